@@ -1,0 +1,38 @@
+# ns_module(NAME LAYER n DEPENDS modules... SOURCES files... [LINK libraries...])
+#   A static library lib<NAME>. DEPENDS names the modules it may include, all of a lower
+#   layer or a target of its own in the same room; LINK names outside libraries.
+#   tests/lint/check_layers.py reads these calls and compares them with the #include lines.
+function(ns_module name)
+  cmake_parse_arguments(M "" "LAYER" "DEPENDS;SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${M_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/lib)
+  target_link_libraries(${name} PUBLIC ${M_DEPENDS} PRIVATE project_warnings PUBLIC ${M_LINK})
+  set_target_properties(${name} PROPERTIES NS_LAYER "${M_LAYER}")
+endfunction()
+
+# ns_program(NAME DEPENDS modules... SOURCES files... [LINK libraries...])
+#   An executable build/bin/<NAME>.
+function(ns_program name)
+  cmake_parse_arguments(P "" "" "DEPENDS;SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${P_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/lib)
+  target_link_libraries(${name} PRIVATE ${P_DEPENDS} project_warnings ${P_LINK})
+endfunction()
+
+# ns_test(NAME DEPENDS modules... SOURCES files... [WRAP functions...])
+#   A cmocka program run by ctest; the third-party vectors are found through
+#   NS_VECTORS_DIR. A test that needs them and finds none exits 77, counted as skipped.
+function(ns_test name)
+  cmake_parse_arguments(T "" "" "DEPENDS;SOURCES;LINK;WRAP" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/lib ${CMAKE_SOURCE_DIR}/tests/unit)
+  target_link_libraries(${name} PRIVATE ${T_DEPENDS} project_warnings ${T_LINK} PkgConfig::cmocka)
+  foreach(function IN LISTS T_WRAP)
+    target_link_options(${name} PRIVATE -Wl,--wrap=${function})
+  endforeach()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300
+    ENVIRONMENT "NS_VECTORS_DIR=${NS_VECTORS_DIR};NS_BIN_DIR=${CMAKE_BINARY_DIR}/bin")
+endfunction()
+set(NS_VECTORS_DIR "${CMAKE_SOURCE_DIR}/../shared/vectors" CACHE PATH "third-party test vectors")

@@ -1,0 +1,43 @@
+/* options.h - command lines: one table a program, --name=value or --name value, --help and
+ * --version made from the table. A mistake is fatal and names the option. */
+#ifndef BASE_OPTIONS_H
+#define BASE_OPTIONS_H
+
+#include <stdint.h>
+
+#include "base/result.h"
+
+enum option_kind {
+    OPTION_TEXT, /* target: const char **, points into argv */
+    OPTION_FLAG, /* target: bool *; --name, --name=true or --name=false */
+    OPTION_U32,  /* target: uint32_t *, decimal, between low and high */
+    OPTION_LIST  /* target: struct option_list *; may be given many times */
+};
+
+enum { OPTION_LIST_MAX = 64 };
+
+struct option_list {
+    const char *values[OPTION_LIST_MAX];
+    size_t num_values;
+};
+
+struct option {
+    const char *name; /* without the dashes */
+    enum option_kind kind;
+    void *target;
+    const char *help;
+    uint32_t low, high; /* OPTION_U32 only */
+};
+
+/* Parses leading options until the first word that is none ("--" is eaten), which *ret_next
+ * indexes. --help prints usage and the table and ends the process with 0; --version likewise.
+ * E_INPUT names the offending option; values are not echoed. */
+must_check result options_parse(int *ret_next, const struct option *table, size_t num_options, const char *usage,
+                                int argc, char *const argv[]);
+
+/* Strict decimal without sign, blanks or leading "+"; E_INPUT otherwise. */
+must_check result parse_u64(uint64_t *ret_value, const char *text);
+
+#define PROGRAM_EXIT_USAGE 2 /* as Web3Signer and most Unix tools */
+
+#endif

@@ -1,0 +1,36 @@
+/* secret.h - the one type for secret bytes: OpenSSL's secure heap, locked, kept out of core
+ * dumps, wiped on release. Nothing here prints a secret or returns one by value. */
+#ifndef BASE_SECRET_H
+#define BASE_SECRET_H
+
+#include <stdint.h>
+
+#include "base/result.h"
+
+struct secret {
+    uint8_t *data; /* followed by a NUL byte that is not counted */
+    size_t length;
+};
+
+/* Makes the process's secure heap; heap_size is a power of two. E_MEMORY if the memory
+ * cannot be locked: we then refuse to start rather than let a key reach a swap device.
+ * Call once, before any secret. */
+must_check result secret_heap_open(size_t heap_size);
+
+/* A new zeroed secret of length bytes; E_MEMORY if the heap is full. */
+must_check result secret_new(struct secret *ret_secret, size_t length);
+/* A secret holding a copy; the caller wipes the original. */
+must_check result secret_copy(struct secret *ret_secret, const void *bytes, size_t bytes_len);
+/* Reads a whole file of at most max_length bytes straight into the secure heap. */
+must_check result secret_read_file(struct secret *ret_secret, const char *path, size_t max_length);
+/* Shortens: the cut bytes are wiped. */
+void secret_truncate(struct secret *s, size_t length);
+/* Wipes and releases. */
+void secret_cleanup(struct secret *s);
+
+/* Constant-time comparison of bytes_len bytes. */
+bool secret_equal(const void *a, const void *b, size_t bytes_len);
+/* A wipe the compiler keeps. */
+void secret_wipe(void *bytes, size_t bytes_len);
+
+#endif

@@ -1,0 +1,181 @@
+/* test_base.c - lib/base. */
+#include "testing.h"
+
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/buffer.h"
+#include "base/file_io.h"
+#include "base/hex.h"
+#include "base/options.h"
+#include "base/secret.h"
+
+static void hex_round_trip_of_every_byte(void **state)
+{
+    (void)state;
+    uint8_t all[256], back[256];
+    char text[513], expected[3];
+    for (unsigned i = 0; i < 256; i++)
+        all[i] = (uint8_t)i;
+    hex_encode(text, all, sizeof all);
+    for (unsigned i = 0; i < 256; i++) {
+        (void)snprintf(expected, sizeof expected, "%02x", i);
+        assert_memory_equal(text + 2 * i, expected, 2);
+    }
+    assert_ok(hex_decode(back, sizeof back, text, 512));
+    assert_memory_equal(back, all, 256);
+}
+
+static void hex_refuses_every_foreign_character(void **state)
+{
+    (void)state;
+    for (unsigned c = 0; c < 256; c++) {
+        char text[2] = {(char)c, '0'};
+        uint8_t out;
+        bool digit = strchr("0123456789abcdefABCDEF", (int)c) && c;
+        assert_int_equal(hex_decode(&out, 1, text, 2).code, digit ? E_NONE : E_INPUT);
+    }
+    uint8_t out[2];
+    assert_ok(hex_decode(out, 2, "0xAbCd", 6));
+    assert_memory_equal(out, "\xab\xcd", 2);
+    assert_fails(E_INPUT, hex_decode(out, 2, "0xabc", 5));
+    assert_fails(E_INPUT, hex_decode(out, 2, "0Xabcd", 6));
+}
+
+/* OpenSSL's encoder is the oracle. */
+static void base64_agrees_with_openssl(void **state)
+{
+    (void)state;
+    uint8_t bytes[100], back[100];
+    char ours[200];
+    unsigned char theirs[200];
+    for (size_t length = 0; length < sizeof bytes; length++) {
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = (uint8_t)(i * 37 + length * 11);
+        base64_encode(ours, bytes, length);
+        assert_int_equal(EVP_EncodeBlock(theirs, bytes, (int)length), (int)strlen(ours));
+        assert_string_equal(ours, (char *)theirs);
+        size_t back_len;
+        assert_ok(base64_decode(back, &back_len, sizeof back, ours, strlen(ours)));
+        assert_int_equal(back_len, length);
+        assert_memory_equal(back, bytes, length);
+    }
+}
+
+static void base64_refuses_malformed(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"A", "AA", "AAA", "A===", "====", "AA=A", "AB==", "AAB=", "AA A", "AA\nA", "A-_A", "=AAA"};
+    uint8_t out[16];
+    size_t length;
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        if (base64_decode(out, &length, sizeof out, bad[i], strlen(bad[i])).code != E_INPUT)
+            fail_msg("accepted %s", bad[i]);
+    }
+    assert_fails(E_TOO_LARGE, base64_decode(out, &length, 2, "AAAA", 4));
+}
+
+static void cursor_never_reads_past_the_end(void **state)
+{
+    (void)state;
+    uint8_t bytes[16];
+    struct packer p = {.data = bytes, .capacity = sizeof bytes};
+    pack_u8(&p, 1);
+    pack_u16(&p, 0x0203);
+    pack_u32(&p, 0x04050607);
+    pack_u64(&p, 0x08090a0b0c0d0e0f);
+    assert_ok(pack_end(&p));
+    assert_int_equal(p.length, 15);
+    struct cursor c = {bytes, p.length};
+    uint8_t a;
+    uint16_t b;
+    uint32_t d;
+    uint64_t e;
+    assert_ok(cursor_u8(&c, &a));
+    assert_ok(cursor_u16(&c, &b));
+    assert_ok(cursor_u32(&c, &d));
+    assert_fails(E_INPUT, cursor_end(&c));
+    assert_ok(cursor_u64(&c, &e));
+    assert_true(a == 1 && b == 0x0203 && d == 0x04050607 && e == 0x08090a0b0c0d0e0f);
+    assert_ok(cursor_end(&c));
+    assert_fails(E_INPUT, cursor_u8(&c, &a));
+    pack_u16(&p, 1);
+    assert_fails(E_TOO_LARGE, pack_end(&p));
+}
+
+static void secrets_live_in_the_secure_heap_and_are_wiped(void **state)
+{
+    (void)state;
+    AUTO(secret) s = {0};
+    assert_ok(secret_copy(&s, "correct horse", 13));
+    assert_true(CRYPTO_secure_allocated(s.data));
+    uint8_t *where = s.data;
+    secret_truncate(&s, 7);
+    assert_memory_equal(where, "correct\0\0\0\0\0\0", 13);
+    assert_fails(E_MEMORY, secret_new(&(struct secret){0}, 1 << 20));
+}
+
+static void secret_file_limits(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/ns-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, "12345", 5), 5);
+    (void)close(fd);
+    AUTO(secret) s = {0};
+    assert_fails(E_TOO_LARGE, secret_read_file(&s, path, 4));
+    assert_ok(secret_read_file(&s, path, 5));
+    assert_memory_equal(s.data, "12345", 6);
+    assert_ok(file_write(path, "new", 3, 0600));
+    AUTO(buffer) b = {0};
+    assert_ok(file_read(&b, path, 3));
+    assert_string_equal((char *)b.data, "new");
+    (void)unlink(path);
+    assert_fails(E_NOT_FOUND, file_read(&b, path, 3));
+}
+
+static void options_name_the_mistake(void **state)
+{
+    (void)state;
+    const char *text = NULL;
+    uint32_t port = 0;
+    bool flag = false;
+    struct option table[] = {{"text", OPTION_TEXT, &text, "", 0, 0},
+                             {"port", OPTION_U32, &port, "", 1, 65535},
+                             {"flag", OPTION_FLAG, &flag, "", 0, 0}};
+    int next;
+    char *good[] = {(char[]){"p"}, (char[]){"--text=a=b"}, (char[]){"--port"}, (char[]){"80"}, (char[]){"--flag"}, (char[]){"verb"}};
+    assert_ok(options_parse(&next, table, 3, "p", 6, good));
+    assert_string_equal(text, "a=b");
+    assert_true(port == 80 && flag && next == 5);
+    static const char *const bad[] = {"--nope", "--port=0", "--port=65536", "--port=+1", "--port=", "--flag=maybe", "--text"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        char word[32];
+        (void)snprintf(word, sizeof word, "%s", bad[i]);
+        char *argv[] = {word, word};
+        assert_fails(E_INPUT, options_parse(&next, table, 3, "p", 2, argv));
+        assert_error_names(strtok(word, "="));
+    }
+    uint64_t value;
+    assert_ok(parse_u64(&value, "18446744073709551615"));
+    assert_true(value == UINT64_MAX);
+    assert_fails(E_INPUT, parse_u64(&value, "18446744073709551616"));
+}
+
+int main(void)
+{
+    if (secret_heap_open(65536).code)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hex_round_trip_of_every_byte),
+        cmocka_unit_test(hex_refuses_every_foreign_character),
+        cmocka_unit_test(base64_agrees_with_openssl),
+        cmocka_unit_test(base64_refuses_malformed),
+        cmocka_unit_test(cursor_never_reads_past_the_end),
+        cmocka_unit_test(secrets_live_in_the_secure_heap_and_are_wiped),
+        cmocka_unit_test(secret_file_limits),
+        cmocka_unit_test(options_name_the_mistake),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
