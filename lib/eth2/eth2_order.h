@@ -1,0 +1,90 @@
+/* eth2_order.h - the sign order: all that the keeper needs to know to sign one message, in a
+ * fixed number of bytes, and the signing root computed from it.
+ *
+ * For headers and attestations the order carries the whole object, so the slot and epochs
+ * that are checked are the ones that are signed. For every other kind it carries an object
+ * root, and the kind fixes the domain type: no order of another kind can yield an attester
+ * or proposer signature.
+ */
+#ifndef ETH2_ORDER_H
+#define ETH2_ORDER_H
+
+#include <stdint.h>
+
+#include "base/result.h"
+#include "eth2/eth2_network.h"
+
+enum eth2_order_kind {
+    ETH2_ORDER_BLOCK = 1,
+    ETH2_ORDER_ATTESTATION,
+    ETH2_ORDER_RANDAO_REVEAL,
+    ETH2_ORDER_DEPOSIT,
+    ETH2_ORDER_VOLUNTARY_EXIT,
+    ETH2_ORDER_AGGREGATION_SLOT,
+    ETH2_ORDER_AGGREGATE_AND_PROOF,
+    ETH2_ORDER_SYNC_COMMITTEE_MESSAGE,
+    ETH2_ORDER_SYNC_COMMITTEE_SELECTION_PROOF,
+    ETH2_ORDER_SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF,
+    ETH2_ORDER_VALIDATOR_REGISTRATION,
+    ETH2_ORDER_KIND_END
+};
+
+struct eth2_checkpoint {
+    uint64_t epoch;
+    uint8_t root[ETH2_ROOT_LEN];
+};
+
+struct eth2_attestation_data {
+    uint64_t slot;
+    uint64_t index;
+    uint8_t beacon_block_root[ETH2_ROOT_LEN];
+    struct eth2_checkpoint source;
+    struct eth2_checkpoint target;
+};
+
+struct eth2_block_header {
+    uint64_t slot;
+    uint64_t proposer_index;
+    uint8_t parent_root[ETH2_ROOT_LEN];
+    uint8_t state_root[ETH2_ROOT_LEN];
+    uint8_t body_root[ETH2_ROOT_LEN];
+};
+
+struct eth2_fork_info {
+    uint8_t previous_version[ETH2_VERSION_LEN];
+    uint8_t current_version[ETH2_VERSION_LEN];
+    uint64_t epoch;
+    uint8_t genesis_validators_root[ETH2_ROOT_LEN];
+};
+
+struct eth2_order {
+    enum eth2_order_kind kind;
+    uint8_t pubkey[48];
+    bool has_client_root;
+    uint8_t client_root[ETH2_ROOT_LEN]; /* signing_root as sent; only ever compared */
+    struct eth2_fork_info fork_info;    /* zero for registrations; for deposits current_version is
+                                           the deposit's own genesis_fork_version */
+    union {
+        struct eth2_attestation_data attestation; /* ATTESTATION */
+        struct eth2_block_header header;          /* BLOCK */
+        struct {
+            uint8_t root[ETH2_ROOT_LEN]; /* hash_tree_root of the object */
+            uint64_t epoch;              /* chooses the fork version: of the message's slot, or as the type says */
+        } object;                        /* every other kind */
+    } of;
+};
+
+/* compute_fork_data_root and compute_domain of the consensus specification. */
+must_check result eth2_domain(uint8_t ret_domain[static 32], const uint8_t domain_type[static 4],
+                              const uint8_t fork_version[static ETH2_VERSION_LEN],
+                              const uint8_t genesis_validators_root[static ETH2_ROOT_LEN]);
+
+/* The signing root of an order on this network: object root, domain (EIP-7044 for exits),
+ * SigningData. It does not compare client_root. E_INPUT for a kind that does not exist. */
+must_check result eth2_order_signing_root(uint8_t ret_root[static ETH2_ROOT_LEN], const struct eth2_network *network,
+                                          const struct eth2_order *order);
+
+/* "ATTESTATION" and so on; "?" for a kind that does not exist. */
+const char *eth2_order_kind_name(enum eth2_order_kind kind);
+
+#endif

@@ -1,0 +1,218 @@
+/* ipc.h - PROTOCOL.ipc in C: one encoder and one decoder a message, and packets on a
+ * SOCK_SEQPACKET descriptor. Decoders check every length and every enum; what they return
+ * may still be wishes of a hostile peer, but it is well formed.
+ */
+#ifndef IPC_IPC_H
+#define IPC_IPC_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "eth2/eth2_order.h"
+
+enum {
+    IPC_PACKET_MAX = 65536,
+    IPC_HEADER_LEN = 8,
+    IPC_ORDER_LEN = 272,
+    IPC_ANSWER_LEN = 192,
+    IPC_BATCH_MAX = 160,
+    IPC_KEYS_MAX = 1024,
+    IPC_LOADED_KEY_LEN = 84,
+    IPC_LOADED_KEYS_MAX = 512,
+    IPC_RECORD_MAX = 8192,
+    IPC_TEXT_MAX = 255,
+    IPC_NONCE_MAX = 512,
+    IPC_POLICY_MAX = 4096,
+    IPC_TLS_MAX = 60000
+};
+
+enum ipc_type {
+    IPC_POLICY = 0x0101,
+    IPC_STATE = 0x0102,
+    IPC_LOADER_START = 0x0103,
+    IPC_SETTINGS = 0x0201,
+    IPC_TLS = 0x0202,
+    IPC_KEYS = 0x0203,
+    IPC_SERVE = 0x0204,
+    IPC_LISTENING = 0x0205,
+    IPC_HEALTH = 0x0206,
+    IPC_SIGN = 0x0207,
+    IPC_SIGNED = 0x0208,
+    IPC_POLICY_RESULT = 0x0301,
+    IPC_ATTEST = 0x0302,
+    IPC_DOCUMENT = 0x0303,
+    IPC_LOAD_BEGIN = 0x0304,
+    IPC_RECORD = 0x0305,
+    IPC_LOAD_END = 0x0306,
+    IPC_LOAD_ABORT = 0x0307,
+    IPC_LOAD_RESULT = 0x0308,
+    IPC_STATUS_WANTED = 0x0309,
+    IPC_STATUS = 0x030a,
+    IPC_RECIPIENT_KEY = 0x0401,
+    IPC_KEY = 0x0402,
+    IPC_RECORD_FAILED = 0x0403
+};
+
+enum ipc_keeper_state { IPC_WAIT_STATE = 1, IPC_ATTEST_STATE, IPC_LOAD_STATE, IPC_SERVE_STATE, IPC_FAILED_STATE };
+
+enum ipc_answer_status {
+    IPC_ANSWER_SIGNED,
+    IPC_ANSWER_UNKNOWN_KEY,
+    IPC_ANSWER_ROOT_DIFFERS,
+    IPC_ANSWER_SLASHABLE,
+    IPC_ANSWER_STORE,
+    IPC_ANSWER_BAD_ORDER,
+    IPC_ANSWER_INTERNAL
+};
+
+enum ipc_record_kind { IPC_RECORD_VALIDATOR = 1, IPC_RECORD_TLS = 2 };
+enum ipc_attest_purpose { IPC_ATTEST_RECIPIENT, IPC_ATTEST_IDENTITY };
+
+/* A received packet: type, count, and a cursor on the body. */
+struct ipc_message {
+    enum ipc_type type;
+    uint32_t count;
+    struct cursor body;
+};
+
+struct ipc_order {
+    uint64_t id;
+    struct eth2_order order;
+};
+
+struct ipc_answer {
+    uint64_t id;
+    enum ipc_answer_status status;
+    uint8_t verdict; /* enum slashing_verdict */
+    uint8_t signing_root[32];
+    uint8_t signature[96];
+    uint64_t recorded_slot, recorded_source, recorded_target;
+    bool has_recorded_block, has_recorded_attestation;
+};
+
+/* Checks header and type of a packet. E_INPUT otherwise. */
+must_check result ipc_open(struct ipc_message *ret_message, const uint8_t *packet, size_t packet_len);
+/* Starts a packet of that type; the body is packed behind it with the pack_ functions. */
+void ipc_begin(struct packer *p, enum ipc_type type, uint32_t count);
+
+/* Sends one packet, waiting for room; descriptor may be -1 for none. E_PEER when the peer is gone. */
+must_check result ipc_send(int socket, const uint8_t *packet, size_t packet_len, int descriptor);
+/* Receives one packet into data (IPC_PACKET_MAX bytes). E_PEER at the end; with ret_descriptor NULL a passed
+ * descriptor is closed and the packet refused, else it is stored there (-1 for none). */
+must_check result ipc_receive(int socket, uint8_t *data, size_t *ret_len, int *ret_descriptor);
+
+/* Orders and answers, one record at a time. */
+void ipc_pack_order(struct packer *p, const struct ipc_order *order);
+must_check result ipc_take_order(struct ipc_order *ret_order, struct cursor *c);
+void ipc_pack_answer(struct packer *p, const struct ipc_answer *answer);
+must_check result ipc_take_answer(struct ipc_answer *ret_answer, struct cursor *c);
+
+/* Messages that are one fixed struct or a few fields and bytes. The encoders start the packet themselves. */
+struct ipc_state {
+    enum ipc_keeper_state state;
+    uint32_t keys, failed, port;
+};
+void ipc_pack_state(struct packer *p, const struct ipc_state *state);
+must_check result ipc_take_state(struct ipc_state *ret_state, struct ipc_message *m);
+
+struct ipc_health {
+    bool store_ok;
+    uint32_t keys, failed;
+};
+void ipc_pack_health(struct packer *p, const struct ipc_health *health);
+must_check result ipc_take_health(struct ipc_health *ret_health, struct ipc_message *m);
+
+struct ipc_status {
+    enum ipc_keeper_state state;
+    uint32_t keys, failed;
+    bool store_ok;
+    uint8_t pcr0[48], pcr16[48];
+};
+void ipc_pack_status(struct packer *p, const struct ipc_status *status);
+must_check result ipc_take_status(struct ipc_status *ret_status, struct ipc_message *m);
+
+/* Bytes in these structs point into the packet that was decoded, or that is to be encoded. */
+struct ipc_bytes {
+    const uint8_t *data;
+    uint32_t length;
+};
+void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_bytes bytes); /* POLICY SETTINGS DOCUMENT RECIPIENT_KEY */
+must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m, uint32_t max_length);
+
+void ipc_pack_empty(struct packer *p, enum ipc_type type); /* SERVE LOAD_ABORT STATUS_WANTED LOADER_START */
+must_check result ipc_take_empty(struct ipc_message *m);
+
+struct ipc_tls {
+    struct ipc_bytes private_key, certificates;
+};
+void ipc_pack_tls(struct packer *p, const struct ipc_tls *tls);
+must_check result ipc_take_tls(struct ipc_tls *ret_tls, struct ipc_message *m);
+
+struct ipc_keys {
+    bool first, last;
+    const uint8_t *pubkeys; /* num_keys x 48 */
+    uint32_t num_keys;
+};
+void ipc_pack_keys(struct packer *p, const struct ipc_keys *keys);
+must_check result ipc_take_keys(struct ipc_keys *ret_keys, struct ipc_message *m);
+
+void ipc_pack_listening(struct packer *p, uint32_t port);
+must_check result ipc_take_listening(uint32_t *ret_port, struct ipc_message *m);
+
+struct ipc_policy_result {
+    bool accepted;
+    struct ipc_bytes text;
+};
+void ipc_pack_policy_result(struct packer *p, const struct ipc_policy_result *r);
+must_check result ipc_take_policy_result(struct ipc_policy_result *ret_result, struct ipc_message *m);
+
+struct ipc_attest {
+    enum ipc_attest_purpose purpose;
+    struct ipc_bytes nonce;
+};
+void ipc_pack_attest(struct packer *p, const struct ipc_attest *attest);
+must_check result ipc_take_attest(struct ipc_attest *ret_attest, struct ipc_message *m);
+
+void ipc_pack_load_begin(struct packer *p, bool add);
+must_check result ipc_take_load_begin(bool *ret_add, struct ipc_message *m);
+
+struct ipc_record {
+    enum ipc_record_kind kind;
+    uint32_t index;
+    struct ipc_bytes envelope;
+};
+void ipc_pack_record(struct packer *p, const struct ipc_record *record);
+must_check result ipc_take_record(struct ipc_record *ret_record, struct ipc_message *m);
+
+/* LOAD_END has one form towards the loader and another back. */
+void ipc_pack_load_end(struct packer *p, uint32_t records);
+must_check result ipc_take_load_end(uint32_t *ret_records, struct ipc_message *m);
+void ipc_pack_loader_end(struct packer *p, uint32_t keys, uint32_t failed);
+must_check result ipc_take_loader_end(uint32_t *ret_keys, uint32_t *ret_failed, struct ipc_message *m);
+
+struct ipc_load_result {
+    bool ok;
+    uint32_t keys, failed;
+    struct ipc_bytes text;
+};
+void ipc_pack_load_result(struct packer *p, const struct ipc_load_result *r);
+must_check result ipc_take_load_result(struct ipc_load_result *ret_result, struct ipc_message *m);
+
+struct ipc_loaded_key {
+    uint32_t index;
+    const uint8_t *secret; /* 32 bytes, points into the packet */
+    const uint8_t *pubkey; /* 48 */
+};
+void ipc_pack_loaded_key(struct packer *p, const struct ipc_loaded_key *key); /* after ipc_begin(IPC_KEY, count) */
+must_check result ipc_take_loaded_key(struct ipc_loaded_key *ret_key, struct cursor *c);
+
+struct ipc_record_failed {
+    uint32_t index;
+    enum error_code error;
+    struct ipc_bytes text;
+};
+void ipc_pack_record_failed(struct packer *p, const struct ipc_record_failed *failed);
+must_check result ipc_take_record_failed(struct ipc_record_failed *ret_failed, struct ipc_message *m);
+
+#endif
