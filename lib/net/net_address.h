@@ -23,6 +23,10 @@ struct net_address {
 
 must_check result net_address_parse(struct net_address *ret_address, const char *text);
 
+/* As net_listen, but only bound: peers are refused until the owner calls listen(2). A supervisor binds, the
+ * process that serves listens once it is ready. */
+must_check result net_bind(int *ret_fd, const struct net_address *address);
+
 /* A listening, non-blocking, close-on-exec stream socket. tcp: SO_REUSEADDR and TCP_NODELAY (inherited by
  * accepted sockets); unix: a stale socket file is replaced, mode 0600. */
 must_check result net_listen(int *ret_fd, const struct net_address *address, int backlog);
