@@ -1,0 +1,45 @@
+# The front door. Each target first lets scripts/setup bring what it needs (quick when
+# nothing is missing); the work itself is CMake's, pytest's and scripts/'. PRESET names a
+# preset of CMakePresets.json: make test PRESET=asan
+PRESET ?= release
+build = $(if $(filter release,$(PRESET)),build,build/$(PRESET))
+# Debian's interpreter: its pytest and requests are what scripts/setup installs.
+python = /usr/bin/python3
+export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
+export NS_BIN_DIR = $(CURDIR)/$(build)/bin
+
+.DEFAULT_GOAL := all
+.PHONY: all setup build demo run test bench interop clean help
+
+all: build ## set up and build everything (into build/bin)
+
+setup: ## install what is missing: Debian packages, npm packages
+	@scripts/setup
+
+build: setup
+	@cmake --preset $(PRESET) -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
+	@cmake --build $(build)
+
+demo: build ## watch the whole story on this machine: keys, attestation, signatures, refusals
+	@scripts/demo
+
+run: build ## the same set-up, left running until Ctrl-C
+	@scripts/demo --run
+
+test: build ## unit tests and lint, then black-box and interop tests (PRESET=asan too)
+	@ctest --test-dir $(build) --output-on-failure --no-tests=error -j2
+	@set -e; folders=; for folder in tests/integration tests/interop; do \
+	   if ls $$folder/test_*.py >/dev/null 2>&1; then folders="$$folders $$folder"; fi; done; \
+	 [ -z "$$folders" ] || $(python) -m pytest -q $$folders
+
+interop: build ## only the comparison with Lodestar's and other people's programs
+	@$(python) -m pytest -q tests/interop
+
+bench: build ## measure speed, latency, memory and start-up
+	@$(python) tests/bench/bench.py
+
+clean: ## remove what was built and what the demo left
+	@rm -rf build demo-run
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
