@@ -21,7 +21,15 @@ struct net_address {
     uint32_t port;  /* tcp, vsock */
 };
 
+/* E_INPUT on anything else; the text is not echoed. */
 must_check result net_address_parse(struct net_address *ret_address, const char *text);
+
+/* "tcp:127.0.0.1:9000", as net_address_parse reads it; cut to out_capacity. For logs. */
+void net_address_format(char *out, size_t out_capacity, const struct net_address *address);
+
+/* The socket address of a unix: or vsock: address, which need no resolver. E_UNSUPPORTED for tcp. */
+must_check result net_socket_address(struct sockaddr_storage *ret_storage, socklen_t *ret_len,
+                                     const struct net_address *address);
 
 /* As net_listen, but only bound: peers are refused until the owner calls listen(2). A supervisor binds, the
  * process that serves listens once it is ready. */
@@ -35,7 +43,7 @@ must_check result net_listen(int *ret_fd, const struct net_address *address, int
  * E_TIMEOUT, E_IO, E_NOT_FOUND (name does not resolve). */
 must_check result net_connect(int *ret_fd, const struct net_address *address, int timeout_ms);
 
-/* The port a tcp or vsock listener really has. */
+/* The port a tcp or vsock listener really has; E_UNSUPPORTED for other families. */
 must_check result net_local_port(uint32_t *ret_port, int fd);
 
 #endif
