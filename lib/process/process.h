@@ -1,5 +1,5 @@
-/* process.h - starting children with an exact set of descriptors, for the two supervisors
- * (nitro-signer, nitro-signer-enclave) and the watchdog.
+/* process.h - starting children with an exact set of descriptors, and keeping a small group of
+ * them, for the two supervisors (nitro-signer, nitro-signer-enclave) and the watchdog.
  */
 #ifndef PROCESS_PROCESS_H
 #define PROCESS_PROCESS_H
@@ -8,14 +8,49 @@
 
 #include "base/result.h"
 
-/* Where a sibling executable is: beside the running one (/proc/self/exe). out holds 4096 bytes. */
-must_check result process_sibling_path(char out[static 4096], const char *name);
+enum { PROCESS_PATH_MAX = 4096, PROCESS_GROUP_MAX = 8, PROCESS_DESCRIPTORS_MAX = 8 };
 
-/* fork + exec. child_fds[i] becomes descriptor 3 + i of the child; 0, 1, 2 are inherited; every other descriptor is
- * closed; the signal mask is cleared; the child is killed (SIGKILL) when the parent dies. argv ends with NULL. */
-must_check result process_start(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds, size_t num_child_fds);
+/* Where a sibling executable is: beside the running one (/proc/self/exe). */
+must_check result process_sibling_path(char out[static PROCESS_PATH_MAX], const char *name);
+
+/* fork + exec. child_fds[i] becomes descriptor 3 + i of the child; 0, 1, 2 are inherited; every other
+ * descriptor is closed; the signal mask is cleared and every handler is the default; the child is killed
+ * (SIGKILL) when the parent dies. NOTIFY_SOCKET is taken from its environment: a child must not announce
+ * readiness in its parent's name. argv ends with NULL. E_IO names the path when it cannot be executed. */
+must_check result process_start(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
+                                size_t num_child_fds);
+
+/* As process_start, under another user and group (number user for both, no further groups); user 0 keeps the
+ * parent's. */
+must_check result process_start_as(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
+                                   size_t num_child_fds, uid_t user);
 
 /* A pair of connected SOCK_SEQPACKET sockets, close-on-exec. */
 must_check result process_socketpair(int ret_pair[static 2]);
+
+/* Blocks SIGTERM, SIGINT and SIGCHLD and returns a descriptor that becomes readable when one is pending. */
+must_check result process_signals_open(int *ret_fd);
+/* The next pending signal number. */
+must_check result process_signals_next(int fd, int *ret_signal);
+
+/* Children that live and die together. The zero state is empty. */
+struct process_group {
+    struct {
+        pid_t pid;        /* 0: this place is free */
+        const char *name; /* kept, not copied; for messages */
+        bool brief;       /* is expected to end by itself with status 0 */
+    } members[PROCESS_GROUP_MAX];
+};
+
+/* Adds a started child. E_TOO_LARGE when the group is full; the child is then killed. */
+must_check result process_group_add(struct process_group *group, pid_t pid, const char *name, bool brief);
+
+/* Collects every child that has ended, without waiting. A brief one that ended with status 0 is forgotten;
+ * any other end is E_PEER and the sentence says who ended and how. Processes that are no members (orphans
+ * handed to PID 1) are reaped silently. */
+must_check result process_group_reap(struct process_group *group);
+
+/* SIGTERM to all, then SIGKILL to those still there after patience_ms; returns when all have been reaped. */
+void process_group_stop(struct process_group *group, int patience_ms);
 
 #endif

@@ -1,0 +1,232 @@
+/* process.c - children with exactly the descriptors they are meant to have.
+ *
+ * The child tells through a close-on-exec pipe why exec failed, so a missing executable is an
+ * error of process_start and not a puzzling death later. Descriptors are first moved above
+ * every target number, so that no dup2 can overwrite one that is still needed. Rejected:
+ * posix_spawn, which can neither close a range of descriptors nor set the parent-death
+ * signal in the C library we build against. */
+#include "process/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file_io.h"
+
+/* The first descriptor number that a child finds beyond stdin, stdout and stderr. */
+enum { FIRST_CHILD_FD = 3 };
+
+result process_sibling_path(char out[static PROCESS_PATH_MAX], const char *name)
+{
+    char self[PROCESS_PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    ENSURE(length > 0, E_IO, "/proc/self/exe: %s", strerror(errno));
+    self[length] = 0;
+    char *slash = strrchr(self, '/');
+    ENSURE(slash, E_IO, "/proc/self/exe does not name a path");
+    *slash = 0;
+    int written = snprintf(out, PROCESS_PATH_MAX, "%s/%s", self, name);
+    ENSURE(written > 0 && written < PROCESS_PATH_MAX, E_TOO_LARGE, "the path of %s is too long", name);
+    return RESULT_OK;
+}
+
+static void reset_signals(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL); /* fails for SIGKILL and SIGSTOP, which have no handler anyway */
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static bool become_user(uid_t user)
+{
+    return user == 0 ||
+           (setgroups(0, NULL) == 0 && setresgid(user, user, user) == 0 && setresuid(user, user, user) == 0);
+}
+
+/* Puts child_fds at 3, 4, ... and the report pipe right behind them; closes the rest. */
+static bool arrange_descriptors(const int *child_fds, size_t num_child_fds, int *report)
+{
+    int first_free = FIRST_CHILD_FD + (int)num_child_fds + 1;
+    int moved[PROCESS_DESCRIPTORS_MAX];
+    for (size_t i = 0; i < num_child_fds; i++) {
+        moved[i] = fcntl(child_fds[i], F_DUPFD, first_free);
+        if (moved[i] < 0)
+            return false;
+    }
+    int moved_report = fcntl(*report, F_DUPFD, first_free);
+    if (moved_report < 0)
+        return false;
+    for (size_t i = 0; i < num_child_fds; i++) {
+        if (dup2(moved[i], FIRST_CHILD_FD + (int)i) < 0)
+            return false;
+    }
+    *report = dup3(moved_report, first_free - 1, O_CLOEXEC);
+    return *report >= 0 && close_range((unsigned)first_free, ~0U, 0) == 0;
+}
+
+/* What the new process needs between fork and exec. */
+struct plan {
+    const char *path;
+    char *const *argv;
+    const int *fds;
+    size_t num_fds;
+    uid_t user;
+    pid_t parent;
+};
+
+static _Noreturn void run_child(const struct plan *plan, int report)
+{
+    /* A change of user clears the parent-death signal, so the user comes first. The parent may have died
+     * before the signal was asked for: then the child has another parent already. */
+    bool ready = become_user(plan->user) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+                 getppid() == plan->parent && arrange_descriptors(plan->fds, plan->num_fds, &report);
+    if (ready) {
+        reset_signals();
+        (void)unsetenv("NOTIFY_SOCKET");
+        (void)execv(plan->path, plan->argv);
+    }
+    int failure = errno;
+    _exit(write(report, &failure, sizeof failure) == sizeof failure ? 127 : 126);
+}
+
+result process_start(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
+                     size_t num_child_fds)
+{
+    return process_start_as(ret_pid, path, argv, child_fds, num_child_fds, 0);
+}
+
+result process_start_as(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
+                        size_t num_child_fds, uid_t user)
+{
+    ENSURE(num_child_fds <= PROCESS_DESCRIPTORS_MAX, E_INTERNAL, "%s: too many descriptors", path);
+    int report[2];
+    ENSURE(pipe2(report, O_CLOEXEC) == 0, E_IO, "pipe: %s", strerror(errno));
+    AUTO_FD report_in = report[0];
+    AUTO_FD report_out = report[1];
+
+    struct plan plan = {path, argv, child_fds, num_child_fds, user, getpid()};
+    pid_t pid = fork();
+    ENSURE(pid >= 0, E_IO, "fork: %s", strerror(errno));
+    if (pid == 0)
+        run_child(&plan, report_out);
+
+    (void)close(fd_take(&report_out));
+    int failure = 0;
+    size_t length = 0;
+    TRY(file_read_up_to(report_in, &failure, &length, sizeof failure));
+    if (length != 0) {
+        (void)waitpid(pid, NULL, 0);
+        FAIL(E_IO, "%s: %s", path, strerror(failure));
+    }
+    *ret_pid = pid;
+    return RESULT_OK;
+}
+
+result process_socketpair(int ret_pair[static 2])
+{
+    ENSURE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_pair) == 0, E_IO, "socketpair: %s",
+           strerror(errno));
+    return RESULT_OK;
+}
+
+result process_signals_open(int *ret_fd)
+{
+    sigset_t wanted;
+    (void)sigemptyset(&wanted);
+    (void)sigaddset(&wanted, SIGTERM);
+    (void)sigaddset(&wanted, SIGINT);
+    (void)sigaddset(&wanted, SIGCHLD);
+    ENSURE(sigprocmask(SIG_BLOCK, &wanted, NULL) == 0, E_IO, "sigprocmask: %s", strerror(errno));
+    int fd = signalfd(-1, &wanted, SFD_CLOEXEC);
+    ENSURE(fd >= 0, E_IO, "signalfd: %s", strerror(errno));
+    *ret_fd = fd;
+    return RESULT_OK;
+}
+
+result process_signals_next(int fd, int *ret_signal)
+{
+    struct signalfd_siginfo information;
+    TRY(file_read_full(fd, &information, sizeof information));
+    *ret_signal = (int)information.ssi_signo;
+    return RESULT_OK;
+}
+
+result process_group_add(struct process_group *group, pid_t pid, const char *name, bool brief)
+{
+    for (size_t i = 0; i < PROCESS_GROUP_MAX; i++) {
+        if (group->members[i].pid == 0) {
+            group->members[i].pid = pid;
+            group->members[i].name = name;
+            group->members[i].brief = brief;
+            return RESULT_OK;
+        }
+    }
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    FAIL(E_TOO_LARGE, "%s: too many children", name);
+}
+
+/* Index of the member with that number, or PROCESS_GROUP_MAX. */
+static size_t find(const struct process_group *group, pid_t pid)
+{
+    size_t i = 0;
+    while (i < PROCESS_GROUP_MAX && group->members[i].pid != pid)
+        i++;
+    return i;
+}
+
+result process_group_reap(struct process_group *group)
+{
+    int status;
+    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
+        size_t i = find(group, pid);
+        if (i == PROCESS_GROUP_MAX)
+            continue;
+        group->members[i].pid = 0;
+        ENSURE(!WIFSIGNALED(status), E_PEER, "%s was ended by signal %d", group->members[i].name,
+               WTERMSIG(status));
+        ENSURE(group->members[i].brief && WEXITSTATUS(status) == 0, E_PEER, "%s ended with status %d",
+               group->members[i].name, WEXITSTATUS(status));
+    }
+    return RESULT_OK;
+}
+
+static void signal_all(const struct process_group *group, int number)
+{
+    for (size_t i = 0; i < PROCESS_GROUP_MAX; i++) {
+        if (group->members[i].pid)
+            (void)kill(group->members[i].pid, number);
+    }
+}
+
+static void reap_member(pid_t *pid, int patience_ms)
+{
+    AUTO_FD pidfd = pidfd_open(*pid, 0);
+    struct pollfd wait = {.fd = pidfd, .events = POLLIN};
+    if (pidfd < 0 || poll(&wait, 1, patience_ms) == 0)
+        (void)kill(*pid, SIGKILL);
+    (void)waitpid(*pid, NULL, 0);
+    *pid = 0;
+}
+
+void process_group_stop(struct process_group *group, int patience_ms)
+{
+    signal_all(group, SIGTERM);
+    for (size_t i = 0; i < PROCESS_GROUP_MAX; i++) {
+        if (group->members[i].pid)
+            reap_member(&group->members[i].pid, patience_ms);
+    }
+}
