@@ -19,16 +19,19 @@ enum { BLS_SECRET_LEN = 32, BLS_PUBKEY_LEN = 48, BLS_SIGNATURE_LEN = 96, BLS_MES
 must_check result bls_secret_check(const uint8_t secret[static BLS_SECRET_LEN]);
 
 /* The compressed public key; E_INPUT for an invalid secret. */
-must_check result bls_public_key(uint8_t ret_pubkey[static BLS_PUBKEY_LEN], const uint8_t secret[static BLS_SECRET_LEN]);
+must_check result bls_public_key(uint8_t ret_pubkey[static BLS_PUBKEY_LEN],
+                                 const uint8_t secret[static BLS_SECRET_LEN]);
 
 /* Signs message_len bytes; ret_signature is zeroed on failure. */
-must_check result bls_sign(uint8_t ret_signature[static BLS_SIGNATURE_LEN], const uint8_t secret[static BLS_SECRET_LEN],
-                           const uint8_t *message, size_t message_len);
+must_check result bls_sign(uint8_t ret_signature[static BLS_SIGNATURE_LEN],
+                           const uint8_t secret[static BLS_SECRET_LEN], const uint8_t *message,
+                           size_t message_len);
 
 /* E_AUTH unless the signature verifies. Public key and signature are decoded, checked to be in
  * the group and not infinity. */
-must_check result bls_verify(const uint8_t pubkey[static BLS_PUBKEY_LEN], const uint8_t signature[static BLS_SIGNATURE_LEN],
-                             const uint8_t *message, size_t message_len);
+must_check result bls_verify(const uint8_t pubkey[static BLS_PUBKEY_LEN],
+                             const uint8_t signature[static BLS_SIGNATURE_LEN], const uint8_t *message,
+                             size_t message_len);
 
 /* E_INPUT unless it decodes to a point of the group other than infinity. */
 must_check result bls_pubkey_check(const uint8_t pubkey[static BLS_PUBKEY_LEN]);
@@ -36,7 +39,9 @@ must_check result bls_pubkey_check(const uint8_t pubkey[static BLS_PUBKEY_LEN]);
 /* EIP-2333: master key from a seed of at least 32 bytes, child key by index, and a whole
  * EIP-2334 path such as "m/12381/3600/0/0/0" (E_INPUT for any other grammar). */
 must_check result bls_derive_master(struct secret *ret_key, const uint8_t *seed, size_t seed_len);
-must_check result bls_derive_child(struct secret *ret_key, const uint8_t parent[static BLS_SECRET_LEN], uint32_t index);
-must_check result bls_derive_path(struct secret *ret_key, const uint8_t *seed, size_t seed_len, const char *path);
+must_check result bls_derive_child(struct secret *ret_key, const uint8_t parent[static BLS_SECRET_LEN],
+                                   uint32_t index);
+must_check result bls_derive_path(struct secret *ret_key, const uint8_t *seed, size_t seed_len,
+                                  const char *path);
 
 #endif
