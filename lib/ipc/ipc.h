@@ -54,7 +54,13 @@ enum ipc_type {
     IPC_RECORD_FAILED = 0x0403
 };
 
-enum ipc_keeper_state { IPC_WAIT_STATE = 1, IPC_ATTEST_STATE, IPC_LOAD_STATE, IPC_SERVE_STATE, IPC_FAILED_STATE };
+enum ipc_keeper_state {
+    IPC_WAIT_STATE = 1,
+    IPC_ATTEST_STATE,
+    IPC_LOAD_STATE,
+    IPC_SERVE_STATE,
+    IPC_FAILED_STATE
+};
 
 enum ipc_answer_status {
     IPC_ANSWER_SIGNED,
@@ -91,7 +97,8 @@ struct ipc_answer {
     bool has_recorded_block, has_recorded_attestation;
 };
 
-/* Checks header and type of a packet. E_INPUT otherwise. */
+/* Checks header and type of a packet; of SIGN, SIGNED and KEY also that the body is count records long (1 to
+ * the message's limit), so that as many can be taken. E_INPUT otherwise. */
 must_check result ipc_open(struct ipc_message *ret_message, const uint8_t *packet, size_t packet_len);
 /* Starts a packet of that type; the body is packed behind it with the pack_ functions. */
 void ipc_begin(struct packer *p, enum ipc_type type, uint32_t count);
@@ -99,10 +106,12 @@ void ipc_begin(struct packer *p, enum ipc_type type, uint32_t count);
 /* Sends one packet, waiting for room; descriptor may be -1 for none. E_PEER when the peer is gone. */
 must_check result ipc_send(int socket, const uint8_t *packet, size_t packet_len, int descriptor);
 /* Receives one packet into data (IPC_PACKET_MAX bytes). E_PEER at the end; with ret_descriptor NULL a passed
- * descriptor is closed and the packet refused, else it is stored there (-1 for none). */
+ * descriptor is closed and the packet refused (E_INPUT, as for one that was cut), else it is stored there
+ * (-1 for none). E_TIMEOUT when the socket is non-blocking and no packet waits. */
 must_check result ipc_receive(int socket, uint8_t *data, size_t *ret_len, int *ret_descriptor);
 
-/* Orders and answers, one record at a time. */
+/* Orders and answers, one record at a time. Fields that the status or the flags declare unused are packed as
+ * zero; a record that is not in that one form is E_INPUT. */
 void ipc_pack_order(struct packer *p, const struct ipc_order *order);
 must_check result ipc_take_order(struct ipc_order *ret_order, struct cursor *c);
 void ipc_pack_answer(struct packer *p, const struct ipc_answer *answer);
@@ -137,8 +146,10 @@ struct ipc_bytes {
     const uint8_t *data;
     uint32_t length;
 };
-void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_bytes bytes); /* POLICY SETTINGS DOCUMENT RECIPIENT_KEY */
-must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m, uint32_t max_length);
+/* POLICY SETTINGS DOCUMENT RECIPIENT_KEY; only a DOCUMENT may be empty. */
+void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_bytes bytes);
+must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m,
+                                         uint32_t max_length);
 
 void ipc_pack_empty(struct packer *p, enum ipc_type type); /* SERVE LOAD_ABORT STATUS_WANTED LOADER_START */
 must_check result ipc_take_empty(struct ipc_message *m);
@@ -204,7 +215,8 @@ struct ipc_loaded_key {
     const uint8_t *secret; /* 32 bytes, points into the packet */
     const uint8_t *pubkey; /* 48 */
 };
-void ipc_pack_loaded_key(struct packer *p, const struct ipc_loaded_key *key); /* after ipc_begin(IPC_KEY, count) */
+void ipc_pack_loaded_key(struct packer *p,
+                         const struct ipc_loaded_key *key); /* after ipc_begin(IPC_KEY, count) */
 must_check result ipc_take_loaded_key(struct ipc_loaded_key *ret_key, struct cursor *c);
 
 struct ipc_record_failed {

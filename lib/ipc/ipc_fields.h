@@ -1,0 +1,16 @@
+/* ipc_fields.h - what the decoders of this room share; not for others. */
+#ifndef IPC_IPC_FIELDS_H
+#define IPC_IPC_FIELDS_H
+
+#include "ipc/ipc.h"
+
+/* A header's count that has one permitted value. */
+must_check result ipc_take_count(const struct ipc_message *m, uint32_t count);
+/* A byte that is 0 or 1. */
+must_check result ipc_take_bool(bool *ret_value, struct cursor *c);
+must_check result ipc_take_keeper_state(enum ipc_keeper_state *ret_state, struct cursor *c);
+/* Everything that is left: exactly as many bytes as the header counts, between low and high. */
+must_check result ipc_take_counted(struct ipc_bytes *ret_bytes, struct ipc_message *m, uint32_t low,
+                                   uint32_t high);
+
+#endif

@@ -1,0 +1,167 @@
+/* ipc_load.c - messages of a load: records in, keys and TLS material out. Views point into
+ * the packet: secrets are copied by the receiver to where they will live, and nowhere else. */
+#include "ipc/ipc.h"
+
+#include "ipc/ipc_fields.h"
+
+void ipc_pack_tls(struct packer *p, const struct ipc_tls *tls)
+{
+    ipc_begin(p, IPC_TLS, 0);
+    pack_u32(p, tls->private_key.length);
+    pack_bytes(p, tls->private_key.data, tls->private_key.length);
+    pack_u32(p, tls->certificates.length);
+    pack_bytes(p, tls->certificates.data, tls->certificates.length);
+}
+
+static must_check result take_sized(struct ipc_bytes *ret_bytes, struct cursor *c, uint32_t max_length)
+{
+    struct ipc_bytes bytes = {0};
+    TRY(cursor_u32(c, &bytes.length));
+    ENSURE(bytes.length >= 1 && bytes.length <= max_length, E_INPUT, "tls: %u bytes are not in 1..%u",
+           bytes.length, max_length);
+    TRY(cursor_view(c, &bytes.data, bytes.length));
+    *ret_bytes = bytes;
+    return RESULT_OK;
+}
+
+result ipc_take_tls(struct ipc_tls *ret_tls, struct ipc_message *m)
+{
+    struct ipc_tls tls = {0};
+    TRY(ipc_take_count(m, 0));
+    TRY(take_sized(&tls.private_key, &m->body, IPC_TLS_MAX));
+    TRY(take_sized(&tls.certificates, &m->body, IPC_TLS_MAX - tls.private_key.length));
+    TRY(cursor_end(&m->body));
+    *ret_tls = tls;
+    return RESULT_OK;
+}
+
+void ipc_pack_load_begin(struct packer *p, bool add)
+{
+    ipc_begin(p, IPC_LOAD_BEGIN, 0);
+    pack_u8(p, add);
+}
+
+result ipc_take_load_begin(bool *ret_add, struct ipc_message *m)
+{
+    bool add = false;
+    TRY(ipc_take_count(m, 0));
+    TRY(ipc_take_bool(&add, &m->body));
+    TRY(cursor_end(&m->body));
+    *ret_add = add;
+    return RESULT_OK;
+}
+
+void ipc_pack_record(struct packer *p, const struct ipc_record *record)
+{
+    ipc_begin(p, IPC_RECORD, record->envelope.length);
+    pack_u8(p, (uint8_t)record->kind);
+    pack_u32(p, record->index);
+    pack_bytes(p, record->envelope.data, record->envelope.length);
+}
+
+result ipc_take_record(struct ipc_record *ret_record, struct ipc_message *m)
+{
+    struct ipc_record record = {0};
+    uint8_t kind = 0;
+    TRY(cursor_u8(&m->body, &kind));
+    ENSURE(kind == IPC_RECORD_VALIDATOR || kind == IPC_RECORD_TLS, E_INPUT, "record: kind %u does not exist",
+           kind);
+    record.kind = (enum ipc_record_kind)kind;
+    TRY(cursor_u32(&m->body, &record.index));
+    TRY(ipc_take_counted(&record.envelope, m, 1, IPC_RECORD_MAX));
+    *ret_record = record;
+    return RESULT_OK;
+}
+
+void ipc_pack_load_end(struct packer *p, uint32_t records)
+{
+    ipc_begin(p, IPC_LOAD_END, 0);
+    pack_u32(p, records);
+}
+
+result ipc_take_load_end(uint32_t *ret_records, struct ipc_message *m)
+{
+    uint32_t records = 0;
+    TRY(ipc_take_count(m, 0));
+    TRY(cursor_u32(&m->body, &records));
+    TRY(cursor_end(&m->body));
+    *ret_records = records;
+    return RESULT_OK;
+}
+
+void ipc_pack_loader_end(struct packer *p, uint32_t keys, uint32_t failed)
+{
+    ipc_begin(p, IPC_LOAD_END, 0);
+    pack_u32(p, keys);
+    pack_u32(p, failed);
+}
+
+result ipc_take_loader_end(uint32_t *ret_keys, uint32_t *ret_failed, struct ipc_message *m)
+{
+    uint32_t keys = 0, failed = 0;
+    TRY(ipc_take_count(m, 0));
+    TRY(cursor_u32(&m->body, &keys));
+    TRY(cursor_u32(&m->body, &failed));
+    TRY(cursor_end(&m->body));
+    *ret_keys = keys;
+    *ret_failed = failed;
+    return RESULT_OK;
+}
+
+void ipc_pack_load_result(struct packer *p, const struct ipc_load_result *r)
+{
+    ipc_begin(p, IPC_LOAD_RESULT, r->text.length);
+    pack_u8(p, r->ok);
+    pack_u32(p, r->keys);
+    pack_u32(p, r->failed);
+    pack_bytes(p, r->text.data, r->text.length);
+}
+
+result ipc_take_load_result(struct ipc_load_result *ret_result, struct ipc_message *m)
+{
+    struct ipc_load_result r = {0};
+    TRY(ipc_take_bool(&r.ok, &m->body));
+    TRY(cursor_u32(&m->body, &r.keys));
+    TRY(cursor_u32(&m->body, &r.failed));
+    TRY(ipc_take_counted(&r.text, m, 0, IPC_TEXT_MAX));
+    *ret_result = r;
+    return RESULT_OK;
+}
+
+void ipc_pack_loaded_key(struct packer *p, const struct ipc_loaded_key *key)
+{
+    pack_u32(p, key->index);
+    pack_bytes(p, key->secret, 32);
+    pack_bytes(p, key->pubkey, 48);
+}
+
+result ipc_take_loaded_key(struct ipc_loaded_key *ret_key, struct cursor *c)
+{
+    struct ipc_loaded_key key = {0};
+    TRY(cursor_u32(c, &key.index));
+    TRY(cursor_view(c, &key.secret, 32));
+    TRY(cursor_view(c, &key.pubkey, 48));
+    *ret_key = key;
+    return RESULT_OK;
+}
+
+void ipc_pack_record_failed(struct packer *p, const struct ipc_record_failed *failed)
+{
+    ipc_begin(p, IPC_RECORD_FAILED, failed->text.length);
+    pack_u32(p, failed->index);
+    pack_u8(p, (uint8_t)failed->error);
+    pack_bytes(p, failed->text.data, failed->text.length);
+}
+
+result ipc_take_record_failed(struct ipc_record_failed *ret_failed, struct ipc_message *m)
+{
+    struct ipc_record_failed failed = {0};
+    uint8_t error = 0;
+    TRY(cursor_u32(&m->body, &failed.index));
+    TRY(cursor_u8(&m->body, &error));
+    ENSURE(error > E_NONE && error <= E_INTERNAL, E_INPUT, "record failed: error %u does not exist", error);
+    failed.error = (enum error_code)error;
+    TRY(ipc_take_counted(&failed.text, m, 0, IPC_TEXT_MAX));
+    *ret_failed = failed;
+    return RESULT_OK;
+}
