@@ -22,6 +22,7 @@ struct nsm {
 must_check result nsm_open(struct nsm *ret_nsm, const char *where);
 void nsm_cleanup(struct nsm *n);
 
+/* A register's value, and whether it is locked against extension. */
 must_check result nsm_describe_pcr(const struct nsm *n, uint8_t ret_value[static NSM_PCR_LEN], bool *ret_locked, uint16_t index);
 /* new value = SHA-384(old || data); E_STATE when the register is locked. */
 must_check result nsm_extend_pcr(const struct nsm *n, uint8_t ret_value[static NSM_PCR_LEN], uint16_t index,
