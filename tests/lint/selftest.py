@@ -218,7 +218,7 @@ class Text(LintCase):
 
     def test_prototype_without_comment(self):
         self.append("lib/net/net.h", "\nint net_three(void);\n")
-        self.red(check_text, "lib/net/net.h", "net_three has no comment")
+        self.assertTrue(any("net_three has no comment" in text for _, _, text in check_text.check(self.root)))
 
     def test_header_without_opening(self):
         self.write("lib/net/net.h", "int net_two(void); /* two */\n")

@@ -1,0 +1,79 @@
+/* net_http.h - an HTTP/1.1 server on an event loop, plain or with TLS, behind any listening socket
+ * (tcp, unix, vsock). Target net_http.
+ *
+ * A handler is called once per complete request. It replies now, or keeps the pointer and replies
+ * later: the request stays valid until it is replied to, whatever becomes of the client or of the
+ * server in the meantime. Exactly one net_http_reply ends it.
+ *
+ * Limits: request line 4 KiB (414), head 8 KiB and 100 fields (431), body (413), time to receive a
+ * request and time to take a reply (closed), idle time, connections (the longest idle one is closed to
+ * let a new one in; with none idle, clients wait in the listen queue), bytes of all bodies together (503).
+ * Refused: control bytes, bare LF, folded headers, Content-Length beside Transfer-Encoding, repeated
+ * Host or Content-Length, any transfer coding but chunked. A request it refuses by itself is answered with
+ * {"error":"..."} and the connection is closed.
+ */
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
+
+#include <stdint.h>
+
+#include "base/result.h"
+
+struct event_base;
+struct ssl_ctx_st;
+struct net_http_server;
+struct net_http_request;
+
+enum net_http_method {
+    NET_HTTP_GET,
+    NET_HTTP_HEAD,
+    NET_HTTP_POST,
+    NET_HTTP_PUT,
+    NET_HTTP_DELETE,
+    NET_HTTP_OPTIONS,
+    NET_HTTP_OTHER
+};
+
+typedef void net_http_handler(void *context, struct net_http_request *request);
+
+struct net_http_config {
+    struct ssl_ctx_st *tls; /* SSL_CTX, referenced; NULL for plain HTTP */
+    net_http_handler *handler;
+    void *context;
+    uint32_t max_connections;         /* 0: 4,096 */
+    uint32_t idle_timeout_seconds;    /* 0: 30; announced in Keep-Alive */
+    uint32_t request_timeout_seconds; /* 0: 30; to receive a request, and to take its reply */
+    uint32_t max_body;                /* bytes; 0: 10 MiB */
+    uint32_t max_bodies;              /* bytes of all bodies held; 0: 64 MiB, at least max_body */
+};
+
+must_check result net_http_server_new(struct net_http_server **ret_server, struct event_base *base,
+                                      const struct net_http_config *config);
+/* Serves a listening, non-blocking socket; once per server. The server owns the descriptor only on success.
+ */
+must_check result net_http_server_accept(struct net_http_server *server, int listener);
+/* Closes everything. Requests that still wait for their reply stay valid; replying then only frees them. */
+void net_http_server_free(struct net_http_server *server);
+/* Open connections, for health and tests. */
+size_t net_http_server_connections(const struct net_http_server *server);
+
+enum net_http_method net_http_method(const struct net_http_request *request);
+/* Percent-decoded, without the query, doubled slashes collapsed, without a trailing slash (but "/" itself);
+ * no NUL or control bytes. */
+const char *net_http_path(const struct net_http_request *request);
+/* The query as sent, without '?'; "" if none. */
+const char *net_http_query(const struct net_http_request *request);
+/* The value of a header, name in any case; repeated fields joined by ", "; NULL if absent. */
+const char *net_http_header(const struct net_http_request *request, const char *name);
+/* The host without port and without brackets, lower case; "" if an HTTP/1.0 client sent none. */
+const char *net_http_host(const struct net_http_request *request);
+/* The whole body, followed by a NUL byte that is not counted. */
+const char *net_http_body(const struct net_http_request *request, size_t *ret_len);
+
+/* Adds a header to the reply to come; both are copied. Ignored beyond 8 headers; never from outside bytes. */
+void net_http_reply_header(struct net_http_request *request, const char *name, const char *value);
+/* Sends the reply and frees the request. content_type NULL for none; the body is copied. */
+void net_http_reply(struct net_http_request *request, int status, const char *content_type, const void *body,
+                    size_t body_len);
+
+#endif

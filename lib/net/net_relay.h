@@ -1,0 +1,40 @@
+/* net_relay.h - copies bytes both ways between each accepted connection and a fresh one to a target.
+ * Target net_relay.
+ *
+ * Parses nothing. At most NET_RELAY_BUFFER bytes wait in each direction: a reader that is slow slows
+ * the writer and costs no memory. An end of one direction is passed on (shutdown) while the other goes
+ * on; an error ends both. No idle timeout: silence is normal between slots.
+ */
+#ifndef NET_RELAY_H
+#define NET_RELAY_H
+
+#include <stdint.h>
+
+#include "base/result.h"
+#include "net/net_address.h"
+
+enum { NET_RELAY_BUFFER = 65536 };
+
+struct event_base;
+struct evdns_base;
+struct net_relay;
+
+struct net_relay_config {
+    struct net_address target;
+    struct evdns_base *dns;   /* resolves tcp names without blocking; NULL if the target needs none */
+    uint32_t max_connections; /* further clients wait in the listen queue */
+    uint32_t connect_timeout_seconds;
+};
+
+/* Serves a listening, non-blocking socket; owned by the relay only on success. */
+must_check result net_relay_new(struct net_relay **ret_relay, struct event_base *base,
+                                const struct net_relay_config *config, int listener);
+void net_relay_free(struct net_relay *relay);
+
+struct net_relay_counts {
+    uint64_t accepted, connect_failures;
+    uint32_t open;
+};
+void net_relay_count(struct net_relay_counts *ret_counts, const struct net_relay *relay);
+
+#endif

@@ -1,0 +1,22 @@
+/* net_tls.h - the server's side of TLS, set up once. Target net_tls.
+ *
+ * TLS 1.2 and 1.3 (Teku and Nimbus stop at 1.2), forward-secret AEAD suites only, session
+ * tickets for both versions, no renegotiation, no compression, no client certificates.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include <openssl/ssl.h>
+#include <stdint.h>
+
+#include "base/result.h"
+
+DEFINE_AUTO_POINTER(SSL_CTX, SSL_CTX_free)
+
+/* key: one PKCS#8 PrivateKeyInfo in DER, secret, wiped by the caller as soon as this returns.
+ * certificates: DER, leaf first, one behind the other, at most 10. E_INPUT when either is malformed or has
+ * trailing bytes, E_MISMATCH when the key is not the leaf's, E_CRYPTO. Free with SSL_CTX_free. */
+must_check result net_tls_server_new(SSL_CTX **ret_context, const uint8_t *key, size_t key_len,
+                                     const uint8_t *certificates, size_t certificates_len);
+
+#endif

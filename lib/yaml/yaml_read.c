@@ -1,0 +1,230 @@
+/* yaml_read.c - see yaml_read.h.
+ *
+ * Works on libyaml's events rather than its document tree: the tree would resolve aliases (a
+ * short file can then mean gigabytes) and keep a second copy of every scalar beyond our reach.
+ */
+#include "yaml/yaml_read.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+struct reader {
+    yaml_parser_t parser;
+    size_t num_events;
+    enum yaml_nested nested;
+};
+
+static void reader_cleanup(struct reader *r)
+{
+    /* The parser holds the text twice, as bytes and as UTF-8: wipe what it would only free. */
+    if (r->parser.raw_buffer.start)
+        OPENSSL_cleanse(r->parser.raw_buffer.start,
+                        (size_t)(r->parser.raw_buffer.end - r->parser.raw_buffer.start));
+    if (r->parser.buffer.start)
+        OPENSSL_cleanse(r->parser.buffer.start, (size_t)(r->parser.buffer.end - r->parser.buffer.start));
+    yaml_parser_delete(&r->parser);
+}
+
+struct event {
+    yaml_event_t it;
+};
+
+static void event_cleanup(struct event *e)
+{
+    if (e->it.type == YAML_SCALAR_EVENT && e->it.data.scalar.value)
+        OPENSSL_cleanse(e->it.data.scalar.value, e->it.data.scalar.length);
+    yaml_event_delete(&e->it);
+}
+
+static size_t line_of(const struct event *e)
+{
+    return e->it.start_mark.line + 1;
+}
+
+/* Anchors and tags of whatever kind of event. */
+static must_check result check_plain(const struct event *e)
+{
+    const yaml_char_t *anchor = NULL, *tag = NULL;
+    if (e->it.type == YAML_SCALAR_EVENT) {
+        anchor = e->it.data.scalar.anchor;
+        tag = e->it.data.scalar.tag;
+    } else if (e->it.type == YAML_SEQUENCE_START_EVENT) {
+        anchor = e->it.data.sequence_start.anchor;
+        tag = e->it.data.sequence_start.tag;
+    } else if (e->it.type == YAML_MAPPING_START_EVENT) {
+        anchor = e->it.data.mapping_start.anchor;
+        tag = e->it.data.mapping_start.tag;
+    }
+    ENSURE(!anchor && e->it.type != YAML_ALIAS_EVENT, E_INPUT,
+           "line %zu: anchors and aliases are not allowed", line_of(e));
+    ENSURE(!tag, E_INPUT, "line %zu: tags are not allowed", line_of(e));
+    return RESULT_OK;
+}
+
+static must_check result next_event(struct reader *r, struct event *ret_event)
+{
+    event_cleanup(ret_event);
+    *ret_event = (struct event){0};
+    ENSURE(++r->num_events <= YAML_EVENTS_MAX, E_INPUT, "YAML has more than %d parts", YAML_EVENTS_MAX);
+    if (!yaml_parser_parse(&r->parser, &ret_event->it)) {
+        ENSURE(r->parser.error != YAML_MEMORY_ERROR, E_MEMORY, "out of memory for YAML");
+        FAIL(E_INPUT, "line %zu: malformed YAML", r->parser.problem_mark.line + 1);
+    }
+    return check_plain(ret_event);
+}
+
+/* Reads past the rest of a mapping or sequence that has just begun. */
+static must_check result skip_nested(struct reader *r)
+{
+    AUTO(event) e = {0};
+    for (size_t depth = 1; depth > 0;) {
+        TRY(next_event(r, &e));
+        if (e.it.type == YAML_MAPPING_START_EVENT || e.it.type == YAML_SEQUENCE_START_EVENT)
+            depth++;
+        else if (e.it.type == YAML_MAPPING_END_EVENT || e.it.type == YAML_SEQUENCE_END_EVENT)
+            depth--;
+        ENSURE(depth < YAML_DEPTH_MAX, E_INPUT, "line %zu: YAML is nested too deep", line_of(&e));
+    }
+    return RESULT_OK;
+}
+
+static void free_text(char *text)
+{
+    if (text)
+        OPENSSL_secure_clear_free(text, strlen(text) + 1);
+}
+
+static must_check result copy_scalar(char **ret_text, const struct event *e)
+{
+    const char *value = (const char *)e->it.data.scalar.value;
+    size_t length = e->it.data.scalar.length;
+    ENSURE(!memchr(value, 0, length), E_INPUT, "line %zu: NUL is not allowed", line_of(e));
+    char *text = OPENSSL_secure_zalloc(length + 1);
+    ENSURE(text, E_MEMORY, "out of memory for YAML");
+    memcpy(text, value, length);
+    *ret_text = text;
+    return RESULT_OK;
+}
+
+static must_check result read_value(struct reader *r, struct yaml_pair *pair)
+{
+    AUTO(event) e = {0};
+    TRY(next_event(r, &e));
+    if (e.it.type == YAML_SCALAR_EVENT)
+        return copy_scalar(&pair->value, &e);
+    ENSURE(r->nested == YAML_NESTED_IGNORE, E_INPUT, "line %zu: must be a plain value", line_of(&e));
+    return skip_nested(r);
+}
+
+/* Makes room for one more zeroed element, doubling from 8 on. */
+static must_check result grow(void **array, size_t count, size_t element_size)
+{
+    bool full = count == 0 || (count >= 8 && (count & (count - 1)) == 0);
+    if (full) {
+        void *grown = realloc(*array, (count ? 2 * count : 8) * element_size);
+        ENSURE(grown, E_MEMORY, "out of memory for YAML");
+        *array = grown;
+    }
+    memset((char *)*array + count * element_size, 0, element_size);
+    return RESULT_OK;
+}
+
+static bool has_key(const struct yaml_section *section, const char *key)
+{
+    for (size_t i = 0; i < section->num_pairs; i++) {
+        if (strcmp(section->pairs[i].key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The pairs of a mapping that has just begun. */
+static must_check result read_pairs(struct reader *r, struct yaml_section *section)
+{
+    AUTO(event) e = {0};
+    for (;;) {
+        TRY(next_event(r, &e));
+        if (e.it.type == YAML_MAPPING_END_EVENT)
+            return RESULT_OK;
+        ENSURE(e.it.type == YAML_SCALAR_EVENT, E_INPUT, "line %zu: a key must be a plain word", line_of(&e));
+        ENSURE(section->num_pairs < YAML_KEYS_MAX, E_INPUT, "line %zu: too many keys in one document",
+               line_of(&e));
+        char *key;
+        TRY(copy_scalar(&key, &e));
+        result added = grow((void **)&section->pairs, section->num_pairs, sizeof *section->pairs);
+        if (!added.code && has_key(section, key))
+            added = error_set(E_INPUT, "line %zu: this key stands twice in its document", line_of(&e));
+        if (added.code) {
+            free_text(key);
+            return added;
+        }
+        struct yaml_pair *pair = &section->pairs[section->num_pairs++];
+        *pair = (struct yaml_pair){.key = key, .line = line_of(&e)};
+        TRY(read_value(r, pair));
+    }
+}
+
+/* A document that has just begun, up to its end. */
+static must_check result read_section(struct reader *r, struct yaml_file *file)
+{
+    AUTO(event) e = {0};
+    TRY(next_event(r, &e));
+    bool empty = e.it.type == YAML_SCALAR_EVENT && e.it.data.scalar.length == 0;
+    if (!empty) {
+        ENSURE(e.it.type == YAML_MAPPING_START_EVENT, E_INPUT, "line %zu: must be lines of \"key: value\"",
+               line_of(&e));
+        TRY(grow((void **)&file->sections, file->num_sections, sizeof *file->sections));
+        struct yaml_section *section = &file->sections[file->num_sections++];
+        section->line = line_of(&e);
+        TRY(read_pairs(r, section));
+    }
+    TRY(next_event(r, &e));
+    ENSURE(e.it.type == YAML_DOCUMENT_END_EVENT, E_INPUT, "line %zu: malformed YAML", line_of(&e));
+    return RESULT_OK;
+}
+
+result yaml_read(struct yaml_file *ret_file, const char *text, size_t text_len, enum yaml_nested nested)
+{
+    ENSURE(text_len <= YAML_LENGTH_MAX, E_TOO_LARGE, "YAML is longer than %d bytes", YAML_LENGTH_MAX);
+    AUTO(reader) r = {.nested = nested};
+    ENSURE(yaml_parser_initialize(&r.parser), E_MEMORY, "out of memory for YAML");
+    /* Fixed: otherwise a byte order mark would switch to UTF-16. */
+    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, text_len);
+
+    AUTO(yaml_file) file = {0};
+    AUTO(event) e = {0};
+    do {
+        TRY(next_event(&r, &e));
+        if (e.it.type == YAML_DOCUMENT_START_EVENT)
+            TRY(read_section(&r, &file));
+    } while (e.it.type != YAML_STREAM_END_EVENT);
+    *ret_file = file;
+    file = (struct yaml_file){0};
+    return RESULT_OK;
+}
+
+void yaml_file_cleanup(struct yaml_file *file)
+{
+    for (size_t i = 0; i < file->num_sections; i++) {
+        struct yaml_section *section = &file->sections[i];
+        for (size_t j = 0; j < section->num_pairs; j++) {
+            free_text(section->pairs[j].key);
+            free_text(section->pairs[j].value);
+        }
+        free(section->pairs);
+    }
+    free(file->sections);
+    *file = (struct yaml_file){0};
+}
+
+const char *yaml_get(const struct yaml_section *section, const char *key)
+{
+    for (size_t i = 0; i < section->num_pairs; i++) {
+        if (strcmp(section->pairs[i].key, key) == 0)
+            return section->pairs[i].value;
+    }
+    return NULL;
+}

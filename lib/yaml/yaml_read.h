@@ -1,0 +1,47 @@
+/* yaml_read.h - a strict reader over libyaml for flat files: each document is a mapping from
+ * scalar to scalar (key configuration files, network configurations).
+ *
+ * Keys and values may be secrets: they are kept in OpenSSL's secure heap when the process has one
+ * and wiped on clean-up. libyaml itself works on the ordinary heap; its buffers are wiped before
+ * they are released, but pieces left behind when it grows a scalar are not: a process that reads
+ * secrets sets mallopt(M_PERTURB, 1), with which glibc overwrites whatever is freed.
+ */
+#ifndef YAML_YAML_READ_H
+#define YAML_YAML_READ_H
+
+#include "base/result.h"
+
+enum { YAML_DEPTH_MAX = 16, YAML_LENGTH_MAX = 1 << 20, YAML_EVENTS_MAX = 100000, YAML_KEYS_MAX = 512 };
+
+struct yaml_pair {
+    char *key;   /* NUL-terminated, no NUL inside */
+    char *value; /* the same; "" for an empty value; NULL for a nested one that was ignored */
+    size_t line; /* of the key, from 1 */
+};
+
+struct yaml_section {
+    struct yaml_pair *pairs;
+    size_t num_pairs;
+    size_t line; /* where the document begins, from 1 */
+};
+
+/* One file: its documents ("---") in order; empty documents are left out. */
+struct yaml_file {
+    struct yaml_section *sections;
+    size_t num_sections;
+};
+void yaml_file_cleanup(struct yaml_file *file);
+
+/* What to do with a value that is a mapping or a sequence. */
+enum yaml_nested { YAML_NESTED_REFUSE, YAML_NESTED_IGNORE };
+
+/* E_TOO_LARGE over YAML_LENGTH_MAX bytes; E_INPUT with the line when it is no YAML, a document is
+ * not a mapping, a key stands twice, there is an anchor, alias, tag or NUL, or it is too deep or has too
+ * many parts. Nothing of the text is echoed. */
+must_check result yaml_read(struct yaml_file *ret_file, const char *text, size_t text_len,
+                            enum yaml_nested nested);
+
+/* The value of a key; NULL when absent, or nested. Keys are compared exactly. */
+const char *yaml_get(const struct yaml_section *section, const char *key);
+
+#endif

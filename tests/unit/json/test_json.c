@@ -1,0 +1,215 @@
+/* test_json.c - lib/json. */
+#include "testing.h"
+
+#include "json/json.h"
+
+static result read_text(json_t **ret_root, const char *text)
+{
+    return json_read(ret_root, text, strlen(text), 4096, 64);
+}
+
+static void malformed_texts_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "{",
+                                      "{}x",
+                                      "{} {}",
+                                      "{\"a\":}",
+                                      "{\"a\":1,}",
+                                      "[1,]",
+                                      "{a:1}",
+                                      "{'a':1}",
+                                      "{\"a\":01}",
+                                      "{\"a\":+1}",
+                                      "{\"a\":0x1}",
+                                      "{\"a\":NaN}",
+                                      "{\"a\":\"\\u0000\"}",
+                                      "{\"\\u0000\":1}",
+                                      "{\"a\":\"\\ud800\"}",
+                                      "{\"a\":\"\xff\"}",
+                                      "{\"a\":\"\n\"}",
+                                      "{\"a\":1,\"a\":2}",
+                                      "{\"b\":{\"a\":1,\"a\":1}}",
+                                      "]",
+                                      "}{",
+                                      "\"text\"",
+                                      "1",
+                                      "null",
+                                      "{\"a\":1e999}",
+                                      "\xef\xbb\xbf{}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        json_t *root = NULL;
+        result r = read_text(&root, bad[i]);
+        if (r.code != E_INPUT || root)
+            fail_msg("accepted %s", bad[i]);
+    }
+    json_t *root = NULL;
+    assert_fails(E_INPUT, json_read(&root, "{}\0", 3, 10, 10));
+    assert_fails(E_INPUT, json_read(&root, "{\"a\":\"b\0c\"}", 11, 100, 10));
+}
+
+static void rejected_input_is_not_echoed(void **state)
+{
+    (void)state;
+    json_t *root = NULL;
+    assert_fails(E_INPUT, read_text(&root, "{\"a\": \"hunter2"));
+    assert_null(strstr(error_text(), "hunter2"));
+    assert_fails(E_INPUT, read_text(&root, "{\"a\": hunter2}"));
+    assert_null(strstr(error_text(), "hunter2"));
+    assert_fails(E_INPUT, read_text(&root, "{\"hunter2\":1,\"hunter2\":1}"));
+    assert_null(strstr(error_text(), "hunter2"));
+    assert_error_names("twice");
+}
+
+static void limits(void **state)
+{
+    (void)state;
+    char text[200];
+    for (size_t depth = JSON_DEPTH_MAX; depth <= JSON_DEPTH_MAX + 1; depth++) {
+        memset(text, '[', depth);
+        memset(text + depth, ']', depth);
+        AUTO_POINTER(json_t) root = NULL;
+        result r = json_read(&root, text, 2 * depth, 4096, 64);
+        assert_int_equal(r.code, depth > JSON_DEPTH_MAX ? E_INPUT : E_NONE);
+    }
+    assert_error_names("deeper");
+    AUTO_POINTER(json_t) root = NULL;
+    assert_fails(E_TOO_LARGE, json_read(&root, "{}", 2, 1, 10));
+    assert_fails(E_INPUT, json_read(&root, "[1,2,3]", 7, 100, 3));
+    assert_error_names("values");
+    /* Brackets and commas inside strings count for nothing. */
+    assert_ok(json_read(&root, "[\"\\\"[[[[,,,,{{{{\\\\\"]", 20, 100, 2));
+}
+
+static void accessors_return_values(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) root = NULL;
+    assert_ok(read_text(&root,
+                        "{\"o\":{\"n\":7,\"q\":\"18446744073709551615\",\"t\":\"t\xc3\xa4xt\",\"yes\":true},"
+                        "\"a\":[\"0xABcd\",5,{}],\"h\":\"0a0B\",\"extra\":null}"));
+    struct json_view top, object, list, last;
+    assert_ok(json_view_root(&top, root));
+    assert_ok(json_get_object(&object, &top, "o"));
+    uint64_t number;
+    assert_ok(json_get_u64(&number, &object, "n"));
+    assert_int_equal(number, 7);
+    assert_ok(json_get_u64(&number, &object, "q"));
+    assert_true(number == UINT64_MAX);
+    const char *text;
+    size_t length;
+    assert_ok(json_get_text(&text, &length, &object, "t"));
+    assert_string_equal(text, "t\xc3\xa4xt");
+    assert_int_equal(length, 5);
+    assert_ok(json_get_text_optional(&text, NULL, &object, "none"));
+    assert_null(text);
+    bool flag = false;
+    assert_ok(json_get_bool(&flag, &object, "yes"));
+    assert_true(flag && json_has(&object, "yes") && !json_has(&object, "no"));
+    assert_ok(json_get_array(&list, &top, "a", 3));
+    uint8_t bytes[2], up_to[8];
+    assert_ok(json_element_hex(bytes, 2, &list, 0));
+    assert_memory_equal(bytes, "\xab\xcd", 2);
+    assert_ok(json_element_u64(&number, &list, 1));
+    assert_ok(json_element_object(&last, &list, 2));
+    assert_ok(json_get_hex_up_to(up_to, &length, sizeof up_to, &top, "h"));
+    assert_int_equal(length, 2);
+    assert_memory_equal(up_to, "\x0a\x0b", 2);
+}
+
+#define assert_names(path, expression)                                                                       \
+    do {                                                                                                     \
+        assert_fails(E_INPUT, expression);                                                                   \
+        assert_error_names(path);                                                                            \
+        assert_null(strstr(error_text(), "hunter2"));                                                        \
+    } while (0)
+
+static void accessors_name_the_path(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) root = NULL;
+    assert_ok(read_text(&root,
+                        "{\"o\":{\"list\":[{\"x\":\"hunter2\"},-1],\"null\":null,\"real\":1.5,\"big\":"
+                        "\"18446744073709551616\",\"hex\":\"0x0g\",\"odd\":\"0x0\",\"upper\":\"0X00\"}}"));
+    struct json_view top, o, list, element;
+    uint64_t number;
+    uint8_t byte;
+    size_t length;
+    const char *text;
+    bool flag;
+    assert_ok(json_view_root(&top, root));
+    assert_ok(json_get_object(&o, &top, "o"));
+    assert_names("o.none: is missing", json_get_object(&element, &o, "none"));
+    assert_names("o.null: must be an object", json_get_object(&element, &o, "null"));
+    assert_names("o.null: must be a string", json_get_text_optional(&text, NULL, &o, "null"));
+    assert_names("o.null: must be a string", json_get_text(&text, NULL, &o, "null"));
+    assert_names("o.null: must be true or false", json_get_bool(&flag, &o, "null"));
+    assert_names("o.null: must be an array", json_get_array(&list, &o, "null", 1));
+    assert_names("o.list: must have at most 1", json_get_array(&list, &o, "list", 1));
+    assert_names("o.real: must be a decimal", json_get_u64(&number, &o, "real"));
+    assert_names("o.big: must be below 2^64", json_get_u64(&number, &o, "big"));
+    assert_names("o.hex: must be 1 bytes", json_get_hex(&byte, 1, &o, "hex"));
+    assert_names("o.odd: must be 1 bytes", json_get_hex(&byte, 1, &o, "odd"));
+    assert_names("o.odd: must be at most", json_get_hex_up_to(&byte, &length, 1, &o, "odd"));
+    assert_names("o.upper: must be 1 bytes", json_get_hex(&byte, 1, &o, "upper"));
+    assert_ok(json_get_array(&list, &o, "list", 2));
+    assert_ok(json_element_object(&element, &list, 0));
+    assert_names("o.list[0].x: must be a decimal", json_get_u64(&number, &element, "x"));
+    assert_names("o.list[0].x: must be 1 bytes", json_get_hex(&byte, 1, &element, "x"));
+    assert_names("o.list[0].x: must be at most 1 bytes",
+                 json_get_hex_up_to(&byte, &length, 1, &element, "x"));
+    assert_names("o.list[1]: must be a decimal", json_element_u64(&number, &list, 1));
+    assert_names("o.list[1]: must be a string", json_element_text(&text, NULL, &list, 1));
+    assert_names("o.here: no good", json_blame(error_set(E_INPUT, "no good"), &o, "here"));
+    AUTO_POINTER(json_t) array = NULL;
+    assert_ok(read_text(&array, "[]"));
+    assert_names("document: must be an object", json_view_root(&top, array));
+}
+
+static void long_paths_are_cut(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) root = NULL;
+    assert_ok(read_text(&root, "{}"));
+    char name[300];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    struct json_view top, member;
+    assert_ok(json_view_root(&top, root));
+    assert_fails(E_INPUT, json_get_object(&member, &top, name));
+    assert_error_names("is missing");
+}
+
+static void quoting_round_trips(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "plain", "quote\" back\\slash \n\t\x01", "t\xc3\xa4xt"};
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        AUTO(buffer) b = {0};
+        assert_ok(buffer_append_text(&b, "["));
+        assert_ok(json_append_quoted(&b, texts[i]));
+        assert_ok(buffer_append_text(&b, "]"));
+        AUTO_POINTER(json_t) root = NULL;
+        assert_ok(json_read(&root, (char *)b.data, b.length, 4096, 4));
+        assert_string_equal(json_string_value(json_array_get(root, 0)), texts[i]);
+    }
+    AUTO(buffer) b = {0};
+    assert_ok(json_append_quoted(&b, "a\xff"));
+    assert_string_equal((char *)b.data, "\"a?\"");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(malformed_texts_are_refused),
+        cmocka_unit_test(rejected_input_is_not_echoed),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(accessors_return_values),
+        cmocka_unit_test(accessors_name_the_path),
+        cmocka_unit_test(long_paths_are_cut),
+        cmocka_unit_test(quoting_round_trips),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,165 @@
+/* test_yaml_read.c - lib/yaml. */
+#include "testing.h"
+
+#include <openssl/crypto.h>
+
+#include "base/buffer.h"
+#include "base/file_io.h"
+#include "base/secret.h"
+#include "yaml/yaml_read.h"
+
+static result read_text(struct yaml_file *ret_file, const char *text, enum yaml_nested nested)
+{
+    return yaml_read(ret_file, text, strlen(text), nested);
+}
+
+static void several_documents(void **state)
+{
+    (void)state;
+    AUTO(yaml_file) file = {0};
+    assert_ok(
+        read_text(&file,
+                  "# comment\n---\ntype: \"file-raw\"\nprivateKey: 0x25295f\n---\n---\ntype: file-keystore\n"
+                  "keyType: 'BLS'\nempty:\nkeystoreFile: \"a b.json\"\n...\n",
+                  YAML_NESTED_REFUSE));
+    assert_int_equal(file.num_sections, 2);
+    assert_string_equal(yaml_get(&file.sections[0], "type"), "file-raw");
+    assert_string_equal(yaml_get(&file.sections[0], "privateKey"), "0x25295f");
+    assert_null(yaml_get(&file.sections[0], "keyType"));
+    assert_string_equal(yaml_get(&file.sections[1], "keyType"), "BLS");
+    assert_string_equal(yaml_get(&file.sections[1], "keystoreFile"), "a b.json");
+    assert_string_equal(yaml_get(&file.sections[1], "empty"), "");
+    assert_int_equal(file.sections[0].line, 3);
+    assert_int_equal(file.sections[1].pairs[1].line, 8);
+    assert_true(CRYPTO_secure_allocated(file.sections[0].pairs[1].value));
+}
+
+static void empty_files_have_no_documents(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "\n", "# only a comment\n", "---\n", "---\n---\n"};
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        AUTO(yaml_file) file = {0};
+        assert_ok(read_text(&file, texts[i], YAML_NESTED_REFUSE));
+        assert_int_equal(file.num_sections, 0);
+    }
+}
+
+static void what_is_not_flat_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } bad[] = {{"- a\n- b\n", "line 1"},
+               {"word\n", "line 1"},
+               {"a: 1\nb: &x 2\n", "line 2"},
+               {"a: &x [1]\n", "anchors"},
+               {"a: &x {b: 1}\n", "anchors"},
+               {"a: 1\nb: *x\n", "line 2"},
+               {"a: !!str 1\n", "tags"},
+               {"!<file-raw>\na: 1\n", "tags"},
+               {"a: 1\nb: 2\na: 3\n", "line 3: this key stands twice"},
+               {"a: \"x\\0y\"\n", "NUL"},
+               {"a: \"unclosed\n", "malformed"},
+               {"a: b: c\n", "malformed"},
+               {"\ta: 1\n", "malformed"},
+               {"{a: 1\n", "malformed"},
+               {"[a, b]: 1\n", "a key must be"},
+               {"? {a: b}\n: 1\n", "a key must be"},
+               {"a: 1\n--- x\n", "line 2"},
+               {"a: \xff\n", "malformed"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        AUTO(yaml_file) file = {0};
+        result r = read_text(&file, bad[i].text, YAML_NESTED_IGNORE);
+        if (r.code != E_INPUT || !strstr(error_text(), bad[i].says))
+            fail_msg("%s gave %s: %s", bad[i].text, error_name(r.code), error_text());
+    }
+    AUTO(yaml_file) file = {0};
+    assert_fails(E_INPUT, yaml_read(&file, "a: 1\0b: 2", 9, YAML_NESTED_REFUSE));
+}
+
+static void nested_values_are_the_callers_choice(void **state)
+{
+    (void)state;
+    const char *text = "before: 1\nlist:\n  - {EPOCH: 1, MAX: 2}\n  - [3]\nafter: 2\n";
+    AUTO(yaml_file) file = {0};
+    assert_fails(E_INPUT, read_text(&file, text, YAML_NESTED_REFUSE));
+    assert_error_names("line 3");
+    assert_ok(read_text(&file, text, YAML_NESTED_IGNORE));
+    assert_int_equal(file.sections[0].num_pairs, 3);
+    assert_null(yaml_get(&file.sections[0], "list"));
+    assert_string_equal(yaml_get(&file.sections[0], "after"), "2");
+}
+
+static void limits(void **state)
+{
+    (void)state;
+    AUTO(yaml_file) file = {0};
+    AUTO(buffer) b = {0};
+    assert_ok(buffer_append_text(&b, "a: "));
+    for (int i = 0; i < 2 * YAML_DEPTH_MAX; i++)
+        assert_ok(buffer_append_text(&b, "["));
+    for (int i = 0; i < 2 * YAML_DEPTH_MAX; i++)
+        assert_ok(buffer_append_text(&b, "]"));
+    assert_fails(E_INPUT, yaml_read(&file, (char *)b.data, b.length, YAML_NESTED_IGNORE));
+    assert_error_names("too deep");
+    buffer_cleanup(&b);
+    for (int i = 0; i < YAML_EVENTS_MAX; i++)
+        assert_ok(buffer_append_text(&b, i ? ",1" : "a: [1"));
+    assert_ok(buffer_append_text(&b, "]"));
+    assert_fails(E_INPUT, yaml_read(&file, (char *)b.data, b.length, YAML_NESTED_IGNORE));
+    assert_error_names("parts");
+    buffer_cleanup(&b);
+    for (int i = 0; i <= YAML_KEYS_MAX; i++)
+        assert_ok(buffer_printf(&b, "k%d: v\n", i));
+    assert_fails(E_INPUT, yaml_read(&file, (char *)b.data, b.length, YAML_NESTED_IGNORE));
+    assert_error_names("too many keys");
+    assert_fails(E_TOO_LARGE, yaml_read(&file, "", (size_t)YAML_LENGTH_MAX + 1, YAML_NESTED_IGNORE));
+}
+
+static void rejected_input_is_not_echoed(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"hunter2", "hunter2: &a 1", "a: [hunter2", "hunter2: 1\nhunter2: 2",
+                                      "a: \"hunter2"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        AUTO(yaml_file) file = {0};
+        assert_fails(E_INPUT, read_text(&file, bad[i], YAML_NESTED_REFUSE));
+        assert_null(strstr(error_text(), "hunter2"));
+    }
+}
+
+static void real_network_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *key, *value;
+    } files[] = {{"networks/raw/holesky-config.yaml", "CAPELLA_FORK_VERSION", "0x04017000"},
+                 {"networks/raw/gnosis-config.yaml", "PRESET_BASE", "gnosis"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        char path[512];
+        vector_path(path, sizeof path, files[i].path);
+        AUTO(buffer) text = {0};
+        assert_ok(file_read(&text, path, YAML_LENGTH_MAX));
+        AUTO(yaml_file) file = {0};
+        assert_ok(yaml_read(&file, (char *)text.data, text.length, YAML_NESTED_IGNORE));
+        assert_int_equal(file.num_sections, 1);
+        assert_string_equal(yaml_get(&file.sections[0], files[i].key), files[i].value);
+    }
+}
+
+int main(void)
+{
+    if (secret_heap_open(65536).code)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(several_documents),
+        cmocka_unit_test(empty_files_have_no_documents),
+        cmocka_unit_test(what_is_not_flat_is_refused),
+        cmocka_unit_test(nested_values_are_the_callers_choice),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(rejected_input_is_not_echoed),
+        cmocka_unit_test(real_network_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
