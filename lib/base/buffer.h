@@ -34,6 +34,7 @@ struct cursor {
     size_t left;
 };
 
+/* Little-endian integers; E_INPUT when too few bytes are left, and the cursor stays where it was. */
 must_check result cursor_u8(struct cursor *c, uint8_t *ret_value);
 must_check result cursor_u16(struct cursor *c, uint16_t *ret_value);
 must_check result cursor_u32(struct cursor *c, uint32_t *ret_value);
@@ -52,6 +53,7 @@ struct packer {
     bool overflow;
 };
 
+/* Little-endian integers and bytes behind what is there; too much sets overflow. */
 void pack_u8(struct packer *p, uint8_t value);
 void pack_u16(struct packer *p, uint16_t value);
 void pack_u32(struct packer *p, uint32_t value);

@@ -11,8 +11,8 @@
  * missing, ill-typed, out of range or of wrong length, named by its path such as
  * "attestation.source.epoch: must be ..."; duplicate members and excessive depth too.
  * order->pubkey is left zero: it comes from the path of the request. The body is read only. */
-must_check result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *network, const char *body,
-                                 size_t body_len);
+must_check result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *network,
+                                 const char *body, size_t body_len);
 
 /* A custom network from a consensus configuration YAML (PRESET_BASE, CONFIG_NAME, *_FORK_VERSION,
  * *_FORK_EPOCH, SECONDS_PER_SLOT, MIN_GENESIS_TIME; unknown keys ignored, keys absent from the

@@ -31,16 +31,16 @@ enum eth2_preset { ETH2_PRESET_MAINNET, ETH2_PRESET_MINIMAL, ETH2_PRESET_GNOSIS 
 struct eth2_network {
     char name[ETH2_NETWORK_NAME_MAX]; /* NUL-terminated, lower case, [a-z0-9_-] */
     enum eth2_preset preset;
-    uint64_t genesis_time;            /* seconds since 1970; 0 when unknown */
+    uint64_t genesis_time; /* seconds since 1970; 0 when unknown */
     uint64_t seconds_per_slot;
     uint8_t fork_version[ETH2_FORK_COUNT][ETH2_VERSION_LEN];
     uint64_t fork_epoch[ETH2_FORK_COUNT];
 };
 
-/* mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal (any case, '-' as '_'); E_NOT_FOUND otherwise. */
+/* mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal in any case; E_NOT_FOUND otherwise. */
 must_check result eth2_network_by_name(struct eth2_network *ret_network, const char *name);
 
-/* "MAINNET" for ETH2_PRESET... in lower case, and back (E_INPUT). */
+/* "mainnet", "minimal", "gnosis", and back (exactly so; E_INPUT). */
 const char *eth2_preset_name(enum eth2_preset preset);
 must_check result eth2_preset_parse(enum eth2_preset *ret_preset, const char *name);
 /* "phase0" ... "fulu". */

@@ -69,8 +69,8 @@ struct eth2_order {
         struct eth2_block_header header;          /* BLOCK */
         struct {
             uint8_t root[ETH2_ROOT_LEN]; /* hash_tree_root of the object */
-            uint64_t epoch;              /* chooses the fork version: of the message's slot, or as the type says */
-        } object;                        /* every other kind */
+            uint64_t epoch; /* chooses the fork version: of the message's slot, or as the type says */
+        } object;           /* every other kind */
     } of;
 };
 
@@ -81,8 +81,8 @@ must_check result eth2_domain(uint8_t ret_domain[static 32], const uint8_t domai
 
 /* The signing root of an order on this network: object root, domain (EIP-7044 for exits),
  * SigningData. It does not compare client_root. E_INPUT for a kind that does not exist. */
-must_check result eth2_order_signing_root(uint8_t ret_root[static ETH2_ROOT_LEN], const struct eth2_network *network,
-                                          const struct eth2_order *order);
+must_check result eth2_order_signing_root(uint8_t ret_root[static ETH2_ROOT_LEN],
+                                          const struct eth2_network *network, const struct eth2_order *order);
 
 /* "ATTESTATION" and so on; "?" for a kind that does not exist. */
 const char *eth2_order_kind_name(enum eth2_order_kind kind);

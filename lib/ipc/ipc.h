@@ -125,6 +125,7 @@ struct ipc_state {
 void ipc_pack_state(struct packer *p, const struct ipc_state *state);
 must_check result ipc_take_state(struct ipc_state *ret_state, struct ipc_message *m);
 
+/* HEALTH. */
 struct ipc_health {
     bool store_ok;
     uint32_t keys, failed;
@@ -132,6 +133,7 @@ struct ipc_health {
 void ipc_pack_health(struct packer *p, const struct ipc_health *health);
 must_check result ipc_take_health(struct ipc_health *ret_health, struct ipc_message *m);
 
+/* STATUS; both registers are zero without an NSM. */
 struct ipc_status {
     enum ipc_keeper_state state;
     uint32_t keys, failed;
@@ -154,6 +156,7 @@ must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc
 void ipc_pack_empty(struct packer *p, enum ipc_type type); /* SERVE LOAD_ABORT STATUS_WANTED LOADER_START */
 must_check result ipc_take_empty(struct ipc_message *m);
 
+/* TLS: PKCS#8 DER (secret), and certificates in DER, leaf first. */
 struct ipc_tls {
     struct ipc_bytes private_key, certificates;
 };
@@ -168,9 +171,11 @@ struct ipc_keys {
 void ipc_pack_keys(struct packer *p, const struct ipc_keys *keys);
 must_check result ipc_take_keys(struct ipc_keys *ret_keys, struct ipc_message *m);
 
+/* LISTENING; port 0 for unix: and vsock:. */
 void ipc_pack_listening(struct packer *p, uint32_t port);
 must_check result ipc_take_listening(uint32_t *ret_port, struct ipc_message *m);
 
+/* POLICY_RESULT: the text says why not. */
 struct ipc_policy_result {
     bool accepted;
     struct ipc_bytes text;
@@ -178,6 +183,7 @@ struct ipc_policy_result {
 void ipc_pack_policy_result(struct packer *p, const struct ipc_policy_result *r);
 must_check result ipc_take_policy_result(struct ipc_policy_result *ret_result, struct ipc_message *m);
 
+/* ATTEST: nonce of at most IPC_NONCE_MAX bytes. */
 struct ipc_attest {
     enum ipc_attest_purpose purpose;
     struct ipc_bytes nonce;
@@ -185,9 +191,11 @@ struct ipc_attest {
 void ipc_pack_attest(struct packer *p, const struct ipc_attest *attest);
 must_check result ipc_take_attest(struct ipc_attest *ret_attest, struct ipc_message *m);
 
+/* LOAD_BEGIN: add to the keys, or replace them. */
 void ipc_pack_load_begin(struct packer *p, bool add);
 must_check result ipc_take_load_begin(bool *ret_add, struct ipc_message *m);
 
+/* RECORD: a CMS envelope of at most IPC_RECORD_MAX bytes. */
 struct ipc_record {
     enum ipc_record_kind kind;
     uint32_t index;
@@ -202,6 +210,7 @@ must_check result ipc_take_load_end(uint32_t *ret_records, struct ipc_message *m
 void ipc_pack_loader_end(struct packer *p, uint32_t keys, uint32_t failed);
 must_check result ipc_take_loader_end(uint32_t *ret_keys, uint32_t *ret_failed, struct ipc_message *m);
 
+/* LOAD_RESULT. */
 struct ipc_load_result {
     bool ok;
     uint32_t keys, failed;
@@ -219,6 +228,7 @@ void ipc_pack_loaded_key(struct packer *p,
                          const struct ipc_loaded_key *key); /* after ipc_begin(IPC_KEY, count) */
 must_check result ipc_take_loaded_key(struct ipc_loaded_key *ret_key, struct cursor *c);
 
+/* RECORD_FAILED: the text holds no secret. */
 struct ipc_record_failed {
     uint32_t index;
     enum error_code error;

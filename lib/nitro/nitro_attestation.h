@@ -33,8 +33,9 @@ struct attestation {
 /* root_der: the pinned root certificate (DER), e.g. AWS's G1. at_ms: the time at which certificates must
  * be valid (usually now; a stored document's own time in tests). E_INPUT malformed, E_AUTH signature, chain
  * or validity. */
-must_check result attestation_verify(struct attestation *ret_attestation, const uint8_t *document, size_t document_len,
-                                     const uint8_t *root_der, size_t root_der_len, uint64_t at_ms);
+must_check result attestation_verify(struct attestation *ret_attestation, const uint8_t *document,
+                                     size_t document_len, const uint8_t *root_der, size_t root_der_len,
+                                     uint64_t at_ms);
 
 /* AWS's Nitro Enclaves root G1 (DER), SHA-256 641a0321...5b. */
 extern const uint8_t attestation_aws_root_g1[];

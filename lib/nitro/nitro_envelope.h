@@ -16,7 +16,8 @@ enum { ENVELOPE_MAX = 8192, ENVELOPE_PLAINTEXT_MAX = 8192 };
  * must be SHA-256 of the key's SubjectPublicKeyInfo; algorithms other than those above are E_UNSUPPORTED.
  * E_INPUT malformed, E_AUTH wrong key. Only the plaintext comes out, in the secure heap; intermediate
  * copies are wiped. There is no integrity protection in this format: the caller checks what it decrypted. */
-must_check result envelope_open(struct secret *ret_plaintext, EVP_PKEY *recipient_key, const uint8_t *cms, size_t cms_len);
+must_check result envelope_open(struct secret *ret_plaintext, EVP_PKEY *recipient_key, const uint8_t *cms,
+                                size_t cms_len);
 
 /* The sender's side, as KMS writes it (indefinite lengths, SubjectKeyIdentifier); for devcloud and tests.
  * recipient_spki: DER SubjectPublicKeyInfo from the attestation document. */

@@ -11,10 +11,18 @@
 #include "base/buffer.h"
 #include "base/result.h"
 
-enum { NSM_REQUEST_MAX = 0x1000, NSM_RESPONSE_MAX = 0x3000, NSM_PCR_LEN = 48, NSM_PCR_COUNT = 32 };
+enum {
+    NSM_REQUEST_MAX = 0x1000,
+    NSM_RESPONSE_MAX = 0x3000,
+    NSM_PCR_LEN = 48,
+    NSM_PCR_COUNT = 32,
+    NSM_USER_DATA_MAX = 512,
+    NSM_NONCE_MAX = 512,
+    NSM_PUBLIC_KEY_MAX = 1024
+};
 
 struct nsm {
-    int fd;        /* -1 when closed */
+    int fd; /* 0 or less when closed */
     bool is_device;
 };
 
@@ -22,8 +30,13 @@ struct nsm {
 must_check result nsm_open(struct nsm *ret_nsm, const char *where);
 void nsm_cleanup(struct nsm *n);
 
-must_check result nsm_describe_pcr(const struct nsm *n, uint8_t ret_value[static NSM_PCR_LEN], bool *ret_locked, uint16_t index);
-/* new value = SHA-384(old || data); E_STATE when the register is locked. */
+/* Every request below: E_STATE when a register is locked; E_INPUT when the NSM calls an argument wrong;
+ * E_PEER when it fails, or answers what it should not; E_TIMEOUT; E_IO. */
+
+/* A register's value, and whether it is locked against extension. */
+must_check result nsm_describe_pcr(const struct nsm *n, uint8_t ret_value[static NSM_PCR_LEN],
+                                   bool *ret_locked, uint16_t index);
+/* new value = SHA-384(old || data). */
 must_check result nsm_extend_pcr(const struct nsm *n, uint8_t ret_value[static NSM_PCR_LEN], uint16_t index,
                                  const uint8_t *data, size_t data_len);
 must_check result nsm_lock_pcr(const struct nsm *n, uint16_t index);
@@ -31,7 +44,12 @@ must_check result nsm_lock_pcr(const struct nsm *n, uint16_t index);
 must_check result nsm_get_random(const struct nsm *n, uint8_t *out, size_t out_len);
 /* Appends the COSE_Sign1 bytes. Each of the three fields may be NULL with length 0 (null in CBOR);
  * at most 512, 512 and 1024 bytes. */
-must_check result nsm_attest(const struct nsm *n, struct buffer *out, const uint8_t *user_data, size_t user_data_len,
-                             const uint8_t *nonce, size_t nonce_len, const uint8_t *public_key, size_t public_key_len);
+must_check result nsm_attest(const struct nsm *n, struct buffer *out, const uint8_t *user_data,
+                             size_t user_data_len, const uint8_t *nonce, size_t nonce_len,
+                             const uint8_t *public_key, size_t public_key_len);
+
+/* For nitro_nsm.c: sends one request and takes its answer, which is not looked at. */
+must_check result nsm_transact(const struct nsm *n, uint8_t ret_response[static NSM_RESPONSE_MAX],
+                               size_t *ret_response_len, const uint8_t *request, size_t request_len);
 
 #endif

@@ -40,6 +40,7 @@ enum slashing_verdict {
     SLASHING_REFUSE_GENESIS_ROOT   /* of another network than the store is locked to */
 };
 
+/* ALLOW_NEW, ALLOW_REPEAT and NOT_APPLICABLE. */
 bool slashing_allows(enum slashing_verdict verdict);
 /* "double_vote" and so on: lower-case code for bodies, logs and metrics. */
 const char *slashing_verdict_name(enum slashing_verdict verdict);

@@ -17,7 +17,6 @@ import pytest
 from harness import Process, packet_pair
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ALL_SKIPPED = 77  # what ctest counts as skipped
 
 
 @pytest.fixture(scope="session")
@@ -79,11 +78,3 @@ def pair():
     yield maker
     for end in ends:
         end.close()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session):
-    """A run in which everything was skipped says so with its exit status, or ctest would call it passed."""
-    counted = session.config.pluginmanager.get_plugin("terminalreporter").stats
-    if counted.get("skipped") and not any(counted.get(kind) for kind in ("passed", "failed", "error")):
-        session.exitstatus = ALL_SKIPPED

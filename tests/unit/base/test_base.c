@@ -155,7 +155,8 @@ static void options_name_the_mistake(void **state)
         (void)snprintf(word, sizeof word, "%s", bad[i]);
         char *argv[] = {word, word};
         assert_fails(E_INPUT, options_parse(&next, table, 3, "p", 2, argv));
-        assert_error_names(strtok(word, "="));
+        word[strcspn(word, "=")] = '\0';
+        assert_error_names(word);
     }
     uint64_t value;
     assert_ok(parse_u64(&value, "18446744073709551615"));

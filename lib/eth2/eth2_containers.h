@@ -1,0 +1,90 @@
+/* eth2_containers.h - hash-tree-roots of the containers behind the sign types
+ * (consensus specification: phase0, altair, electra beacon-chain.md and validator.md; builder-specs).
+ *
+ * Full phase0 and altair block bodies arrive only as JSON and are folded straight into their root
+ * by eth2_api_body.h.
+ */
+#ifndef ETH2_CONTAINERS_H
+#define ETH2_CONTAINERS_H
+
+#include "eth2/eth2_order.h"
+
+enum { ETH2_PUBKEY_LEN = 48, ETH2_SIGNATURE_LEN = 96, ETH2_ADDRESS_LEN = 20 };
+
+/* Sizes that the preset decides. */
+struct eth2_sizes {
+    size_t aggregation_bits_before_electra; /* MAX_VALIDATORS_PER_COMMITTEE */
+    size_t aggregation_bits;                /* times MAX_COMMITTEES_PER_SLOT: the capacity since Electra */
+    size_t committee_bits;                  /* MAX_COMMITTEES_PER_SLOT */
+    size_t sync_committee_bits;             /* SYNC_COMMITTEE_SIZE */
+    size_t contribution_bits;               /* SYNC_COMMITTEE_SIZE / SYNC_COMMITTEE_SUBNET_COUNT */
+};
+struct eth2_sizes eth2_preset_sizes(enum eth2_preset preset);
+
+/* Bytes that hold any bit list or vector of any preset. */
+enum { ETH2_BIT_LIST_BYTES_MAX = 131072 / 8 + 1, ETH2_COMMITTEE_BYTES_MAX = 8, ETH2_SYNC_BYTES_MAX = 64 };
+
+struct eth2_deposit_message {
+    uint8_t pubkey[ETH2_PUBKEY_LEN];
+    uint8_t withdrawal_credentials[32];
+    uint64_t amount; /* Gwei */
+};
+
+struct eth2_validator_registration {
+    uint8_t fee_recipient[ETH2_ADDRESS_LEN];
+    uint64_t gas_limit;
+    uint64_t timestamp;
+    uint8_t pubkey[ETH2_PUBKEY_LEN];
+};
+
+struct eth2_attestation {
+    uint8_t aggregation_bits[ETH2_BIT_LIST_BYTES_MAX]; /* serialized, with the delimiter bit */
+    size_t aggregation_bits_len;
+    struct eth2_attestation_data data;
+    uint8_t signature[ETH2_SIGNATURE_LEN];
+    bool is_electra; /* the shape since Electra: with committee_bits and the larger list */
+    uint8_t committee_bits[ETH2_COMMITTEE_BYTES_MAX];
+};
+
+struct eth2_aggregate_and_proof {
+    uint64_t aggregator_index;
+    struct eth2_attestation aggregate;
+    uint8_t selection_proof[ETH2_SIGNATURE_LEN];
+};
+
+struct eth2_contribution_and_proof {
+    uint64_t aggregator_index;
+    uint8_t selection_proof[ETH2_SIGNATURE_LEN];
+    uint64_t slot;
+    uint8_t beacon_block_root[ETH2_ROOT_LEN];
+    uint64_t subcommittee_index;
+    uint8_t aggregation_bits[ETH2_SYNC_BYTES_MAX]; /* contribution_bits of them */
+    uint8_t signature[ETH2_SIGNATURE_LEN];
+};
+
+void eth2_uint64_root(uint8_t ret_root[static 32], uint64_t value);
+void eth2_checkpoint_root(uint8_t ret_root[static 32], const struct eth2_checkpoint *checkpoint);
+void eth2_attestation_data_root(uint8_t ret_root[static 32], const struct eth2_attestation_data *data);
+void eth2_block_header_root(uint8_t ret_root[static 32], const struct eth2_block_header *header);
+void eth2_deposit_message_root(uint8_t ret_root[static 32], const struct eth2_deposit_message *deposit);
+void eth2_voluntary_exit_root(uint8_t ret_root[static 32], uint64_t epoch, uint64_t validator_index);
+void eth2_selection_data_root(uint8_t ret_root[static 32], uint64_t slot, uint64_t subcommittee_index);
+void eth2_validator_registration_root(uint8_t ret_root[static 32],
+                                      const struct eth2_validator_registration *registration);
+void eth2_fork_data_root(uint8_t ret_root[static 32], const uint8_t version[static ETH2_VERSION_LEN],
+                         const uint8_t genesis_validators_root[static ETH2_ROOT_LEN]);
+/* SigningData: what is signed in the end. */
+void eth2_signing_data_root(uint8_t ret_root[static 32], const uint8_t object_root[static 32],
+                            const uint8_t domain[static 32]);
+
+/* E_INPUT when bits do not fit the preset; the sentence begins with the member's name. */
+must_check result eth2_attestation_root(uint8_t ret_root[static 32],
+                                        const struct eth2_attestation *attestation, enum eth2_preset preset);
+must_check result eth2_aggregate_and_proof_root(uint8_t ret_root[static 32],
+                                                const struct eth2_aggregate_and_proof *aggregate_and_proof,
+                                                enum eth2_preset preset);
+must_check result eth2_contribution_and_proof_root(
+    uint8_t ret_root[static 32], const struct eth2_contribution_and_proof *contribution_and_proof,
+    enum eth2_preset preset);
+
+#endif

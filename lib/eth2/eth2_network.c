@@ -1,0 +1,174 @@
+/* eth2_network.c - the built-in networks, as published in the repositories of eth-clients and
+ * gnosischain (config.yaml, metadata); the test compares them with copies of those files.
+ */
+#include "eth2/eth2_network.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define FAR ETH2_FAR_FUTURE
+
+static const struct eth2_network networks[] = {
+    {.name = "mainnet",
+     .preset = ETH2_PRESET_MAINNET,
+     .genesis_time = 1606824023,
+     .seconds_per_slot = 12,
+     .fork_version =
+         {{0, 0, 0, 0}, {1, 0, 0, 0}, {2, 0, 0, 0}, {3, 0, 0, 0}, {4, 0, 0, 0}, {5, 0, 0, 0}, {6, 0, 0, 0}},
+     .fork_epoch = {0, 74240, 144896, 194048, 269568, 364032, 411392}},
+    {.name = "hoodi",
+     .preset = ETH2_PRESET_MAINNET,
+     .genesis_time = 1742213400,
+     .seconds_per_slot = 12,
+     .fork_version = {{0x10, 0, 9, 0x10},
+                      {0x20, 0, 9, 0x10},
+                      {0x30, 0, 9, 0x10},
+                      {0x40, 0, 9, 0x10},
+                      {0x50, 0, 9, 0x10},
+                      {0x60, 0, 9, 0x10},
+                      {0x70, 0, 9, 0x10}},
+     .fork_epoch = {0, 0, 0, 0, 0, 2048, 50688}},
+    {.name = "sepolia",
+     .preset = ETH2_PRESET_MAINNET,
+     .genesis_time = 1655733600,
+     .seconds_per_slot = 12,
+     .fork_version = {{0x90, 0, 0, 0x69},
+                      {0x90, 0, 0, 0x70},
+                      {0x90, 0, 0, 0x71},
+                      {0x90, 0, 0, 0x72},
+                      {0x90, 0, 0, 0x73},
+                      {0x90, 0, 0, 0x74},
+                      {0x90, 0, 0, 0x75}},
+     .fork_epoch = {0, 50, 100, 56832, 132608, 222464, 272640}},
+    {.name = "holesky",
+     .preset = ETH2_PRESET_MAINNET,
+     .genesis_time = 1695902400,
+     .seconds_per_slot = 12,
+     .fork_version = {{1, 1, 0x70, 0},
+                      {2, 1, 0x70, 0},
+                      {3, 1, 0x70, 0},
+                      {4, 1, 0x70, 0},
+                      {5, 1, 0x70, 0},
+                      {6, 1, 0x70, 0},
+                      {7, 1, 0x70, 0}},
+     .fork_epoch = {0, 0, 0, 256, 29696, 115968, 165120}},
+    {.name = "gnosis",
+     .preset = ETH2_PRESET_GNOSIS,
+     .genesis_time = 1638993340,
+     .seconds_per_slot = 5,
+     .fork_version = {{0, 0, 0, 0x64},
+                      {1, 0, 0, 0x64},
+                      {2, 0, 0, 0x64},
+                      {3, 0, 0, 0x64},
+                      {4, 0, 0, 0x64},
+                      {5, 0, 0, 0x64},
+                      {6, 0, 0, 0x64}},
+     .fork_epoch = {0, 512, 385536, 648704, 889856, 1337856, 1714688}},
+    {.name = "chiado",
+     .preset = ETH2_PRESET_GNOSIS,
+     .genesis_time = 1665396300,
+     .seconds_per_slot = 5,
+     .fork_version = {{0, 0, 0, 0x6f},
+                      {1, 0, 0, 0x6f},
+                      {2, 0, 0, 0x6f},
+                      {3, 0, 0, 0x6f},
+                      {4, 0, 0, 0x6f},
+                      {5, 0, 0, 0x6f},
+                      {6, 0, 0, 0x6f}},
+     .fork_epoch = {0, 90, 180, 244224, 516608, 948224, 1353216}},
+    {.name = "minimal",
+     .preset = ETH2_PRESET_MINIMAL,
+     .genesis_time = 0,
+     .seconds_per_slot = 6,
+     .fork_version =
+         {{0, 0, 0, 1}, {1, 0, 0, 1}, {2, 0, 0, 1}, {3, 0, 0, 1}, {4, 0, 0, 1}, {5, 0, 0, 1}, {6, 0, 0, 1}},
+     .fork_epoch = {0, FAR, FAR, FAR, FAR, FAR, FAR}},
+};
+
+result eth2_network_by_name(struct eth2_network *ret_network, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(networks); i++) {
+        if (strcasecmp(networks[i].name, name) == 0) {
+            *ret_network = networks[i];
+            return RESULT_OK;
+        }
+    }
+    FAIL(E_NOT_FOUND,
+         "unknown network (mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal are built in)");
+}
+
+const char *eth2_preset_name(enum eth2_preset preset)
+{
+    switch (preset) {
+    case ETH2_PRESET_MAINNET:
+        return "mainnet";
+    case ETH2_PRESET_MINIMAL:
+        return "minimal";
+    case ETH2_PRESET_GNOSIS:
+        return "gnosis";
+    }
+    return "?";
+}
+
+result eth2_preset_parse(enum eth2_preset *ret_preset, const char *name)
+{
+    static const enum eth2_preset presets[] = {ETH2_PRESET_MAINNET, ETH2_PRESET_MINIMAL, ETH2_PRESET_GNOSIS};
+    for (size_t i = 0; i < ARRAY_LENGTH(presets); i++) {
+        if (strcmp(eth2_preset_name(presets[i]), name) == 0) {
+            *ret_preset = presets[i];
+            return RESULT_OK;
+        }
+    }
+    FAIL(E_INPUT, "must be mainnet, minimal or gnosis");
+}
+
+const char *eth2_fork_name(enum eth2_fork fork)
+{
+    switch (fork) {
+    case ETH2_PHASE0:
+        return "phase0";
+    case ETH2_ALTAIR:
+        return "altair";
+    case ETH2_BELLATRIX:
+        return "bellatrix";
+    case ETH2_CAPELLA:
+        return "capella";
+    case ETH2_DENEB:
+        return "deneb";
+    case ETH2_ELECTRA:
+        return "electra";
+    case ETH2_FULU:
+        return "fulu";
+    case ETH2_FORK_COUNT:
+        break;
+    }
+    return "?";
+}
+
+uint64_t eth2_slots_per_epoch(enum eth2_preset preset)
+{
+    switch (preset) {
+    case ETH2_PRESET_MAINNET:
+        return 32;
+    case ETH2_PRESET_MINIMAL:
+        return 8;
+    case ETH2_PRESET_GNOSIS:
+        return 16;
+    }
+    return 32;
+}
+
+uint64_t eth2_epoch_of_slot(const struct eth2_network *network, uint64_t slot)
+{
+    return slot / eth2_slots_per_epoch(network->preset);
+}
+
+enum eth2_fork eth2_fork_at(const struct eth2_network *network, uint64_t epoch)
+{
+    enum eth2_fork fork = ETH2_PHASE0;
+    for (enum eth2_fork next = ETH2_ALTAIR; next < ETH2_FORK_COUNT; next++) {
+        if (network->fork_epoch[next] != ETH2_FAR_FUTURE && network->fork_epoch[next] <= epoch)
+            fork = next;
+    }
+    return fork;
+}

@@ -1,0 +1,50 @@
+/* ssz.h - the pieces of hash-tree-root (consensus specification, ssz/simple-serialize.md,
+ * "Merkleization") that the containers we sign need. The containers are in lib/eth2.
+ */
+#ifndef SSZ_SSZ_H
+#define SSZ_SSZ_H
+
+#include <stdint.h>
+
+#include "base/result.h"
+
+enum { SSZ_ROOT_LEN = 32, SSZ_DEPTH_MAX = 24 };
+
+/* SHA-256 of left || right. ret_root may be either of them. */
+void ssz_hash_pair(uint8_t ret_root[static SSZ_ROOT_LEN], const uint8_t left[static SSZ_ROOT_LEN],
+                   const uint8_t right[static SSZ_ROOT_LEN]);
+
+/* A Merkle tree under construction: leaves are added from left to right. All zero is the empty tree. */
+struct ssz_tree {
+    uint8_t pending[SSZ_DEPTH_MAX + 1]
+                   [SSZ_ROOT_LEN]; /* [i]: a complete subtree of 2^i leaves, waiting for its right brother */
+    uint64_t count;                /* leaves added; its bits say which of them wait */
+};
+
+/* Adds one leaf: the root of a member or element, or a basic value. At most 2^SSZ_DEPTH_MAX leaves. */
+void ssz_add_root(struct ssz_tree *tree, const uint8_t root[static SSZ_ROOT_LEN]);
+void ssz_add_u64(struct ssz_tree *tree, uint64_t value);
+/* Adds a member of type Bytes (a vector of bytes_len bytes), by its own root. */
+void ssz_add_bytes(struct ssz_tree *tree, const uint8_t *bytes, size_t bytes_len);
+/* Adds bytes as packed leaves, the last one padded with zeros. */
+void ssz_add_packed(struct ssz_tree *tree, const uint8_t *bytes, size_t bytes_len);
+
+/* The root, padded with zero leaves to the next power of two of max_leaves: the number of members
+ * of a container, or the capacity of a vector or list. Needs count <= max_leaves <= 2^SSZ_DEPTH_MAX. */
+void ssz_tree_root(uint8_t ret_root[static SSZ_ROOT_LEN], const struct ssz_tree *tree, uint64_t max_leaves);
+
+/* mix_in_length: what makes a list of a vector. root and ret_root may be the same. */
+void ssz_mix_in_length(uint8_t ret_root[static SSZ_ROOT_LEN], const uint8_t root[static SSZ_ROOT_LEN],
+                       uint64_t length);
+
+/* Root of Bitlist[max_bits] from its serialization, delimiter bit included. E_INPUT when the delimiter is
+ * missing or there are more than max_bits bits. */
+must_check result ssz_bit_list_root(uint8_t ret_root[static SSZ_ROOT_LEN], const uint8_t *bytes,
+                                    size_t bytes_len, size_t max_bits);
+
+/* Root of Bitvector[num_bits] from its serialization of (num_bits + 7) / 8 bytes. E_INPUT when a bit behind
+ * the last is set. */
+must_check result ssz_bit_vector_root(uint8_t ret_root[static SSZ_ROOT_LEN], const uint8_t *bytes,
+                                      size_t num_bits);
+
+#endif

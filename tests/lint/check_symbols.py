@@ -1,0 +1,80 @@
+"""What the built executables and archives contain, asked of nm and ldd.
+
+The walls between the processes are only as good as what is linked: the keeper must have no
+HTTP, JSON, TLS or curl code, the processes that read the network no secret-key function and no
+store. And every global symbol of a module begins with one of its prefixes.
+"""
+import os
+import re
+import subprocess
+
+from common import main, targets
+
+# program -> (forbidden symbols, forbidden libraries, a symbol it must have: proof that we look at the right thing)
+NETWORK = r"json_|evhttp_|evbuffer|bufferevent_|event_base_|SSL_|curl_"
+NETWORK_LIBRARIES = r"libssl|libcurl|libevent|libjansson"
+RULES = {
+    "nitro-signer-keeper": (NETWORK, NETWORK_LIBRARIES, "bls_sign"),
+    "nitro-signer-front": (r"blst_|bls_sign|bls_derive|bls_secret|sqlite3_|slashing_sqlite|slashing_store_", r"libsqlite3|libcurl",
+                           "main"),
+    "nitro-signer-courier": (r"blst_|bls_|sqlite3_|slashing_", r"libsqlite3|libevent", "main"),
+    "nitro-signer-loader": (r"sqlite3_|slashing_|curl_|evhttp_|SSL_", r"libssl|libcurl|libevent|libsqlite3", "main"),
+    "nitro-signer-enclave": (r"blst_|bls_|sqlite3_|json_|curl_|SSL_|evhttp_", r"libsqlite3|libjansson|libcurl|libssl", "main"),
+    "nitro-signer-proxy": (r"blst_|bls_|sqlite3_|json_|SSL_|curl_", r"libsqlite3|libjansson|libssl|libcurl", "main"),
+    "nitro-signer-watchdog": (r"blst_|bls_|sqlite3_|SSL_", r"libsqlite3|libssl", "main"),
+}
+# Rooms whose headers name several things; every other room's prefix is its name.
+PREFIXES = {
+    "base": ("error_", "fd_", "base64_", "buffer_", "cursor_", "pack_", "clock_", "file_", "hex_", "log_", "options_",
+             "parse_u64", "process_", "secret_"),
+    "keystore": ("keystore_", "mnemonic_"),
+    "nitro": ("nitro_", "nsm_", "attestation_", "envelope_"),
+}
+RUNTIME = re.compile(r"^(_|DW\.ref|[0-9])")
+
+
+def names(path, defined_global=False):
+    options = ["--defined-only", "--extern-only"] if defined_global else []
+    output = subprocess.run(["nm", "--format=posix", *options, path], capture_output=True, text=True, check=True).stdout
+    return {line.split()[0].split("@")[0] for line in output.splitlines() if line and not line.endswith(":")}
+
+
+def check_program(path, name):
+    forbidden, libraries, witness = RULES[name]
+    found = names(path)
+    if witness not in found:
+        yield path, 0, f"has no symbol {witness}: is it stripped?"
+    for symbol in sorted(s for s in found if re.match(forbidden, s)):
+        yield path, 0, f"contains {symbol}"
+    linked = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
+    for library in sorted(set(re.findall(rf"\b(?:{libraries})\S*(?= =>)", linked))):
+        yield path, 0, f"is linked to {library}"
+
+
+def check_module(path, room):
+    prefixes = PREFIXES.get(room, (room + "_",))
+    for symbol in sorted(names(path, defined_global=True)):
+        if not symbol.startswith(prefixes) and not RUNTIME.match(symbol):
+            yield path, 0, f"global symbol {symbol} begins with none of {', '.join(prefixes)}"
+
+
+def check(root):
+    bin_dir = os.environ.get("NS_BIN_DIR") or os.path.join(root, "build", "bin")
+    build_dir = os.path.dirname(os.path.normpath(bin_dir))
+    of_tree = targets(root)
+    for name in sorted(t.name for t in of_tree if t.kind == "program"):
+        path = os.path.join(bin_dir, name)
+        if not os.path.exists(path):
+            yield path, 0, "is not built"
+        elif name in RULES:
+            yield from check_program(path, name)
+    for module in (t for t in of_tree if t.kind == "module"):
+        path = os.path.join(build_dir, module.folder, f"lib{module.name}.a")
+        if os.path.exists(path):
+            yield from check_module(path, module.room)
+        else:
+            yield path, 0, "is not built"
+
+
+if __name__ == "__main__":
+    main(check)

@@ -1,0 +1,95 @@
+"""What our texts say is true and ours: no paths of one machine, no registry hosts, no talk about
+how the text was made; the commands the documents name exist; ARCHITECTURE.md's rooms are the
+tree's; every prototype in a public header stands under a comment.
+"""
+import os
+import re
+
+from common import LINT_FOLDER, line_of, main, read, tags, walk
+
+TEXT = (".c", ".h", ".py", ".mjs", ".js", ".sh", ".md", ".txt", ".cmake", ".json", ".yaml", ".yml", ".ipc", ".control",
+        "Makefile", "setup", "demo", "run")
+# Written by npm, with npm's own public addresses.
+GENERATED = {"package-lock.json"}
+
+# The bracketed first letters keep this file from finding itself.
+FORBIDDEN = [
+    (re.compile(r"(?<![\w.$})/-])/(?:[w]ork|[r]oot|[h]ome/\w+)(?:/|\b)(?!fs)"), "an absolute path of one machine"),
+    (re.compile(r"[r]egistry\.npmjs|[p]roxy\.golang|[p]ypi\.org|[c]rates\.io|[f]iles\.pythonhosted"), "a registry's host name"),
+    (re.compile(r"\b(?:[c]laude|[a]nthropic|[c]hatgpt|[o]penai|[c]opilot|[s]ubagents?|[a]ssistants?|[l]anguage models?)\b",
+                re.IGNORECASE), "a word about the tools that made this"),
+    (re.compile(r"\b(?:this|previous|next|last|earlier) [s]ession\b(?! (?:token|key|ticket))|\bthe [p]rompt\b|\b[h]elper [s]ession",
+                re.IGNORECASE), "a word about how this was made"),
+]
+COMMAND = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z][a-z-]*)[^`]*`|^ *(?:\$ )?make ([a-z][a-z-]*)\b", re.MULTILINE)
+SCRIPT = re.compile(r"`(?:\./)?((?:scripts|\.ci)/[\w.-]+|tests/\w+/[\w./-]+)`")
+ROOM = re.compile(r"^\|\s*`((?:lib|src|tests)/[a-z0-9_]+)/?`( \(to come\))?", re.MULTILINE)
+
+
+def check_words(root):
+    for path in walk(root, ("",), TEXT):
+        if path in GENERATED or path.startswith(LINT_FOLDER + "/selftest"):
+            continue
+        text = read(root, path)
+        for pattern, what in FORBIDDEN:
+            for match in pattern.finditer(text):
+                yield path, line_of(text, match.start()), f"{what}: {match.group(0).strip()}"
+
+
+def check_commands(root):
+    """`make x`, and `scripts/y` or `tests/z` in backquotes, exist."""
+    makefile = read(root, "Makefile")
+    known = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    for path in walk(root, ("",), (".md",)):
+        text = read(root, path)
+        for match in COMMAND.finditer(text):
+            name = match.group(1) or match.group(2)
+            if name not in known:
+                yield path, line_of(text, match.start()), f"the Makefile has no target {name}"
+        for match in SCRIPT.finditer(text):
+            if not os.path.exists(os.path.join(root, match.group(1))):
+                yield path, line_of(text, match.start()), f"there is no {match.group(1)}"
+
+
+def check_rooms(root):
+    """The rows "| `lib/base` | ..." of ARCHITECTURE.md are the folders of lib, src and tests."""
+    name = "ARCHITECTURE.md"
+    text = read(root, name)
+    told = {match.group(1): (line_of(text, match.start()), bool(match.group(2))) for match in ROOM.finditer(text)}
+    real = {"/".join(path.split("/")[:2]) for path in walk(root, ("lib", "src", "tests")) if path.count("/") >= 2}
+    for room in sorted(real - set(told)):
+        yield name, 1, f"{room} is a room and has no row"
+    for room in sorted(set(told) - real):
+        line, to_come = told[room]
+        if not to_come:
+            yield name, line, f"{room} has a row and is no room"
+
+
+def check_headers(root):
+    """Above each prototype, in the same paragraph or before an unbroken run of prototypes, is a comment."""
+    paths = walk(root, ("lib",), (".h",))
+    prototypes = {}
+    for tag in tags(root, paths, "p"):
+        prototypes.setdefault(tag["path"], []).append((tag["line"], tag["name"]))
+    for path in paths:
+        lines = read(root, path).split("\n")
+        if not lines[0].startswith("/*"):
+            yield path, 1, "opens without a comment that says what it is for"
+        for number, name in sorted(prototypes.get(path, [])):
+            at = number - 1
+            while at >= 0 and lines[at].strip() and "*/" not in lines[at]:
+                at -= 1
+            documented = "*/" in lines[number - 1] or (at >= 0 and "*/" in lines[at])
+            if not documented and not name.isupper():
+                yield path, number, f"warning: {name} has no comment"
+
+
+def check(root):
+    yield from check_words(root)
+    yield from check_commands(root)
+    yield from check_rooms(root)
+    yield from check_headers(root)
+
+
+if __name__ == "__main__":
+    main(check)
