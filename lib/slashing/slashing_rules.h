@@ -27,17 +27,17 @@ struct slashing_record {
 };
 
 enum slashing_verdict {
-    SLASHING_ALLOW_NEW,    /* allowed, and *ret_next must be durable before signing */
-    SLASHING_ALLOW_REPEAT, /* allowed, nothing to record */
+    SLASHING_ALLOW_NEW,      /* allowed, and *ret_next must be durable before signing */
+    SLASHING_ALLOW_REPEAT,   /* allowed, nothing to record */
     SLASHING_NOT_APPLICABLE, /* a kind that cannot be slashed */
     SLASHING_REFUSE_DISABLED,
     SLASHING_REFUSE_SOURCE_AFTER_TARGET,
-    SLASHING_REFUSE_SOURCE_BELOW,  /* source epoch below the highest signed source */
-    SLASHING_REFUSE_TARGET_BELOW,  /* target epoch below the highest signed target */
-    SLASHING_REFUSE_TARGET_EQUAL,  /* another vote at the same target: a double vote */
-    SLASHING_REFUSE_SLOT_BELOW,    /* block slot below the highest signed slot */
-    SLASHING_REFUSE_SLOT_EQUAL,    /* another block at the same slot: a double proposal */
-    SLASHING_REFUSE_GENESIS_ROOT   /* of another network than the store is locked to */
+    SLASHING_REFUSE_SOURCE_BELOW, /* source epoch below the highest signed source */
+    SLASHING_REFUSE_TARGET_BELOW, /* target epoch below the highest signed target */
+    SLASHING_REFUSE_TARGET_EQUAL, /* another vote at the same target: a double vote */
+    SLASHING_REFUSE_SLOT_BELOW,   /* block slot below the highest signed slot */
+    SLASHING_REFUSE_SLOT_EQUAL,   /* another block at the same slot: a double proposal */
+    SLASHING_REFUSE_GENESIS_ROOT  /* of another network than the store is locked to */
 };
 
 /* ALLOW_NEW, ALLOW_REPEAT and NOT_APPLICABLE. */

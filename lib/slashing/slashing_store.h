@@ -13,9 +13,9 @@ struct slashing_store; /* opaque */
 
 struct slashing_advance {
     uint8_t pubkey[48];
-    struct slashing_record old;  /* as loaded; the store refuses if it holds another (compare-and-set) */
+    struct slashing_record old; /* as loaded; the store refuses if it holds another (compare-and-set) */
     struct slashing_record next;
-    bool done;                   /* out: this one is durable */
+    bool done; /* out: this one is durable */
 };
 
 /* Opens or creates the SQLite file: WAL, synchronous=FULL, exclusive lock, schema version, quick check.
@@ -24,13 +24,16 @@ must_check result slashing_sqlite_open(struct slashing_store **ret_store, const 
 void slashing_store_close(struct slashing_store *store);
 
 /* The record, all zero for an unknown key. */
-must_check result slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record, const uint8_t pubkey[static 48]);
-/* One durable transaction; either every compare-and-set that holds is durable and marked done, or E_STORE and none
- * may be signed. Two advances of one key in a batch are applied in order. */
-must_check result slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances, size_t num_advances);
+must_check result slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record,
+                                      const uint8_t pubkey[static 48]);
+/* One durable transaction; either every compare-and-set that holds is durable and marked done, or E_STORE and
+ * none may be signed. Two advances of one key in a batch are applied in order. */
+must_check result slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
+                                         size_t num_advances);
 /* Calls visit for every validator in ascending order of key. */
 must_check result slashing_store_scan(struct slashing_store *store,
-                                      result (*visit)(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record),
+                                      result (*visit)(void *context, const uint8_t pubkey[static 48],
+                                                      const struct slashing_record *record),
                                       void *context);
 
 /* The genesis validators root the store is locked to; E_NOT_FOUND when none yet. */

@@ -1,0 +1,225 @@
+/* slashing_sqlite.c - records in SQLite: read, compare and set, scan, and the genesis lock.
+ *
+ * An advance is one transaction for the whole batch: one fsync, however many keys. What SQLite
+ * reports as committed under synchronous=FULL is on the disk; after each commit we also look
+ * whether the names still lead to the files we wrote, since a database restored over a running
+ * signer would otherwise take records that nobody will ever read. */
+#include <string.h>
+
+#include "slashing/slashing_sqlite_private.h"
+
+static void put_big_endian(uint8_t out[static 8], uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (uint8_t)(value >> (56 - 8 * i));
+}
+
+static uint64_t get_big_endian(const uint8_t bytes[static 8])
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+static int bind_blob(sqlite3_stmt *statement, int at, bool present, const void *bytes, int bytes_len)
+{
+    return present ? sqlite3_bind_blob(statement, at, bytes, bytes_len, SQLITE_TRANSIENT)
+                   : sqlite3_bind_null(statement, at);
+}
+
+static int bind_number(sqlite3_stmt *statement, int at, bool present, uint64_t value)
+{
+    uint8_t bytes[8];
+    put_big_endian(bytes, value);
+    return bind_blob(statement, at, present, bytes, 8);
+}
+
+/* The six columns of a record, from parameter number at. */
+static must_check result bind_record(struct slashing_store *store, sqlite3_stmt *statement, int at,
+                                     const struct slashing_record *r)
+{
+    bool has_root = r->has_block && r->block_has_root;
+    bool has_vote_root = r->has_attestation && r->attestation_has_root;
+    if (sqlite3_bind_int(statement, at, r->disabled) != SQLITE_OK ||
+        bind_number(statement, at + 1, r->has_block, r->block_slot) != SQLITE_OK ||
+        bind_blob(statement, at + 2, has_root, r->block_root, 32) != SQLITE_OK ||
+        bind_number(statement, at + 3, r->has_attestation, r->source_epoch) != SQLITE_OK ||
+        bind_number(statement, at + 4, r->has_attestation, r->target_epoch) != SQLITE_OK ||
+        bind_blob(statement, at + 5, has_vote_root, r->attestation_root, 32) != SQLITE_OK)
+        return slashing_sqlite_failure(store->database, "binding");
+    return RESULT_OK;
+}
+
+static must_check result column_blob(sqlite3_stmt *statement, int column, bool *ret_present, uint8_t *out,
+                                     int out_len)
+{
+    int type = sqlite3_column_type(statement, column);
+    *ret_present = type != SQLITE_NULL;
+    if (!*ret_present)
+        return RESULT_OK;
+    const void *bytes = sqlite3_column_blob(statement, column);
+    ENSURE(type == SQLITE_BLOB && bytes && sqlite3_column_bytes(statement, column) == out_len, E_STORE,
+           "column %d of a record is not %d bytes", column, out_len);
+    memcpy(out, bytes, (size_t)out_len);
+    return RESULT_OK;
+}
+
+static must_check result column_number(sqlite3_stmt *statement, int column, bool *ret_present,
+                                       uint64_t *ret_value)
+{
+    uint8_t bytes[8] = {0};
+    TRY(column_blob(statement, column, ret_present, bytes, 8));
+    *ret_value = get_big_endian(bytes);
+    return RESULT_OK;
+}
+
+static must_check result read_record(sqlite3_stmt *statement, struct slashing_record *ret_record)
+{
+    struct slashing_record r = {.disabled = sqlite3_column_int(statement, 0) != 0};
+    bool has_source = false;
+    TRY(column_number(statement, 1, &r.has_block, &r.block_slot));
+    TRY(column_blob(statement, 2, &r.block_has_root, r.block_root, 32));
+    TRY(column_number(statement, 3, &has_source, &r.source_epoch));
+    TRY(column_number(statement, 4, &r.has_attestation, &r.target_epoch));
+    TRY(column_blob(statement, 5, &r.attestation_has_root, r.attestation_root, 32));
+    ENSURE(has_source == r.has_attestation, E_STORE, "a record has one epoch without the other");
+    *ret_record = r;
+    return RESULT_OK;
+}
+
+static void statement_reset(sqlite3_stmt *statement)
+{
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+}
+/* Not owned, only reset: so that a statement never stays open across calls. */
+DEFINE_AUTO_POINTER(sqlite3_stmt, statement_reset)
+
+/* A statement that answers no row. */
+static must_check result step_done(struct slashing_store *store, enum store_statement which,
+                                   const char *doing)
+{
+    int code = sqlite3_step(store->statements[which]);
+    result r = code == SQLITE_DONE ? RESULT_OK : slashing_sqlite_failure(store->database, doing);
+    (void)sqlite3_reset(store->statements[which]);
+    return r;
+}
+
+result slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record,
+                           const uint8_t pubkey[static 48])
+{
+    AUTO_POINTER(sqlite3_stmt) statement = store->statements[STORE_LOAD];
+    if (bind_blob(statement, 1, true, pubkey, 48) != SQLITE_OK)
+        return slashing_sqlite_failure(store->database, "binding");
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        return read_record(statement, ret_record);
+    if (code != SQLITE_DONE)
+        return slashing_sqlite_failure(store->database, "reading a record");
+    *ret_record = (struct slashing_record){0};
+    return RESULT_OK;
+}
+
+result slashing_store_scan(struct slashing_store *store,
+                           result (*visit)(void *context, const uint8_t pubkey[static 48],
+                                           const struct slashing_record *record),
+                           void *context)
+{
+    AUTO_POINTER(sqlite3_stmt) statement = store->statements[STORE_SCAN];
+    int code;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct slashing_record record = {0};
+        uint8_t pubkey[48];
+        bool present;
+        TRY(read_record(statement, &record));
+        TRY(column_blob(statement, 6, &present, pubkey, 48));
+        TRY(visit(context, pubkey, &record));
+    }
+    if (code != SQLITE_DONE)
+        return slashing_sqlite_failure(store->database, "reading the records");
+    return RESULT_OK;
+}
+
+static bool record_is_empty(const struct slashing_record *r)
+{
+    return !r->disabled && !r->has_block && !r->has_attestation;
+}
+
+/* One compare-and-set inside the open transaction; *ret_held says whether the old record was there. */
+static must_check result advance_one(struct slashing_store *store, bool *ret_held,
+                                     const struct slashing_advance *a)
+{
+    sqlite3_stmt *update = store->statements[STORE_UPDATE], *insert = store->statements[STORE_INSERT];
+    if (bind_blob(update, 1, true, a->pubkey, 48) != SQLITE_OK)
+        return slashing_sqlite_failure(store->database, "binding");
+    TRY(bind_record(store, update, 2, &a->next));
+    TRY(bind_record(store, update, 8, &a->old));
+    TRY(step_done(store, STORE_UPDATE, "changing a record"));
+    *ret_held = sqlite3_changes(store->database) == 1;
+    if (*ret_held || !record_is_empty(&a->old))
+        return RESULT_OK;
+
+    if (bind_blob(insert, 1, true, a->pubkey, 48) != SQLITE_OK)
+        return slashing_sqlite_failure(store->database, "binding");
+    TRY(bind_record(store, insert, 2, &a->next));
+    TRY(step_done(store, STORE_INSERT, "adding a record"));
+    *ret_held = sqlite3_changes(store->database) == 1;
+    return RESULT_OK;
+}
+
+static must_check result advance_all(struct slashing_store *store, struct slashing_advance *advances,
+                                     size_t num_advances)
+{
+    TRY(step_done(store, STORE_BEGIN, "beginning a transaction"));
+    for (size_t i = 0; i < num_advances; i++)
+        TRY(advance_one(store, &advances[i].done, &advances[i]));
+    TRY(step_done(store, STORE_COMMIT, "making records durable"));
+    return slashing_check_files(store);
+}
+
+/* Some failures have rolled back already: then there is no transaction left to end. */
+static void abandon(struct slashing_store *store)
+{
+    if (!sqlite3_get_autocommit(store->database)) {
+        (void)sqlite3_step(store->statements[STORE_ROLLBACK]);
+        (void)sqlite3_reset(store->statements[STORE_ROLLBACK]);
+    }
+}
+
+result slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
+                              size_t num_advances)
+{
+    result r = advance_all(store, advances, num_advances);
+    if (r.code) {
+        for (size_t i = 0; i < num_advances; i++)
+            advances[i].done = false;
+        abandon(store);
+    }
+    return r;
+}
+
+result slashing_store_genesis(struct slashing_store *store, uint8_t ret_root[static 32])
+{
+    AUTO_POINTER(sqlite3_stmt) statement = store->statements[STORE_GENESIS];
+    int code = sqlite3_step(statement);
+    ENSURE(code != SQLITE_DONE, E_NOT_FOUND, "the store is not locked to a genesis validators root yet");
+    if (code != SQLITE_ROW)
+        return slashing_sqlite_failure(store->database, "reading the genesis validators root");
+    bool present;
+    return column_blob(statement, 0, &present, ret_root, 32);
+}
+
+result slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32])
+{
+    sqlite3_stmt *lock = store->statements[STORE_LOCK_GENESIS];
+    if (bind_blob(lock, 1, true, root, 32) != SQLITE_OK)
+        return slashing_sqlite_failure(store->database, "binding");
+    TRY(step_done(store, STORE_LOCK_GENESIS, "locking the genesis validators root"));
+    TRY(slashing_check_files(store));
+    uint8_t locked[32];
+    TRY(slashing_store_genesis(store, locked));
+    ENSURE(memcmp(locked, root, 32) == 0, E_MISMATCH,
+           "the store is locked to another genesis validators root");
+    return RESULT_OK;
+}

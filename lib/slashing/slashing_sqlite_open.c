@@ -1,0 +1,199 @@
+/* slashing_sqlite_open.c - opening, making and judging the file.
+ *
+ * Nothing is written into a file before it is known to be ours: an application id marks it, a
+ * schema version says how to read it, quick_check that it is whole. The lock is exclusive from
+ * the first read on, so a second signer on the same file does not start; the write-ahead log then
+ * needs no shared memory either. Rejected: sharing the file among processes, where a record read
+ * before another's write would need a transaction a signature. */
+#include "slashing/slashing_sqlite_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define APPLICATION_ID "1314083664" /* 0x4e535350, "NSSP" */
+#define SCHEMA_VERSION "1"
+
+/* Numbers are 8 bytes, big-endian: SQLite's integers are signed, and slots and epochs go up to 2^64 - 1. */
+static const char schema[] = "BEGIN EXCLUSIVE;"
+                             "CREATE TABLE validator ("
+                             " pubkey BLOB PRIMARY KEY NOT NULL CHECK (length(pubkey) = 48),"
+                             " disabled INTEGER NOT NULL CHECK (disabled IN (0, 1)),"
+                             " block_slot BLOB CHECK (length(block_slot) = 8),"
+                             " block_root BLOB CHECK (length(block_root) = 32),"
+                             " source_epoch BLOB CHECK (length(source_epoch) = 8),"
+                             " target_epoch BLOB CHECK (length(target_epoch) = 8),"
+                             " attestation_root BLOB CHECK (length(attestation_root) = 32),"
+                             " CHECK ((source_epoch IS NULL) = (target_epoch IS NULL)),"
+                             " CHECK (block_root IS NULL OR block_slot IS NOT NULL),"
+                             " CHECK (attestation_root IS NULL OR target_epoch IS NOT NULL)"
+                             ") STRICT, WITHOUT ROWID;"
+                             "CREATE TABLE genesis ("
+                             " id INTEGER PRIMARY KEY CHECK (id = 1),"
+                             " validators_root BLOB NOT NULL CHECK (length(validators_root) = 32)"
+                             ") STRICT;"
+                             "PRAGMA application_id = " APPLICATION_ID ";"
+                             "PRAGMA user_version = " SCHEMA_VERSION ";"
+                             "COMMIT;";
+
+#define RECORD_COLUMNS "disabled, block_slot, block_root, source_epoch, target_epoch, attestation_root"
+
+static const char *const statement_texts[STORE_STATEMENT_COUNT] = {
+    [STORE_BEGIN] = "BEGIN IMMEDIATE",
+    [STORE_COMMIT] = "COMMIT",
+    [STORE_ROLLBACK] = "ROLLBACK",
+    [STORE_LOAD] = "SELECT " RECORD_COLUMNS " FROM validator WHERE pubkey = ?1",
+    [STORE_SCAN] = "SELECT " RECORD_COLUMNS ", pubkey FROM validator ORDER BY pubkey",
+    /* The old record is part of the condition: compare and set in one statement. */
+    [STORE_UPDATE] =
+        "UPDATE validator SET disabled = ?2, block_slot = ?3, block_root = ?4, source_epoch = ?5,"
+        " target_epoch = ?6, attestation_root = ?7 WHERE pubkey = ?1 AND disabled = ?8"
+        " AND block_slot IS ?9 AND block_root IS ?10 AND source_epoch IS ?11"
+        " AND target_epoch IS ?12 AND attestation_root IS ?13",
+    [STORE_INSERT] = "INSERT INTO validator (pubkey, " RECORD_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                     " ON CONFLICT (pubkey) DO NOTHING",
+    [STORE_GENESIS] = "SELECT validators_root FROM genesis WHERE id = 1",
+    [STORE_LOCK_GENESIS] =
+        "INSERT INTO genesis (id, validators_root) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING",
+};
+
+result slashing_sqlite_failure(sqlite3 *database, const char *doing)
+{
+    int code = sqlite3_errcode(database);
+    if (code == SQLITE_BUSY)
+        return error_set(E_STORE, "%s: the file is in use by another process", doing);
+    if (code == SQLITE_NOTADB)
+        return error_set(E_STORE, "%s: not a SQLite file", doing);
+    return error_set(E_STORE, "%s: %s", doing, sqlite3_errmsg(database));
+}
+
+static must_check result run(sqlite3 *database, const char *text, const char *doing)
+{
+    if (sqlite3_exec(database, text, NULL, NULL, NULL) != SQLITE_OK)
+        return slashing_sqlite_failure(database, doing);
+    return RESULT_OK;
+}
+
+static void statement_finalize(sqlite3_stmt *statement)
+{
+    (void)sqlite3_finalize(statement);
+}
+DEFINE_AUTO_POINTER(sqlite3_stmt, statement_finalize)
+
+/* The one value a pragma or query answers, as text; cut to out_capacity. */
+static must_check result ask(sqlite3 *database, char *out, size_t out_capacity, const char *text)
+{
+    AUTO_POINTER(sqlite3_stmt) statement = NULL;
+    if (sqlite3_prepare_v2(database, text, -1, &statement, NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW)
+        return slashing_sqlite_failure(database, text);
+    const unsigned char *value = sqlite3_column_text(statement, 0);
+    ENSURE(value, E_STORE, "%s: no answer", text);
+    (void)snprintf(out, out_capacity, "%s", (const char *)value);
+    return RESULT_OK;
+}
+
+static must_check result expect(sqlite3 *database, const char *text, const char *wanted,
+                                const char *otherwise)
+{
+    char answer[80] = "";
+    TRY(ask(database, answer, sizeof answer, text));
+    ENSURE(strcmp(answer, wanted) == 0, E_STORE, "%s (%s)", otherwise, answer);
+    return RESULT_OK;
+}
+
+/* Makes the tables in an empty file; otherwise the file must be ours already. */
+static must_check result claim(sqlite3 *database)
+{
+    char objects[32] = "", id[32] = "";
+    TRY(ask(database, objects, sizeof objects, "SELECT count(*) FROM sqlite_schema"));
+    TRY(ask(database, id, sizeof id, "PRAGMA application_id"));
+    if (strcmp(objects, "0") == 0 && strcmp(id, "0") == 0)
+        return run(database, schema, "making the tables");
+    TRY(expect(database, "PRAGMA application_id", APPLICATION_ID, "a SQLite file of another application"));
+    return expect(database, "PRAGMA user_version", SCHEMA_VERSION,
+                  "of a schema version this program does not know");
+}
+
+static must_check result configure(sqlite3 *database)
+{
+    if (sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK ||
+        sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) != SQLITE_OK)
+        return slashing_sqlite_failure(database, "configuring");
+    TRY(expect(database, "PRAGMA locking_mode = EXCLUSIVE", "exclusive", "no exclusive lock"));
+    TRY(claim(database));
+    TRY(expect(database, "PRAGMA journal_mode = WAL", "wal", "no write-ahead log"));
+    TRY(run(database, "PRAGMA synchronous = FULL", "asking for durable commits"));
+    TRY(expect(database, "PRAGMA synchronous", "2", "no durable commits"));
+    TRY(expect(database, "PRAGMA quick_check(1)", "ok", "the file is damaged"));
+    return run(database, "BEGIN IMMEDIATE; COMMIT", "taking the lock");
+}
+
+static must_check result identify(struct file_identity *ret_identity, const char *path)
+{
+    struct stat status;
+    ENSURE(stat(path, &status) == 0, E_STORE, "%s: %s", path, strerror(errno));
+    *ret_identity = (struct file_identity){.device = status.st_dev, .inode = status.st_ino};
+    return RESULT_OK;
+}
+
+static must_check result same_file(const char *path, const struct file_identity *opened)
+{
+    struct file_identity now = {0};
+    TRY(identify(&now, path));
+    ENSURE(now.device == opened->device && now.inode == opened->inode, E_STORE,
+           "%s was replaced while it was in use", path);
+    return RESULT_OK;
+}
+
+result slashing_check_files(const struct slashing_store *store)
+{
+    TRY(same_file(store->path, &store->file));
+    return same_file(store->log_path, &store->log);
+}
+
+static must_check result open_into(struct slashing_store *store, const char *path)
+{
+    store->path = strdup(path);
+    ENSURE(store->path && asprintf(&store->log_path, "%s-wal", path) >= 0, E_MEMORY, "out of memory");
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int opened = sqlite3_open_v2(path, &store->database, flags, NULL);
+    ENSURE(store->database, E_MEMORY, "out of memory");
+    if (opened != SQLITE_OK)
+        return slashing_sqlite_failure(store->database, "opening");
+    TRY(configure(store->database));
+    for (int i = 0; i < STORE_STATEMENT_COUNT; i++)
+        if (sqlite3_prepare_v3(store->database, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &store->statements[i], NULL) != SQLITE_OK)
+            return slashing_sqlite_failure(store->database, "reading the tables");
+    TRY(identify(&store->file, store->path));
+    return identify(&store->log, store->log_path);
+}
+
+typedef struct slashing_store slashing_store;
+DEFINE_AUTO_POINTER(slashing_store, slashing_store_close)
+
+result slashing_sqlite_open(struct slashing_store **ret_store, const char *path)
+{
+    AUTO_POINTER(slashing_store) store = calloc(1, sizeof *store);
+    ENSURE(store, E_MEMORY, "out of memory");
+    result r = open_into(store, path);
+    if (r.code)
+        return error_prefix(r, "slashing protection store %s", path);
+    *ret_store = TAKE(store);
+    return RESULT_OK;
+}
+
+void slashing_store_close(struct slashing_store *store)
+{
+    if (!store)
+        return;
+    for (int i = 0; i < STORE_STATEMENT_COUNT; i++)
+        (void)sqlite3_finalize(store->statements[i]);
+    (void)sqlite3_close(store->database);
+    free(store->path);
+    free(store->log_path);
+    free(store);
+}

@@ -1,0 +1,42 @@
+/* slashing_sqlite_private.h - what the two files of the SQLite store share; not for others. */
+#ifndef SLASHING_SLASHING_SQLITE_PRIVATE_H
+#define SLASHING_SLASHING_SQLITE_PRIVATE_H
+
+#include <sqlite3.h>
+#include <sys/types.h>
+
+#include "slashing/slashing_store.h"
+
+enum store_statement {
+    STORE_BEGIN,
+    STORE_COMMIT,
+    STORE_ROLLBACK,
+    STORE_LOAD,
+    STORE_SCAN,
+    STORE_UPDATE,
+    STORE_INSERT,
+    STORE_GENESIS,
+    STORE_LOCK_GENESIS,
+    STORE_STATEMENT_COUNT
+};
+
+struct file_identity {
+    dev_t device;
+    ino_t inode;
+};
+
+struct slashing_store {
+    sqlite3 *database;
+    sqlite3_stmt *statements[STORE_STATEMENT_COUNT];
+    char *path, *log_path; /* the file and its write-ahead log */
+    struct file_identity file, log;
+};
+
+/* E_STORE with SQLite's own words. */
+must_check result slashing_sqlite_failure(sqlite3 *database, const char *doing);
+
+/* E_STORE unless the names still lead to the files that are open: a record written into a file that was
+ * deleted or replaced would be gone with the process. */
+must_check result slashing_check_files(const struct slashing_store *store);
+
+#endif

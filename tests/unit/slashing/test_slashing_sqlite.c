@@ -1,0 +1,332 @@
+/* test_slashing_sqlite.c - the SQLite store: what goes in comes out, batches, refusals to open. */
+#include "store_testing.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+
+static const struct slashing_record nothing;
+
+static struct slashing_store *open_store(void)
+{
+    struct slashing_store *store = NULL;
+    assert_ok(slashing_sqlite_open(&store, store_path));
+    return store;
+}
+
+static void records_survive_reopening(void **state)
+{
+    (void)state;
+    struct slashing_record block = block_record(UINT64_MAX, 1),
+                           vote = vote_record(1ull << 63, UINT64_MAX - 1, 2);
+    struct slashing_record rootless = {.disabled = true,
+                                       .has_block = true,
+                                       .block_slot = 0,
+                                       .has_attestation = true,
+                                       .source_epoch = 0,
+                                       .target_epoch = 5};
+    struct slashing_advance batch[] = {advance_of(1, &nothing, &block), advance_of(2, &nothing, &vote),
+                                       advance_of(3, &nothing, &rootless)};
+    struct slashing_store *store = open_store();
+    assert_ok(slashing_store_advance(store, batch, 3));
+    for (int i = 0; i < 3; i++)
+        assert_true(batch[i].done);
+    slashing_store_close(store);
+
+    store = open_store();
+    for (uint8_t key = 1; key <= 3; key++) {
+        struct slashing_record r = stored(store, key);
+        assert_record_equal(&r, &batch[key - 1].next);
+    }
+    struct slashing_record unknown = stored(store, 4);
+    assert_record_equal(&unknown, &nothing);
+    slashing_store_close(store);
+}
+
+static void an_advance_compares_before_it_sets(void **state)
+{
+    (void)state;
+    struct slashing_record one = block_record(1, 1), two = block_record(2, 2), other = block_record(1, 9);
+    struct slashing_record disabled = two, rootless = two;
+    disabled.disabled = true;
+    rootless.block_has_root = false;
+    struct slashing_store *store = open_store();
+    struct slashing_advance first = advance_of(1, &nothing, &one);
+    assert_ok(slashing_store_advance(store, &first, 1));
+
+    struct slashing_record wrong[] = {nothing, other, two};
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        struct slashing_advance stale[] = {advance_of(1, &wrong[i], &two),
+                                           advance_of((uint8_t)(10 + i), &nothing, &two)};
+        assert_ok(slashing_store_advance(store, stale, 2));
+        assert_false(stale[0].done);
+        assert_true(stale[1].done); /* the others of the batch are not held up */
+        struct slashing_record r = stored(store, 1);
+        assert_record_equal(&r, &one);
+    }
+    struct slashing_advance absent = advance_of(7, &one, &two);
+    assert_ok(slashing_store_advance(store, &absent, 1));
+    assert_false(absent.done);
+
+    struct slashing_advance chain[] = {advance_of(1, &one, &two), advance_of(1, &two, &rootless),
+                                       advance_of(1, &rootless, &disabled)};
+    assert_ok(slashing_store_advance(store, chain, 3));
+    assert_true(chain[0].done && chain[1].done && chain[2].done);
+    struct slashing_record r = stored(store, 1);
+    assert_record_equal(&r, &disabled);
+    slashing_store_close(store);
+}
+
+static result collect(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
+{
+    uint8_t *last = context;
+    assert_true(pubkey[0] > *last);
+    assert_int_equal(record->block_slot, pubkey[0]);
+    *last = pubkey[0];
+    ENSURE(pubkey[0] < 200, E_INTERNAL, "enough");
+    return RESULT_OK;
+}
+
+static void a_scan_visits_all_in_order(void **state)
+{
+    (void)state;
+    struct slashing_store *store = open_store();
+    static const uint8_t keys[] = {9, 3, 199, 77};
+    for (size_t i = 0; i < sizeof keys; i++) {
+        struct slashing_record block = block_record(keys[i], 1);
+        struct slashing_advance advance = advance_of(keys[i], &nothing, &block);
+        assert_ok(slashing_store_advance(store, &advance, 1));
+    }
+    uint8_t last = 0;
+    assert_ok(slashing_store_scan(store, collect, &last));
+    assert_int_equal(last, 199);
+
+    struct slashing_record block = block_record(200, 1);
+    struct slashing_advance advance = advance_of(200, &nothing, &block);
+    assert_ok(slashing_store_advance(store, &advance, 1));
+    last = 0;
+    assert_fails(E_INTERNAL, slashing_store_scan(store, collect, &last));
+    last = 0;
+    assert_fails(E_INTERNAL, slashing_store_scan(store, collect, &last)); /* and can be begun again */
+    slashing_store_close(store);
+}
+
+static void the_genesis_root_is_locked_once(void **state)
+{
+    (void)state;
+    uint8_t root[32], one[32] = {1}, two[32] = {2};
+    struct slashing_store *store = open_store();
+    assert_fails(E_NOT_FOUND, slashing_store_genesis(store, root));
+    assert_ok(slashing_store_lock_genesis(store, one));
+    assert_ok(slashing_store_lock_genesis(store, one));
+    assert_fails(E_MISMATCH, slashing_store_lock_genesis(store, two));
+    slashing_store_close(store);
+    store = open_store();
+    assert_ok(slashing_store_genesis(store, root));
+    assert_memory_equal(root, one, 32);
+    slashing_store_close(store);
+}
+
+static void a_second_owner_is_refused(void **state)
+{
+    (void)state;
+    struct slashing_store *store = open_store(), *second = NULL;
+    assert_fails(E_STORE, slashing_sqlite_open(&second, store_path));
+    assert_error_names("in use by another process");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        result r = slashing_sqlite_open(&second, store_path);
+        _exit(r.code == E_STORE && strstr(error_text(), "in use by another process") ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+
+    struct slashing_record block = block_record(1, 1);
+    struct slashing_advance advance = advance_of(1, &nothing, &block);
+    assert_ok(slashing_store_advance(store, &advance, 1));
+    slashing_store_close(store);
+    slashing_store_close(open_store());
+}
+
+static void make_file(const char *statements)
+{
+    sqlite3 *database = NULL;
+    assert_int_equal(sqlite3_open(store_path, &database), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(database, statements, NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(database);
+}
+
+static void write_file(const void *bytes, size_t bytes_len, off_t at)
+{
+    int fd = open(store_path, O_RDWR | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, bytes_len, at), (ssize_t)bytes_len);
+    (void)close(fd);
+}
+
+static void foreign_files_are_refused_and_left_alone(void **state)
+{
+    (void)state;
+    struct slashing_store *store = NULL;
+    static const struct {
+        const char *statements, *why;
+    } files[] = {
+        {"CREATE TABLE precious (x); INSERT INTO precious VALUES (1);", "another application"},
+        {"CREATE TABLE precious (x); INSERT INTO precious VALUES (1); PRAGMA application_id = 7;",
+         "another application"},
+        {"PRAGMA application_id = 7; PRAGMA user_version = 1;", "another application"},
+        {"CREATE TABLE precious (x); INSERT INTO precious VALUES (1); PRAGMA application_id = 1314083664;"
+         " PRAGMA user_version = 2;",
+         "schema version"},
+        {"CREATE TABLE precious (x); INSERT INTO precious VALUES (1); PRAGMA application_id = 1314083664;"
+         " PRAGMA user_version = 1;",
+         "no such table"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        make_file(files[i].statements);
+        assert_fails(E_STORE, slashing_sqlite_open(&store, store_path));
+        assert_error_names(files[i].why);
+        assert_error_names(store_path);
+        if (i != 2)
+            make_file("UPDATE precious SET x = x + 1");
+        assert_int_equal(unlink(store_path), 0);
+    }
+    static const char text[1024] = "this is no database, but it is long enough to look at";
+    write_file(text, sizeof text, 0);
+    assert_fails(E_STORE, slashing_sqlite_open(&store, store_path));
+    assert_error_names("not a SQLite file");
+    assert_fails(E_STORE, slashing_sqlite_open(&store, store_folder));
+    assert_fails(E_STORE, slashing_sqlite_open(&store, "/nonexistent/folder/file"));
+    assert_null(store);
+}
+
+static void a_damaged_file_is_refused(void **state)
+{
+    (void)state;
+    struct slashing_store *store = open_store();
+    for (int key = 1; key < 200; key++) {
+        struct slashing_record block = block_record(1, 1);
+        struct slashing_advance advance = advance_of((uint8_t)key, &nothing, &block);
+        assert_ok(slashing_store_advance(store, &advance, 1));
+    }
+    slashing_store_close(store);
+    uint8_t garbage[64];
+    memset(garbage, 0xee, sizeof garbage);
+    write_file(garbage, sizeof garbage, 4096); /* the header of the second page */
+    store = NULL;
+    assert_fails(E_STORE, slashing_sqlite_open(&store, store_path));
+    assert_null(store);
+}
+
+static int refuse_commit(void *unused)
+{
+    (void)unused;
+    return 1; /* SQLite then rolls back and reports a failure */
+}
+
+static sqlite3 *opened;
+
+static int remember(sqlite3 *database, char **message, const struct sqlite3_api_routines *api)
+{
+    (void)message;
+    (void)api;
+    opened = database;
+    return SQLITE_OK;
+}
+
+/* The store's connection, caught as it is opened, so that its commits can be made to fail. */
+static struct slashing_store *open_and_catch(void)
+{
+    assert_int_equal(sqlite3_auto_extension((void (*)(void))remember), SQLITE_OK);
+    struct slashing_store *store = open_store();
+    sqlite3_reset_auto_extension();
+    return store;
+}
+
+static void a_failed_commit_leaves_the_old_records(void **state)
+{
+    (void)state;
+    struct slashing_store *store = open_and_catch();
+    struct slashing_record one = block_record(1, 1), two = block_record(2, 2);
+    struct slashing_advance first = advance_of(1, &nothing, &one);
+    assert_ok(slashing_store_advance(store, &first, 1));
+
+    struct slashing_advance batch[] = {advance_of(1, &one, &two), advance_of(2, &nothing, &two)};
+    (void)sqlite3_commit_hook(opened, refuse_commit, NULL);
+    assert_fails(E_STORE, slashing_store_advance(store, batch, 2));
+    assert_false(batch[0].done || batch[1].done);
+    uint8_t root[32] = {1};
+    assert_fails(E_STORE, slashing_store_lock_genesis(store, root));
+    assert_fails(E_NOT_FOUND, slashing_store_genesis(store, root));
+
+    (void)sqlite3_commit_hook(opened, NULL, NULL);
+    struct slashing_record r = stored(store, 1);
+    assert_record_equal(&r, &one);
+    assert_ok(slashing_store_advance(store, batch, 2)); /* no transaction was left open */
+    assert_true(batch[0].done && batch[1].done);
+    slashing_store_close(store);
+}
+
+static void a_replaced_or_deleted_file_is_noticed(void **state)
+{
+    (void)state;
+    static const char *const suffixes[] = {"", "-wal"};
+    for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
+        struct slashing_store *store = open_store();
+        char path[128], kept[160];
+        (void)snprintf(path, sizeof path, "%s%s", store_path, suffixes[i]);
+        (void)snprintf(kept, sizeof kept, "%s.kept", path);
+        struct slashing_record block = block_record(1 + i, 1), before = stored(store, 1);
+        struct slashing_advance advance = advance_of(1, &before, &block);
+        assert_int_equal(rename(path, kept), 0);
+        assert_fails(E_STORE, slashing_store_advance(store, &advance, 1));
+        assert_false(advance.done);
+        int other = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+        assert_true(other >= 0);
+        (void)close(other);
+        uint8_t root[32] = {1};
+        assert_fails(E_STORE, slashing_store_lock_genesis(store, root));
+        assert_error_names("replaced");
+        assert_int_equal(rename(kept, path), 0);
+        slashing_store_close(store);
+    }
+}
+
+/* PRAGMAs that durability rests on, asked of the very connection. */
+static void durability_is_configured(void **state)
+{
+    (void)state;
+    struct slashing_store *store = open_and_catch();
+    static const struct {
+        const char *question, *answer;
+    } settings[] = {
+        {"PRAGMA synchronous", "2"}, {"PRAGMA journal_mode", "wal"}, {"PRAGMA locking_mode", "exclusive"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
+        sqlite3_stmt *statement = NULL;
+        assert_int_equal(sqlite3_prepare_v2(opened, settings[i].question, -1, &statement, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+        assert_string_equal((const char *)sqlite3_column_text(statement, 0), settings[i].answer);
+        (void)sqlite3_finalize(statement);
+    }
+    slashing_store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(records_survive_reopening, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(an_advance_compares_before_it_sets, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_scan_visits_all_in_order, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(the_genesis_root_is_locked_once, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_second_owner_is_refused, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(foreign_files_are_refused_and_left_alone, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_failed_commit_leaves_the_old_records, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_replaced_or_deleted_file_is_noticed, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(durability_is_configured, store_setup, store_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
