@@ -1,5 +1,6 @@
 /* devcloud_kms.h - a KMS for development: one symmetric key, HTTPS, SigV4, attestation documents verified and
- * the key policy evaluated as AWS does (facts: KMS developer guide, "cryptographic attestation"). Never shipped.
+ * the key policy evaluated as AWS does (facts: KMS developer guide, "cryptographic attestation"). Never
+ * shipped.
  *
  * Operations: TrentService.Encrypt, Decrypt (with and without Recipient), DescribeKey.
  */
@@ -18,7 +19,7 @@ struct devcloud_kms;
 /* Nothing is owned; all of it is copied or read by devcloud_kms_start. */
 struct devcloud_kms_config {
     struct net_address listen;
-    const char *state_dir;       /* exists; holds kms-master-key (0600), and is given kms-ca.pem and key-arn */
+    const char *state_dir; /* exists; holds kms-master-key (0600), and is given kms-ca.pem and key-arn */
     const char *key_policy_path; /* JSON key policy */
     const uint8_t *nsm_root_der; /* root certificate that attestation documents must chain to */
     size_t nsm_root_der_len;
@@ -28,9 +29,9 @@ struct devcloud_kms_config {
     const struct aws_credentials *credentials; /* the only ones accepted; a token, if any, must be sent */
 };
 
-/* Listens and serves from base's loop. E_UNSUPPORTED names a policy element that this evaluation does not know:
- * a development cloud that ignored a condition would teach people to trust it. Writes DIR/kms-ca.pem (made anew
- * at each start) and DIR/key-arn before it returns. The secure heap must be open. */
+/* Listens and serves from base's loop. E_UNSUPPORTED names a policy element that this evaluation does not
+ * know: a development cloud that ignored a condition would teach people to trust it. Writes DIR/kms-ca.pem
+ * (made anew at each start) and DIR/key-arn before it returns. The secure heap must be open. */
 must_check result devcloud_kms_start(struct devcloud_kms **ret_kms, struct event_base *base,
                                      const struct devcloud_kms_config *config);
 /* arn:aws:kms:REGION:ACCOUNT:key/UUID; the UUID is kept in the state directory. */
