@@ -62,7 +62,7 @@ def check(root):
     bin_dir = os.environ.get("NS_BIN_DIR") or os.path.join(root, "build", "bin")
     build_dir = os.path.dirname(os.path.normpath(bin_dir))
     of_tree = targets(root)
-    for name in sorted(t.name for t in of_tree if t.kind == "program"):
+    for name in sorted(t.name for t in of_tree if t.kind == "program" and t.folder.startswith("src/")):
         path = os.path.join(bin_dir, name)
         if not os.path.exists(path):
             yield path, 0, "is not built"

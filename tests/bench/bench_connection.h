@@ -1,0 +1,33 @@
+/* bench_connection.h - one kept HTTPS connection with one request under way at a time. */
+#ifndef BENCH_CONNECTION_H
+#define BENCH_CONNECTION_H
+
+#include <openssl/ssl.h>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "net/net_address.h"
+
+struct bench_connection {
+    int fd;
+    SSL *tls;
+    struct buffer answer; /* bytes of the answer so far */
+    size_t head_length;   /* of the answer, with the empty line; 0 until it is complete */
+    size_t body_length;
+    int status; /* of the answer */
+};
+
+/* Connects and shakes hands; blocks. */
+must_check result bench_connection_open(struct bench_connection *ret_connection,
+                                        const struct net_address *address, SSL_CTX *context);
+void bench_connection_cleanup(struct bench_connection *c);
+
+/* Writes a whole request; blocks for room, which a request of a kilobyte does not need. */
+must_check result bench_connection_send(struct bench_connection *c, const struct buffer *request);
+
+/* Reads what there is; *ret_complete when the answer is whole: status and bench_connection_body are then
+ * valid until the next send. */
+must_check result bench_connection_receive(struct bench_connection *c, bool *ret_complete);
+const char *bench_connection_body(const struct bench_connection *c);
+
+#endif
