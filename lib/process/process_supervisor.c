@@ -1,0 +1,151 @@
+/* process_supervisor.c - one poll loop over two descriptors: signals, and the keeper's channel.
+ *
+ * There is no half-alive signer: whichever child ends, or channel closes, ends the loop with an
+ * error, and the program ends the rest. Rejected: restarting a child here. The keeper's
+ * memory of what was loaded cannot be rebuilt by a supervisor that holds no secrets. */
+#include "process/process_supervisor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STOP_PATIENCE_MS = 3000, EXPLAIN_PATIENCE_MS = 1000 };
+
+result process_command_add(struct process_command *command, const char *format, ...)
+{
+    ENSURE(command->num_words < PROCESS_SUPERVISOR_ARGUMENTS_MAX, E_TOO_LARGE,
+           "too many arguments for a child");
+    size_t room = sizeof command->text - command->length;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(command->text + command->length, room, format, arguments);
+    va_end(arguments);
+    ENSURE(length >= 0 && (size_t)length < room, E_TOO_LARGE, "the arguments of a child are too long");
+    command->words[command->num_words++] = command->length;
+    command->length += (size_t)length + 1;
+    return RESULT_OK;
+}
+
+static must_check result start(struct process_group *group, struct process_command *command, const int *fds,
+                               size_t num_fds, bool brief)
+{
+    char *argv[PROCESS_SUPERVISOR_ARGUMENTS_MAX + 1] = {NULL};
+    for (size_t i = 0; i < command->num_words; i++)
+        argv[i] = command->text + command->words[i];
+    char path[PROCESS_PATH_MAX];
+    TRY(process_sibling_path(path, argv[0]));
+    pid_t pid;
+    TRY(process_start_as(&pid, path, argv, fds, num_fds, command->user));
+    return process_group_add(group, pid, argv[0], brief);
+}
+
+/* Descriptors that only the children use; the supervisor closes its copies when they have been started. */
+struct wires {
+    int keeper[2], front[2], courier[2];
+};
+
+static void wires_cleanup(struct wires *w)
+{
+    int *all[] = {&w->keeper[0], &w->keeper[1], &w->front[0], &w->front[1], &w->courier[0], &w->courier[1]};
+    for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
+        fd_auto_close(all[i]);
+}
+
+result process_supervisor_start(struct process_supervisor *ret_supervisor, struct process_family *family)
+{
+    struct process_supervisor *s = ret_supervisor;
+    *s = (struct process_supervisor){.signals = -1, .keeper = -1, .loader = family->loader};
+    AUTO(wires) w = {.keeper = {-1, -1}, .front = {-1, -1}, .courier = {-1, -1}};
+    TRY(process_signals_open(&s->signals));
+    TRY(process_socketpair(w.keeper));
+    TRY(process_socketpair(w.front));
+    bool has_courier = family->courier.num_words != 0;
+    if (has_courier)
+        TRY(process_socketpair(w.courier));
+
+    const int keeper_fds[] = {w.keeper[1], w.front[0], w.courier[0]};
+    TRY(start(&s->children, &family->keeper, keeper_fds, has_courier ? 3 : 2, false));
+    const int front_fds[] = {w.front[1], family->https};
+    TRY(start(&s->children, &family->front, front_fds, 2, false));
+    const int courier_fds[] = {w.courier[1], family->control};
+    if (has_courier)
+        TRY(start(&s->children, &family->courier, courier_fds, 2, false));
+    s->keeper = fd_take(&w.keeper[0]);
+    return RESULT_OK;
+}
+
+static must_check result handle_message(struct process_supervisor *s, struct ipc_message *m, int *descriptor,
+                                        process_supervisor_on_state on_state, void *context)
+{
+    if (m->type == IPC_LOADER_START) {
+        TRY(ipc_take_empty(m));
+        ENSURE(*descriptor >= 0, E_PEER, "the keeper asked for a loader and passed no socket");
+        return start(&s->children, &s->loader, descriptor, 1, true);
+    }
+    ENSURE(m->type == IPC_STATE && *descriptor < 0, E_PEER, "unexpected message %#x from the keeper",
+           (unsigned)m->type);
+    struct ipc_state state;
+    TRY(ipc_take_state(&state, m));
+    return on_state(context, &state);
+}
+
+static must_check result receive_message(struct process_supervisor *s, process_supervisor_on_state on_state,
+                                         void *context)
+{
+    uint8_t packet[IPC_PACKET_MAX];
+    size_t length;
+    AUTO_FD descriptor = -1;
+    struct ipc_message message;
+    TRY(ipc_receive(s->keeper, packet, &length, &descriptor));
+    TRY(ipc_open(&message, packet, length));
+    return handle_message(s, &message, &descriptor, on_state, context);
+}
+
+/* *ret_stop when it is time to end. */
+static must_check result receive_signal(struct process_supervisor *s, bool *ret_stop)
+{
+    int number;
+    TRY(process_signals_next(s->signals, &number));
+    *ret_stop = number != SIGCHLD;
+    return process_group_reap(&s->children);
+}
+
+/* A channel closes a moment before its process counts as ended; who ended, and how, is the better sentence.
+ */
+static must_check result explain(struct process_supervisor *s, result failed)
+{
+    struct pollfd wait = {.fd = s->signals, .events = POLLIN};
+    bool stop;
+    if (failed.code == E_PEER && poll(&wait, 1, EXPLAIN_PATIENCE_MS) == 1)
+        TRY(receive_signal(s, &stop));
+    return failed.code ? error_prefix(failed, "the keeper's channel") : RESULT_OK;
+}
+
+result process_supervisor_run(struct process_supervisor *s, process_supervisor_on_state on_state,
+                              void *context)
+{
+    for (bool stop = false; !stop;) {
+        struct pollfd watched[] = {{.fd = s->signals, .events = POLLIN}, {.fd = s->keeper, .events = POLLIN}};
+        int ready = poll(watched, ARRAY_LENGTH(watched), -1);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        ENSURE(ready > 0, E_IO, "poll: %s", strerror(errno));
+        /* Signals first: "the keeper ended with status 1" says more than "the keeper's channel closed". */
+        if (watched[0].revents)
+            TRY(receive_signal(s, &stop));
+        else if (watched[1].revents)
+            TRY(explain(s, receive_message(s, on_state, context)));
+    }
+    return RESULT_OK;
+}
+
+void process_supervisor_cleanup(struct process_supervisor *s)
+{
+    process_group_stop(&s->children, STOP_PATIENCE_MS);
+    fd_auto_close(&s->keeper);
+    fd_auto_close(&s->signals);
+}

@@ -1,0 +1,57 @@
+/* process_supervisor.h - the family of one signer: keeper, front, perhaps courier, and a loader
+ * whenever the keeper asks for one (PROTOCOL.ipc section 1, the supervisor's channel). Shared by
+ * nitro-signer and nitro-signer-enclave. Target process_supervisor.
+ */
+#ifndef PROCESS_PROCESS_SUPERVISOR_H
+#define PROCESS_PROCESS_SUPERVISOR_H
+
+#include "ipc/ipc.h"
+#include "process/process.h"
+
+enum { PROCESS_SUPERVISOR_ARGUMENTS_MAX = 16, PROCESS_SUPERVISOR_ARGUMENTS_LEN = 16384 };
+
+/* A command line that owns its words. The first is the program's name, found beside the running executable.
+ */
+struct process_command {
+    char text[PROCESS_SUPERVISOR_ARGUMENTS_LEN]; /* the words, each with its NUL */
+    size_t length;
+    size_t words[PROCESS_SUPERVISOR_ARGUMENTS_MAX]; /* where each begins */
+    size_t num_words;
+    uid_t user; /* 0: as the supervisor */
+};
+
+/* Appends a word made as by printf. E_TOO_LARGE when it or their number is over the limit. */
+must_check result process_command_add(struct process_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+struct process_family {
+    struct process_command keeper, front, loader;
+    struct process_command courier; /* num_words 0: there is none */
+    int https;                      /* the front's bound socket */
+    int control;                    /* the courier's listening socket, or -1 */
+};
+
+struct process_supervisor {
+    struct process_group children;
+    int signals; /* -1 when closed */
+    int keeper;  /* our end of the keeper's channel; -1 when closed */
+    struct process_command loader;
+};
+
+/* Starts the children. The caller keeps family's sockets and may close them afterwards. On failure those
+ * already started are ended by process_supervisor_cleanup. */
+must_check result process_supervisor_start(struct process_supervisor *ret_supervisor,
+                                           struct process_family *family);
+
+/* Called for each STATE of the keeper; a failed result ends process_supervisor_run with it. */
+typedef result (*process_supervisor_on_state)(void *context, const struct ipc_state *state);
+
+/* Serves the keeper's channel and watches the children until SIGTERM or SIGINT (RESULT_OK) or until something
+ * ends that should not (E_PEER). The children still run afterwards. */
+must_check result process_supervisor_run(struct process_supervisor *supervisor,
+                                         process_supervisor_on_state on_state, void *context);
+
+/* Ends every child and closes the channel. */
+void process_supervisor_cleanup(struct process_supervisor *supervisor);
+
+#endif
