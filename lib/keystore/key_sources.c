@@ -1,0 +1,195 @@
+/* key_sources.c - the list of keys to load, and the folders it is made from.
+ *
+ * Folders are read in alphabetical order, so that which of two equal keys is the first does not
+ * depend on the file system. Symbolic links to files count as files: that is how orchestrators
+ * mount secrets. */
+#include "keystore/key_sources.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "keystore/key_sources_list.h"
+
+void key_source_cleanup(struct key_source *source)
+{
+    secret_cleanup(&source->raw);
+    free(source->origin);
+    free(source->keystore_path);
+    free(source->password_path);
+    free(source->failure);
+    *source = (struct key_source){0};
+}
+
+void key_sources_truncate(struct key_sources *sources, size_t num_items)
+{
+    while (sources->num_items > num_items)
+        key_source_cleanup(&sources->items[--sources->num_items]);
+}
+
+void key_sources_cleanup(struct key_sources *sources)
+{
+    key_sources_truncate(sources, 0);
+    free(sources->items);
+    *sources = (struct key_sources){0};
+}
+
+static must_check result make_room(struct key_sources *sources)
+{
+    ENSURE(sources->num_items < KEY_SOURCES_MAX, E_TOO_LARGE, "more than %d keys", KEY_SOURCES_MAX);
+    if (sources->num_items < sources->capacity)
+        return RESULT_OK;
+    size_t capacity = sources->capacity ? 2 * sources->capacity : 64;
+    struct key_source *items = realloc(sources->items, capacity * sizeof *items);
+    ENSURE(items, E_MEMORY, "out of memory for the list of keys");
+    sources->items = items;
+    sources->capacity = capacity;
+    return RESULT_OK;
+}
+
+result key_sources_append(struct key_sources *sources, struct key_source *source)
+{
+    result r = make_room(sources);
+    if (r.code)
+        key_source_cleanup(source);
+    else
+        sources->items[sources->num_items++] = *source;
+    *source = (struct key_source){0};
+    return r;
+}
+
+result key_sources_copy(char **ret_copy, const char *text)
+{
+    char *copy = strdup(text);
+    ENSURE(copy, E_MEMORY, "out of memory");
+    *ret_copy = copy;
+    return RESULT_OK;
+}
+
+result key_sources_join(char **ret_path, const char *folder, const char *name)
+{
+    if (name[0] == '/')
+        return key_sources_copy(ret_path, name);
+    size_t length = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(length);
+    ENSURE(path, E_MEMORY, "out of memory");
+    (void)snprintf(path, length, "%s/%s", folder, name);
+    *ret_path = path;
+    return RESULT_OK;
+}
+
+result key_sources_append_broken(struct key_sources *sources, const char *origin, result failed)
+{
+    AUTO(key_source) broken = {.kind = KEY_SOURCE_BROKEN, .error = (enum error_code)failed.code};
+    TRY(key_sources_copy(&broken.failure, error_text()));
+    TRY(key_sources_copy(&broken.origin, origin));
+    return key_sources_append(sources, &broken);
+}
+
+/* scandir's list of names, owned. */
+struct names {
+    struct dirent **entries;
+    int num_entries;
+};
+
+static void names_cleanup(struct names *names)
+{
+    for (int i = 0; i < names->num_entries; i++)
+        free(names->entries[i]);
+    free(names->entries);
+    *names = (struct names){0};
+}
+
+static bool ends_in(const char *name, const char *ending)
+{
+    size_t length = strlen(name), ending_len = strlen(ending);
+    return length > ending_len && strcasecmp(name + length - ending_len, ending) == 0;
+}
+
+static int is_config_name(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' && (ends_in(entry->d_name, ".yaml") || ends_in(entry->d_name, ".yml"));
+}
+
+static int is_keystore_name(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' && ends_in(entry->d_name, ".json");
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static must_check result list_folder(struct names *ret_names, const char *folder,
+                                     int (*wanted)(const struct dirent *))
+{
+    struct names names = {0};
+    names.num_entries = scandir(folder, &names.entries, wanted, by_bytes);
+    ENSURE(names.num_entries >= 0, errno == ENOENT ? E_NOT_FOUND : E_IO, "%s: %s", folder, strerror(errno));
+    *ret_names = names;
+    return RESULT_OK;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* What the file names, or one broken item. */
+static must_check result add_config_file(struct key_sources *sources, const char *folder, const char *name)
+{
+    char *path;
+    TRY(key_sources_join(&path, folder, name));
+    bool passed_over = is_folder(path);
+    size_t before = sources->num_items;
+    result r = passed_over ? RESULT_OK : key_config_read(sources, path, folder, name);
+    free(path);
+    if (!r.code)
+        return RESULT_OK;
+    key_sources_truncate(sources, before);
+    return key_sources_append_broken(sources, name, r);
+}
+
+result key_sources_add_config_folder(struct key_sources *sources, const char *folder)
+{
+    AUTO(names) names = {0};
+    TRY(list_folder(&names, folder, is_config_name));
+    for (int i = 0; i < names.num_entries; i++)
+        TRY(add_config_file(sources, folder, names.entries[i]->d_name));
+    return RESULT_OK;
+}
+
+static must_check result add_keystore(struct key_sources *sources, const char *folder, const char *name,
+                                      const char *passwords_folder, const char *password_file)
+{
+    AUTO(key_source) source = {.kind = KEY_SOURCE_KEYSTORE, .password = KEY_SOURCE_WHOLE_FILE};
+    TRY(key_sources_join(&source.keystore_path, folder, name));
+    if (is_folder(source.keystore_path))
+        return RESULT_OK;
+    TRY(key_sources_copy(&source.origin, name));
+    if (password_file) {
+        TRY(key_sources_copy(&source.password_path, password_file));
+    } else {
+        AUTO(buffer) text = {0};
+        TRY(buffer_printf(&text, "%.*s.txt", (int)(strlen(name) - strlen(".json")), name));
+        TRY(key_sources_join(&source.password_path, passwords_folder, (const char *)text.data));
+    }
+    return key_sources_append(sources, &source);
+}
+
+result key_sources_add_keystores(struct key_sources *sources, const char *folder,
+                                 const char *passwords_folder, const char *password_file)
+{
+    ENSURE(!passwords_folder != !password_file, E_INTERNAL, "one of the two password options is needed");
+    AUTO(names) names = {0};
+    TRY(list_folder(&names, folder, is_keystore_name));
+    for (int i = 0; i < names.num_entries; i++)
+        TRY(add_keystore(sources, folder, names.entries[i]->d_name, passwords_folder, password_file));
+    return RESULT_OK;
+}

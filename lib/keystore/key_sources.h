@@ -1,0 +1,62 @@
+/* key_sources.h - where the stand-alone signer's keys come from: a folder of Web3Signer key
+ * configuration files, and folders of EIP-2335 keystores with their passwords. Target key_sources.
+ *
+ * Listing reads the configuration; opening reads and decrypts one key. A file that is no good is
+ * an item of the list like any other, which fails when it is opened: so it is counted, once, and
+ * the rest loads.
+ */
+#ifndef KEYSTORE_KEY_SOURCES_H
+#define KEYSTORE_KEY_SOURCES_H
+
+#include "base/result.h"
+#include "base/secret.h"
+#include "keystore/keystore.h"
+
+enum { KEY_SOURCES_MAX = 16384, KEY_SOURCES_CONFIG_FILE_MAX = 512 << 10 };
+
+enum key_source_kind {
+    KEY_SOURCE_RAW,      /* the secret key stood in the configuration */
+    KEY_SOURCE_KEYSTORE, /* a keystore file and a password file */
+    KEY_SOURCE_BROKEN    /* nothing to open, and why */
+};
+
+enum key_source_password {
+    KEY_SOURCE_FIRST_LINE, /* of the password file; must not be blank */
+    KEY_SOURCE_WHOLE_FILE  /* EIP-2335's normalisation drops the newline at its end */
+};
+
+struct key_source {
+    enum key_source_kind kind;
+    char *origin;      /* name of the file found in the folder, without the folder: for messages */
+    struct secret raw; /* KEY_SOURCE_RAW: 32 bytes, not yet checked */
+    char *keystore_path, *password_path;
+    enum key_source_password password;
+    enum error_code error; /* KEY_SOURCE_BROKEN */
+    char *failure;
+};
+
+struct key_sources {
+    struct key_source *items; /* in the order in which the first of two equal keys wins */
+    size_t num_items;
+    size_t capacity;
+};
+void key_sources_cleanup(struct key_sources *sources);
+
+/* Appends what the files *.yaml and *.yml of a folder name, in alphabetical order; hidden files and
+ * sub-folders are passed over, and so are documents of keyType SECP256K1. Documents: type file-raw
+ * (privateKey) and file-keystore (keystoreFile, keystorePasswordFile, relative to the folder); one bad
+ * document, or another type, makes the whole file one broken item. E_IO when the folder cannot be
+ * read, E_TOO_LARGE over KEY_SOURCES_MAX items. */
+must_check result key_sources_add_config_folder(struct key_sources *sources, const char *folder);
+
+/* Appends the keystores *.json of a folder. The password of NAME.json is the content of
+ * passwords_folder/NAME.txt, or of password_file for all; exactly one of the two is not NULL. */
+must_check result key_sources_add_keystores(struct key_sources *sources, const char *folder,
+                                            const char *passwords_folder, const char *password_file);
+
+/* Reads and decrypts one key. Errors are keystore_decrypt's and those of reading a file, with the
+ * item's origin in front. May be called from several threads at once. */
+must_check result key_source_open(struct keystore *ret_keystore, const struct key_source *source,
+                                  size_t max_kdf_memory);
+
+#endif

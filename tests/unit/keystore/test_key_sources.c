@@ -1,0 +1,268 @@
+/* test_key_sources.c - lib/keystore/key_sources.h: folders made here and folders of other programs. */
+#include "testing_json.h"
+
+#include <ftw.h>
+#include <openssl/crypto.h>
+#include <unistd.h>
+
+#include "base/file_io.h"
+#include "keystore/key_sources.h"
+
+enum { KDF_MEMORY_MAX = 300 << 20 };
+
+static char folder[64];
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+    (void)status, (void)kind, (void)walk;
+    return remove(path);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    (void)snprintf(folder, sizeof folder, "/tmp/ns-test-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void put(const char *name, const char *text)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_ok(file_write(path, text, strlen(text), 0600));
+}
+
+static void put_keystore(const char *name, uint8_t key, const char *password)
+{
+    uint8_t secret[32] = {[31] = key};
+    AUTO(buffer) json = {0};
+    assert_ok(
+        keystore_encrypt(&json, secret, "", (const uint8_t *)password, strlen(password), KEYSTORE_PBKDF2, 1));
+    put(name, (const char *)json.data);
+}
+
+static void check_opens(const struct key_source *source, uint8_t key)
+{
+    uint8_t secret[32] = {[31] = key}, pubkey[48];
+    AUTO(keystore) opened = {0};
+    assert_ok(key_source_open(&opened, source, KDF_MEMORY_MAX));
+    assert_ok(bls_public_key(pubkey, secret));
+    assert_memory_equal(opened.secret.data, secret, 32);
+    assert_memory_equal(opened.pubkey, pubkey, 48);
+}
+
+static void check_breaks(const struct key_source *source, int error, const char *part)
+{
+    AUTO(keystore) opened = {0};
+    assert_fails(error, key_source_open(&opened, source, KDF_MEMORY_MAX));
+    assert_error_names(source->origin);
+    assert_error_names(part);
+    assert_null(opened.secret.data);
+}
+
+#define ZEROS "00000000000000000000000000000000000000000000000000000000000000"
+
+static void documents_files_and_their_order(void **state)
+{
+    (void)state;
+    put("b.yaml", "type: file-raw\nprivateKey: \"0x" ZEROS "03\"\n");
+    put("a.YML", "---\ntype: file-raw\nkeyType: bls\nunknown: {a: 1}\nprivateKey: " ZEROS "01\n---\n"
+                 "type: file-raw\nkeyType: SECP256K1\nprivateKey: " ZEROS "09\n---\n"
+                 "type: \"file-raw\"\nprivateKey: '" ZEROS "02'\n...\n");
+    put("c.yaml", "type: file-keystore\nkeystoreFile: keys.json\nkeystorePasswordFile: keys.password\n");
+    put_keystore("keys.json", 4, "secret word");
+    put("keys.password", "secret word\nsecond line\n");
+    put(".hidden.yaml", "type: file-raw\n");
+    put("notes.txt", "type: file-raw\n");
+    put("yaml", "type: file-raw\n");
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/sub.yaml", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+
+    AUTO(key_sources) sources = {0};
+    assert_ok(key_sources_add_config_folder(&sources, folder));
+    assert_int_equal(sources.num_items, 4);
+    check_opens(&sources.items[0], 1);
+    check_opens(&sources.items[1], 2);
+    check_opens(&sources.items[2], 3);
+    check_opens(&sources.items[3], 4);
+    assert_true(CRYPTO_secure_allocated(sources.items[0].raw.data));
+}
+
+static void absolute_paths_and_links(void **state)
+{
+    (void)state;
+    char text[512], target[128], link[128];
+    (void)snprintf(text, sizeof text,
+                   "type: file-keystore\nkeystoreFile: %s/k.json\nkeystorePasswordFile: %s/k.txt\n", folder,
+                   folder);
+    put("real.config", text);
+    (void)snprintf(target, sizeof target, "%s/real.config", folder);
+    (void)snprintf(link, sizeof link, "%s/link.yaml", folder);
+    assert_int_equal(symlink(target, link), 0);
+    put_keystore("k.json", 5, "p");
+    put("k.txt", "p");
+    AUTO(key_sources) sources = {0};
+    assert_ok(key_sources_add_config_folder(&sources, folder));
+    assert_int_equal(sources.num_items, 1);
+    check_opens(&sources.items[0], 5);
+}
+
+struct broken_case {
+    const char *text;
+    int error;
+    const char *part;
+};
+
+static void a_bad_file_is_one_broken_item(void **state)
+{
+    (void)state;
+    static const struct broken_case cases[] = {
+        {"type: hashicorp\nserverHost: x\n", E_UNSUPPORTED, "hashicorp"},
+        {"type: azure-secret\n", E_UNSUPPORTED, "azure-secret"},
+        {"type: aws-secret\n", E_UNSUPPORTED, "aws-secret"},
+        {"type: file-raw\nprivateKey: " ZEROS "01\n---\ntype: hashicorp\n", E_UNSUPPORTED, "hashicorp"},
+        {"privateKey: " ZEROS "01\n", E_INPUT, "type is missing"},
+        {"type: file-raw\n", E_INPUT, "privateKey is missing"},
+        {"type: file-raw\nprivateKey: " ZEROS "0z\n", E_INPUT, "privateKey: must be"},
+        {"type: file-raw\nprivateKey: " ZEROS "\n", E_INPUT, "privateKey: must be"},
+        {"type: file-raw\nkeyType: RSA\nprivateKey: " ZEROS "01\n", E_INPUT, "keyType"},
+        {"type: file-keystore\nkeystoreFile: a\n", E_INPUT, "keystorePasswordFile is missing"},
+        {"type: file-keystore\nkeystorePasswordFile: a\n", E_INPUT, "keystoreFile is missing"},
+        {"type: file-raw\nprivateKey: " ZEROS "00\n", E_INPUT, "privateKey: a secret key"},
+        {"type: file-keystore\nkeystoreFile: none\nkeystorePasswordFile: none\n", E_NOT_FOUND, "none"},
+        {"- type: file-raw\n", E_INPUT, "x.yaml"},
+        {"type: [", E_INPUT, "x.yaml"},
+        {"type: file-raw\ntype: file-raw\nprivateKey: " ZEROS "01\n", E_INPUT, "x.yaml"},
+    };
+    put("y.yaml", "type: file-raw\nprivateKey: " ZEROS "07\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        put("x.yaml", cases[i].text);
+        AUTO(key_sources) sources = {0};
+        assert_ok(key_sources_add_config_folder(&sources, folder));
+        assert_int_equal(sources.num_items, 2);
+        check_breaks(&sources.items[0], cases[i].error, cases[i].part);
+        assert_null(strstr(error_text(), ZEROS));
+        check_opens(&sources.items[1], 7);
+    }
+}
+
+static void the_password_is_the_first_line_and_not_blank(void **state)
+{
+    (void)state;
+    static const char *const blank[] = {"", "\n", "  \t\n", "\nword\n"};
+    put("x.yaml", "type: file-keystore\nkeystoreFile: k.json\nkeystorePasswordFile: k.txt\n");
+    put_keystore("k.json", 6, " two words ");
+    AUTO(key_sources) sources = {0};
+    assert_ok(key_sources_add_config_folder(&sources, folder));
+    for (size_t i = 0; i < ARRAY_LENGTH(blank); i++) {
+        put("k.txt", blank[i]);
+        check_breaks(&sources.items[0], E_INPUT, "blank");
+    }
+    put("k.txt", " two words \r\nthree\n");
+    check_opens(&sources.items[0], 6);
+    put("k.txt", "two words\n");
+    check_breaks(&sources.items[0], E_AUTH, "password");
+}
+
+static void bulk_folder_with_one_password_for_all(void **state)
+{
+    (void)state;
+    put_keystore("a.json", 1, "one\ntwo");
+    put_keystore("b.JSON", 2, "one\ntwo");
+    put("c.json", "{}");
+    put("d.txt", "one\ntwo\n");
+    put(".e.json", "{}");
+    char password[128];
+    (void)snprintf(password, sizeof password, "%s/d.txt", folder);
+    AUTO(key_sources) sources = {0};
+    assert_ok(key_sources_add_keystores(&sources, folder, NULL, password));
+    assert_int_equal(sources.num_items, 3);
+    check_opens(&sources.items[0], 1); /* the whole file, of which normalisation drops every newline */
+    check_opens(&sources.items[1], 2);
+    check_breaks(&sources.items[2], E_INPUT, "version");
+}
+
+static void bulk_folder_of_another_program(void **state)
+{
+    (void)state;
+    char keystores[512], passwords[512];
+    vector_path(keystores, sizeof keystores, "keystores/commit-boost/teku-keys");
+    vector_path(passwords, sizeof passwords, "keystores/commit-boost/teku-secrets");
+    AUTO(key_sources) sources = {0};
+    assert_ok(key_sources_add_keystores(&sources, keystores, passwords, NULL));
+    assert_int_equal(sources.num_items, 2);
+    for (size_t i = 0; i < sources.num_items; i++) {
+        AUTO(keystore) opened = {0};
+        char name[2 * 48 + 3];
+        assert_ok(key_source_open(&opened, &sources.items[i], KDF_MEMORY_MAX));
+        hex_encode_0x(name, opened.pubkey, 48);
+        assert_memory_equal(sources.items[i].origin, name, strlen(name));
+    }
+}
+
+static void a_missing_password_file_breaks_one_key(void **state)
+{
+    (void)state;
+    put_keystore("a.json", 1, "p");
+    put_keystore("b.json", 2, "p");
+    put("b.txt", "p\n");
+    AUTO(key_sources) sources = {0};
+    assert_ok(key_sources_add_keystores(&sources, folder, folder, NULL));
+    assert_int_equal(sources.num_items, 2);
+    check_breaks(&sources.items[0], E_NOT_FOUND, "a.txt");
+    check_opens(&sources.items[1], 2);
+}
+
+static void folders_that_cannot_be_read(void **state)
+{
+    (void)state;
+    AUTO(key_sources) sources = {0};
+    assert_fails(E_NOT_FOUND, key_sources_add_config_folder(&sources, "/tmp/ns-there-is-no-such-folder"));
+    assert_error_names("/tmp/ns-there-is-no-such-folder");
+    assert_fails(E_NOT_FOUND,
+                 key_sources_add_keystores(&sources, "/tmp/ns-there-is-no-such-folder", "x", NULL));
+    put("file", "x");
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/file", folder);
+    assert_fails(E_IO, key_sources_add_config_folder(&sources, path));
+    assert_int_equal(sources.num_items, 0);
+}
+
+static void the_secure_heap_is_as_it_was(void **state)
+{
+    (void)state;
+    size_t before = CRYPTO_secure_used();
+    put("a.yaml", "type: file-raw\nprivateKey: " ZEROS "01\n");
+    put("b.yaml", "type: file-raw\nprivateKey: " ZEROS "02\n---\ntype: nothing\n");
+    AUTO(key_sources) sources = {0};
+    assert_ok(key_sources_add_config_folder(&sources, folder));
+    key_sources_cleanup(&sources);
+    assert_int_equal(CRYPTO_secure_used(), before);
+}
+
+#define FOLDER_TEST(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+
+int main(void)
+{
+    if (secret_heap_open(65536).code)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        FOLDER_TEST(documents_files_and_their_order),
+        FOLDER_TEST(absolute_paths_and_links),
+        FOLDER_TEST(a_bad_file_is_one_broken_item),
+        FOLDER_TEST(the_password_is_the_first_line_and_not_blank),
+        FOLDER_TEST(bulk_folder_with_one_password_for_all),
+        FOLDER_TEST(bulk_folder_of_another_program),
+        FOLDER_TEST(a_missing_password_file_breaks_one_key),
+        FOLDER_TEST(folders_that_cannot_be_read),
+        FOLDER_TEST(the_secure_heap_is_as_it_was),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
