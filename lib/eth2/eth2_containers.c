@@ -120,77 +120,51 @@ void eth2_signing_data_root(uint8_t ret_root[static 32], const uint8_t object_ro
     ssz_hash_pair(ret_root, object_root, domain);
 }
 
-static must_check result named(result r, const char *member)
+void eth2_attestation_root(uint8_t ret_root[static 32], const struct eth2_attestation *attestation)
 {
-    return r.code ? error_prefix(r, "%s", member) : r;
-}
-
-result eth2_attestation_root(uint8_t ret_root[static 32], const struct eth2_attestation *attestation,
-                             enum eth2_preset preset)
-{
-    struct eth2_sizes sizes = eth2_preset_sizes(preset);
-    size_t max_bits =
-        attestation->is_electra ? sizes.aggregation_bits : sizes.aggregation_bits_before_electra;
-    uint8_t bits[32], data[32], committees[32];
-    TRY(named(
-        ssz_bit_list_root(bits, attestation->aggregation_bits, attestation->aggregation_bits_len, max_bits),
-        "aggregation_bits"));
+    uint8_t data[32];
     eth2_attestation_data_root(data, &attestation->data);
     struct ssz_tree tree = {.count = 0};
-    ssz_add_root(&tree, bits);
+    ssz_add_root(&tree, attestation->aggregation_bits_root);
     ssz_add_root(&tree, data);
     ssz_add_bytes(&tree, attestation->signature, sizeof attestation->signature);
-    if (attestation->is_electra) {
-        TRY(named(ssz_bit_vector_root(committees, attestation->committee_bits, sizes.committee_bits),
-                  "committee_bits"));
-        ssz_add_root(&tree, committees);
-    }
-    ssz_tree_root(ret_root, &tree, tree.count);
-    return RESULT_OK;
+    if (attestation->is_electra)
+        ssz_add_root(&tree, attestation->committee_bits_root);
+    ssz_tree_root(ret_root, &tree, attestation->is_electra ? 4 : 3);
 }
 
-result eth2_aggregate_and_proof_root(uint8_t ret_root[static 32],
-                                     const struct eth2_aggregate_and_proof *aggregate_and_proof,
-                                     enum eth2_preset preset)
+void eth2_aggregate_and_proof_root(uint8_t ret_root[static 32],
+                                   const struct eth2_aggregate_and_proof *aggregate_and_proof)
 {
     uint8_t aggregate[32];
-    TRY(named(eth2_attestation_root(aggregate, &aggregate_and_proof->aggregate, preset), "aggregate"));
+    eth2_attestation_root(aggregate, &aggregate_and_proof->aggregate);
     struct ssz_tree tree = {.count = 0};
     ssz_add_u64(&tree, aggregate_and_proof->aggregator_index);
     ssz_add_root(&tree, aggregate);
     ssz_add_bytes(&tree, aggregate_and_proof->selection_proof, sizeof aggregate_and_proof->selection_proof);
     ssz_tree_root(ret_root, &tree, 3);
-    return RESULT_OK;
 }
 
-static must_check result contribution_root(uint8_t ret_root[static 32],
-                                           const struct eth2_contribution_and_proof *c,
-                                           enum eth2_preset preset)
+void eth2_contribution_root(uint8_t ret_root[static 32], const struct eth2_contribution *contribution)
 {
-    uint8_t bits[32];
-    TRY(named(ssz_bit_vector_root(bits, c->aggregation_bits, eth2_preset_sizes(preset).contribution_bits),
-              "contribution.aggregation_bits"));
     struct ssz_tree tree = {.count = 0};
-    ssz_add_u64(&tree, c->slot);
-    ssz_add_root(&tree, c->beacon_block_root);
-    ssz_add_u64(&tree, c->subcommittee_index);
-    ssz_add_root(&tree, bits);
-    ssz_add_bytes(&tree, c->signature, sizeof c->signature);
+    ssz_add_u64(&tree, contribution->slot);
+    ssz_add_root(&tree, contribution->beacon_block_root);
+    ssz_add_u64(&tree, contribution->subcommittee_index);
+    ssz_add_root(&tree, contribution->aggregation_bits_root);
+    ssz_add_bytes(&tree, contribution->signature, sizeof contribution->signature);
     ssz_tree_root(ret_root, &tree, 5);
-    return RESULT_OK;
 }
 
-result eth2_contribution_and_proof_root(uint8_t ret_root[static 32],
-                                        const struct eth2_contribution_and_proof *contribution_and_proof,
-                                        enum eth2_preset preset)
+void eth2_contribution_and_proof_root(uint8_t ret_root[static 32],
+                                      const struct eth2_contribution_and_proof *contribution_and_proof)
 {
     uint8_t contribution[32];
-    TRY(contribution_root(contribution, contribution_and_proof, preset));
+    eth2_contribution_root(contribution, &contribution_and_proof->contribution);
     struct ssz_tree tree = {.count = 0};
     ssz_add_u64(&tree, contribution_and_proof->aggregator_index);
     ssz_add_root(&tree, contribution);
     ssz_add_bytes(&tree, contribution_and_proof->selection_proof,
                   sizeof contribution_and_proof->selection_proof);
     ssz_tree_root(ret_root, &tree, 3);
-    return RESULT_OK;
 }

@@ -21,9 +21,6 @@ struct eth2_sizes {
 };
 struct eth2_sizes eth2_preset_sizes(enum eth2_preset preset);
 
-/* Bytes that hold any bit list or vector of any preset. */
-enum { ETH2_BIT_LIST_BYTES_MAX = 131072 / 8 + 1, ETH2_COMMITTEE_BYTES_MAX = 8, ETH2_SYNC_BYTES_MAX = 64 };
-
 struct eth2_deposit_message {
     uint8_t pubkey[ETH2_PUBKEY_LEN];
     uint8_t withdrawal_credentials[32];
@@ -37,13 +34,14 @@ struct eth2_validator_registration {
     uint8_t pubkey[ETH2_PUBKEY_LEN];
 };
 
+/* Bit lists and vectors are turned into their roots where they are read, because only there can a wrong size
+ * be named. */
 struct eth2_attestation {
-    uint8_t aggregation_bits[ETH2_BIT_LIST_BYTES_MAX]; /* serialized, with the delimiter bit */
-    size_t aggregation_bits_len;
+    uint8_t aggregation_bits_root[ETH2_ROOT_LEN];
     struct eth2_attestation_data data;
     uint8_t signature[ETH2_SIGNATURE_LEN];
-    bool is_electra; /* the shape since Electra: with committee_bits and the larger list */
-    uint8_t committee_bits[ETH2_COMMITTEE_BYTES_MAX];
+    bool is_electra; /* the shape since Electra: with committee_bits */
+    uint8_t committee_bits_root[ETH2_ROOT_LEN];
 };
 
 struct eth2_aggregate_and_proof {
@@ -52,14 +50,18 @@ struct eth2_aggregate_and_proof {
     uint8_t selection_proof[ETH2_SIGNATURE_LEN];
 };
 
-struct eth2_contribution_and_proof {
-    uint64_t aggregator_index;
-    uint8_t selection_proof[ETH2_SIGNATURE_LEN];
+struct eth2_contribution {
     uint64_t slot;
     uint8_t beacon_block_root[ETH2_ROOT_LEN];
     uint64_t subcommittee_index;
-    uint8_t aggregation_bits[ETH2_SYNC_BYTES_MAX]; /* contribution_bits of them */
+    uint8_t aggregation_bits_root[ETH2_ROOT_LEN];
     uint8_t signature[ETH2_SIGNATURE_LEN];
+};
+
+struct eth2_contribution_and_proof {
+    uint64_t aggregator_index;
+    struct eth2_contribution contribution;
+    uint8_t selection_proof[ETH2_SIGNATURE_LEN];
 };
 
 void eth2_uint64_root(uint8_t ret_root[static 32], uint64_t value);
@@ -76,15 +78,11 @@ void eth2_fork_data_root(uint8_t ret_root[static 32], const uint8_t version[stat
 /* SigningData: what is signed in the end. */
 void eth2_signing_data_root(uint8_t ret_root[static 32], const uint8_t object_root[static 32],
                             const uint8_t domain[static 32]);
-
-/* E_INPUT when bits do not fit the preset; the sentence begins with the member's name. */
-must_check result eth2_attestation_root(uint8_t ret_root[static 32],
-                                        const struct eth2_attestation *attestation, enum eth2_preset preset);
-must_check result eth2_aggregate_and_proof_root(uint8_t ret_root[static 32],
-                                                const struct eth2_aggregate_and_proof *aggregate_and_proof,
-                                                enum eth2_preset preset);
-must_check result eth2_contribution_and_proof_root(
-    uint8_t ret_root[static 32], const struct eth2_contribution_and_proof *contribution_and_proof,
-    enum eth2_preset preset);
+void eth2_attestation_root(uint8_t ret_root[static 32], const struct eth2_attestation *attestation);
+void eth2_aggregate_and_proof_root(uint8_t ret_root[static 32],
+                                   const struct eth2_aggregate_and_proof *aggregate_and_proof);
+void eth2_contribution_root(uint8_t ret_root[static 32], const struct eth2_contribution *contribution);
+void eth2_contribution_and_proof_root(uint8_t ret_root[static 32],
+                                      const struct eth2_contribution_and_proof *contribution_and_proof);
 
 #endif
