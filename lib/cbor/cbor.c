@@ -12,6 +12,8 @@
 /* A length that is known only when its break arrives. */
 #define OPEN_ENDED UINT64_MAX
 
+enum { SHORT_TAG_0 = 0xc0, SHORT_TAG_23 = 0xd7 };
+
 struct token {
     enum { TOKEN_NONE, TOKEN_NODE, TOKEN_BREAK } type;
     struct cbor_node node;
@@ -134,6 +136,13 @@ static must_check result next_token(struct token *ret_token, struct cursor *c)
     callbacks.indef_break = on_break;
 
     struct token token = {.type = TOKEN_NONE};
+    /* libcbor 0.8 refuses the tags 6 to 20 in their short form, among them COSE_Sign1's 18. */
+    if (c->left >= 1 && c->at[0] >= SHORT_TAG_0 && c->at[0] <= SHORT_TAG_23) {
+        uint8_t head;
+        TRY(cursor_u8(c, &head));
+        make_token(ret_token, CBOR_KIND_TAG, head - SHORT_TAG_0);
+        return RESULT_OK;
+    }
     struct cbor_decoder_result decoded = cbor_stream_decode(c->at, c->left, &callbacks, &token);
     ENSURE(decoded.status != CBOR_DECODER_NEDATA, E_INPUT, "CBOR: truncated");
     ENSURE(decoded.status == CBOR_DECODER_FINISHED && decoded.read > 0 && decoded.read <= c->left, E_INPUT,

@@ -30,9 +30,11 @@ struct attestation {
     struct attestation_field public_key, user_data, nonce;
 };
 
-/* root_der: the pinned root certificate (DER), e.g. AWS's G1. at_ms: the time at which certificates must
- * be valid (usually now; a stored document's own time in tests). E_INPUT malformed, E_AUTH signature, chain
- * or validity. */
+/* Verifies the COSE signature by the leaf certificate, and the leaf's chain to the root through the
+ * document's own bundle. root_der: the pinned root certificate (DER), e.g. AWS's G1; the bundle's copy of it
+ * is never trusted. at_ms: the time, in milliseconds since 1970, at which certificates must be valid (usually
+ * now; a stored document's own time in tests). E_INPUT or E_TOO_LARGE malformed; E_UNSUPPORTED another
+ * algorithm than ES384; E_AUTH signature, chain, key usage or validity. */
 must_check result attestation_verify(struct attestation *ret_attestation, const uint8_t *document,
                                      size_t document_len, const uint8_t *root_der, size_t root_der_len,
                                      uint64_t at_ms);

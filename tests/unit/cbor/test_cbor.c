@@ -73,6 +73,19 @@ static void reads_the_rfc_examples(void **state)
     }
 }
 
+static void reads_every_tag(void **state)
+{
+    (void)state;
+    for (unsigned tag = 0; tag <= 255; tag++) {
+        char hex[16];
+        (void)snprintf(hex, sizeof hex, tag < 24 ? "%02xf6" : "d8%02xf6", tag < 24 ? 0xc0 + tag : tag);
+        assert_ok(read_hex(hex));
+        assert_int_equal(tree.nodes[0].kind, CBOR_KIND_TAG);
+        assert_int_equal(tree.nodes[0].number, tag);
+        assert_int_equal(cbor_child(&tree.nodes[0])->kind, CBOR_KIND_NULL);
+    }
+}
+
 static void refuses_what_is_malformed_or_unwanted(void **state)
 {
     (void)state;
@@ -244,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_rfc_examples),
+        cmocka_unit_test(reads_every_tag),
         cmocka_unit_test(refuses_what_is_malformed_or_unwanted),
         cmocka_unit_test(tells_kinds_of_keys_apart),
         cmocka_unit_test(limits_depth_and_items),
