@@ -105,6 +105,8 @@ void ipc_begin(struct packer *p, enum ipc_type type, uint32_t count);
 
 /* Sends one packet, waiting for room; descriptor may be -1 for none. E_PEER when the peer is gone. */
 must_check result ipc_send(int socket, const uint8_t *packet, size_t packet_len, int descriptor);
+/* The same without waiting: E_TIMEOUT when there is no room. */
+must_check result ipc_send_now(int socket, const uint8_t *packet, size_t packet_len, int descriptor);
 /* Receives one packet into data (IPC_PACKET_MAX bytes). E_PEER at the end; with ret_descriptor NULL a passed
  * descriptor is closed and the packet refused (E_INPUT, as for one that was cut), else it is stored there
  * (-1 for none). E_TIMEOUT when the socket is non-blocking and no packet waits. */

@@ -96,7 +96,7 @@ union descriptor_control {
     char space[CMSG_SPACE(sizeof(int))];
 };
 
-result ipc_send(int socket, const uint8_t *packet, size_t packet_len, int descriptor)
+result ipc_send_now(int socket, const uint8_t *packet, size_t packet_len, int descriptor)
 {
     ENSURE(packet_len >= IPC_HEADER_LEN && packet_len <= IPC_PACKET_MAX, E_INTERNAL, "packet of %zu bytes",
            packet_len);
@@ -112,17 +112,27 @@ result ipc_send(int socket, const uint8_t *packet, size_t packet_len, int descri
         header->cmsg_len = CMSG_LEN(sizeof descriptor);
         memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
     }
-    for (;;) {
-        ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-        if (sent >= 0) {
-            ENSURE((size_t)sent == packet_len, E_IO, "sendmsg cut a packet");
-            return RESULT_OK;
-        }
+    ssize_t sent;
+    do {
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0) {
+        ENSURE(errno != EAGAIN, E_TIMEOUT, "no room for a packet");
         ENSURE(errno != EPIPE && errno != ECONNRESET && errno != ENOTCONN, E_PEER,
                "the other process is gone");
-        ENSURE(errno == EINTR || errno == EAGAIN, E_IO, "sendmsg: %s", strerror(errno));
-        if (errno == EAGAIN)
-            TRY(wait_for_room(socket));
+        FAIL(E_IO, "sendmsg: %s", strerror(errno));
+    }
+    ENSURE((size_t)sent == packet_len, E_IO, "sendmsg cut a packet");
+    return RESULT_OK;
+}
+
+result ipc_send(int socket, const uint8_t *packet, size_t packet_len, int descriptor)
+{
+    for (;;) {
+        result r = ipc_send_now(socket, packet, packet_len, descriptor);
+        if (r.code != E_TIMEOUT)
+            return r;
+        TRY(wait_for_room(socket));
     }
 }
 
