@@ -5,6 +5,8 @@
  * later: the request stays valid until it is replied to, whatever becomes of the client or of the
  * server in the meantime. Exactly one net_http_reply ends it.
  *
+ * The process must ignore SIGPIPE (process_harden does).
+ *
  * Limits: request line 4 KiB (414), head 8 KiB and 100 fields (431), body (413), time to receive a
  * request and time to take a reply (closed), idle time, connections (the longest idle one is closed to
  * let a new one in; with none idle, clients wait in the listen queue), bytes of all bodies together (503).
@@ -63,8 +65,9 @@ enum net_http_method net_http_method(const struct net_http_request *request);
 const char *net_http_path(const struct net_http_request *request);
 /* The query as sent, without '?'; "" if none. */
 const char *net_http_query(const struct net_http_request *request);
-/* The value of a header, name in any case; repeated fields joined by ", "; NULL if absent. */
-const char *net_http_header(const struct net_http_request *request, const char *name);
+/* The value of a header, name in any case; repeated fields joined by ", " (valid until the next call);
+ * NULL if absent. */
+const char *net_http_header(struct net_http_request *request, const char *name);
 /* The host without port and without brackets, lower case; "" if an HTTP/1.0 client sent none. */
 const char *net_http_host(const struct net_http_request *request);
 /* The whole body, followed by a NUL byte that is not counted. */

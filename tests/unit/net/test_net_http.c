@@ -1,0 +1,493 @@
+/* test_net_http.c - the server against clients that speak well, badly, slowly, or leave.
+ *
+ * The server runs in a thread of its own on loopback; clients are plain blocking sockets. Under asan
+ * this is the proof that a request survives its client and its server. TLS is met in tests/integration. */
+#include "testing.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/net_address.h"
+#include "net/net_http.h"
+
+enum { LATER_MS = 30, HELD_MAX = 64 };
+
+struct fixture {
+    char folder[32];
+    struct net_address address;
+    struct event_base *base;
+    struct net_http_server *server;
+    struct event *stop;
+    int stop_pipe[2];
+    pthread_t thread;
+    struct net_http_request *held[HELD_MAX];
+    size_t num_held;
+    atomic_int handled;
+};
+
+static struct fixture f;
+
+static void reply_later(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    net_http_reply(context, 200, "text/plain", "later", 5);
+}
+
+static void handle(void *context, struct net_http_request *request)
+{
+    (void)context;
+    atomic_fetch_add(&f.handled, 1);
+    const char *path = net_http_path(request);
+    size_t body_len;
+    const char *body = net_http_body(request, &body_len);
+    if (strcmp(path, "/later") == 0) {
+        struct timeval delay = {.tv_usec = LATER_MS * 1000};
+        (void)event_base_once(f.base, -1, EV_TIMEOUT, reply_later, request, &delay);
+    } else if (strcmp(path, "/held") == 0 && f.num_held < HELD_MAX) {
+        f.held[f.num_held++] = request;
+    } else if (strcmp(path, "/echo") == 0) {
+        const char *accept = net_http_header(request, "accept");
+        net_http_reply_header(request, "x-accept", accept ? accept : "none");
+        net_http_reply(request, 200, "text/plain", body, body_len);
+    } else {
+        net_http_reply(request, 404, NULL, "", 0);
+    }
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    (void)context;
+    (void)event_base_loopbreak(f.base);
+}
+
+static void *serve(void *unused)
+{
+    (void)event_base_dispatch(f.base);
+    return unused;
+}
+
+static void start_at(struct net_http_config config, bool local)
+{
+    memset(&f, 0, sizeof f);
+    memcpy(f.folder, "/tmp/test_http_XXXXXX", 22);
+    assert_non_null(mkdtemp(f.folder));
+    char text[64];
+    (void)snprintf(text, sizeof text, "unix:%s/s", f.folder);
+    assert_ok(net_address_parse(&f.address, local ? text : "tcp:127.0.0.1:0"));
+    int listener = -1;
+    assert_ok(net_listen(&listener, &f.address, 128));
+    if (!local)
+        assert_ok(net_local_port(&f.address.port, listener));
+    assert_int_equal(pipe(f.stop_pipe), 0);
+    f.base = event_base_new();
+    f.stop = event_new(f.base, f.stop_pipe[0], EV_READ, on_stop, NULL);
+    assert_int_equal(event_add(f.stop, NULL), 0);
+    config.handler = handle;
+    assert_ok(net_http_server_new(&f.server, f.base, &config));
+    assert_ok(net_http_server_accept(f.server, listener));
+    assert_int_equal(pthread_create(&f.thread, NULL, serve, NULL), 0);
+}
+
+static void start(struct net_http_config config)
+{
+    start_at(config, false);
+}
+
+static void stop_thread(void)
+{
+    assert_int_equal(write(f.stop_pipe[1], "x", 1), 1);
+    assert_int_equal(pthread_join(f.thread, NULL), 0);
+}
+
+static void stop(void)
+{
+    stop_thread();
+    net_http_server_free(f.server);
+    /* Replying to nobody is the only way to give a held request back. */
+    for (size_t i = 0; i < f.num_held; i++)
+        net_http_reply(f.held[i], 200, "text/plain", "too late", 8);
+    /* Lets what event_base_once still holds run out. */
+    (void)usleep((LATER_MS + 10) * 1000);
+    (void)event_base_loop(f.base, EVLOOP_NONBLOCK);
+    event_free(f.stop);
+    event_base_free(f.base);
+    (void)close(f.stop_pipe[0]);
+    (void)close(f.stop_pipe[1]);
+    if (f.address.family == NET_UNIX)
+        (void)unlink(f.address.host);
+    (void)rmdir(f.folder);
+}
+
+static int client(void)
+{
+    int fd = -1;
+    assert_ok(net_connect(&fd, &f.address, 2000));
+    return fd;
+}
+
+static void send_bytes(int fd, const char *text, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        struct pollfd wait = {.fd = fd, .events = POLLOUT};
+        assert_int_equal(poll(&wait, 1, 5000), 1);
+        ssize_t n = send(fd, text + at, length - at, MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN)
+            continue;
+        if (n < 0)
+            return; /* the server gave up on us, which is what some tests want */
+        at += (size_t)n;
+    }
+}
+
+static void send_text(int fd, const char *text)
+{
+    send_bytes(fd, text, strlen(text));
+}
+
+/* Reads until the text has arrived, the server closes, or time is up; returns what came. */
+static const char *receive_until(int fd, const char *text, int timeout_ms)
+{
+    static char got[65536];
+    size_t length = 0;
+    uint64_t deadline = clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
+    got[0] = 0;
+    while ((!text || !strstr(got, text)) && clock_monotonic_ns() < deadline && length < sizeof got - 1) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        if (poll(&wait, 1, 20) <= 0)
+            continue;
+        ssize_t n = recv(fd, got + length, sizeof got - 1 - length, 0);
+        if (n <= 0)
+            break;
+        length += (size_t)n;
+        got[length] = 0;
+    }
+    return got;
+}
+
+static void assert_starts(const char *got, const char *with)
+{
+    if (strncmp(got, with, strlen(with)) != 0)
+        fail_msg("expected %s, got %s", with, got);
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+
+static void test_keep_alive_pipelining_and_bodies(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.idle_timeout_seconds = 5});
+    int fd = client();
+    send_text(fd,
+              "POST /echo HTTP/1.1\r\nHost: h\r\nAccept: a\r\nAccept: b\r\nContent-Length: 5\r\n\r\nhello");
+    const char *got = receive_until(fd, "hello", 2000);
+    assert_starts(got, "HTTP/1.1 200 OK\r\n");
+    assert_non_null(strstr(got, "content-length: 5\r\n"));
+    assert_non_null(strstr(got, "x-accept: a, b\r\n"));
+    assert_non_null(strstr(got, "keep-alive: timeout=5\r\n"));
+    send_text(fd, GET("/none")
+                      GET("/later") "\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                    "3\r\nabc\r\n0\r\n\r\n" GET("/%65cho"));
+    got = receive_until(fd, "x-accept: none\r\nconnection: keep-alive\r\nkeep-alive: timeout=5\r\n\r\nabc",
+                        2000);
+    assert_starts(got, "HTTP/1.1 404 Not Found\r\n");
+    const char *later = strstr(got, "\r\n\r\nlater"), *echo = strstr(got, "\r\n\r\nabc");
+    assert_true(later && echo && later < echo);
+    send_text(fd, "HEAD /later HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    got = receive_until(fd, NULL, 2000);
+    assert_non_null(strstr(got, "content-length: 5\r\nconnection: close\r\n\r\n"));
+    assert_null(strstr(got, "later"));
+    (void)close(fd);
+    stop();
+}
+
+static void test_expect_continue(void **state)
+{
+    (void)state;
+    start((struct net_http_config){0});
+    int fd = client();
+    send_text(fd, "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    assert_string_equal(receive_until(fd, "\r\n\r\n", 2000), "HTTP/1.1 100 Continue\r\n\r\n");
+    send_text(fd, "ok");
+    assert_starts(receive_until(fd, "\r\n\r\nok", 2000), "HTTP/1.1 200 OK\r\n");
+    (void)close(fd);
+    stop();
+}
+
+static void test_refusals_are_readable_and_final(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request, *status_line;
+    } cases[] = {
+        {"nonsense\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
+        {"\x16\x03\x01\x02\x01\n", "HTTP/1.1 400 Bad Request\r\n"},
+        {"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
+        {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n",
+         "HTTP/1.1 413 Request Entity Too Large\r\n"},
+        {"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n",
+         "HTTP/1.1 413 Request Entity Too Large\r\n"},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n",
+         "HTTP/1.1 413 Request Entity Too Large\r\n"},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+         "HTTP/1.1 400 Bad Request\r\n"},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n", "HTTP/1.1 501 Not Implemented\r\n"},
+    };
+    start((struct net_http_config){.max_body = 1000});
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        static char more[100000];
+        memset(more, 'x', sizeof more);
+        int fd = client();
+        send_text(fd, cases[i].request);
+        send_bytes(fd, more, sizeof more); /* unread input must not destroy the reply */
+        const char *got = receive_until(fd, NULL, 3000);
+        assert_starts(got, cases[i].status_line);
+        assert_non_null(strstr(got, "connection: close\r\n\r\n{\"error\":\""));
+        (void)close(fd);
+    }
+    int fd = client();
+    static char line[9000];
+    memset(line, 'a', sizeof line);
+    send_bytes(fd, line, 5000);
+    assert_starts(receive_until(fd, NULL, 3000), "HTTP/1.1 414 ");
+    (void)close(fd);
+    fd = client();
+    send_text(fd, "GET / HTTP/1.1\r\nHost: ");
+    send_bytes(fd, line, sizeof line);
+    assert_starts(receive_until(fd, NULL, 3000), "HTTP/1.1 431 ");
+    (void)close(fd);
+    assert_int_equal(f.handled, 0);
+    stop();
+}
+
+static void leave(int fd, bool reset)
+{
+    struct linger at_once = {.l_onoff = 1};
+    if (reset)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    (void)close(fd);
+}
+
+static void wait_for_connections(size_t count)
+{
+    uint64_t deadline = clock_monotonic_ns() + 3000000000;
+    while (net_http_server_connections(f.server) != count && clock_monotonic_ns() < deadline)
+        (void)usleep(2000);
+    assert_int_equal(net_http_server_connections(f.server), count);
+}
+
+static void wait_for_handled(int count)
+{
+    uint64_t deadline = clock_monotonic_ns() + 3000000000;
+    while (f.handled < count && clock_monotonic_ns() < deadline)
+        (void)usleep(1000);
+    assert_true(f.handled >= count);
+}
+
+static void leave_at_every_byte(bool local)
+{
+    static const char first[] = "POST /later HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                "4\r\nbody\r\n0\r\n\r\n";
+    static const char second[] = GET("/echo");
+    char request[sizeof first + sizeof second];
+    int request_len = snprintf(request, sizeof request, "%s%s", first, second);
+    start_at((struct net_http_config){0}, local);
+    for (int length = 0; length <= request_len; length++) {
+        for (int reset = 0; reset < 2; reset++) {
+            int fd = client();
+            send_bytes(fd, request, (size_t)length);
+            leave(fd, reset);
+        }
+    }
+    wait_for_handled((int)sizeof second); /* what was not cut off by a reset */
+    wait_for_connections(0);
+    stop();
+}
+
+static void test_clients_that_leave_at_every_byte(void **state)
+{
+    (void)state;
+    leave_at_every_byte(false);
+    leave_at_every_byte(true);
+}
+
+static void test_a_client_that_ends_its_output_still_gets_the_reply(void **state)
+{
+    (void)state;
+    start((struct net_http_config){0});
+    int fd = client();
+    send_text(fd, GET("/later"));
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    assert_non_null(strstr(receive_until(fd, NULL, 2000), "\r\n\r\nlater"));
+    (void)close(fd);
+    wait_for_connections(0);
+    stop();
+}
+
+static void test_requests_outlive_clients_and_server(void **state)
+{
+    (void)state;
+    start((struct net_http_config){0});
+    int fds[20];
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
+        fds[i] = client();
+        send_text(fds[i], GET("/held"));
+    }
+    wait_for_handled(20);
+    for (size_t i = 0; i < 10; i++)
+        leave(fds[i], i % 2);
+    (void)usleep(20000);
+    stop(); /* frees the server first, then replies to all twenty */
+    for (size_t i = 10; i < 20; i++) {
+        assert_string_equal(receive_until(fds[i], NULL, 1000), "");
+        (void)close(fds[i]);
+    }
+}
+
+static void test_slow_and_idle_clients_are_closed(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.idle_timeout_seconds = 1, .request_timeout_seconds = 1});
+    int idle = client(), head = client(), body = client();
+    send_text(head, "GET / HTTP/1.1\r\n");
+    send_text(body, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n");
+    uint64_t begin = clock_monotonic_ns();
+    for (int i = 0; i < 12; i++) {
+        send_text(head, "A"); /* dripping does not buy more time */
+        send_text(body, "b");
+        (void)usleep(100000);
+    }
+    assert_string_equal(receive_until(idle, NULL, 2000), "");
+    assert_string_equal(receive_until(head, NULL, 2000), "");
+    assert_string_equal(receive_until(body, NULL, 2000), "");
+    assert_true(clock_monotonic_ns() - begin < 2500000000);
+    (void)close(idle);
+    (void)close(head);
+    (void)close(body);
+    stop();
+}
+
+static void test_the_longest_idle_connection_makes_room(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_connections = 3});
+    int fds[3];
+    for (size_t i = 0; i < 3; i++) {
+        fds[i] = client();
+        send_text(fds[i], GET("/echo"));
+        assert_starts(receive_until(fds[i], "\r\n\r\n", 2000), "HTTP/1.1 200");
+    }
+    int newcomer = client();
+    send_text(newcomer, GET("/echo"));
+    assert_starts(receive_until(newcomer, "\r\n\r\n", 2000), "HTTP/1.1 200");
+    assert_string_equal(receive_until(fds[0], NULL, 1000), "");
+    send_text(fds[1], GET("/echo"));
+    assert_starts(receive_until(fds[1], "\r\n\r\n", 2000), "HTTP/1.1 200");
+    for (size_t i = 0; i < 3; i++)
+        (void)close(fds[i]);
+    (void)close(newcomer);
+    stop();
+}
+
+static void test_with_nobody_idle_clients_wait_their_turn(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_connections = 2});
+    int first = client(), second = client();
+    send_text(first, GET("/held"));
+    send_text(second, GET("/later"));
+    wait_for_handled(2);
+    int third = client();
+    send_text(third, GET("/echo"));
+    assert_starts(receive_until(third, "\r\n\r\n", 2000), "HTTP/1.1 200");
+    (void)close(first);
+    (void)close(second);
+    (void)close(third);
+    stop();
+}
+
+static void test_bodies_together_have_a_limit(void **state)
+{
+    (void)state;
+    static char body[60000];
+    memset(body, 'x', sizeof body);
+    start((struct net_http_config){.max_body = 60000, .max_bodies = 100000});
+    int first = client(), second = client();
+    static const char head[] = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n";
+    send_text(first, head);
+    send_bytes(first, body, 59000);
+    (void)usleep(50000);
+    send_text(second, head);
+    send_bytes(second, body, 60000);
+    assert_starts(receive_until(second, NULL, 3000), "HTTP/1.1 503 ");
+    send_bytes(first, body, 1000);
+    assert_starts(receive_until(first, "xxx", 2000), "HTTP/1.1 200 ");
+    (void)close(first);
+    (void)close(second);
+    stop();
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void test_running_out_of_descriptors_does_not_spin(void **state)
+{
+    (void)state;
+    start_at((struct net_http_config){0}, true);
+    struct sockaddr_storage address;
+    socklen_t length;
+    assert_ok(net_socket_address(&address, &length, &f.address));
+    int waiting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct rlimit old, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    double before = cpu_seconds();
+    int connected = connect(waiting, (const struct sockaddr *)&address, length);
+    (void)usleep(400000);
+    double used = cpu_seconds() - before;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(connected, 0);
+    assert_int_equal(net_http_server_connections(f.server), 0);
+    assert_true(used < 0.2);
+    send_text(waiting, GET("/echo"));
+    assert_starts(receive_until(waiting, "\r\n\r\n", 2000), "HTTP/1.1 200");
+    (void)close(waiting);
+    stop();
+}
+
+int main(void)
+{
+    /* As process_harden does in every program. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keep_alive_pipelining_and_bodies),
+        cmocka_unit_test(test_expect_continue),
+        cmocka_unit_test(test_refusals_are_readable_and_final),
+        cmocka_unit_test(test_clients_that_leave_at_every_byte),
+        cmocka_unit_test(test_a_client_that_ends_its_output_still_gets_the_reply),
+        cmocka_unit_test(test_requests_outlive_clients_and_server),
+        cmocka_unit_test(test_slow_and_idle_clients_are_closed),
+        cmocka_unit_test(test_the_longest_idle_connection_makes_room),
+        cmocka_unit_test(test_with_nobody_idle_clients_wait_their_turn),
+        cmocka_unit_test(test_bodies_together_have_a_limit),
+        cmocka_unit_test(test_running_out_of_descriptors_does_not_spin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
