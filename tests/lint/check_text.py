@@ -5,7 +5,7 @@ tree's; every prototype in a public header stands under a comment.
 import os
 import re
 
-from common import LINT_FOLDER, line_of, main, read, tags, walk
+from common import LINT_FOLDER, line_of, main, read, tags, targets, walk
 
 TEXT = (".c", ".h", ".py", ".mjs", ".js", ".sh", ".md", ".txt", ".cmake", ".json", ".yaml", ".yml", ".ipc", ".control",
         "Makefile", "setup", "demo", "run")
@@ -23,7 +23,7 @@ FORBIDDEN = [
 ]
 COMMAND = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z][a-z-]*)[^`]*`|^ *(?:\$ )?make ([a-z][a-z-]*)\b", re.MULTILINE)
 SCRIPT = re.compile(r"`(?:\./)?((?:scripts|\.ci)/[\w.-]+|tests/\w+/[\w./-]+)`")
-ROOM = re.compile(r"^\|\s*`((?:lib|src|tests)/[a-z0-9_]+)/?`( \(to come\))?", re.MULTILINE)
+ROOM = re.compile(r"^\|\s*`((?:lib|src|tests)/[a-z0-9_]+)/?`( \(to come\))?\s*\|\s*([^|]*?)\s*\|", re.MULTILINE)
 
 
 def check_words(root):
@@ -52,17 +52,24 @@ def check_commands(root):
 
 
 def check_rooms(root):
-    """The rows "| `lib/base` | ..." of ARCHITECTURE.md are the folders of lib, src and tests."""
+    """The rows "| `lib/base` | 0 | ..." of ARCHITECTURE.md are the folders of lib, src and tests, with the
+    layers of the modules in them."""
     name = "ARCHITECTURE.md"
     text = read(root, name)
-    told = {match.group(1): (line_of(text, match.start()), bool(match.group(2))) for match in ROOM.finditer(text)}
+    told = {m.group(1): (line_of(text, m.start()), bool(m.group(2)), m.group(3)) for m in ROOM.finditer(text)}
     real = {"/".join(path.split("/")[:2]) for path in walk(root, ("lib", "src", "tests")) if path.count("/") >= 2}
+    layers = {}
+    for target in targets(root):
+        if target.kind == "module":
+            layers.setdefault(target.folder, set()).add(target.layer)
     for room in sorted(real - set(told)):
         yield name, 1, f"{room} is a room and has no row"
-    for room in sorted(set(told) - real):
-        line, to_come = told[room]
-        if not to_come:
+    for room, (line, to_come, layer) in sorted(told.items()):
+        if room not in real and not to_come:
             yield name, line, f"{room} has a row and is no room"
+        wanted = ", ".join(str(n) for n in sorted(layers.get(room, ())))
+        if room in layers and layer != wanted:
+            yield name, line, f"{room} is said to be of layer {layer or 'none'}, its modules are of {wanted}"
 
 
 def check_headers(root):

@@ -17,7 +17,7 @@ import check_text
 GOOD = {
     "Makefile": "test: build\n\ttrue\n",
     "README.md": "Run `make test`.\n",
-    "ARCHITECTURE.md": "| `lib/base` | x |\n| `lib/net` | x |\n| `lib/bls` | x |\n| `src/keeper` | x |\n",
+    "ARCHITECTURE.md": "| `lib/base` | 0 | x |\n| `lib/net` | 1 | x |\n| `lib/bls` | 2 | x |\n| `src/keeper` | | x |\n",
     "lib/base/CMakeLists.txt": "ns_module(base LAYER 0 SOURCES hex.c)\n",
     "lib/base/hex.c": '#include "base/hex.h"\nint hex_one(void)\n{\n    return 1;\n}\n',
     "lib/base/hex.h": "/* hex.h - one */\n\n/* One. */\nint hex_one(void);\n",
@@ -213,8 +213,12 @@ class Text(LintCase):
         self.red(check_text, "ARCHITECTURE.md", "src/front is a room and has no row")
 
     def test_row_without_room(self):
-        self.append("ARCHITECTURE.md", "| `lib/gone` | x |\n")
+        self.append("ARCHITECTURE.md", "| `lib/gone` | 1 | x |\n")
         self.red(check_text, "ARCHITECTURE.md", "lib/gone has a row and is no room")
+
+    def test_wrong_layer(self):
+        self.write("ARCHITECTURE.md", GOOD["ARCHITECTURE.md"].replace("| 2 |", "| 3 |"))
+        self.red(check_text, "ARCHITECTURE.md", "lib/bls is said to be of layer 3")
 
     def test_prototype_without_comment(self):
         self.append("lib/net/net.h", "\nint net_three(void);\n")
