@@ -23,6 +23,7 @@ FORBIDDEN = [
 ]
 COMMAND = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z][a-z-]*)[^`]*`|^ *(?:\$ )?make ([a-z][a-z-]*)\b", re.MULTILINE)
 SCRIPT = re.compile(r"`(?:\./)?((?:scripts|\.ci)/[\w.-]+|tests/\w+/[\w./-]+)`")
+SOURCE = re.compile(r"`((?:lib|src)/\w+)/(\w[\w/]*\.[ch])`")
 ROOM = re.compile(r"^\|\s*`((?:lib|src|tests)/[a-z0-9_]+)/?`( \(to come\))?\s*\|\s*([^|]*?)\s*\|", re.MULTILINE)
 
 
@@ -37,7 +38,7 @@ def check_words(root):
 
 
 def check_commands(root):
-    """`make x`, and `scripts/y` or `tests/z` in backquotes, exist."""
+    """`make x`, `scripts/y`, `tests/z` and sources of existing rooms, where they stand in backquotes, exist."""
     makefile = read(root, "Makefile")
     known = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
     for path in walk(root, ("",), (".md",)):
@@ -49,6 +50,10 @@ def check_commands(root):
         for match in SCRIPT.finditer(text):
             if not os.path.exists(os.path.join(root, match.group(1))):
                 yield path, line_of(text, match.start()), f"there is no {match.group(1)}"
+        for match in SOURCE.finditer(text):
+            room, file = match.groups()
+            if os.path.isdir(os.path.join(root, room)) and not os.path.exists(os.path.join(root, room, file)):
+                yield path, line_of(text, match.start()), f"there is no {room}/{file}"
 
 
 def check_rooms(root):

@@ -208,6 +208,10 @@ class Text(LintCase):
         self.append("README.md", "Then `scripts/coffee`.\n")
         self.red(check_text, "README.md", "no scripts/coffee")
 
+    def test_source_that_does_not_exist(self):
+        self.append("README.md", "Read `lib/net/net.c` and `lib/net/other.c`.\n")
+        self.assertEqual([f[2] for f in self.hard(check_text)], ["there is no lib/net/other.c"])
+
     def test_room_without_row(self):
         self.write("src/front/main.c", "\n")
         self.red(check_text, "ARCHITECTURE.md", "src/front is a room and has no row")
