@@ -64,6 +64,7 @@ struct eth2_contribution_and_proof {
     uint8_t selection_proof[ETH2_SIGNATURE_LEN];
 };
 
+/* hash_tree_root of each container of the consensus specification; they cannot fail. */
 void eth2_uint64_root(uint8_t ret_root[static 32], uint64_t value);
 void eth2_checkpoint_root(uint8_t ret_root[static 32], const struct eth2_checkpoint *checkpoint);
 void eth2_attestation_data_root(uint8_t ret_root[static 32], const struct eth2_attestation_data *data);

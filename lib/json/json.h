@@ -37,6 +37,7 @@ struct json_view {
 /* The root as an object. E_INPUT "document: must be an object". */
 must_check result json_view_root(struct json_view *ret_view, const json_t *root);
 
+/* Whether there is a member of that name, null included. */
 bool json_has(const struct json_view *object, const char *name);
 
 /* Each of the following is E_INPUT, naming the path, when the member is missing or null, or not

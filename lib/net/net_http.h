@@ -49,6 +49,7 @@ struct net_http_config {
     uint32_t max_bodies;              /* bytes of all bodies held; 0: 64 MiB, at least max_body */
 };
 
+/* A server in that event base that serves nothing yet; the configuration is copied. */
 must_check result net_http_server_new(struct net_http_server **ret_server, struct event_base *base,
                                       const struct net_http_config *config);
 /* Serves a listening, non-blocking socket; once per server. The server owns the descriptor only on success.
@@ -59,6 +60,7 @@ void net_http_server_free(struct net_http_server *server);
 /* Open connections, for health and tests. */
 size_t net_http_server_connections(const struct net_http_server *server);
 
+/* Of the request line. */
 enum net_http_method net_http_method(const struct net_http_request *request);
 /* Percent-decoded, without the query, doubled slashes collapsed, without a trailing slash (but "/" itself);
  * no NUL or control bytes. */

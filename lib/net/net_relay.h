@@ -31,6 +31,7 @@ must_check result net_relay_new(struct net_relay **ret_relay, struct event_base 
                                 const struct net_relay_config *config, int listener);
 void net_relay_free(struct net_relay *relay);
 
+/* Since the relay began, and connections open now. */
 struct net_relay_counts {
     uint64_t accepted, connect_failures;
     uint32_t open;

@@ -23,6 +23,7 @@ FORBIDDEN = [
 ]
 COMMAND = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z][a-z-]*)[^`]*`|^ *(?:\$ )?make ([a-z][a-z-]*)\b", re.MULTILINE)
 SCRIPT = re.compile(r"`(?:\./)?((?:scripts|\.ci)/[\w.-]+|tests/\w+/[\w./-]+)`")
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"(\w+/\w+\.h)"', re.MULTILINE)
 SOURCE = re.compile(r"`((?:lib|src)/\w+)/(\w[\w/]*\.[ch])`")
 ROOM = re.compile(r"^\|\s*`((?:lib|src|tests)/[a-z0-9_]+)/?`( \(to come\))?\s*\|\s*([^|]*?)\s*\|", re.MULTILINE)
 
@@ -77,11 +78,21 @@ def check_rooms(root):
             yield name, line, f"{room} is said to be of layer {layer or 'none'}, its modules are of {wanted}"
 
 
+def public_headers(root):
+    """Headers of lib that a file of another room includes."""
+    found = set()
+    for path in walk(root, ("lib", "src"), (".c", ".h")):
+        for name in INCLUDE.findall(read(root, path)):
+            if os.path.dirname(f"lib/{name}") != os.path.dirname(path):
+                found.add(f"lib/{name}")
+    return found
+
+
 def check_headers(root):
-    """Above each prototype, in the same paragraph or before an unbroken run of prototypes, is a comment."""
-    paths = walk(root, ("lib",), (".h",))
+    """Every header says what it is for; above each prototype of a public one, in its paragraph, is a comment."""
+    paths, public = walk(root, ("lib",), (".h",)), public_headers(root)
     prototypes = {}
-    for tag in tags(root, paths, "p"):
+    for tag in tags(root, [path for path in paths if path in public], "p"):
         prototypes.setdefault(tag["path"], []).append((tag["line"], tag["name"]))
     for path in paths:
         lines = read(root, path).split("\n")
@@ -93,7 +104,7 @@ def check_headers(root):
                 at -= 1
             documented = "*/" in lines[number - 1] or (at >= 0 and "*/" in lines[at])
             if not documented and not name.isupper():
-                yield path, number, f"warning: {name} has no comment"
+                yield path, number, f"{name} has no comment"
 
 
 def check(root):
