@@ -1,0 +1,89 @@
+/* test_process_sandbox.c - each case in a child of its own, for there is no way out of a sandbox. */
+#include "testing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/process_limits.h"
+#include "base/process_sandbox.h"
+
+static int status_of(void (*in_sandbox)(void))
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        static const struct process_sandbox_rule rules[] = {{SCMP_SYS(socketpair), "the test"}};
+        if (process_harden().code || process_sandbox_enter(rules, ARRAY_LENGTH(rules)).code)
+            _exit(99);
+        in_sandbox();
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void do_listed(void)
+{
+    int ends[2];
+    char byte;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || write(ends[0], "x", 1) != 1 ||
+        read(ends[1], &byte, 1) != 1)
+        _exit(1);
+    char *volatile memory = malloc(1 << 20);
+    if (!memory)
+        _exit(2);
+    free(memory);
+}
+
+static void do_unlisted(void)
+{
+    if (open("/etc/passwd", O_RDONLY) >= 0 || errno != EPERM)
+        _exit(1);
+    if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM)
+        _exit(2);
+}
+
+static void do_exec(void)
+{
+    static char name[] = "true";
+    char *const argv[] = {name, NULL};
+    (void)execv("/bin/true", argv);
+}
+
+static void test_listed_calls_work(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(do_listed), 0);
+}
+
+static void test_unlisted_calls_fail(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip();
+#endif
+    assert_int_equal(status_of(do_unlisted), 0);
+}
+
+static void test_starting_a_program_is_deadly(void **state)
+{
+    (void)state;
+    int status = status_of(do_exec);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_listed_calls_work),
+        cmocka_unit_test(test_unlisted_calls_fail),
+        cmocka_unit_test(test_starting_a_program_is_deadly),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
