@@ -1,8 +1,9 @@
-"""What the built executables and archives contain, asked of nm and ldd.
+"""What the built executables and archives contain, asked of nm, ldd and readelf.
 
 The walls between the processes are only as good as what is linked: the keeper must have no
 HTTP, JSON, TLS or curl code, the processes that read the network no secret-key function and no
-store. And every global symbol of a module begins with one of its prefixes.
+store. Every executable is position-independent, with relocations read-only before main and no
+executable stack. And every global symbol of a module begins with one of its prefixes.
 """
 import os
 import re
@@ -51,6 +52,18 @@ def check_program(path, name):
         yield path, 0, f"is linked to {library}"
 
 
+# what readelf -ldW must show, and what its absence means
+HARDENED = [(r"\bFlags:.*\bPIE\b", "is not position-independent"), (r"\bFlags:.*\bNOW\b", "binds lazily"),
+            (r"\bGNU_RELRO\b", "leaves its relocations writable"), (r"\bGNU_STACK\b.*\bRW\s", "has an executable stack")]
+
+
+def check_hardening(path):
+    shown = subprocess.run(["readelf", "-ldW", path], capture_output=True, text=True, check=True).stdout
+    for pattern, meaning in HARDENED:
+        if not re.search(pattern, shown):
+            yield path, 0, meaning
+
+
 def check_module(path, room):
     prefixes = PREFIXES.get(room, (room + "_",))
     for symbol in sorted(names(path, defined_global=True)):
@@ -66,7 +79,9 @@ def check(root):
         path = os.path.join(bin_dir, name)
         if not os.path.exists(path):
             yield path, 0, "is not built"
-        elif name in RULES:
+            continue
+        yield from check_hardening(path)
+        if name in RULES:
             yield from check_program(path, name)
     for module in (t for t in of_tree if t.kind == "module"):
         path = os.path.join(build_dir, module.folder, f"lib{module.name}.a")

@@ -240,7 +240,7 @@ class Text(LintCase):
 class Symbols(LintCase):
     """Real objects, archives and an executable, made by the compiler at hand."""
 
-    def build(self, main_links=""):
+    def build(self, main_links="-fPIE -pie -Wl,-z,relro,-z,now,-z,noexecstack"):
         bin_dir = os.path.join(self.root, "build/bin")
         os.makedirs(bin_dir)
         for room, source in (("base", "hex"), ("net", "net"), ("bls", "bls")):
@@ -266,12 +266,17 @@ class Symbols(LintCase):
         self.red(check_symbols, "nitro-signer-keeper", "contains json_loads")
 
     def test_forbidden_library(self):
-        self.build("-Wl,--no-as-needed -lssl")
+        self.build("-pie -Wl,-z,relro,-z,now,--no-as-needed -lssl")
         self.red(check_symbols, "nitro-signer-keeper", "is linked to libssl")
 
     def test_stripped(self):
         self.build("-s")
         self.red(check_symbols, "nitro-signer-keeper", "is it stripped?")
+
+    def test_hardening_that_is_missing(self):
+        self.build("-no-pie -Wl,-z,norelro,-z,lazy,-z,execstack")
+        for part in ("not position-independent", "binds lazily", "relocations writable", "executable stack"):
+            self.red(check_symbols, "nitro-signer-keeper", part)
 
     def test_foreign_prefix(self):
         self.append("lib/net/net.c", "int two(void);\nint two(void)\n{\n    return 2;\n}\n")
