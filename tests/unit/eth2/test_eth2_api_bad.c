@@ -1,0 +1,404 @@
+/* test_eth2_api_bad.c - every member of every type of request, made wrong in every way we could
+ * think of: the answer must be E_INPUT naming the member by its path, and nothing may leak (asan).
+ *
+ * The requests are Lodestar's; the walk finds their members by itself, so a new member is tested
+ * without anybody thinking of it.
+ */
+#include "requests.h"
+
+#include <strings.h>
+
+enum { PATH_CAPACITY = 200, TEXT_CAPACITY = 256 };
+
+/* Where the walk is. */
+struct spot {
+    json_t *root;   /* the whole request */
+    json_t *parent; /* object or array */
+    const char *key;
+    size_t index;
+    char path[PATH_CAPACITY];
+    const struct eth2_network *network;
+};
+
+static size_t mutants;
+
+static void put(const struct spot *spot, json_t *value)
+{
+    if (json_is_object(spot->parent))
+        assert_int_equal(json_object_set_new(spot->parent, spot->key, value), 0);
+    else
+        assert_int_equal(json_array_set_new(spot->parent, spot->index, value), 0);
+}
+
+static void expect(const struct spot *spot, const char *names, const char *mutation)
+{
+    struct eth2_order order;
+    result r = parse_request(&order, spot->network, spot->root);
+    mutants++;
+    if (r.code != E_INPUT || !strstr(error_text(), names))
+        fail_msg("%s: %s gave %s: %s", spot->path, mutation, error_name(r.code), r.code ? error_text() : "");
+}
+
+/* In place of the value; back to the old one afterwards. */
+static void try_value(const struct spot *spot, json_t *mutant, const char *names, const char *mutation)
+{
+    json_t *old = json_is_object(spot->parent) ? json_object_get(spot->parent, spot->key)
+                                               : json_array_get(spot->parent, spot->index);
+    assert_non_null(mutant);
+    json_incref(old);
+    put(spot, mutant);
+    expect(spot, names, mutation);
+    put(spot, old);
+}
+
+static void try_text(const struct spot *spot, const char *text)
+{
+    try_value(spot, json_string(text), spot->path, text);
+}
+
+static json_t *nested(size_t depth)
+{
+    json_t *value = json_integer(1);
+    for (size_t i = 0; i < depth; i++)
+        value = i % 2 ? json_pack("{s:o}", "x", value) : json_pack("[o]", value);
+    return value;
+}
+
+static void wrong_types(const struct spot *spot, const json_t *good)
+{
+    bool is_number =
+        json_is_string(good) && strspn(json_string_value(good), "0123456789") == json_string_length(good);
+    try_value(spot, json_null(), spot->path, "null");
+    try_value(spot, json_true(), spot->path, "true");
+    try_value(spot, json_real(1.5), spot->path, "1.5");
+    try_value(spot, json_integer(-1), spot->path, "-1");
+    if (!is_number)
+        try_value(spot, json_integer(5), spot->path, "5");
+    if (!json_is_object(good))
+        try_value(spot, json_object(), spot->path, "{}");
+    if (!json_is_array(good))
+        try_value(spot, json_array(), spot->path, "[]");
+    if (!json_is_string(good))
+        try_text(spot, "text");
+    try_value(spot, nested(40), "nested deeper", "nested 40 deep");
+}
+
+static void wrong_numbers(const struct spot *spot)
+{
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "-1",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "1.0",
+                                      "1e3",
+                                      "0x10",
+                                      "18446744073709551616",
+                                      "1\n",
+                                      "\xd9\xa1",
+                                      "99999999999999999999999999999999"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        try_text(spot, bad[i]);
+}
+
+static void wrong_hex_of_fixed_size(const struct spot *spot, const char *good)
+{
+    char text[TEXT_CAPACITY];
+    size_t length = strlen(good);
+    assert_true(length + 3 < sizeof text);
+    (void)snprintf(text, sizeof text, "%s00", good);
+    try_text(spot, text); /* too long */
+    (void)snprintf(text, sizeof text, "%s0", good);
+    try_text(spot, text); /* odd */
+    (void)snprintf(text, sizeof text, "%.*s", (int)length - 2, good);
+    try_text(spot, text); /* too short */
+    (void)snprintf(text, sizeof text, "0X%s", good + 2);
+    try_text(spot, text);
+    (void)snprintf(text, sizeof text, "%s", good);
+    text[length - 1] = 'g';
+    try_text(spot, text);
+    text[length - 1] = ' ';
+    try_text(spot, text);
+    try_text(spot, "");
+    try_text(spot, "0x");
+}
+
+static void wrong_bit_lists(const struct spot *spot)
+{
+    static char text[2 + 2 * 20000 + 1]; /* more than any preset's */
+    memset(text, 'f', sizeof text - 1);
+    memcpy(text, "0x", 2);
+    try_text(spot, text);
+    static const char *const bad[] = {"", "0x", "0x00", "0x0100", "0x1", "0xg1", "0X01"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        try_text(spot, bad[i]);
+}
+
+static void wrong_arrays(const struct spot *spot, const json_t *good)
+{
+    json_t *array = json_array();
+    size_t largest = strcmp(spot->key, "attesting_indices") == 0 ? 2048 : 128; /* limit of any list */
+    for (size_t i = 0; i <= largest; i++)
+        assert_int_equal(json_array_append(array, json_array_get(good, 0)), 0);
+    try_value(spot, array, spot->path, "too many elements");
+    if (strcmp(spot->key, "proof") == 0) {
+        json_t *shorter = json_copy((json_t *)(uintptr_t)good);
+        (void)json_array_remove(shorter, 0);
+        try_value(spot, shorter, spot->path, "too few elements");
+    }
+}
+
+static void missing(const struct spot *spot, json_t *good)
+{
+    json_incref(good);
+    assert_int_equal(json_object_del(spot->parent, spot->key), 0);
+    expect(spot, spot->path, "missing");
+    put(spot, good);
+}
+
+/* jansson cannot hold a member twice: it is written under another name, and renamed in the text. */
+static void duplicated(const struct spot *spot, json_t *good)
+{
+    const char *stand_in = "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"; /* longer than any name */
+    assert_int_equal(json_object_set(spot->parent, stand_in, good), 0);
+    char *text = json_dumps(spot->root, JSON_COMPACT), *at = strstr(text, stand_in);
+    assert_int_equal(json_object_del(spot->parent, stand_in), 0);
+    size_t length = strlen(spot->key), gap = strlen(stand_in) - length;
+    memcpy(at, spot->key, length);
+    memmove(at + length, at + length + gap, strlen(at + length + gap) + 1);
+    struct eth2_order order;
+    mutants++;
+    assert_fails(E_INPUT, eth2_api_parse(&order, spot->network, text, strlen(text)));
+    assert_error_names("twice");
+    free(text);
+}
+
+static bool is_ignored(const struct spot *spot)
+{
+    return strcmp(spot->path, "sync_committee_message.validator_index") == 0;
+}
+
+static void make_wrong(const struct spot *spot, json_t *good)
+{
+    wrong_types(spot, good);
+    if (json_is_object(spot->parent)) {
+        if (strcmp(spot->path, "signingRoot") != 0)
+            missing(spot, good);
+        duplicated(spot, good);
+    }
+    if (json_is_array(good))
+        wrong_arrays(spot, good);
+    if (!json_is_string(good))
+        return;
+    const char *text = json_string_value(good);
+    bool is_bit_list =
+        spot->key && strcmp(spot->key, "aggregation_bits") == 0 && !strstr(spot->path, "contribution");
+    if (is_bit_list)
+        wrong_bit_lists(spot);
+    else if (strncmp(text, "0x", 2) == 0)
+        wrong_hex_of_fixed_size(spot, text);
+    else if (strspn(text, "0123456789") == strlen(text))
+        wrong_numbers(spot);
+    else
+        try_text(spot, "NO_SUCH_NAME");
+}
+
+static void walk(const struct spot *above, json_t *value);
+
+static void visit(struct spot *spot, json_t *value)
+{
+    if (is_ignored(spot))
+        return;
+    make_wrong(spot, value);
+    walk(spot, value);
+}
+
+static void walk(const struct spot *above, json_t *value)
+{
+    struct spot spot = *above;
+    spot.parent = value;
+    if (json_is_array(value)) { /* its first element stands for all */
+        spot.key = NULL;
+        (void)snprintf(spot.path, sizeof spot.path, "%.180s[0]", above->path);
+        visit(&spot, json_array_get(value, 0));
+    }
+    if (!json_is_object(value))
+        return;
+    const char *keys[32];
+    size_t num_keys = 0;
+    const char *key;
+    json_t *member;
+    json_object_foreach(value, key, member)
+    {
+        assert_true(num_keys < ARRAY_LENGTH(keys));
+        keys[num_keys++] = strdup(key);
+    }
+    for (size_t i = 0; i < num_keys; i++) {
+        spot.key = keys[i];
+        (void)snprintf(spot.path, sizeof spot.path, "%.100s%s%.60s", above->path, *above->path ? "." : "",
+                       keys[i]);
+        visit(&spot, json_object_get(value, keys[i]));
+        free((void *)(uintptr_t)keys[i]);
+    }
+}
+
+static void make_all_wrong(json_t *request, const struct eth2_network *network)
+{
+    struct eth2_order order;
+    struct spot spot = {.root = request, .network = network, .path = ""};
+    assert_ok(parse_request(&order, network, request));
+    walk(&spot, request);
+    assert_ok(parse_request(&order, network, request)); /* everything was put back */
+}
+
+/* One of each type and shape. */
+static void every_member_of_every_type(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) vectors = vector_load("lodestar-generated/signing/sepolia.json");
+    struct eth2_network network = built_in("sepolia");
+    const char *seen[32];
+    size_t num_seen = 0;
+    for (size_t i = 0; i < json_array_size(vectors); i++) {
+        const json_t *vector = json_array_get(vectors, i);
+        json_t *request = json_object_get(vector, "request");
+        const char *type = vector_text(vector, "type", NULL), *fork = vector_text(vector, "fork", NULL);
+        bool is_electra = strcmp(fork, "electra") == 0;
+        bool is_whole = json_object_get(request, "block") ||
+                        json_object_get(json_object_get(request, "beacon_block"), "block");
+        if (is_whole || strcmp(type, "BLS_TO_EXECUTION_CHANGE") == 0 ||
+            (!is_electra && strcmp(fork, "altair") != 0 && strcmp(fork, "any") != 0 &&
+             strcmp(fork, "bellatrix") != 0))
+            continue;
+        char shape[96];
+        (void)snprintf(shape, sizeof shape, "%s %s", type, is_electra ? "since Electra" : "");
+        bool known = false;
+        for (size_t j = 0; j < num_seen; j++)
+            known = known || strcmp(seen[j], shape) == 0;
+        if (known)
+            continue;
+        assert_true(num_seen < ARRAY_LENGTH(seen));
+        seen[num_seen++] = strdup(shape);
+        make_all_wrong(request, &network);
+    }
+    print_message("%zu shapes, %zu mutants\n", num_seen, mutants);
+    for (size_t j = 0; j < num_seen; j++)
+        free((void *)(uintptr_t)seen[j]);
+    assert_true(num_seen == 21 && mutants > 4500);
+}
+
+/* Every list but a deposit's proof down to one element. */
+static void trim(json_t *value)
+{
+    const char *key;
+    json_t *member;
+    if (json_is_array(value)) {
+        while (json_array_size(value) > 1)
+            (void)json_array_remove(value, 1);
+        trim(json_array_get(value, 0));
+    }
+    if (!json_is_object(value))
+        return;
+    json_object_foreach(value, key, member)
+    {
+        if (strcmp(key, "proof") != 0)
+            trim(member);
+    }
+}
+
+static json_t *whole_block(const char *fork, const char *case_name, const char *slot)
+{
+    char file[128];
+    (void)snprintf(file, sizeof file, "consensus-spec-tests-v1.1.0-alpha.8/mainnet/%s/BeaconBlock.json",
+                   fork);
+    AUTO_POINTER(json_t) vectors = vector_load(file);
+    const json_t *cases = json_object_get(vectors, "cases");
+    json_t *block = NULL;
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        if (strcmp(vector_text(json_array_get(cases, i), "case", NULL), case_name) == 0)
+            block = json_incref(json_object_get(json_array_get(cases, i), "value"));
+    }
+    assert_non_null(block);
+    trim(block);
+    assert_int_equal(json_object_set_new(block, "slot", json_string(slot)), 0);
+    return block;
+}
+
+static json_t *fork_info(void)
+{
+    return json_pack("{s:{s:s, s:s, s:s}, s:s}", "fork", "previous_version", "0x90000069", "current_version",
+                     "0x90000070", "epoch", "50", "genesis_validators_root",
+                     "0xd8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078");
+}
+
+/* The cases whose bodies have something in every list. */
+static void every_member_of_whole_blocks(void **state)
+{
+    (void)state;
+    struct eth2_network network = built_in("sepolia"); /* Altair from epoch 50 on */
+    mutants = 0;
+    AUTO_POINTER(json_t)
+    old = json_pack("{s:s, s:o, s:o}", "type", "BLOCK", "fork_info", fork_info(), "block",
+                    whole_block("phase0", "case_2", "1599"));
+    make_all_wrong(old, &network);
+    AUTO_POINTER(json_t)
+    altair = json_pack("{s:s, s:o, s:{s:s, s:o}}", "type", "BLOCK_V2", "fork_info", fork_info(),
+                       "beacon_block", "version", "altair", "block", whole_block("altair", "case_1", "1600"));
+    make_all_wrong(altair, &network);
+    print_message("%zu mutants\n", mutants);
+    assert_true(mutants > 3000);
+    /* A slot on the other side of the fork. */
+    struct eth2_order order;
+    (void)json_object_set_new(json_object_get(old, "block"), "slot", json_string("1600"));
+    assert_fails(E_INPUT, parse_request(&order, &network, old));
+    assert_error_names("block.slot: is in altair");
+    (void)json_object_set_new(json_object_get(json_object_get(altair, "beacon_block"), "block"), "slot",
+                              json_string("1599"));
+    assert_fails(E_INPUT, parse_request(&order, &network, altair));
+    assert_error_names("beacon_block.block.slot: is in phase0");
+}
+
+static void truncated_and_garbled_text(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) vectors = vector_load("lodestar-generated/signing/sepolia.json");
+    struct eth2_network network = built_in("sepolia");
+    struct eth2_order order;
+    char *text = json_dumps(json_object_get(json_array_get(vectors, 0), "request"), JSON_COMPACT);
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++) {
+        char *exact = malloc(i + 1); /* so that asan sees a read behind the end */
+        memcpy(exact, text, i);
+        assert_fails(E_INPUT, eth2_api_parse(&order, &network, exact, i));
+        free(exact);
+        static const char replacements[] = {0, '"', '\\', '{', ']', ',', '9', (char)0xff};
+        for (size_t j = 0; j < sizeof replacements; j++) {
+            char kept = text[i];
+            text[i] = replacements[j];
+            result r = eth2_api_parse(&order, &network, text, length);
+            assert_true(r.code == E_NONE || r.code == E_INPUT);
+            text[i] = kept;
+        }
+    }
+    free(text);
+    static const char *const bodies[] = {"null", "[]", "{}", "\"ATTESTATION\"",
+                                         "[{\"type\":\"ATTESTATION\"}]"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++)
+        assert_fails(E_INPUT, eth2_api_parse(&order, &network, bodies[i], strlen(bodies[i])));
+    size_t huge = 10 * 1024 * 1024 + 1;
+    char *spaces = malloc(huge);
+    memset(spaces, ' ', huge);
+    assert_fails(E_TOO_LARGE, eth2_api_parse(&order, &network, spaces, huge));
+    free(spaces);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_member_of_every_type),
+        cmocka_unit_test(every_member_of_whole_blocks),
+        cmocka_unit_test(truncated_and_garbled_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
