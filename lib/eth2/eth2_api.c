@@ -142,7 +142,8 @@ static must_check result take_aggregate_and_proof(struct eth2_order *order, cons
     struct json_view payload, wrapped;
     struct eth2_aggregate_and_proof aggregate;
     TRY(json_get_object(&payload, &request->top, "aggregate_and_proof"));
-    bool is_wrapped = json_has(&payload, "data") || (json_has(&payload, "version") && !json_has(&payload, "aggregate"));
+    bool is_wrapped =
+        json_has(&payload, "data") || (json_has(&payload, "version") && !json_has(&payload, "aggregate"));
     if (is_wrapped) {
         unsigned fork;
         TRY(take_version(&fork, &payload));

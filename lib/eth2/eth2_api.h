@@ -14,9 +14,4 @@
 must_check result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *network,
                                  const char *body, size_t body_len);
 
-/* A custom network from a consensus configuration YAML (PRESET_BASE, CONFIG_NAME, *_FORK_VERSION,
- * *_FORK_EPOCH, SECONDS_PER_SLOT, MIN_GENESIS_TIME; unknown keys ignored, keys absent from the
- * file taken from the built-in network of that CONFIG_NAME). Target eth2_config. */
-must_check result eth2_network_from_yaml(struct eth2_network *ret_network, const char *text, size_t text_len);
-
 #endif

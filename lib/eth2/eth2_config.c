@@ -2,13 +2,14 @@
  * publish it). Only the keys a signature depends on are read; the rest of the file, which grows
  * with every fork, is ignored.
  */
+#include "eth2/eth2_config.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hex.h"
 #include "base/options.h"
-#include "eth2/eth2_api.h"
 #include "yaml/yaml_read.h"
 
 static const char *const prefixes[ETH2_FORK_COUNT] = {"GENESIS", "ALTAIR",  "BELLATRIX", "CAPELLA",

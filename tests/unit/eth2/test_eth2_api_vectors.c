@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 
+#include "eth2/eth2_config.h"
+
 struct tally {
     size_t run, gloas, unsupported;
 };

@@ -2,7 +2,7 @@
 #include "vectors.h"
 
 #include "base/file_io.h"
-#include "eth2/eth2_api.h"
+#include "eth2/eth2_config.h"
 
 static result read_text(struct eth2_network *ret_network, const char *text)
 {
