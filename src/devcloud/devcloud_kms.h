@@ -34,7 +34,7 @@ struct devcloud_kms_config {
  * (made anew at each start) and DIR/key-arn before it returns. The secure heap must be open. */
 must_check result devcloud_kms_start(struct devcloud_kms **ret_kms, struct event_base *base,
                                      const struct devcloud_kms_config *config);
-/* arn:aws:kms:REGION:ACCOUNT:key/UUID; the UUID is kept in the state directory. */
+/* arn:aws:kms:REGION:ACCOUNT:key/UUID; the UUID follows from the master key, so it lives as long as that. */
 const char *devcloud_kms_key_arn(const struct devcloud_kms *kms);
 void devcloud_kms_stop(struct devcloud_kms *kms);
 
