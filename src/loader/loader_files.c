@@ -1,0 +1,73 @@
+/* loader_files.c - files mode: what Web3Signer's options name, in Web3Signer's order. */
+#include "loader_modes.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "keystore/key_sources.h"
+#include "loader_pool.h"
+#include "loader_report.h"
+
+enum { TLS_PASSWORD_MAX = 1024 };
+
+static must_check result send_tls(struct loader_report *report, const char *keystore_path,
+                                  const char *password_path)
+{
+    AUTO(secret) pkcs12 = {0}, password = {0};
+    AUTO(loader_tls) tls = {0};
+    TRY(secret_read_file(&pkcs12, keystore_path, LOADER_PKCS12_MAX));
+    TRY(secret_read_file(&password, password_path, TLS_PASSWORD_MAX));
+    secret_truncate(&password, strcspn((const char *)password.data, "\r\n"));
+    result r = loader_tls_open(&tls, pkcs12.data, pkcs12.length, &password);
+    if (r.code)
+        return error_prefix(r, "%s", keystore_path);
+    return loader_report_tls(report, &tls);
+}
+
+static must_check result list_sources(struct key_sources *sources, const struct loader_settings *settings)
+{
+    if (settings->key_config_path) {
+        result r = key_sources_add_config_folder(sources, settings->key_config_path);
+        if (r.code)
+            return error_prefix(r, "--key-config-path");
+    }
+    if (settings->keystores_path) {
+        result r =
+            key_sources_add_keystores(sources, settings->keystores_path, settings->keystores_passwords_path,
+                                      settings->keystores_password_file);
+        if (r.code)
+            return error_prefix(r, "--keystores-path");
+    }
+    return RESULT_OK;
+}
+
+static must_check result load_sources(struct loader_report *report, const struct key_sources *sources,
+                                      uint32_t jobs)
+{
+    AUTO(loader_pool) pool = {0};
+    TRY(loader_pool_open(&pool, NULL, jobs));
+    for (size_t i = 0; i < sources->num_items; i++) {
+        struct loader_job job = {
+            .index = (uint32_t)i, .kind = LOADER_JOB_SOURCE, .source = &sources->items[i]};
+        TRY(loader_pool_add(&pool, &job));
+    }
+    for (size_t i = 0; i < sources->num_items; i++)
+        TRY(loader_report_job(report, loader_pool_wait(&pool, i)));
+    return loader_report_end(report);
+}
+
+result loader_run_files(int socket, const struct loader_settings *settings)
+{
+    AUTO(key_sources) sources = {0};
+    AUTO(loader_report) report = {0};
+    TRY(loader_report_open(&report, socket));
+    if (settings->tls_keystore_file) {
+        result r = send_tls(&report, settings->tls_keystore_file, settings->tls_keystore_password_file);
+        if (r.code)
+            return error_prefix(r, "--tls-keystore-file");
+    }
+    TRY(list_sources(&sources, settings));
+    TRY(load_sources(&report, &sources, settings->jobs));
+    log_info("%u keys loaded, %u failed", report.keys, report.failed);
+    return RESULT_OK;
+}

@@ -1,0 +1,25 @@
+/* loader_modes.h - the two ways of a load, each from the first message to LOAD_END. */
+#ifndef LOADER_MODES_H
+#define LOADER_MODES_H
+
+#include <stdint.h>
+
+#include "base/result.h"
+
+struct loader_settings {
+    const char *mode;
+    const char *key_config_path;
+    const char *keystores_path, *keystores_passwords_path, *keystores_password_file;
+    const char *tls_keystore_file, *tls_keystore_password_file;
+    uint32_t jobs;
+};
+
+/* Records and their key come in from the keeper. A record that is no good is reported and the rest
+ * goes on; a message that is no good ends the load with an error. */
+must_check result loader_run_records(int socket, const struct loader_settings *settings);
+
+/* Keys come from files. A TLS keystore that cannot be opened ends the load with an error: the server
+ * must not answer in the clear instead. */
+must_check result loader_run_files(int socket, const struct loader_settings *settings);
+
+#endif

@@ -1,0 +1,144 @@
+/* loader_pool.c - threads that open records and keystores. scrypt is all of the time: half a
+ * second and 256 MiB a key, so a queue under one lock is fast enough. */
+#include "loader_pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "loader_record.h"
+
+static must_check result run(struct loader_job *job, EVP_PKEY *recipient_key)
+{
+    switch (job->kind) {
+    case LOADER_JOB_KEY_RECORD:
+        return loader_record_open_key(&job->key, recipient_key, job->envelope.data, job->envelope.length);
+    case LOADER_JOB_TLS_RECORD:
+        return loader_record_open_tls(&job->tls, recipient_key, job->envelope.data, job->envelope.length);
+    case LOADER_JOB_SOURCE:
+        return key_source_open(&job->key, job->source, LOADER_KDF_MEMORY_MAX);
+    }
+    FAIL(E_INTERNAL, "no such kind of job");
+}
+
+static void work(struct loader_job *job, EVP_PKEY *recipient_key)
+{
+    result r = run(job, recipient_key);
+    job->error = r.code;
+    if (r.code)
+        (void)snprintf(job->text, sizeof job->text, "%s", error_text());
+    buffer_cleanup(&job->envelope);
+}
+
+/* The next job nobody has taken; NULL when the pool stops. */
+static struct loader_job *take_job(struct loader_pool *pool)
+{
+    struct loader_job *job = NULL;
+    (void)pthread_mutex_lock(&pool->lock);
+    while (!pool->stopping && pool->next == pool->num_jobs)
+        (void)pthread_cond_wait(&pool->added, &pool->lock);
+    if (!pool->stopping)
+        job = pool->jobs[pool->next++];
+    (void)pthread_mutex_unlock(&pool->lock);
+    return job;
+}
+
+static void *worker(void *argument)
+{
+    struct loader_pool *pool = argument;
+    struct loader_job *job;
+    while ((job = take_job(pool))) {
+        work(job, pool->recipient_key);
+        (void)pthread_mutex_lock(&pool->lock);
+        job->done = true;
+        (void)pthread_cond_broadcast(&pool->finished);
+        (void)pthread_mutex_unlock(&pool->lock);
+    }
+    return NULL;
+}
+
+static void job_cleanup(struct loader_job *job)
+{
+    buffer_cleanup(&job->envelope);
+    keystore_cleanup(&job->key);
+    loader_tls_cleanup(&job->tls);
+}
+
+void loader_pool_cleanup(struct loader_pool *pool)
+{
+    if (!pool->open)
+        return;
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    (void)pthread_cond_broadcast(&pool->added);
+    (void)pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < pool->num_threads; i++)
+        (void)pthread_join(pool->threads[i], NULL);
+    for (size_t i = 0; i < pool->num_jobs; i++) {
+        job_cleanup(pool->jobs[i]);
+        free(pool->jobs[i]);
+    }
+    free(pool->jobs);
+    (void)pthread_cond_destroy(&pool->finished);
+    (void)pthread_cond_destroy(&pool->added);
+    (void)pthread_mutex_destroy(&pool->lock);
+    *pool = (struct loader_pool){0};
+}
+
+result loader_pool_open(struct loader_pool *pool, EVP_PKEY *recipient_key, size_t num_threads)
+{
+    *pool = (struct loader_pool){.recipient_key = recipient_key};
+    ENSURE(pthread_mutex_init(&pool->lock, NULL) == 0 && pthread_cond_init(&pool->added, NULL) == 0 &&
+               pthread_cond_init(&pool->finished, NULL) == 0,
+           E_MEMORY, "cannot make a lock");
+    pool->open = true;
+    while (pool->num_threads < num_threads && pool->num_threads < LOADER_THREADS_MAX) {
+        int failed = pthread_create(&pool->threads[pool->num_threads], NULL, worker, pool);
+        ENSURE(!failed, E_IO, "cannot start a thread: %s", strerror(failed));
+        pool->num_threads++;
+    }
+    return RESULT_OK;
+}
+
+static must_check result append(struct loader_pool *pool, struct loader_job *job)
+{
+    ENSURE(pool->num_jobs < LOADER_JOBS_MAX, E_TOO_LARGE, "more than %d keys in one load", LOADER_JOBS_MAX);
+    if (pool->num_jobs == pool->capacity) {
+        size_t capacity = pool->capacity ? 2 * pool->capacity : 64;
+        struct loader_job **jobs = realloc(pool->jobs, capacity * sizeof(struct loader_job *));
+        ENSURE(jobs, E_MEMORY, "out of memory for jobs");
+        pool->jobs = jobs;
+        pool->capacity = capacity;
+    }
+    pool->jobs[pool->num_jobs++] = job;
+    return RESULT_OK;
+}
+
+result loader_pool_add(struct loader_pool *pool, struct loader_job *job)
+{
+    struct loader_job *own = malloc(sizeof *own);
+    if (!own) {
+        job_cleanup(job);
+        FAIL(E_MEMORY, "out of memory for a job");
+    }
+    *own = *job;
+    *job = (struct loader_job){0};
+    (void)pthread_mutex_lock(&pool->lock);
+    result r = append(pool, own);
+    (void)pthread_cond_signal(&pool->added);
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (r.code) {
+        job_cleanup(own);
+        free(own);
+    }
+    return r;
+}
+
+struct loader_job *loader_pool_wait(struct loader_pool *pool, size_t number)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    struct loader_job *job = pool->jobs[number];
+    while (!job->done)
+        (void)pthread_cond_wait(&pool->finished, &pool->lock);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return job;
+}

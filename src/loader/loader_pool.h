@@ -1,0 +1,53 @@
+/* loader_pool.h - jobs worked on by a fixed number of threads, handed back in the order in which
+ * they were added: so that of two equal keys it is always the first that counts. At most
+ * num_threads key derivations run at once, which bounds the memory they take. */
+#ifndef LOADER_POOL_H
+#define LOADER_POOL_H
+
+#include <openssl/evp.h>
+#include <pthread.h>
+
+#include "base/buffer.h"
+#include "keystore/key_sources.h"
+#include "keystore/keystore.h"
+#include "loader_tls.h"
+
+enum { LOADER_JOBS_MAX = KEY_SOURCES_MAX, LOADER_THREADS_MAX = 64, LOADER_TEXT_MAX = 255 };
+
+enum loader_job_kind { LOADER_JOB_KEY_RECORD, LOADER_JOB_TLS_RECORD, LOADER_JOB_SOURCE };
+
+struct loader_job {
+    uint32_t index; /* of the record or item, as reported */
+    enum loader_job_kind kind;
+    struct buffer envelope;          /* records */
+    const struct key_source *source; /* LOADER_JOB_SOURCE; borrowed */
+
+    /* The outcome. error is a code of result.h; text says why when it is not E_NONE. */
+    int error;
+    char text[LOADER_TEXT_MAX + 1];
+    struct keystore key;
+    struct loader_tls tls;
+    bool done; /* under the pool's lock */
+};
+
+struct loader_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t added, finished;
+    struct loader_job **jobs;
+    size_t num_jobs, capacity, next;
+    pthread_t threads[LOADER_THREADS_MAX];
+    size_t num_threads;
+    EVP_PKEY *recipient_key; /* borrowed; NULL in files mode */
+    bool open, stopping;
+};
+void loader_pool_cleanup(struct loader_pool *pool);
+
+must_check result loader_pool_open(struct loader_pool *pool, EVP_PKEY *recipient_key, size_t num_threads);
+
+/* Takes over what the job owns, also when it fails. E_TOO_LARGE over LOADER_JOBS_MAX. */
+must_check result loader_pool_add(struct loader_pool *pool, struct loader_job *job);
+
+/* The job of that number once it is done; it stays the pool's. */
+struct loader_job *loader_pool_wait(struct loader_pool *pool, size_t number);
+
+#endif

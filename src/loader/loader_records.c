@@ -1,0 +1,92 @@
+/* loader_records.c - records mode: RECIPIENT_KEY, RECORD..., LOAD_END in; keys and failures out.
+ *
+ * Records are read as fast as they come and worked on meanwhile, but nothing is sent before
+ * LOAD_END has come: the keeper, which still serves signatures, never waits for a slow scrypt
+ * with a full socket on either side. */
+#include "loader_modes.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "ipc/ipc.h"
+#include "loader_pool.h"
+#include "loader_report.h"
+
+DEFINE_AUTO_POINTER(EVP_PKEY, EVP_PKEY_free)
+
+/* The next packet; *ret_message points into packet, which the caller wipes by receiving again. */
+static must_check result receive(struct ipc_message *ret_message, struct secret *packet, int socket)
+{
+    size_t length = 0;
+    TRY(ipc_receive(socket, packet->data, &length, NULL));
+    return ipc_open(ret_message, packet->data, length);
+}
+
+static must_check result receive_recipient_key(EVP_PKEY **ret_key, struct secret *packet, int socket)
+{
+    struct ipc_message message;
+    struct ipc_bytes der;
+    TRY(receive(&message, packet, socket));
+    ENSURE(message.type == IPC_RECIPIENT_KEY, E_PEER, "message 0x%04x before the recipient key",
+           message.type);
+    TRY(ipc_take_bytes_message(&der, &message, 4096));
+    const uint8_t *at = der.data;
+    AUTO_POINTER(EVP_PKEY) key = d2i_AutoPrivateKey(NULL, &at, der.length);
+    bool whole = key && at == der.data + der.length;
+    secret_wipe(packet->data, packet->length);
+    ENSURE(whole && EVP_PKEY_is_a(key, "RSA"), E_INPUT, "the recipient key is not an RSA key in PKCS#8 DER");
+    *ret_key = TAKE(key);
+    return RESULT_OK;
+}
+
+static must_check result add_record(struct loader_pool *pool, struct ipc_message *message)
+{
+    struct ipc_record record;
+    TRY(ipc_take_record(&record, message));
+    struct loader_job job = {.index = record.index};
+    switch (record.kind) {
+    case IPC_RECORD_VALIDATOR:
+        job.kind = LOADER_JOB_KEY_RECORD;
+        break;
+    case IPC_RECORD_TLS:
+        job.kind = LOADER_JOB_TLS_RECORD;
+        break;
+    }
+    TRY(buffer_append(&job.envelope, record.envelope.data, record.envelope.length));
+    return loader_pool_add(pool, &job);
+}
+
+/* Until LOAD_END; its count must be that of the records. */
+static must_check result receive_records(struct loader_pool *pool, struct secret *packet, int socket)
+{
+    for (uint32_t received = 0;; received++) {
+        struct ipc_message message;
+        TRY(receive(&message, packet, socket));
+        if (message.type == IPC_LOAD_END) {
+            uint32_t announced = 0;
+            TRY(ipc_take_load_end(&announced, &message));
+            ENSURE(announced == received, E_PEER, "%u records came, %u were sent", received, announced);
+            return RESULT_OK;
+        }
+        ENSURE(message.type == IPC_RECORD, E_PEER, "message 0x%04x among the records", message.type);
+        TRY(add_record(pool, &message));
+    }
+}
+
+result loader_run_records(int socket, const struct loader_settings *settings)
+{
+    AUTO_POINTER(EVP_PKEY) key = NULL;
+    AUTO(secret) packet = {0};
+    AUTO(loader_pool) pool = {0};
+    AUTO(loader_report) report = {0};
+    TRY(secret_new(&packet, IPC_PACKET_MAX));
+    TRY(receive_recipient_key(&key, &packet, socket));
+    TRY(loader_pool_open(&pool, key, settings->jobs));
+    TRY(receive_records(&pool, &packet, socket));
+    TRY(loader_report_open(&report, socket));
+    for (size_t i = 0; i < pool.num_jobs; i++)
+        TRY(loader_report_job(&report, loader_pool_wait(&pool, i)));
+    TRY(loader_report_end(&report));
+    log_info("%u keys loaded, %u records failed", report.keys, report.failed);
+    return RESULT_OK;
+}

@@ -1,0 +1,127 @@
+/* loader_report.c - see loader_report.h. */
+#include "loader_report.h"
+
+#include <search.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/log.h"
+
+/* One byte less than a packet: with its NUL the buffer is one block of 64 KiB, and no message of
+ * ours is that long. */
+enum { PACKET_CAPACITY = IPC_PACKET_MAX - 1 };
+
+static int compare_pubkeys(const void *a, const void *b)
+{
+    return memcmp(a, b, BLS_PUBKEY_LEN);
+}
+
+static void keep_pubkey(void *pubkey)
+{
+    (void)pubkey; /* borrowed */
+}
+
+void loader_report_cleanup(struct loader_report *report)
+{
+    secret_cleanup(&report->packet);
+    tdestroy(report->seen, keep_pubkey);
+    *report = (struct loader_report){0};
+}
+
+result loader_report_open(struct loader_report *report, int socket)
+{
+    *report = (struct loader_report){.socket = socket};
+    return secret_new(&report->packet, PACKET_CAPACITY);
+}
+
+static struct packer begin(struct loader_report *report)
+{
+    return (struct packer){.data = report->packet.data, .capacity = report->packet.length};
+}
+
+/* Sends the packet and wipes it, whether it went out or not. */
+static must_check result finish(struct loader_report *report, const struct packer *p)
+{
+    result r = pack_end(p);
+    if (!r.code)
+        r = ipc_send(report->socket, p->data, p->length, -1);
+    secret_wipe(p->data, p->length);
+    return r;
+}
+
+static must_check result send_batch(struct loader_report *report)
+{
+    if (!report->num_batch)
+        return RESULT_OK;
+    struct packer p = begin(report);
+    ipc_begin(&p, IPC_KEY, report->num_batch);
+    for (uint32_t i = 0; i < report->num_batch; i++) {
+        struct loader_job *job = report->batch[i];
+        ipc_pack_loaded_key(&p, &(struct ipc_loaded_key){job->index, job->key.secret.data, job->key.pubkey});
+        secret_cleanup(&job->key.secret);
+    }
+    report->keys += report->num_batch;
+    report->num_batch = 0;
+    return finish(report, &p);
+}
+
+static must_check result report_key(struct loader_report *report, struct loader_job *job)
+{
+    void *found = tsearch(job->key.pubkey, &report->seen, compare_pubkeys);
+    ENSURE(found, E_MEMORY, "out of memory for the list of keys");
+    if (*(const uint8_t **)found != job->key.pubkey) {
+        char pubkey[2 * BLS_PUBKEY_LEN + 3];
+        hex_encode_0x(pubkey, job->key.pubkey, BLS_PUBKEY_LEN);
+        log_warn("record %u: key %s was loaded before; the first is used", job->index, pubkey);
+        secret_cleanup(&job->key.secret);
+        return RESULT_OK;
+    }
+    report->batch[report->num_batch++] = job;
+    return report->num_batch == IPC_LOADED_KEYS_MAX ? send_batch(report) : RESULT_OK;
+}
+
+static must_check result report_failure(struct loader_report *report, uint32_t index, int error,
+                                        const char *text)
+{
+    struct packer p = begin(report);
+    struct ipc_bytes bytes = {(const uint8_t *)text, (uint32_t)strlen(text)};
+    ipc_pack_record_failed(&p, &(struct ipc_record_failed){index, (enum error_code)error, bytes});
+    report->failed++;
+    log_warn("record %u: %s", index, text);
+    return finish(report, &p);
+}
+
+result loader_report_tls(struct loader_report *report, struct loader_tls *tls)
+{
+    struct packer p = begin(report);
+    struct ipc_bytes key = {tls->private_key.data, (uint32_t)tls->private_key.length};
+    struct ipc_bytes certificates = {tls->certificates.data, (uint32_t)tls->certificates.length};
+    ipc_pack_tls(&p, &(struct ipc_tls){key, certificates});
+    report->has_tls = true;
+    loader_tls_cleanup(tls);
+    return finish(report, &p);
+}
+
+result loader_report_job(struct loader_report *report, struct loader_job *job)
+{
+    if (job->error)
+        return report_failure(report, job->index, job->error, job->text);
+    switch (job->kind) {
+    case LOADER_JOB_KEY_RECORD:
+    case LOADER_JOB_SOURCE:
+        return report_key(report, job);
+    case LOADER_JOB_TLS_RECORD:
+        if (report->has_tls)
+            return report_failure(report, job->index, E_INPUT, "a TLS record came before");
+        return loader_report_tls(report, &job->tls);
+    }
+    FAIL(E_INTERNAL, "no such kind of job");
+}
+
+result loader_report_end(struct loader_report *report)
+{
+    TRY(send_batch(report));
+    struct packer p = begin(report);
+    ipc_pack_loader_end(&p, report->keys, report->failed);
+    return finish(report, &p);
+}

@@ -1,0 +1,17 @@
+/* loader_sandbox.h - the system calls this process keeps. */
+#ifndef LOADER_SANDBOX_H
+#define LOADER_SANDBOX_H
+
+#include "base/result.h"
+
+enum loader_sandbox {
+    LOADER_SANDBOX_RECORDS, /* no file may be opened */
+    LOADER_SANDBOX_FILES    /* files and folders may be opened for reading */
+};
+
+/* From here on, for this thread and those it starts: computing, memory, threads of this process, reading
+ * and writing what is open, and what the mode adds; anything else fails with EPERM. Does nothing in a
+ * build with a sanitizer, whose run-time needs more. */
+must_check result loader_sandbox_enter(enum loader_sandbox mode);
+
+#endif

@@ -1,0 +1,156 @@
+/* nitro-signer-loader - short-lived: opens one batch of encrypted keys and hands them to the
+ * keeper on descriptor 3. All parsing of keystores, passwords and PKCS#12 happens here, in a
+ * process that can neither open a socket nor start a program, and that ends with the batch. */
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/provider.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/file_io.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "base/process_limits.h"
+#include "loader_memory.h"
+#include "loader_modes.h"
+#include "loader_pool.h"
+#include "loader_record.h"
+#include "loader_sandbox.h"
+
+enum { KEEPER = 3, OTHER_MEMORY = 32 << 20 /* a job's needs beside scrypt, generously */ };
+
+static must_check result parse_options(struct loader_settings *settings, int argc, char **argv)
+{
+    const char *level_name = "info";
+    const struct option table[] = {
+        {"mode", OPTION_TEXT, &settings->mode, "records (from the keeper) or files", 0, 0},
+        {"key-config-path", OPTION_TEXT, &settings->key_config_path, "folder of key configuration files", 0,
+         0},
+        {"keystores-path", OPTION_TEXT, &settings->keystores_path, "folder of EIP-2335 keystores", 0, 0},
+        {"keystores-passwords-path", OPTION_TEXT, &settings->keystores_passwords_path,
+         "folder of their passwords", 0, 0},
+        {"keystores-password-file", OPTION_TEXT, &settings->keystores_password_file,
+         "one password for all of them", 0, 0},
+        {"tls-keystore-file", OPTION_TEXT, &settings->tls_keystore_file, "PKCS#12 file of the server", 0, 0},
+        {"tls-keystore-password-file", OPTION_TEXT, &settings->tls_keystore_password_file,
+         "its password, first line", 0, 0},
+        {"jobs", OPTION_U32, &settings->jobs, "keys opened at once; default: processors, as memory allows", 1,
+         LOADER_THREADS_MAX},
+        {"log-level", OPTION_TEXT, &level_name, "error, warn, info or debug", 0, 0},
+    };
+    int next;
+    enum log_level level;
+    TRY(options_parse(&next, table, ARRAY_LENGTH(table), "nitro-signer-loader --mode=records|files [options]",
+                      argc, argv));
+    ENSURE(next == argc, E_INPUT, "takes no arguments beside options");
+    TRY(log_level_parse(&level, level_name));
+    log_set_level(level);
+    return RESULT_OK;
+}
+
+static must_check result check_settings(enum loader_sandbox *ret_mode, const struct loader_settings *s)
+{
+    bool files = s->mode && strcmp(s->mode, "files") == 0;
+    ENSURE(files || (s->mode && strcmp(s->mode, "records") == 0), E_INPUT,
+           "--mode: must be records or files");
+    bool any_path = s->key_config_path || s->keystores_path || s->keystores_passwords_path ||
+                    s->keystores_password_file || s->tls_keystore_file || s->tls_keystore_password_file;
+    ENSURE(files || !any_path, E_INPUT, "--mode=records: reads no files");
+    bool passwords = s->keystores_passwords_path, password = s->keystores_password_file;
+    ENSURE(!(passwords && password), E_INPUT,
+           "--keystores-passwords-path: excludes --keystores-password-file");
+    ENSURE(
+        !s->keystores_path == !(passwords || password), E_INPUT,
+        "--keystores-path: needs --keystores-passwords-path or --keystores-password-file, and they need it");
+    ENSURE(!s->tls_keystore_file == !s->tls_keystore_password_file, E_INPUT,
+           "--tls-keystore-file: needs --tls-keystore-password-file, and that needs it");
+    *ret_mode = files ? LOADER_SANDBOX_FILES : LOADER_SANDBOX_RECORDS;
+    return RESULT_OK;
+}
+
+/* Bytes that new allocations may take: what the kernel thinks is available, and a container's limit. */
+static uint64_t available_memory(void)
+{
+    uint64_t available = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    AUTO(buffer) text = {0};
+    unsigned long long kib, limit;
+    if (!file_read(&text, "/proc/meminfo", 65536).code) {
+        const char *line = strstr((const char *)text.data, "MemAvailable:");
+        if (line && sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            available = kib * 1024;
+    }
+    AUTO(buffer) group = {0};
+    if (!file_read(&group, "/sys/fs/cgroup/memory.max", 64).code &&
+        sscanf((const char *)group.data, "%llu", &limit) == 1 && limit < available)
+        available = limit;
+    return available;
+}
+
+static uint32_t default_jobs(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t fit = available_memory() / (LOADER_KDF_MEMORY_MAX + OTHER_MEMORY);
+    uint64_t jobs = processors > 1 ? (uint64_t)processors : 1;
+    jobs = jobs < fit ? jobs : fit;
+    jobs = jobs < LOADER_THREADS_MAX ? jobs : LOADER_THREADS_MAX;
+    return jobs ? (uint32_t)jobs : 1;
+}
+
+/* Everything that needs the file system or the operating system's leave, before the filter closes. */
+static must_check result prepare(const struct loader_settings *settings)
+{
+    TRY(process_harden());
+    /* No openssl.cnf: what is accepted must not depend on a file or a variable of the machine. */
+    ENSURE(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) == 1,
+           E_CRYPTO, "OpenSSL does not start");
+    if (settings->tls_keystore_file) {
+        /* Old PKCS#12 files encrypt their certificates with 40-bit RC2, as many of Web3Signer's users have
+         * them. Without the module only those cannot be read. */
+        (void)OSSL_PROVIDER_load(NULL, "legacy");
+        ENSURE(OSSL_PROVIDER_load(NULL, "default"), E_CRYPTO, "OpenSSL's default provider is missing");
+    }
+    /* The socket is ours alone: wait in it, whatever its maker chose. */
+    int flags = fcntl(KEEPER, F_GETFL);
+    ENSURE(flags >= 0 && fcntl(KEEPER, F_SETFL, flags & ~O_NONBLOCK) == 0, E_IO, "descriptor 3 is not open");
+    return RESULT_OK;
+}
+
+static must_check result run(enum loader_sandbox mode, const struct loader_settings *settings)
+{
+    TRY(prepare(settings));
+    TRY(loader_sandbox_enter(mode));
+    switch (mode) {
+    case LOADER_SANDBOX_RECORDS:
+        return loader_run_records(KEEPER, settings);
+    case LOADER_SANDBOX_FILES:
+        return loader_run_files(KEEPER, settings);
+    }
+    FAIL(E_INTERNAL, "no such mode");
+}
+
+int main(int argc, char **argv)
+{
+    struct loader_settings settings = {0};
+    enum loader_sandbox mode = LOADER_SANDBOX_RECORDS;
+    log_open("nitro-signer-loader", LOG_LEVEL_INFO);
+    result r = loader_memory_open();
+    if (r.code) {
+        log_error("%s", error_text());
+        return 1;
+    }
+    r = parse_options(&settings, argc, argv);
+    if (!r.code)
+        r = check_settings(&mode, &settings);
+    if (r.code) {
+        (void)fprintf(stderr, "nitro-signer-loader: %s\n", error_text());
+        return PROGRAM_EXIT_USAGE;
+    }
+    if (!settings.jobs)
+        settings.jobs = default_jobs();
+    r = run(mode, &settings);
+    if (r.code)
+        log_error("%s", error_text());
+    return r.code ? 1 : 0;
+}
