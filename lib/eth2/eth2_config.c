@@ -36,11 +36,8 @@ static must_check result take_name(struct eth2_network *network, bool *ret_is_bu
     ENSURE(length > 0 && length < sizeof network->name, E_INPUT, "CONFIG_NAME: must have 1 to %zu characters",
            sizeof network->name - 1);
     char name[ETH2_NETWORK_NAME_MAX] = "";
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         name[i] = (char)tolower((unsigned char)text[i]);
-        ENSURE(strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", name[i]), E_INPUT,
-               "CONFIG_NAME: must be letters, digits, '-' and '_'");
-    }
     *ret_is_built_in = eth2_network_by_name(network, name).code == E_NONE;
     if (!*ret_is_built_in) {
         *network = (struct eth2_network){.preset = ETH2_PRESET_MAINNET};
@@ -71,7 +68,6 @@ static must_check result take_times(struct eth2_network *network, const struct y
     if (!is_built_in)
         network->seconds_per_slot = usual_seconds[network->preset];
     TRY(take_number(&network->seconds_per_slot, config, "SECONDS_PER_SLOT"));
-    ENSURE(network->seconds_per_slot > 0, E_INPUT, "SECONDS_PER_SLOT: must not be 0");
     TRY(take_number(&genesis, config, "MIN_GENESIS_TIME"));
     TRY(take_number(&delay, config, "GENESIS_DELAY"));
     /* Devnets begin exactly then; of a built-in network the true time is known. */
@@ -98,14 +94,6 @@ static must_check result take_fork(struct eth2_network *network, const struct ya
     return parsed.code ? error_prefix(parsed, "%s", version_key) : parsed;
 }
 
-static must_check result check_order(const struct eth2_network *network)
-{
-    for (enum eth2_fork fork = ETH2_ALTAIR; fork < ETH2_FORK_COUNT; fork++)
-        ENSURE(network->fork_epoch[fork] >= network->fork_epoch[fork - 1], E_INPUT,
-               "%s_FORK_EPOCH: must not be before the fork that precedes it", prefixes[fork]);
-    return RESULT_OK;
-}
-
 result eth2_network_from_yaml(struct eth2_network *ret_network, const char *text, size_t text_len)
 {
     AUTO(yaml_file) file = {0};
@@ -119,7 +107,7 @@ result eth2_network_from_yaml(struct eth2_network *ret_network, const char *text
     TRY(take_times(&network, config, is_built_in));
     for (enum eth2_fork fork = ETH2_PHASE0; fork < ETH2_FORK_COUNT; fork++)
         TRY(take_fork(&network, config, fork, is_built_in));
-    TRY(check_order(&network));
+    TRY(eth2_network_check(&network));
     *ret_network = network;
     return RESULT_OK;
 }

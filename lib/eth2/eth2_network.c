@@ -145,6 +145,21 @@ const char *eth2_fork_name(enum eth2_fork fork)
     return "?";
 }
 
+result eth2_network_check(const struct eth2_network *network)
+{
+    size_t length = strnlen(network->name, sizeof network->name);
+    ENSURE(length > 0 && length < sizeof network->name, E_INPUT, "name: must have 1 to %zu characters",
+           sizeof network->name - 1);
+    ENSURE(strspn(network->name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length, E_INPUT,
+           "name: must be lower-case letters, digits, '-' and '_'");
+    ENSURE(network->seconds_per_slot > 0, E_INPUT, "seconds_per_slot: must not be 0");
+    ENSURE(network->fork_epoch[ETH2_PHASE0] == 0, E_INPUT, "phase0: must begin at epoch 0");
+    for (enum eth2_fork fork = ETH2_ALTAIR; fork < ETH2_FORK_COUNT; fork++)
+        ENSURE(network->fork_epoch[fork] >= network->fork_epoch[fork - 1], E_INPUT,
+               "%s: must not begin before the fork that precedes it", eth2_fork_name(fork));
+    return RESULT_OK;
+}
+
 uint64_t eth2_slots_per_epoch(enum eth2_preset preset)
 {
     switch (preset) {

@@ -46,6 +46,11 @@ must_check result eth2_preset_parse(enum eth2_preset *ret_preset, const char *na
 /* "phase0" ... "fulu". */
 const char *eth2_fork_name(enum eth2_fork fork);
 
+/* E_INPUT unless the name is 1 to 31 of [a-z0-9_-], a slot lasts, and no fork is before the one that precedes
+ * it; the sentence says "name", "seconds_per_slot" or the fork's name first. For networks that come from
+ * outside. */
+must_check result eth2_network_check(const struct eth2_network *network);
+
 /* 32, 16 (gnosis) or 8 (minimal). */
 uint64_t eth2_slots_per_epoch(enum eth2_preset preset);
 uint64_t eth2_epoch_of_slot(const struct eth2_network *network, uint64_t slot);

@@ -17,11 +17,11 @@ struct policy {
     struct eth2_network network;
     bool has_genesis_validators_root; /* false: "any", the store locks to the first one it signs for */
     uint8_t genesis_validators_root[ETH2_ROOT_LEN];
-    bool slashing_protection;      /* false only in the stand-alone program, by explicit option */
-    char store[POLICY_VALUE_MAX];  /* "sqlite:/absolute/path" or "none" */
+    bool slashing_protection;       /* false only in the stand-alone program, by explicit option */
+    char store[POLICY_VALUE_MAX];   /* "sqlite:/absolute/path" or "none" */
     char kms_key[POLICY_VALUE_MAX]; /* the only key ARN whose answers are accepted; "none" stand-alone */
-    char region[64];               /* AWS region of KMS; "none" stand-alone */
-    enum log_level log_level;      /* ceiling */
+    char region[64];                /* AWS region of KMS; "none" stand-alone */
+    enum log_level log_level;       /* ceiling */
 };
 
 /* Strict: an unknown, missing, repeated or misplaced line, or a value out of range is E_INPUT and named. */

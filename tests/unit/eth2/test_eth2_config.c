@@ -87,23 +87,22 @@ static void mistakes_are_named(void **state)
     static const char start[] = "PRESET_BASE: mainnet\nGENESIS_FORK_VERSION: 0x00000001\n";
     static const struct {
         const char *rest, *names;
-    } bad[] = {
-        {"PRESET_BASE: mainnet\n", "stands twice"},
-        {"ALTAIR_FORK_EPOCH: 1\n", "ALTAIR_FORK_VERSION: is missing"},
-        {"ALTAIR_FORK_EPOCH: -1\n", "ALTAIR_FORK_EPOCH: must be"},
-        {"ALTAIR_FORK_EPOCH:\n", "ALTAIR_FORK_EPOCH: must be"},
-        {"ALTAIR_FORK_VERSION: 0x010203\n", "ALTAIR_FORK_VERSION: must be"},
-        {"ALTAIR_FORK_EPOCH: 5\nALTAIR_FORK_VERSION: 0x01000000\nBELLATRIX_FORK_EPOCH: 4\n"
-         "BELLATRIX_FORK_VERSION: 0x02000000\n",
-         "BELLATRIX_FORK_EPOCH: must not"},
-        {"BELLATRIX_FORK_EPOCH: 4\nBELLATRIX_FORK_VERSION: 0x02000000\n", "BELLATRIX_FORK_EPOCH: must not"},
-        {"SECONDS_PER_SLOT: 0\n", "SECONDS_PER_SLOT"},
-        {"SECONDS_PER_SLOT: $SECONDS\n", "SECONDS_PER_SLOT"},
-        {"MIN_GENESIS_TIME: 18446744073709551615\nGENESIS_DELAY: 1\n", "GENESIS_DELAY"},
-        {"CONFIG_NAME: a network\n", "CONFIG_NAME"},
-        {"CONFIG_NAME: \"\"\n", "CONFIG_NAME"},
-        {"CONFIG_NAME: abcdefghijabcdefghijabcdefghijab\n", "CONFIG_NAME"},
-        {"---\nCONFIG_NAME: mainnet\n", "one YAML document"}};
+    } bad[] = {{"PRESET_BASE: mainnet\n", "stands twice"},
+               {"ALTAIR_FORK_EPOCH: 1\n", "ALTAIR_FORK_VERSION: is missing"},
+               {"ALTAIR_FORK_EPOCH: -1\n", "ALTAIR_FORK_EPOCH: must be"},
+               {"ALTAIR_FORK_EPOCH:\n", "ALTAIR_FORK_EPOCH: must be"},
+               {"ALTAIR_FORK_VERSION: 0x010203\n", "ALTAIR_FORK_VERSION: must be"},
+               {"ALTAIR_FORK_EPOCH: 5\nALTAIR_FORK_VERSION: 0x01000000\nBELLATRIX_FORK_EPOCH: 4\n"
+                "BELLATRIX_FORK_VERSION: 0x02000000\n",
+                "bellatrix: must not"},
+               {"BELLATRIX_FORK_EPOCH: 4\nBELLATRIX_FORK_VERSION: 0x02000000\n", "bellatrix: must not"},
+               {"SECONDS_PER_SLOT: 0\n", "seconds_per_slot: must not be 0"},
+               {"SECONDS_PER_SLOT: $SECONDS\n", "SECONDS_PER_SLOT"},
+               {"MIN_GENESIS_TIME: 18446744073709551615\nGENESIS_DELAY: 1\n", "GENESIS_DELAY"},
+               {"CONFIG_NAME: a network\n", "name: must be"},
+               {"CONFIG_NAME: \"\"\n", "CONFIG_NAME"},
+               {"CONFIG_NAME: abcdefghijabcdefghijabcdefghijab\n", "CONFIG_NAME"},
+               {"---\nCONFIG_NAME: mainnet\n", "one YAML document"}};
     struct eth2_network network;
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
         char text[512];
