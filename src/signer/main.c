@@ -1,0 +1,159 @@
+/* main.c - nitro-signer, the stand-alone drop-in for "web3signer eth2".
+ *
+ * It reads no network byte and holds no key: it turns the command line into a policy and
+ * three command lines, binds the HTTP socket, and then stays as the supervisor of keeper,
+ * front and loader. */
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/file_io.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "base/process_limits.h"
+#include "net/net_address.h"
+#include "process/process_supervisor.h"
+#include "signer_options.h"
+#include "signer_policy.h"
+
+struct signer {
+    const struct signer_options *options;
+    bool serving;
+};
+
+static const char *level_name(enum log_level level)
+{
+    switch (level) {
+    case LOG_LEVEL_ERROR:
+        return "error";
+    case LOG_LEVEL_WARN:
+        return "warn";
+    case LOG_LEVEL_INFO:
+        return "info";
+    case LOG_LEVEL_DEBUG:
+        return "debug";
+    }
+    return "info";
+}
+
+static must_check result optional_argument(struct process_command *command, const char *name,
+                                           const char *value)
+{
+    return value ? process_command_add(command, "--%s=%s", name, value) : RESULT_OK;
+}
+
+static must_check result loader_command(struct process_command *command, const struct signer_options *o)
+{
+    TRY(process_command_add(command, "nitro-signer-loader"));
+    TRY(process_command_add(command, "--mode=files"));
+    TRY(process_command_add(command, "--key-config-path=%s", o->key_config_path));
+    TRY(optional_argument(command, "keystores-path", o->keystores_path));
+    TRY(optional_argument(command, "keystores-passwords-path", o->keystores_passwords_path));
+    TRY(optional_argument(command, "keystores-password-file", o->keystores_password_file));
+    TRY(optional_argument(command, "tls-keystore-file", o->tls_keystore_file));
+    return optional_argument(command, "tls-keystore-password-file", o->tls_keystore_password_file);
+}
+
+static must_check result make_family(struct process_family *family, const struct signer_options *o, int https)
+{
+    const char *level = level_name(o->log_level);
+    family->https = https;
+    family->control = -1;
+    TRY(process_command_add(&family->keeper, "nitro-signer-keeper"));
+    TRY(process_command_add(&family->keeper, "--mode=standalone"));
+    TRY(process_command_add(&family->keeper, "--log-level=%s", level));
+    TRY(process_command_add(&family->front, "nitro-signer-front"));
+    TRY(process_command_add(&family->front, "--mode=standalone"));
+    TRY(process_command_add(&family->front, "--host-allowlist=%s", o->http_host_allowlist));
+    TRY(process_command_add(&family->front, "--idle-connection-timeout-seconds=%u",
+                            o->idle_connection_timeout_seconds));
+    TRY(process_command_add(&family->front, "--log-level=%s", level));
+    return loader_command(&family->loader, o);
+}
+
+static must_check result bind_http(int *ret_fd, const struct signer_options *o)
+{
+    struct net_address address = {.family = NET_TCP, .port = o->http_listen_port};
+    int length = snprintf(address.host, sizeof address.host, "%s", o->http_listen_host);
+    ENSURE(length >= 0 && (size_t)length < sizeof address.host, E_INPUT, "--http-listen-host: too long");
+    result r = net_bind(ret_fd, &address);
+    return r.code ? error_prefix(r, "--http-listen-host, --http-listen-port") : r;
+}
+
+static must_check result write_ports(const char *data_path, uint32_t port)
+{
+    char path[PROCESS_PATH_MAX], text[64];
+    int length = snprintf(path, sizeof path, "%s/web3signer.ports", data_path);
+    ENSURE(length > 0 && (size_t)length < sizeof path, E_INPUT, "--data-path: too long");
+    length = snprintf(text, sizeof text, "http-port=%u\n", port);
+    result r = file_write(path, text, (size_t)length, 0644);
+    return r.code ? error_prefix(r, "--data-path") : r;
+}
+
+/* The keeper has moved on. Only its first arrival at SERVE is news to anybody outside. */
+static result on_state(void *context, const struct ipc_state *state)
+{
+    struct signer *signer = context;
+    if (state->state == IPC_FAILED_STATE)
+        ENSURE(signer->serving, E_STATE, "the keeper cannot start; its reason stands above");
+    if (state->state != IPC_SERVE_STATE || signer->serving)
+        return RESULT_OK;
+    signer->serving = true;
+    const struct signer_options *o = signer->options;
+    if (o->data_path)
+        TRY(write_ports(o->data_path, state->port));
+    log_info("listening on %s://%s:%u with %u keys (%u failed to load)",
+             o->tls_keystore_file ? "https" : "http", o->http_listen_host, state->port, state->keys,
+             state->failed);
+    (void)sd_notifyf(0, "READY=1\nSTATUS=serving %u keys on port %u", state->keys, state->port);
+    return RESULT_OK;
+}
+
+static must_check result send_policy(int keeper, const struct buffer *text)
+{
+    uint8_t packet[IPC_HEADER_LEN + IPC_POLICY_MAX];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    ipc_pack_bytes_message(&p, IPC_POLICY,
+                           (struct ipc_bytes){.data = text->data, .length = (uint32_t)text->length});
+    TRY(pack_end(&p));
+    return ipc_send(keeper, packet, p.length, -1);
+}
+
+static must_check result supervise(struct process_supervisor *supervisor,
+                                   const struct signer_options *options, const struct buffer *policy)
+{
+    static struct process_family family; /* too large for comfort on the stack */
+    struct signer signer = {.options = options};
+    {
+        AUTO_FD http = -1;
+        TRY(bind_http(&http, options));
+        TRY(make_family(&family, options, http));
+        TRY(process_supervisor_start(supervisor, &family));
+    }
+    TRY(send_policy(supervisor->keeper, policy));
+    return process_supervisor_run(supervisor, on_state, &signer);
+}
+
+int main(int argc, char *argv[])
+{
+    struct signer_options options;
+    AUTO(buffer) policy = {0};
+    log_open("nitro-signer", LOG_LEVEL_INFO);
+    result r = signer_options_parse(&options, argc, argv);
+    if (!r.code)
+        r = signer_policy(&policy, &options);
+    if (r.code) {
+        log_error("%s", error_text());
+        return r.code == E_INPUT ? PROGRAM_EXIT_USAGE : 1;
+    }
+    log_set_level(options.log_level);
+
+    struct process_supervisor supervisor = {.signals = -1, .keeper = -1};
+    r = process_harden();
+    if (!r.code)
+        r = supervise(&supervisor, &options, &policy);
+    if (r.code)
+        log_error("%s; ending", error_text());
+    (void)sd_notify(0, "STOPPING=1");
+    process_supervisor_cleanup(&supervisor);
+    return r.code ? 1 : 0;
+}

@@ -1,0 +1,152 @@
+/* signer_options.c - two tables, one for each half of the command line, and then the rules that
+ * hold between options. All of it happens before anything is opened or started. */
+#include "signer_options.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/options.h"
+
+static const char usage[] =
+    "nitro-signer [options] eth2 [eth2 options]\n"
+    "A remote signer for Ethereum validators with Web3Signer's HTTP API and option names.\n"
+    "The options of eth2 come after that word; nitro-signer eth2 --help lists them.";
+
+static const char eth2_usage[] = "nitro-signer [options] eth2 [eth2 options]";
+
+/* Web3Signer's names of levels; ours are fewer. */
+static must_check result parse_logging(enum log_level *ret_level, const char *name)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } levels[] = {{"OFF", LOG_LEVEL_ERROR},   {"FATAL", LOG_LEVEL_ERROR}, {"ERROR", LOG_LEVEL_ERROR},
+                  {"WARN", LOG_LEVEL_WARN},   {"INFO", LOG_LEVEL_INFO},   {"DEBUG", LOG_LEVEL_DEBUG},
+                  {"TRACE", LOG_LEVEL_DEBUG}, {"ALL", LOG_LEVEL_DEBUG}};
+    for (size_t i = 0; i < ARRAY_LENGTH(levels); i++) {
+        if (strcasecmp(name, levels[i].name) == 0) {
+            *ret_level = levels[i].level;
+            return RESULT_OK;
+        }
+    }
+    FAIL(E_INPUT, "--logging: must be one of OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL");
+}
+
+/* For the options that Web3Signer wants a value for: --name=true, not --name alone. */
+static must_check result parse_boolean(bool *ret_value, const char *option, const char *text)
+{
+    bool is_true = strcasecmp(text, "true") == 0;
+    ENSURE(is_true || strcasecmp(text, "false") == 0, E_INPUT, "--%s: must be true or false", option);
+    *ret_value = is_true;
+    return RESULT_OK;
+}
+
+static must_check result check_tls(const struct signer_options *o)
+{
+    ENSURE(!o->tls_keystore_file || o->tls_keystore_password_file, E_INPUT,
+           "--tls-keystore-password-file: required with --tls-keystore-file");
+    ENSURE(!o->tls_keystore_password_file || o->tls_keystore_file, E_INPUT,
+           "--tls-keystore-file: required with --tls-keystore-password-file");
+    ENSURE(!o->tls_allow_any_client || o->tls_keystore_file, E_INPUT,
+           "--tls-keystore-file: required with --tls-allow-any-client");
+    /* Serving TLS to anybody must be asked for by name, as with Web3Signer. */
+    ENSURE(!o->tls_keystore_file || o->tls_allow_any_client, E_INPUT,
+           "--tls-allow-any-client: required with --tls-keystore-file; checking client certificates comes "
+           "with a later "
+           "release");
+    return RESULT_OK;
+}
+
+static must_check result check_keystores(const struct signer_options *o)
+{
+    ENSURE(!(o->keystores_passwords_path && o->keystores_password_file), E_INPUT,
+           "--keystores-password-file: cannot be given together with --keystores-passwords-path");
+    bool has_password = o->keystores_passwords_path || o->keystores_password_file;
+    ENSURE(!o->keystores_path || has_password, E_INPUT,
+           "--keystores-path: needs --keystores-passwords-path or --keystores-password-file");
+    ENSURE(!has_password || o->keystores_path, E_INPUT,
+           "--keystores-path: required with a keystores password option");
+    return RESULT_OK;
+}
+
+static must_check result check_slashing_protection(const struct signer_options *o)
+{
+    ENSURE(!o->slashing_protection_enabled || o->slashing_protection_db_path, E_INPUT,
+           "--slashing-protection-db-path: required: the file that remembers what was signed (made when "
+           "absent); only "
+           "--slashing-protection-enabled=false goes without");
+    return RESULT_OK;
+}
+
+static must_check result parse_global(struct signer_options *o, const char **ret_logging, int *ret_next,
+                                      int argc, char *const argv[])
+{
+    const struct option table[] = {
+        {"http-listen-host", OPTION_TEXT, &o->http_listen_host, "address to listen on (127.0.0.1)", 0, 0},
+        {"http-listen-port", OPTION_U32, &o->http_listen_port, "port to listen on; 0 picks a free one (9000)",
+         0, 65535},
+        {"http-host-allowlist", OPTION_TEXT, &o->http_host_allowlist,
+         "values of the Host header that are served, or * (localhost,127.0.0.1)", 0, 0},
+        {"idle-connection-timeout-seconds", OPTION_U32, &o->idle_connection_timeout_seconds,
+         "an idle connection is closed after this time (30)", 1, 86400},
+        {"data-path", OPTION_TEXT, &o->data_path, "folder in which web3signer.ports is written (none)", 0, 0},
+        {"key-config-path", OPTION_TEXT, &o->key_config_path,
+         "folder of key configuration files, *.yaml (./)", 0, 0},
+        {"key-store-path", OPTION_TEXT, &o->key_config_path, "the same by its old name", 0, 0},
+        {"logging", OPTION_TEXT, ret_logging, "OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL (INFO)", 0,
+         0},
+        {"tls-keystore-file", OPTION_TEXT, &o->tls_keystore_file, "PKCS#12 file: serve HTTPS with this key",
+         0, 0},
+        {"tls-keystore-password-file", OPTION_TEXT, &o->tls_keystore_password_file,
+         "file with the password of that file in its first line", 0, 0},
+        {"tls-allow-any-client", OPTION_FLAG, &o->tls_allow_any_client,
+         "serve TLS clients without a certificate (false)", 0, 0},
+    };
+    return options_parse(ret_next, table, ARRAY_LENGTH(table), usage, argc, argv);
+}
+
+static must_check result parse_eth2(struct signer_options *o, const char **ret_enabled, int *ret_next,
+                                    int argc, char *const argv[])
+{
+    const struct option table[] = {
+        {"network", OPTION_TEXT, &o->network,
+         "mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal, or a configuration YAML file (mainnet)",
+         0, 0},
+        {"slashing-protection-enabled", OPTION_TEXT, ret_enabled, "true or false (true)", 0, 0},
+        {"slashing-protection-db-path", OPTION_TEXT, &o->slashing_protection_db_path,
+         "SQLite file that remembers what was signed", 0, 0},
+        {"keystores-path", OPTION_TEXT, &o->keystores_path, "folder of EIP-2335 keystores, *.json", 0, 0},
+        {"keystores-passwords-path", OPTION_TEXT, &o->keystores_passwords_path,
+         "folder with a password file NAME.txt for each NAME.json", 0, 0},
+        {"keystores-password-file", OPTION_TEXT, &o->keystores_password_file, "one password for all of them",
+         0, 0},
+    };
+    return options_parse(ret_next, table, ARRAY_LENGTH(table), eth2_usage, argc, argv);
+}
+
+result signer_options_parse(struct signer_options *ret_options, int argc, char *const argv[])
+{
+    struct signer_options o = {.http_listen_host = "127.0.0.1",
+                               .http_listen_port = 9000,
+                               .http_host_allowlist = "localhost,127.0.0.1",
+                               .idle_connection_timeout_seconds = 30,
+                               .key_config_path = "./",
+                               .network = "mainnet"};
+    const char *logging = "INFO";
+    const char *enabled = "true";
+    int eth2, end;
+    TRY(parse_global(&o, &logging, &eth2, argc, argv));
+    ENSURE(eth2 < argc, E_INPUT, "eth2: this word is missing: nitro-signer [options] eth2 [eth2 options]");
+    ENSURE(strcmp(argv[eth2], "eth2") == 0, E_INPUT, "argument %d: expected the word eth2 or an option",
+           eth2);
+    TRY(parse_eth2(&o, &enabled, &end, argc - eth2, argv + eth2));
+    ENSURE(eth2 + end == argc, E_INPUT, "argument %d: unexpected; options of eth2 begin with --", eth2 + end);
+
+    TRY(parse_logging(&o.log_level, logging));
+    TRY(parse_boolean(&o.slashing_protection_enabled, "slashing-protection-enabled", enabled));
+    TRY(check_tls(&o));
+    TRY(check_keystores(&o));
+    TRY(check_slashing_protection(&o));
+    *ret_options = o;
+    return RESULT_OK;
+}

@@ -1,0 +1,33 @@
+/* signer_options.h - the command line of nitro-signer, in Web3Signer's names:
+ * nitro-signer [options] eth2 [eth2 options]. */
+#ifndef SIGNER_SIGNER_OPTIONS_H
+#define SIGNER_SIGNER_OPTIONS_H
+
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/result.h"
+
+struct signer_options {
+    const char *http_listen_host;
+    uint32_t http_listen_port;
+    const char *http_host_allowlist;
+    uint32_t idle_connection_timeout_seconds;
+    const char *data_path; /* NULL: none; so for each of the following */
+    const char *key_config_path;
+    const char *tls_keystore_file;
+    const char *tls_keystore_password_file;
+    bool tls_allow_any_client;
+    enum log_level log_level;
+    const char *network;
+    const char *slashing_protection_db_path;
+    bool slashing_protection_enabled;
+    const char *keystores_path;
+    const char *keystores_passwords_path;
+    const char *keystores_password_file;
+};
+
+/* E_INPUT names the option. --help and --version end the process with 0. */
+must_check result signer_options_parse(struct signer_options *ret_options, int argc, char *const argv[]);
+
+#endif

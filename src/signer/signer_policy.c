@@ -1,0 +1,63 @@
+/* signer_policy.c - options become the one document that keeper and front read.
+ *
+ * The store's path is made absolute here, because a measured document must not depend on
+ * the folder in which a program was started. */
+#include "signer_policy.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file_io.h"
+#include "eth2/eth2_config.h"
+
+enum { NETWORK_FILE_MAX = 1 << 20 };
+
+static must_check result network_from_file(struct eth2_network *ret_network, const char *path)
+{
+    AUTO(buffer) text = {0};
+    TRY(file_read(&text, path, NETWORK_FILE_MAX));
+    return eth2_network_from_yaml(ret_network, (const char *)text.data, text.length);
+}
+
+static must_check result find_network(struct eth2_network *ret_network, const char *name)
+{
+    result r = eth2_network_by_name(ret_network, name);
+    if (r.code == E_NOT_FOUND)
+        r = network_from_file(ret_network, name);
+    if (!r.code)
+        return r;
+    return error_prefix((result){E_INPUT}, "--network: neither a known name nor a usable configuration file");
+}
+
+static must_check result absolute_path(char *out, size_t out_capacity, const char *path)
+{
+    char for_folder[PATH_MAX], for_name[PATH_MAX], folder[PATH_MAX];
+    ENSURE(strlen(path) < PATH_MAX, E_INPUT, "the path is too long");
+    (void)snprintf(for_folder, sizeof for_folder, "%s", path);
+    (void)snprintf(for_name, sizeof for_name, "%s", path);
+    ENSURE(realpath(dirname(for_folder), folder), E_INPUT, "its folder: %s", strerror(errno));
+    const char *name = basename(for_name);
+    int length = snprintf(out, out_capacity, "sqlite:%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name);
+    ENSURE(length > 0 && (size_t)length < out_capacity, E_INPUT, "the path is too long");
+    return RESULT_OK;
+}
+
+result signer_policy(struct buffer *out, const struct signer_options *options)
+{
+    struct policy policy = {.slashing_protection = options->slashing_protection_enabled,
+                            .store = "none",
+                            .kms_key = "none",
+                            .region = "none",
+                            .log_level = options->log_level};
+    TRY(find_network(&policy.network, options->network));
+    if (options->slashing_protection_enabled) {
+        result r = absolute_path(policy.store, sizeof policy.store, options->slashing_protection_db_path);
+        if (r.code)
+            return error_prefix(r, "--slashing-protection-db-path");
+    }
+    return policy_format(out, &policy);
+}
