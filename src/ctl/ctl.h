@@ -1,0 +1,49 @@
+/* ctl.h - what the verbs of nitro-signer-ctl share. One file a verb; main.c has the table. */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include "base/buffer.h"
+#include "base/options.h"
+#include "base/secret.h"
+#include "eth2/eth2_network.h"
+
+/* One call of a verb: its arguments, argv[0] being the verb itself. */
+struct ctl_call {
+    int argc;
+    char *const *argv;
+    bool is_usage_error; /* out: the command line was wrong, and nothing was done */
+};
+
+/* Parses the options of a verb; num_operands words must follow them (*ret_operands points at the first).
+ * E_INPUT, marked as a usage error. */
+must_check result ctl_parse(struct ctl_call *call, const struct option *table, size_t num_options,
+                            const char *usage, int num_operands, char *const **ret_operands);
+/* For rules between options: a usage error that says that --name is required, unless value is set. */
+must_check result ctl_require(struct ctl_call *call, const void *value, const char *name);
+
+/* Opens the secure heap and gives it to jansson. Every verb that touches a secret calls it first. */
+must_check result ctl_secrets_open(void);
+
+/* A built-in network by name, else a configuration YAML file. */
+must_check result ctl_network(struct eth2_network *ret_network, const char *name_or_file);
+
+/* Writes a line "name text" to a descriptor that the caller was given for secrets. */
+must_check result ctl_reveal(int fd, const char *name, const char *text);
+
+/* Creates DIR/name if it is not there. */
+must_check result ctl_make_folder(const char *directory, const char *name);
+
+/* 2026-01-31T12:00:00Z */
+void ctl_now(char out[static 21]);
+
+must_check result ctl_keys_generate(struct ctl_call *call);
+must_check result ctl_tls_make(struct ctl_call *call);
+must_check result ctl_policy_make(struct ctl_call *call);
+must_check result ctl_policy_measure(struct ctl_call *call);
+must_check result ctl_key_policy(struct ctl_call *call);
+must_check result ctl_measure(struct ctl_call *call);
+must_check result ctl_status(struct ctl_call *call);
+must_check result ctl_attest_verify(struct ctl_call *call);
+must_check result ctl_sign_test(struct ctl_call *call);
+
+#endif

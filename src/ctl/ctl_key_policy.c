@@ -1,0 +1,117 @@
+/* ctl_key_policy.c - policy kms-key-policy: who may do what with the KMS key.
+ *
+ * One Allow with conditions is not enough: any other statement, or an IAM policy together with
+ * the account's default statement, would allow Decrypt without attestation. So there is a Deny,
+ * and a negated condition matches also where the key of the condition is absent. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "ctl.h"
+
+enum { PCR_LEN = 48, ARN_MAX = 512 };
+
+struct options {
+    const char *pcr0, *pcr16, *role, *encrypt_role, *admin;
+};
+
+static must_check result parse_options(struct options *o, struct ctl_call *call)
+{
+    *o = (struct options){0};
+    const struct option table[] = {
+        {"pcr0", OPTION_TEXT, &o->pcr0, "measurement of the image, 96 hexadecimal digits", 0, 0},
+        {"pcr16", OPTION_TEXT, &o->pcr16, "measurement of the policy document (policy measure)", 0, 0},
+        {"role", OPTION_TEXT, &o->role, "ARN of the instance's role, which may Decrypt under attestation", 0,
+         0},
+        {"encrypt-role", OPTION_TEXT, &o->encrypt_role, "ARN of the operator's role, which may Encrypt", 0,
+         0},
+        {"admin", OPTION_TEXT, &o->admin, "ARN that administers the key (none)", 0, 0},
+    };
+    char *const *none;
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl policy kms-key-policy [options]", 0,
+                  &none));
+    TRY(ctl_require(call, o->pcr0, "pcr0"));
+    TRY(ctl_require(call, o->pcr16, "pcr16"));
+    TRY(ctl_require(call, o->role, "role"));
+    return ctl_require(call, o->encrypt_role, "encrypt-role");
+}
+
+/* KMS compares with lower-case digits without 0x. */
+static must_check result check_pcr(const char *option, const char *text)
+{
+    uint8_t value[PCR_LEN];
+    result r = hex_decode(value, sizeof value, text, strlen(text));
+    ENSURE(r.code || strncmp(text, "0x", 2) != 0, E_INPUT, "--%s: without 0x", option);
+    return r.code ? error_prefix(r, "--%s", option) : r;
+}
+
+static must_check result check_arn(const char *option, const char *text)
+{
+    static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/+=,.@_-";
+    ENSURE(strncmp(text, "arn:aws", 7) == 0 && strlen(text) < ARN_MAX && text[strspn(text, allowed)] == 0,
+           E_INPUT, "--%s: must be an ARN", option);
+    return RESULT_OK;
+}
+
+static must_check result check(const struct options *o)
+{
+    TRY(check_pcr("pcr0", o->pcr0));
+    TRY(check_pcr("pcr16", o->pcr16));
+    TRY(check_arn("role", o->role));
+    TRY(check_arn("encrypt-role", o->encrypt_role));
+    return o->admin ? check_arn("admin", o->admin) : RESULT_OK;
+}
+
+static void print_admin(const char *admin)
+{
+    (void)printf("    {\n      \"Sid\": \"Administer\",\n      \"Effect\": \"Allow\",\n"
+                 "      \"Principal\": {\"AWS\": \"%s\"},\n"
+                 "      \"Action\": [\"kms:DescribeKey\", \"kms:GetKeyPolicy\", \"kms:PutKeyPolicy\", "
+                 "\"kms:EnableKeyRotation\",\n"
+                 "        \"kms:TagResource\", \"kms:ScheduleKeyDeletion\", \"kms:CancelKeyDeletion\"],\n"
+                 "      \"Resource\": \"*\"\n    },\n",
+                 admin);
+}
+
+static void print_statements(const struct options *o)
+{
+    (void)printf(
+        "    {\n      \"Sid\": \"EncryptOnly\",\n      \"Effect\": \"Allow\",\n"
+        "      \"Principal\": {\"AWS\": \"%s\"},\n"
+        "      \"Action\": [\"kms:Encrypt\", \"kms:DescribeKey\"],\n      \"Resource\": \"*\"\n    },\n",
+        o->encrypt_role);
+    (void)printf("    {\n      \"Sid\": \"DecryptInsideTheEnclave\",\n      \"Effect\": \"Allow\",\n"
+                 "      \"Principal\": {\"AWS\": \"%s\"},\n"
+                 "      \"Action\": \"kms:Decrypt\",\n      \"Resource\": \"*\",\n"
+                 "      \"Condition\": {\"StringEqualsIgnoreCase\": {\n"
+                 "        \"kms:RecipientAttestation:ImageSha384\": [\"%s\"],\n"
+                 "        \"kms:RecipientAttestation:PCR16\": [\"%s\"]}}\n    },\n",
+                 o->role, o->pcr0, o->pcr16);
+    /* Two statements: within one condition operator all keys must match, and either mismatch must deny. */
+    const char *const names[] = {"ImageSha384", "PCR16"};
+    const char *const values[] = {o->pcr0, o->pcr16};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        (void)printf("    {\n      \"Sid\": \"NobodyWithoutThis%s\",\n      \"Effect\": \"Deny\",\n"
+                     "      \"Principal\": \"*\",\n"
+                     "      \"Action\": [\"kms:Decrypt\", \"kms:GenerateDataKey*\", \"kms:ReEncryptFrom\"],\n"
+                     "      \"Resource\": \"*\",\n"
+                     "      \"Condition\": {\"StringNotEqualsIgnoreCase\": {\n"
+                     "        \"kms:RecipientAttestation:%s\": [\"%s\"]}}\n    }%s\n",
+                     names[i], names[i], values[i], i + 1 < ARRAY_LENGTH(names) ? "," : "");
+    }
+}
+
+result ctl_key_policy(struct ctl_call *call)
+{
+    struct options o;
+    TRY(parse_options(&o, call));
+    result r = check(&o);
+    call->is_usage_error = r.code != 0;
+    TRY(r);
+    (void)puts("{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [");
+    if (o.admin)
+        print_admin(o.admin);
+    print_statements(&o);
+    (void)puts("  ]\n}");
+    return RESULT_OK;
+}

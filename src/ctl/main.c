@@ -1,0 +1,74 @@
+/* main.c - nitro-signer-ctl, the operator's tool: the table of verbs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/process_limits.h"
+#include "base/version.h"
+#include "ctl.h"
+
+static const struct {
+    const char *first, *second; /* second NULL: a verb of one word */
+    result (*run)(struct ctl_call *call);
+    const char *help;
+} verbs[] = {
+    {"keys", "generate", ctl_keys_generate,
+     "make a mnemonic and validator keys, encrypt them with KMS, write key items"},
+    {"tls", "make", ctl_tls_make,
+     "make the signer's TLS key and certificate, encrypt them, write a TLS item"},
+    {"policy", "make", ctl_policy_make, "print the policy document for a network, a store and a KMS key"},
+    {"policy", "measure", ctl_policy_measure, "print PCR16 of a policy document"},
+    {"policy", "kms-key-policy", ctl_key_policy,
+     "print the KMS key policy that admits one image and one policy"},
+    {"measure", NULL, ctl_measure, "print PCR0 of executables as devcloud measures them"},
+    {"status", NULL, ctl_status, "ask the control port how the signer is"},
+    {"attest", "verify", ctl_attest_verify, "ask for an attestation document and verify it"},
+    {"sign-test", NULL, ctl_sign_test, "have one message of every type signed and verify the signatures"},
+};
+
+static int print_help(void)
+{
+    (void)puts("usage: nitro-signer-ctl VERB [options]; VERB --help lists the options of one\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++) {
+        const char *second = verbs[i].second ? verbs[i].second : "";
+        (void)printf("  %-7s %-15s %s\n", strcmp(second, "") == 0 ? "" : verbs[i].first,
+                     strcmp(second, "") == 0 ? verbs[i].first : second, verbs[i].help);
+    }
+    return 0;
+}
+
+/* Index of the verb that the arguments name, or the number of verbs; *ret_words says how many words it took.
+ */
+static size_t find(int argc, char *const argv[], int *ret_words)
+{
+    size_t i = 0;
+    for (; i < ARRAY_LENGTH(verbs); i++) {
+        *ret_words = verbs[i].second ? 2 : 1;
+        if (argc > *ret_words && strcmp(argv[1], verbs[i].first) == 0 &&
+            (!verbs[i].second || strcmp(argv[2], verbs[i].second) == 0))
+            break;
+    }
+    return i;
+}
+
+int main(int argc, char *argv[])
+{
+    log_open("nitro-signer-ctl", LOG_LEVEL_INFO);
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return print_help();
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts("nitro-signer " NITRO_SIGNER_VERSION) < 0;
+    int words = 0;
+    size_t i = find(argc, argv, &words);
+    if (i == ARRAY_LENGTH(verbs)) {
+        log_error("there is no such verb (see --help)");
+        return PROGRAM_EXIT_USAGE;
+    }
+    struct ctl_call call = {.argc = argc - words, .argv = argv + words};
+    result r = process_harden();
+    if (!r.code)
+        r = verbs[i].run(&call);
+    if (r.code)
+        log_error("%s", error_text());
+    return call.is_usage_error ? PROGRAM_EXIT_USAGE : r.code ? 1 : 0;
+}
