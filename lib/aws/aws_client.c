@@ -105,22 +105,31 @@ static must_check result set_endpoint(struct aws_client *client, const char *end
     return RESULT_OK;
 }
 
-static must_check result set_authorities(struct aws_client *client, const char *ca_file)
+result aws_authorities_read(struct buffer *out, const char *ca_file)
 {
     const char *path = ca_file;
-    if (!path) {
-        (void)curl_easy_getinfo(client->curl, CURLINFO_CAINFO, &path);
-        ENSURE(path, E_INPUT, "CA file: this system has no default; name one");
+    CURL *curl = path ? NULL : curl_easy_init();
+    if (curl)
+        (void)curl_easy_getinfo(curl, CURLINFO_CAINFO, &path);
+    result r =
+        path ? file_read(out, path, CA_FILE_MAX) : error_set(E_NOT_FOUND, "this system has none; name one");
+    curl_easy_cleanup(curl);
+    return r.code ? error_prefix(r, "CA file") : r;
+}
+
+static must_check result set_authorities(struct aws_client *client, const struct aws_client_config *config)
+{
+    AUTO(buffer) read_now = {0};
+    const struct buffer *ca_pem = config->ca_pem;
+    if (!ca_pem) {
+        TRY(aws_authorities_read(&read_now, config->ca_file));
+        ca_pem = &read_now;
     }
-    AUTO(buffer) pem = {0};
-    result r = file_read(&pem, path, CA_FILE_MAX);
-    if (r.code)
-        return error_prefix(r, "CA file");
-    struct curl_blob blob = {.data = pem.data, .len = pem.length, .flags = CURL_BLOB_COPY};
+    struct curl_blob blob = {.data = ca_pem->data, .len = ca_pem->length, .flags = CURL_BLOB_COPY};
     CURLcode code = curl_easy_setopt(client->curl, CURLOPT_CAINFO_BLOB, &blob);
     if (!code)
         code = curl_easy_setopt(client->curl, CURLOPT_CAPATH, NULL);
-    ENSURE(!code, E_MEMORY, "CA file: %s", curl_easy_strerror(code));
+    ENSURE(!code, E_MEMORY, "certificate authorities: %s", curl_easy_strerror(code));
     return RESULT_OK;
 }
 
@@ -164,7 +173,7 @@ result aws_client_open(struct aws_client **ret_client, const struct aws_client_c
     ENSURE(client->curl, E_MEMORY, "out of memory for libcurl");
     TRY(set_endpoint(client, config->endpoint));
     TRY(set_options(client, config));
-    TRY(set_authorities(client, config->ca_file));
+    TRY(set_authorities(client, config));
     if (config->via)
         TRY(aws_connect_through(&client->connect, client->curl, config->via, config->connect_timeout_ms));
     *ret_client = TAKE(client);

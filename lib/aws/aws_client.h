@@ -23,6 +23,7 @@ struct aws_client_config {
     const char *service;           /* kms: the signing name */
     const struct net_address *via; /* where to connect instead; NULL: the endpoint itself, by DNS */
     const char *ca_file;           /* PEM of the only certificate authorities trusted; NULL: the system's */
+    const struct buffer *ca_pem;   /* the same, read before by aws_authorities_read; NULL: ca_file is read */
     int connect_timeout_ms;
     int attempt_timeout_ms; /* whole exchange, connection included */
     unsigned attempts; /* at least 1; throttling, 5xx and lost connections are tried again with full jitter */
@@ -33,8 +34,11 @@ struct aws_client_config {
  * carry plaintext. */
 must_check result aws_library_open(void);
 
-/* Reads the CA file now, so that a sandbox may close the file system later. E_INPUT names what is wrong with
- * the configuration. */
+/* Appends the PEM of the certificate authorities in ca_file, or of the system's when it is NULL: once, at the
+ * start, so that a sandbox may close the file system before the first client is opened. */
+must_check result aws_authorities_read(struct buffer *out, const char *ca_file);
+
+/* E_INPUT names what is wrong with the configuration. */
 must_check result aws_client_open(struct aws_client **ret_client, const struct aws_client_config *config);
 void aws_client_close(struct aws_client *client);
 

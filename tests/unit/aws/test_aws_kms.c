@@ -21,6 +21,7 @@
             "\"EncryptionAlgorithm\":\"SYMMETRIC_DEFAULT\",\"Unknown\":{\"a\":[1]}}"
 
 static struct scripted_server server;
+static struct buffer ca_pem;
 
 static struct aws_client_config config(void)
 {
@@ -28,7 +29,7 @@ static struct aws_client_config config(void)
                                       .region = "us-east-1",
                                       .service = "kms",
                                       .via = &server.address,
-                                      .ca_file = server.ca_path,
+                                      .ca_pem = &ca_pem,
                                       .connect_timeout_ms = 5000,
                                       .attempt_timeout_ms = 5000,
                                       .attempts = 3,
@@ -283,7 +284,9 @@ static void only_the_endpoint_with_a_trusted_certificate_is_spoken_to(void **sta
     assert_int_equal(server.request.length, 0);
 
     settings = config();
-    settings.ca_file = NULL; /* the system's authorities do not know it */
+    AUTO(buffer) of_system = {0};
+    assert_ok(aws_authorities_read(&of_system, NULL));
+    settings.ca_pem = &of_system; /* they do not know it */
     scripted_server_begin(&server, &good, 1);
     assert_fails(E_AUTH, decrypt_with(&settings, &envelope));
     scripted_server_end(&server);
@@ -328,9 +331,8 @@ static void configuration_mistakes_are_named(void **state)
             fail_msg("%s: %s", bad[i], error_text());
     }
     struct aws_client_config settings = config();
-    settings.ca_file = "/nonexistent/ca.pem";
-    assert_fails(E_NOT_FOUND, decrypt_with(&settings, &envelope));
-    settings = config();
+    assert_fails(E_NOT_FOUND, aws_authorities_read(&envelope, "/nonexistent/ca.pem"));
+    assert_error_names("CA file");
     struct net_address nowhere = {.family = NET_UNIX, .host = "/nonexistent/socket"};
     settings.via = &nowhere;
     assert_fails(E_IO, decrypt_with(&settings, &envelope));
@@ -376,13 +378,14 @@ static int open_server(void **state)
 {
     (void)state;
     scripted_server_open(&server, HOST);
-    return 0;
+    return aws_authorities_read(&ca_pem, server.ca_path).code;
 }
 
 static int close_server(void **state)
 {
     (void)state;
     scripted_server_close(&server);
+    buffer_cleanup(&ca_pem);
     return 0;
 }
 
