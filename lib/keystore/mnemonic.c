@@ -36,7 +36,7 @@ static unsigned word_at(const uint8_t *bits, size_t index)
 {
     unsigned word = 0;
     for (size_t bit = index * WORD_BITS; bit < (index + 1) * WORD_BITS; bit++)
-        word = word << 1 | (bits[bit / 8] >> (7 - bit % 8) & 1u);
+        word = word << 1 | ((unsigned)bits[bit / 8] >> (7 - bit % 8) & 1u);
     return word;
 }
 
