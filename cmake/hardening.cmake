@@ -16,7 +16,12 @@ if(NS_SANITIZE)
 elseif(NOT NS_COVERAGE)
   add_compile_definitions($<$<CONFIG:Release>:_FORTIFY_SOURCE=3>)
   # Only in release builds: elsewhere valgrind and MSan must still see an uninitialised read.
-  add_compile_options($<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:C>>:-ftrivial-auto-var-init=zero>)
+  # clang 14 has it only behind a flag that says so of itself; gcc 12 and clang 16 have it.
+  include(CheckCCompilerFlag)
+  check_c_compiler_flag(-ftrivial-auto-var-init=zero NS_HAS_ZEROED_VARIABLES)
+  if(NS_HAS_ZEROED_VARIABLES)
+    add_compile_options($<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:C>>:-ftrivial-auto-var-init=zero>)
+  endif()
 endif()
 if(NS_COVERAGE)
   add_compile_options(--coverage)

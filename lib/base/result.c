@@ -20,7 +20,7 @@ result error_set(enum error_code code, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return (result){code};
+    return (result){(int)code};
 }
 
 result error_prefix(result failed, const char *format, ...)

@@ -1,7 +1,9 @@
 /* loader_sandbox.c - a seccomp filter that lists what is allowed, one system call and one reason
- * a line. What is not listed fails with EPERM instead of killing the process: a libc update that
- * tries a new call first and falls back must not take the keys down. clone3 fails with ENOSYS,
- * because its flags are behind a pointer where no filter sees them; glibc then uses clone. */
+ * a line. What is not listed fails with EPERM: a libc update that tries a new call first and
+ * falls back must not take the keys down. What only an intruder would call kills, so that the
+ * load visibly fails. Rejected: base/process_sandbox.h, whose rules do not look at arguments;
+ * here clone must make threads and no processes, and openat must not write. clone3 fails with
+ * ENOSYS, because its flags are behind a pointer where no filter sees them; glibc then uses clone. */
 #include "loader_sandbox.h"
 
 #include <errno.h>
@@ -51,10 +53,21 @@ static const int allowed_for_files[] = {
     SCMP_SYS(fcntl),      /* opendir sets close-on-exec */
 };
 
-static must_check result allow_list(scmp_filter_ctx filter, const int *calls, size_t num_calls)
+static const int deadly[] = {
+    SCMP_SYS(execve),            /* starting a program */
+    SCMP_SYS(execveat),          /* the same */
+    SCMP_SYS(ptrace),            /* another process's memory */
+    SCMP_SYS(process_vm_readv),  /* the same */
+    SCMP_SYS(process_vm_writev), /* the same */
+    SCMP_SYS(bpf),               /* kernel code */
+    SCMP_SYS(userfaultfd),       /* kernel exploits */
+    SCMP_SYS(keyctl),            /* kernel exploits */
+};
+
+static must_check result add_list(scmp_filter_ctx filter, const int *calls, size_t num_calls, uint32_t action)
 {
     for (size_t i = 0; i < num_calls; i++) {
-        int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+        int failed = seccomp_rule_add(filter, action, calls[i], 0);
         ENSURE(!failed, E_IO, "seccomp rule: %s", strerror(-failed));
     }
     return RESULT_OK;
@@ -78,12 +91,13 @@ static must_check result allow_open_for_reading(scmp_filter_ctx filter)
     int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
                                   SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
     ENSURE(!failed, E_IO, "seccomp rule: %s", strerror(-failed));
-    return allow_list(filter, allowed_for_files, ARRAY_LENGTH(allowed_for_files));
+    return add_list(filter, allowed_for_files, ARRAY_LENGTH(allowed_for_files), SCMP_ACT_ALLOW);
 }
 
 static must_check result build(scmp_filter_ctx filter, enum loader_sandbox mode)
 {
-    TRY(allow_list(filter, allowed, ARRAY_LENGTH(allowed)));
+    TRY(add_list(filter, deadly, ARRAY_LENGTH(deadly), SCMP_ACT_KILL_PROCESS));
+    TRY(add_list(filter, allowed, ARRAY_LENGTH(allowed), SCMP_ACT_ALLOW));
     TRY(allow_threads(filter));
     switch (mode) {
     case LOADER_SANDBOX_RECORDS:

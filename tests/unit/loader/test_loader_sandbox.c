@@ -126,7 +126,9 @@ static int write_to_log(void)
     return outcome_of(write(STDERR_FILENO, "", 0));
 }
 
-/* The attempt's outcome behind the filter. */
+enum { KILLED = 254 };
+
+/* The attempt's outcome behind the filter; KILLED when the filter ended the process. */
 static int behind(enum loader_sandbox mode, attempt try)
 {
     pid_t child = fork();
@@ -138,6 +140,8 @@ static int behind(enum loader_sandbox mode, attempt try)
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        return KILLED;
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
@@ -145,15 +149,26 @@ static int behind(enum loader_sandbox mode, attempt try)
 static void both_modes_deny(void **state)
 {
     (void)state;
-    static const attempt denied[] = {open_socket, open_local_socket,     execute,        fork_process,
-                                     trace,       read_memory_of_parent, signal_parent,  open_for_writing,
-                                     create_file, remove_file,           become_dumpable};
+    static const attempt denied[] = {open_socket,      open_local_socket, fork_process, signal_parent,
+                                     open_for_writing, create_file,       remove_file,  become_dumpable};
     if (!FILTERED)
         skip();
     for (size_t i = 0; i < ARRAY_LENGTH(denied); i++) {
         if (behind(LOADER_SANDBOX_RECORDS, denied[i]) != EPERM ||
             behind(LOADER_SANDBOX_FILES, denied[i]) != EPERM)
             fail_msg("attempt %zu was not denied", i);
+    }
+}
+
+static void what_only_an_intruder_does_is_deadly(void **state)
+{
+    (void)state;
+    static const attempt deadly[] = {execute, trace, read_memory_of_parent};
+    if (!FILTERED)
+        skip();
+    for (size_t i = 0; i < ARRAY_LENGTH(deadly); i++) {
+        assert_int_equal(behind(LOADER_SANDBOX_RECORDS, deadly[i]), KILLED);
+        assert_int_equal(behind(LOADER_SANDBOX_FILES, deadly[i]), KILLED);
     }
 }
 
@@ -180,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_modes_deny),
+        cmocka_unit_test(what_only_an_intruder_does_is_deadly),
         cmocka_unit_test(only_files_mode_opens_files),
         cmocka_unit_test(both_modes_leave_what_the_work_needs),
     };
