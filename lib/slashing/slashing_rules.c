@@ -116,3 +116,33 @@ enum slashing_verdict slashing_decide(struct slashing_record *ret_next, const st
     *ret_next = next; /* each refusal leaves it as the record was */
     return verdict;
 }
+
+static bool covers_block(const struct slashing_record *later, const struct slashing_record *earlier)
+{
+    if (!earlier->has_block)
+        return true;
+    if (!later->has_block || later->block_slot < earlier->block_slot)
+        return false;
+    if (later->block_slot > earlier->block_slot || !later->block_has_root)
+        return true;
+    return earlier->block_has_root && memcmp(later->block_root, earlier->block_root, 32) == 0;
+}
+
+static bool covers_attestation(const struct slashing_record *later, const struct slashing_record *earlier)
+{
+    if (!earlier->has_attestation)
+        return true;
+    if (!later->has_attestation || later->source_epoch < earlier->source_epoch ||
+        later->target_epoch < earlier->target_epoch)
+        return false;
+    if (later->target_epoch > earlier->target_epoch || !later->attestation_has_root)
+        return true;
+    return earlier->attestation_has_root && later->source_epoch == earlier->source_epoch &&
+           memcmp(later->attestation_root, earlier->attestation_root, 32) == 0;
+}
+
+bool slashing_covers(const struct slashing_record *later, const struct slashing_record *earlier)
+{
+    return (later->disabled || !earlier->disabled) && covers_block(later, earlier) &&
+           covers_attestation(later, earlier);
+}

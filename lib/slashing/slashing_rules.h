@@ -49,4 +49,8 @@ const char *slashing_verdict_name(enum slashing_verdict verdict);
 enum slashing_verdict slashing_decide(struct slashing_record *ret_next, const struct slashing_record *record,
                                       const struct eth2_order *order, const uint8_t signing_root[static 32]);
 
+/* Whether later refuses everything that earlier refuses: a record read from a store must cover the one that
+ * was last known of it. */
+bool slashing_covers(const struct slashing_record *later, const struct slashing_record *earlier);
+
 #endif

@@ -145,6 +145,66 @@ static void no_run_signs_two_conflicting_votes(void **state)
     }
 }
 
+static struct slashing_record random_record(void)
+{
+    struct slashing_record r = {.disabled = random() % 8 == 0};
+    r.has_block = random() % 4 != 0;
+    r.block_slot = r.has_block ? (uint64_t)random() % 3 : 0;
+    r.block_has_root = r.has_block && random() % 3 != 0;
+    r.block_root[0] = r.block_has_root && random() % 2;
+    r.has_attestation = random() % 4 != 0;
+    r.source_epoch = r.has_attestation ? (uint64_t)random() % 3 : 0;
+    r.target_epoch = r.has_attestation ? (uint64_t)random() % 3 : 0;
+    r.attestation_has_root = r.has_attestation && random() % 3 != 0;
+    r.attestation_root[0] = r.attestation_has_root && random() % 2;
+    return r;
+}
+
+/* Every order there is over small numbers, put to both records. */
+static bool refuses_all_that(const struct slashing_record *later, const struct slashing_record *earlier)
+{
+    struct slashing_record next;
+    for (uint8_t root = 0; root < 2; root++) {
+        uint8_t signing_root[32] = {root};
+        for (uint64_t a = 0; a < 5; a++) {
+            struct eth2_order order = block(a);
+            if (slashing_allows(slashing_decide(&next, later, &order, signing_root)) &&
+                !slashing_allows(slashing_decide(&next, earlier, &order, signing_root)))
+                return false;
+            for (uint64_t b = 0; b < 5; b++) {
+                order = vote(a, b);
+                if (slashing_allows(slashing_decide(&next, later, &order, signing_root)) &&
+                    !slashing_allows(slashing_decide(&next, earlier, &order, signing_root)))
+                    return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void covering_means_refusing_as_much(void **state)
+{
+    (void)state;
+    srandom(17);
+    int covering = 0;
+    for (int round = 0; round < 50000; round++) {
+        struct slashing_record a = random_record(), b = random_record(), next;
+        if (slashing_covers(&a, &b)) {
+            covering++;
+            assert_true(refuses_all_that(&a, &b));
+        }
+        assert_true(slashing_covers(&a, &a));
+        struct eth2_order order =
+            round % 2 ? block((uint64_t)random() % 4) : vote((uint64_t)random() % 4, (uint64_t)random() % 4);
+        (void)slashing_decide(&next, &a, &order, root_a);
+        assert_true(slashing_covers(&next, &a));
+    }
+    assert_true(covering > 100);
+    struct slashing_record low = {.has_block = true, .block_slot = 3},
+                           high = {.has_block = true, .block_slot = 4};
+    assert_false(slashing_covers(&low, &high));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_disabled_validator_signs_nothing_slashable),
         cmocka_unit_test(other_kinds_are_not_judged),
         cmocka_unit_test(verdicts_have_names_and_sides),
+        cmocka_unit_test(covering_means_refusing_as_much),
         cmocka_unit_test(no_run_signs_two_conflicting_votes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,102 @@
+/* keeper.h - nitro-signer-keeper: the process that holds the validators' keys and signs.
+ *
+ * One thread, one loop, four peers (PROTOCOL.ipc). main.c turns the loop; keeper_dispatch.c knows
+ * which message is permitted when and parses it; what it then asks for is done in keeper_states.c
+ * (policy, states, reports), keeper_attest.c (NSM), keeper_load.c (keys in) and keeper_sign.c (the
+ * gate).
+ */
+#ifndef KEEPER_KEEPER_H
+#define KEEPER_KEEPER_H
+
+#include <openssl/evp.h>
+
+#include "base/log.h"
+#include "keeper_channel.h"
+#include "keeper_keys.h"
+#include "keeper_store.h"
+#include "nitro/nitro_nsm.h"
+#include "policy/policy.h"
+
+/* One load at a time, from LOAD_BEGIN until its result. */
+struct keeper_load {
+    bool failed;            /* and the courier has yet to end */
+    bool sent_all;          /* the courier's LOAD_END was passed on; files mode: from the start */
+    bool listening_awaited; /* complete; the front has yet to listen */
+    uint32_t num_records, num_keys, num_failed;
+    struct keeper_keys *keys; /* the set to be */
+    struct secret tls;        /* a whole TLS packet for the front */
+    struct buffer certificates;
+    char why[IPC_TEXT_MAX + 1];
+};
+
+struct keeper {
+    bool standalone;
+    const char *nsm_address;
+    enum log_level log_level;
+    enum ipc_keeper_state state;
+    bool ended; /* leave the loop, with this exit status */
+    int exit_status;
+
+    struct keeper_channel supervisor, front, courier, loader;
+
+    uint8_t policy_text[IPC_POLICY_MAX];
+    uint32_t policy_len; /* 0: none yet */
+    struct policy policy;
+
+    struct nsm nsm;
+    uint8_t pcr0[NSM_PCR_LEN], pcr16[NSM_PCR_LEN];
+    EVP_PKEY *recipient_key;
+
+    struct keeper_store store;
+    struct keeper_batch batch;
+    struct keeper_keys *keys;   /* being served; NULL before the first load */
+    struct buffer certificates; /* being served, DER; empty without TLS */
+    struct keeper_load load;
+    uint32_t num_failed, port;
+    uint64_t probe_at_ns;
+
+    struct secret incoming;           /* one packet, in the secure heap: it may be a key */
+    uint8_t outgoing[IPC_PACKET_MAX]; /* never a secret */
+};
+
+/* A packer over k->outgoing, and the sending of what was packed there. */
+struct packer keeper_pack(struct keeper *k);
+void keeper_send(struct keeper_channel *channel, const struct packer *packed);
+
+/* keeper_states.c */
+void keeper_set_state(struct keeper *k, enum ipc_keeper_state state);
+void keeper_report_health(struct keeper *k);
+void keeper_end(struct keeper *k, int exit_status);
+/* Leaves FAILED as the only state when the store is beyond repair; reports changes of its health. */
+void keeper_after_store_use(struct keeper *k, bool was_ok);
+must_check result keeper_take_policy(struct keeper *k, struct ipc_bytes text);
+void keeper_answer_policy(struct keeper *k, struct ipc_bytes text);
+void keeper_answer_status(struct keeper *k);
+/* Sends the front all it needs and asks it to listen; or, on a reload, what changed. */
+void keeper_tell_front(struct keeper *k, const struct secret *tls, bool first);
+void keeper_front_listens(struct keeper *k, uint32_t port);
+
+/* keeper_attest.c */
+must_check result keeper_attest_open(struct keeper *k);
+/* Extends PCR16 with the policy and locks it, or finds that done; makes the recipient key. */
+must_check result keeper_attest_measure(struct keeper *k, struct ipc_bytes policy_text);
+void keeper_attest(struct keeper *k, const struct ipc_attest *wanted);
+/* The recipient key as PKCS#8 DER. */
+must_check result keeper_attest_export_key(struct secret *ret_der, const struct keeper *k);
+
+/* keeper_load.c */
+void keeper_load_begin(struct keeper *k, bool add);
+void keeper_load_record(struct keeper *k, const struct ipc_record *record);
+must_check result keeper_load_records_end(struct keeper *k, uint32_t num_records);
+void keeper_load_abort(struct keeper *k);
+must_check result keeper_load_key(struct keeper *k, const struct ipc_loaded_key *key);
+must_check result keeper_load_tls(struct keeper *k, const struct ipc_tls *tls);
+void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed *failed);
+must_check result keeper_load_loader_end(struct keeper *k, uint32_t num_keys, uint32_t num_failed);
+/* The load cannot succeed any more; the loader is let go. */
+void keeper_load_fail(struct keeper *k, const char *why);
+/* Answers LOAD_BEGIN and leaves LOAD. */
+void keeper_load_finish(struct keeper *k, bool ok);
+void keeper_load_cleanup(struct keeper_load *load);
+
+#endif

@@ -1,0 +1,214 @@
+/* keeper_dispatch.c - the table: which message is permitted from whom, when, and who handles it.
+ *
+ * A row of the table is a row of PROTOCOL.ipc section 1. Handlers take a message apart completely
+ * and then call the function that acts on it. There is no other way in. */
+#include "keeper_dispatch.h"
+
+#include "keeper_sign.h"
+
+enum {
+    WAIT = 1 << IPC_WAIT_STATE,
+    ATTEST = 1 << IPC_ATTEST_STATE,
+    LOAD = 1 << IPC_LOAD_STATE,
+    SERVE = 1 << IPC_SERVE_STATE,
+    FAILED = 1 << IPC_FAILED_STATE,
+    RELOAD = 1 << 6, /* LOAD, and the old keys serve */
+    ANY = WAIT | ATTEST | LOAD | SERVE | FAILED
+};
+
+enum peer { SUPERVISOR, FRONT, COURIER, LOADER };
+
+static must_check result on_supervisor_policy(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_bytes text;
+    TRY(ipc_take_bytes_message(&text, m, IPC_POLICY_MAX));
+    ENSURE(k->standalone, E_STATE, "a policy from the supervisor is for the stand-alone signer");
+    if (keeper_take_policy(k, text).code) {
+        log_error("%s", error_text());
+        keeper_end(k, 1);
+        return RESULT_OK;
+    }
+    keeper_load_begin(k, false);
+    return RESULT_OK;
+}
+
+static must_check result on_courier_policy(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_bytes text;
+    TRY(ipc_take_bytes_message(&text, m, IPC_POLICY_MAX));
+    keeper_answer_policy(k, text);
+    return RESULT_OK;
+}
+
+static must_check result on_listening(struct keeper *k, struct ipc_message *m)
+{
+    uint32_t port;
+    TRY(ipc_take_listening(&port, m));
+    keeper_front_listens(k, port);
+    return RESULT_OK;
+}
+
+static void send_answers(struct keeper *k, const struct ipc_answer *answers, uint32_t num_answers)
+{
+    struct packer p = keeper_pack(k);
+    ipc_begin(&p, IPC_SIGNED, num_answers);
+    for (uint32_t i = 0; i < num_answers; i++)
+        ipc_pack_answer(&p, &answers[i]);
+    keeper_send(&k->front, &p);
+}
+
+static must_check result on_sign(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_order orders[IPC_BATCH_MAX];
+    struct ipc_answer answers[IPC_BATCH_MAX];
+    uint32_t num_orders = m->count;
+    for (uint32_t i = 0; i < num_orders; i++)
+        TRY(ipc_take_order(&orders[i], &m->body));
+    TRY(cursor_end(&m->body));
+    bool was_ok = k->store.ok;
+    keeper_sign(k, answers, orders, num_orders);
+    send_answers(k, answers, num_orders);
+    keeper_after_store_use(k, was_ok);
+    return RESULT_OK;
+}
+
+static must_check result on_attest(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_attest attest;
+    TRY(ipc_take_attest(&attest, m));
+    keeper_attest(k, &attest);
+    return RESULT_OK;
+}
+
+static must_check result on_load_begin(struct keeper *k, struct ipc_message *m)
+{
+    bool add;
+    TRY(ipc_take_load_begin(&add, m));
+    keeper_load_begin(k, add);
+    return RESULT_OK;
+}
+
+static must_check result on_record(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_record record;
+    TRY(ipc_take_record(&record, m));
+    ENSURE(!k->load.sent_all, E_STATE, "a record after the end of the records");
+    keeper_load_record(k, &record);
+    return RESULT_OK;
+}
+
+static must_check result on_load_end(struct keeper *k, struct ipc_message *m)
+{
+    uint32_t records;
+    TRY(ipc_take_load_end(&records, m));
+    return keeper_load_records_end(k, records);
+}
+
+static must_check result on_load_abort(struct keeper *k, struct ipc_message *m)
+{
+    TRY(ipc_take_empty(m));
+    keeper_load_abort(k);
+    return RESULT_OK;
+}
+
+static must_check result on_status_wanted(struct keeper *k, struct ipc_message *m)
+{
+    TRY(ipc_take_empty(m));
+    keeper_answer_status(k);
+    return RESULT_OK;
+}
+
+static must_check result on_key(struct keeper *k, struct ipc_message *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct ipc_loaded_key key;
+        TRY(ipc_take_loaded_key(&key, &m->body));
+        TRY(keeper_load_key(k, &key));
+    }
+    return cursor_end(&m->body);
+}
+
+static must_check result on_tls(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_tls tls;
+    TRY(ipc_take_tls(&tls, m));
+    return keeper_load_tls(k, &tls);
+}
+
+static must_check result on_record_failed(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_record_failed failed;
+    TRY(ipc_take_record_failed(&failed, m));
+    keeper_load_record_failed(k, &failed);
+    return RESULT_OK;
+}
+
+static must_check result on_loader_end(struct keeper *k, struct ipc_message *m)
+{
+    uint32_t keys, failed;
+    TRY(ipc_take_loader_end(&keys, &failed, m));
+    return keeper_load_loader_end(k, keys, failed);
+}
+
+static const struct rule {
+    enum ipc_type type;
+    enum peer from;
+    unsigned states;
+    result (*handle)(struct keeper *k, struct ipc_message *m);
+} rules[] = {
+    {IPC_POLICY, SUPERVISOR, WAIT, on_supervisor_policy},
+    {IPC_POLICY, COURIER, WAIT | ATTEST, on_courier_policy},
+    {IPC_LISTENING, FRONT, LOAD | SERVE, on_listening},
+    {IPC_SIGN, FRONT, SERVE | RELOAD | FAILED, on_sign},
+    {IPC_ATTEST, COURIER, ATTEST | LOAD | SERVE, on_attest},
+    {IPC_LOAD_BEGIN, COURIER, ATTEST | SERVE, on_load_begin},
+    {IPC_RECORD, COURIER, LOAD, on_record},
+    {IPC_LOAD_END, COURIER, LOAD, on_load_end},
+    {IPC_LOAD_ABORT, COURIER, LOAD, on_load_abort},
+    {IPC_STATUS_WANTED, COURIER, ANY, on_status_wanted},
+    {IPC_KEY, LOADER, LOAD, on_key},
+    {IPC_TLS, LOADER, LOAD, on_tls},
+    {IPC_RECORD_FAILED, LOADER, LOAD, on_record_failed},
+    {IPC_LOAD_END, LOADER, LOAD, on_loader_end},
+};
+
+static unsigned states_now(const struct keeper *k)
+{
+    bool reload = k->state == IPC_LOAD_STATE && k->keys && !k->load.listening_awaited;
+    return 1u << k->state | (reload ? RELOAD : 0u);
+}
+
+static enum peer peer_of(const struct keeper *k, const struct keeper_channel *channel)
+{
+    if (channel == &k->supervisor)
+        return SUPERVISOR;
+    if (channel == &k->front)
+        return FRONT;
+    return channel == &k->courier ? COURIER : LOADER;
+}
+
+static must_check result act(struct keeper *k, const struct keeper_channel *channel, size_t packet_len)
+{
+    struct ipc_message m;
+    TRY(ipc_open(&m, k->incoming.data, packet_len));
+    for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
+        if (rules[i].type != m.type || rules[i].from != peer_of(k, channel))
+            continue;
+        ENSURE(rules[i].states & states_now(k), E_STATE, "message 0x%04x is not permitted in state %d",
+               m.type, (int)k->state);
+        return rules[i].handle(k, &m);
+    }
+    FAIL(E_STATE, "message 0x%04x is never permitted here", m.type);
+}
+
+void keeper_dispatch(struct keeper *k, struct keeper_channel *channel)
+{
+    size_t packet_len = 0;
+    result r = ipc_receive(channel->fd, k->incoming.data, &packet_len, NULL);
+    if (!r.code)
+        r = act(k, channel, packet_len);
+    if (channel == &k->loader || r.code)
+        secret_wipe(k->incoming.data, k->incoming.length);
+    if (r.code)
+        keeper_channel_break(channel, r);
+}

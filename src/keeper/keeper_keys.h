@@ -1,0 +1,39 @@
+/* keeper_keys.h - the validators' secret keys and what is remembered of each validator. */
+#ifndef KEEPER_KEYS_H
+#define KEEPER_KEYS_H
+
+#include "bls/bls.h"
+#include "slashing/slashing_rules.h"
+
+struct keeper_key {
+    uint8_t pubkey[BLS_PUBKEY_LEN];
+    struct slashing_record record; /* as last made durable, or about to be within a batch */
+    bool record_known;             /* false: the store must be asked before anything slashable */
+    size_t pending;                /* within a batch: 1 + index of its latest advance; else 0 */
+    uint32_t index;                /* where the secret is */
+};
+
+struct keeper_keys; /* a set; opaque */
+
+must_check result keeper_keys_new(struct keeper_keys **ret_keys);
+/* Wipes. NULL is fine. */
+void keeper_keys_free(struct keeper_keys *keys);
+
+/* Adds a key; of two with the same public key the first stays (*ret_added false). E_MISMATCH when pubkey is
+ * not the secret's, E_INPUT for an impossible secret, E_MEMORY when the secure heap is full. */
+must_check result keeper_keys_add(struct keeper_keys *keys, bool *ret_added,
+                                  const uint8_t secret[static BLS_SECRET_LEN],
+                                  const uint8_t pubkey[static BLS_PUBKEY_LEN]);
+/* Adds every key of another set, records included. */
+must_check result keeper_keys_add_all(struct keeper_keys *keys, struct keeper_keys *from);
+
+/* NULL when there is none. Constant effort, whatever the number of keys and whoever chose them. */
+struct keeper_key *keeper_keys_find(struct keeper_keys *keys, const uint8_t pubkey[static BLS_PUBKEY_LEN]);
+
+uint32_t keeper_keys_count(const struct keeper_keys *keys);
+/* In order of adding; index below the count. */
+struct keeper_key *keeper_keys_at(struct keeper_keys *keys, uint32_t index);
+/* 32 bytes in the secure heap. */
+const uint8_t *keeper_keys_secret(const struct keeper_keys *keys, const struct keeper_key *key);
+
+#endif

@@ -1,0 +1,210 @@
+/* keeper_load.c - keys on their way in, through a loader that lives for one batch.
+ *
+ * The new set is built beside the one that serves and takes its place only when it is complete.
+ * A loader that dies, lies about a public key or breaks the protocol costs this load and nothing
+ * else. Rejected: adding keys to the serving set as they come, where an aborted reload would leave
+ * a mixture. */
+#include "keeper.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+void keeper_load_cleanup(struct keeper_load *load)
+{
+    keeper_keys_free(load->keys);
+    secret_cleanup(&load->tls);
+    buffer_cleanup(&load->certificates);
+    *load = (struct keeper_load){0};
+}
+
+/* Asks the supervisor for a loader on the other end of a new pair. */
+static must_check result start_loader(struct keeper *k)
+{
+    int pair[2];
+    ENSURE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, E_IO, "no socket pair");
+    keeper_channel_close(&k->loader);
+    k->loader.fd = pair[0];
+    struct packer p = keeper_pack(k);
+    ipc_pack_empty(&p, IPC_LOADER_START);
+    keeper_channel_send(&k->supervisor, &p, false, pair[1]);
+    return RESULT_OK;
+}
+
+static must_check result send_recipient_key(struct keeper *k)
+{
+    AUTO(secret) der = {0}, packet = {0};
+    TRY(keeper_attest_export_key(&der, k));
+    TRY(secret_new(&packet, IPC_HEADER_LEN + der.length));
+    struct packer p = {.data = packet.data, .capacity = packet.length};
+    ipc_pack_bytes_message(&p, IPC_RECIPIENT_KEY, (struct ipc_bytes){der.data, (uint32_t)der.length});
+    keeper_channel_send(&k->loader, &p, true, -1);
+    return RESULT_OK;
+}
+
+static must_check result prepare(struct keeper *k, bool add)
+{
+    TRY(keeper_keys_new(&k->load.keys));
+    if (add && k->keys)
+        TRY(keeper_keys_add_all(k->load.keys, k->keys));
+    TRY(start_loader(k));
+    return k->standalone ? RESULT_OK : send_recipient_key(k);
+}
+
+void keeper_load_begin(struct keeper *k, bool add)
+{
+    keeper_load_cleanup(&k->load);
+    k->load.sent_all = k->standalone;
+    keeper_set_state(k, IPC_LOAD_STATE);
+    if (prepare(k, add).code)
+        keeper_load_fail(k, error_text());
+}
+
+void keeper_load_record(struct keeper *k, const struct ipc_record *record)
+{
+    k->load.num_records++;
+    struct packer p = keeper_pack(k);
+    ipc_pack_record(&p, record);
+    keeper_send(&k->loader, &p); /* dropped when the load has failed and there is no loader */
+}
+
+result keeper_load_records_end(struct keeper *k, uint32_t num_records)
+{
+    ENSURE(!k->load.sent_all && num_records == k->load.num_records, E_PEER, "ends %u records after %u",
+           num_records, k->load.num_records);
+    k->load.sent_all = true;
+    if (k->load.failed) {
+        keeper_load_finish(k, false);
+        return RESULT_OK;
+    }
+    struct packer p = keeper_pack(k);
+    ipc_pack_load_end(&p, num_records);
+    keeper_send(&k->loader, &p);
+    return RESULT_OK;
+}
+
+void keeper_load_abort(struct keeper *k)
+{
+    if (k->load.listening_awaited)
+        return; /* too late: the new keys are in force and the front is about to listen */
+    k->load.sent_all = true;
+    keeper_load_fail(k, k->load.failed ? k->load.why : "aborted");
+}
+
+result keeper_load_key(struct keeper *k, const struct ipc_loaded_key *key)
+{
+    bool added = false;
+    TRY(keeper_keys_add(k->load.keys, &added, key->secret, key->pubkey));
+    if (!added)
+        log_info("record %u: its key is there already", key->index);
+    k->load.num_keys++;
+    return RESULT_OK;
+}
+
+result keeper_load_tls(struct keeper *k, const struct ipc_tls *tls)
+{
+    size_t length = IPC_HEADER_LEN + 8 + (size_t)tls->private_key.length + tls->certificates.length;
+    secret_cleanup(&k->load.tls);
+    buffer_cleanup(&k->load.certificates);
+    TRY(secret_new(&k->load.tls, length));
+    struct packer p = {.data = k->load.tls.data, .capacity = length};
+    ipc_pack_tls(&p, tls);
+    TRY(pack_end(&p));
+    return buffer_append(&k->load.certificates, tls->certificates.data, tls->certificates.length);
+}
+
+void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed *failed)
+{
+    k->load.num_failed++;
+    log_warn("record %u: %s: %.*s", failed->index, error_name((int)failed->error), (int)failed->text.length,
+             (const char *)failed->text.data);
+}
+
+/* What a key was known to have signed stays known; of a new one the store is asked. */
+static must_check result know_records(struct keeper *k)
+{
+    for (uint32_t i = 0; i < keeper_keys_count(k->load.keys); i++) {
+        struct keeper_key *key = keeper_keys_at(k->load.keys, i);
+        const struct keeper_key *old = k->keys ? keeper_keys_find(k->keys, key->pubkey) : NULL;
+        if (old) {
+            key->record = old->record;
+            key->record_known = old->record_known;
+        } else {
+            TRY(keeper_store_know(&k->store, key));
+        }
+    }
+    return RESULT_OK;
+}
+
+static void put_into_service(struct keeper *k)
+{
+    bool first = !k->keys;
+    keeper_keys_free(k->keys);
+    k->keys = TAKE(k->load.keys);
+    k->num_failed = k->load.num_failed;
+    if (k->load.tls.data) {
+        buffer_cleanup(&k->certificates);
+        k->certificates = k->load.certificates;
+        k->load.certificates = (struct buffer){0};
+    }
+    keeper_tell_front(k, &k->load.tls, first);
+    secret_cleanup(&k->load.tls);
+    if (first)
+        k->load.listening_awaited = true;
+    else
+        keeper_load_finish(k, true);
+}
+
+static must_check result complete(struct keeper *k)
+{
+    ENSURE(k->standalone || keeper_keys_count(k->load.keys) > 0, E_NOT_FOUND, "no key could be loaded");
+    ENSURE(k->standalone || k->keys || k->load.tls.data, E_NOT_FOUND, "no TLS key could be loaded");
+    TRY(know_records(k));
+    put_into_service(k);
+    return RESULT_OK;
+}
+
+result keeper_load_loader_end(struct keeper *k, uint32_t num_keys, uint32_t num_failed)
+{
+    ENSURE(k->load.sent_all, E_PEER, "ends before the records do");
+    ENSURE(num_keys == k->load.num_keys && num_failed == k->load.num_failed, E_PEER,
+           "counts %u keys and %u failures, sent %u and %u", num_keys, num_failed, k->load.num_keys,
+           k->load.num_failed);
+    keeper_channel_close(&k->loader);
+    if (complete(k).code)
+        keeper_load_fail(k, error_text());
+    return RESULT_OK;
+}
+
+void keeper_load_fail(struct keeper *k, const char *why)
+{
+    char text[sizeof k->load.why];
+    (void)snprintf(text, sizeof text, "%s", why);
+    memcpy(k->load.why, text, sizeof text);
+    keeper_channel_close(&k->loader);
+    keeper_keys_free(TAKE(k->load.keys));
+    secret_cleanup(&k->load.tls);
+    if (!k->load.failed)
+        log_error("load failed: %s", text);
+    k->load.failed = true;
+    if (k->standalone)
+        keeper_end(k, 1);
+    else if (k->load.sent_all)
+        keeper_load_finish(k, false);
+}
+
+void keeper_load_finish(struct keeper *k, bool ok)
+{
+    uint32_t failed = k->load.num_failed;
+    char why[sizeof k->load.why];
+    memcpy(why, k->load.why, sizeof why);
+    keeper_load_cleanup(&k->load);
+    keeper_set_state(k, k->keys ? IPC_SERVE_STATE : IPC_ATTEST_STATE);
+    struct ipc_load_result answer = {
+        .ok = ok, .keys = k->keys ? keeper_keys_count(k->keys) : 0, .failed = failed};
+    if (!ok)
+        answer.text = (struct ipc_bytes){(const uint8_t *)why, (uint32_t)strlen(why)};
+    struct packer p = keeper_pack(k);
+    ipc_pack_load_result(&p, &answer);
+    keeper_send(&k->courier, &p);
+}

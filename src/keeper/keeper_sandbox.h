@@ -1,0 +1,10 @@
+/* keeper_sandbox.h - the system calls that are left to the keeper. */
+#ifndef KEEPER_SANDBOX_H
+#define KEEPER_SANDBOX_H
+
+#include "base/result.h"
+
+/* Once, when every file is open; later calls do nothing. */
+must_check result keeper_sandbox_enter(void);
+
+#endif

@@ -1,0 +1,89 @@
+/* keeper_sign.c - THE GATE. Nothing is signed anywhere else.
+ *
+ * The order of the steps is the argument. The signing root is computed here, from the fields that
+ * are checked; a client's own root is compared and never used. The decision is durable before the
+ * first signature of the batch exists. Orders that arrive together share one transaction; each is
+ * decided as if those before it had been signed already, and none whose decision rests on a record
+ * that did not become durable is answered with anything but "store cannot answer".
+ * Rejected: sign first and drop the signature if recording fails - a crash in between could sign
+ * twice. */
+#include "keeper_sign.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+struct decision {
+    const struct keeper_key *key; /* to sign with; NULL: refused, the answer says why */
+    size_t rests_on;              /* 1 + index of an advance of the batch, or 0 */
+};
+
+static void refuse_slashable(struct ipc_answer *answer, enum slashing_verdict verdict,
+                             const struct keeper_key *key)
+{
+    answer->status = IPC_ANSWER_SLASHABLE;
+    answer->verdict = (uint8_t)verdict;
+    answer->has_recorded_block = key->record.has_block;
+    answer->recorded_slot = key->record.block_slot;
+    answer->has_recorded_attestation = key->record.has_attestation;
+    answer->recorded_source = key->record.source_epoch;
+    answer->recorded_target = key->record.target_epoch;
+}
+
+static void decide(struct keeper *k, struct decision *decision, struct ipc_answer *answer,
+                   const struct eth2_order *order)
+{
+    enum slashing_verdict verdict;
+    *decision = (struct decision){0};
+    answer->status = IPC_ANSWER_BAD_ORDER;
+    if (eth2_order_signing_root(answer->signing_root, &k->policy.network, order).code)
+        return;
+    answer->status = IPC_ANSWER_ROOT_DIFFERS;
+    if (order->has_client_root && memcmp(order->client_root, answer->signing_root, ETH2_ROOT_LEN) != 0)
+        return;
+    answer->status = IPC_ANSWER_UNKNOWN_KEY;
+    struct keeper_key *key = keeper_keys_find(k->keys, order->pubkey);
+    if (!key)
+        return;
+    answer->status = IPC_ANSWER_STORE;
+    if (k->store.broken ||
+        keeper_store_decide(&k->store, &verdict, &k->batch, key, order, answer->signing_root).code)
+        return;
+    decision->rests_on = key->pending;
+    if (!slashing_allows(verdict)) {
+        refuse_slashable(answer, verdict, key);
+        return;
+    }
+    answer->status = IPC_ANSWER_INTERNAL; /* until there is a signature */
+    decision->key = key;
+}
+
+static void finish(struct keeper *k, const struct decision *decision, struct ipc_answer *answer)
+{
+    if (decision->rests_on && !k->batch.advances[decision->rests_on - 1].done) {
+        answer->status = IPC_ANSWER_STORE;
+        return;
+    }
+    if (!decision->key)
+        return;
+    if (bls_sign(answer->signature, keeper_keys_secret(k->keys, decision->key), answer->signing_root,
+                 ETH2_ROOT_LEN)
+            .code)
+        log_error("signing failed: %s", error_text());
+    else
+        answer->status = IPC_ANSWER_SIGNED;
+}
+
+void keeper_sign(struct keeper *k, struct ipc_answer *ret_answers, const struct ipc_order *orders,
+                 size_t num_orders)
+{
+    struct decision decisions[IPC_BATCH_MAX];
+    k->batch.num_advances = 0;
+    for (size_t i = 0; i < num_orders; i++) {
+        ret_answers[i] = (struct ipc_answer){.id = orders[i].id};
+        decide(k, &decisions[i], &ret_answers[i], &orders[i].order);
+    }
+    keeper_store_commit(&k->store, &k->batch);
+    for (size_t i = 0; i < num_orders; i++)
+        finish(k, &decisions[i], &ret_answers[i]);
+}

@@ -1,0 +1,185 @@
+/* keeper_states.c - the policy, the states, and who is told of them.
+ *
+ * The policy is accepted as a whole or not at all: store opened and locked to its network, PCR16
+ * measured, recipient key made, then the state changes. Each step can be repeated, so that an
+ * init which failed half-way may be sent again. */
+#include "keeper.h"
+
+#include <string.h>
+
+#include "keeper_sandbox.h"
+
+struct packer keeper_pack(struct keeper *k)
+{
+    return (struct packer){.data = k->outgoing, .capacity = sizeof k->outgoing};
+}
+
+void keeper_send(struct keeper_channel *channel, const struct packer *packed)
+{
+    keeper_channel_send(channel, packed, false, -1);
+}
+
+static uint32_t count_keys(const struct keeper *k)
+{
+    return k->keys ? keeper_keys_count(k->keys) : 0;
+}
+
+static const char *state_name(enum ipc_keeper_state state)
+{
+    switch (state) {
+    case IPC_WAIT_STATE:
+        return "wait";
+    case IPC_ATTEST_STATE:
+        return "attest";
+    case IPC_LOAD_STATE:
+        return "load";
+    case IPC_SERVE_STATE:
+        return "serve";
+    case IPC_FAILED_STATE:
+        return "failed";
+    }
+    return "?";
+}
+
+void keeper_set_state(struct keeper *k, enum ipc_keeper_state state)
+{
+    if (k->state == IPC_FAILED_STATE)
+        return;
+    k->state = state;
+    log_info("state: %s, %u keys", state_name(state), count_keys(k));
+    struct packer p = keeper_pack(k);
+    ipc_pack_state(&p, &(struct ipc_state){.state = state,
+                                           .keys = count_keys(k),
+                                           .failed = k->num_failed,
+                                           .port = state == IPC_SERVE_STATE ? k->port : 0});
+    keeper_send(&k->supervisor, &p);
+}
+
+void keeper_end(struct keeper *k, int exit_status)
+{
+    k->ended = true;
+    k->exit_status = exit_status;
+}
+
+void keeper_report_health(struct keeper *k)
+{
+    struct packer p = keeper_pack(k);
+    ipc_pack_health(&p, &(struct ipc_health){k->store.ok, count_keys(k), k->num_failed});
+    keeper_send(&k->front, &p);
+}
+
+void keeper_after_store_use(struct keeper *k, bool was_ok)
+{
+    if (k->store.broken && k->state != IPC_FAILED_STATE)
+        keeper_set_state(k, IPC_FAILED_STATE);
+    if (k->store.ok != was_ok)
+        keeper_report_health(k);
+}
+
+/* The log may say less than the policy permits, never more. */
+static void lower_log_level(struct keeper *k)
+{
+    if (k->policy.log_level < k->log_level)
+        k->log_level = k->policy.log_level;
+    log_set_level(k->log_level);
+}
+
+static must_check result accept_policy(struct keeper *k, struct ipc_bytes text)
+{
+    struct policy policy;
+    TRY(policy_parse(&policy, (const char *)text.data, text.length));
+    ENSURE(k->standalone || policy.slashing_protection, E_INPUT,
+           "slashing_protection: must be enabled in an enclave");
+    TRY(keeper_store_open(&k->store, &policy));
+    result r = k->standalone ? RESULT_OK : keeper_attest_measure(k, text);
+    if (!r.code)
+        r = keeper_sandbox_enter();
+    if (r.code) {
+        keeper_store_close(&k->store);
+        return r;
+    }
+    k->policy = policy;
+    memcpy(k->policy_text, text.data, text.length);
+    k->policy_len = text.length;
+    lower_log_level(k);
+    return RESULT_OK;
+}
+
+result keeper_take_policy(struct keeper *k, struct ipc_bytes text)
+{
+    if (k->policy_len != 0) {
+        ENSURE(text.length == k->policy_len && memcmp(text.data, k->policy_text, text.length) == 0,
+               E_MISMATCH, "another policy is in force already");
+        return RESULT_OK;
+    }
+    TRY(accept_policy(k, text));
+    keeper_set_state(k, IPC_ATTEST_STATE);
+    return RESULT_OK;
+}
+
+void keeper_answer_policy(struct keeper *k, struct ipc_bytes text)
+{
+    struct ipc_policy_result answer = {.accepted = keeper_take_policy(k, text).code == E_NONE};
+    if (!answer.accepted) {
+        log_warn("policy refused: %s", error_text());
+        answer.text = (struct ipc_bytes){(const uint8_t *)error_text(), (uint32_t)strlen(error_text())};
+    }
+    struct packer p = keeper_pack(k);
+    ipc_pack_policy_result(&p, &answer);
+    keeper_send(&k->courier, &p);
+}
+
+void keeper_answer_status(struct keeper *k)
+{
+    struct ipc_status status = {
+        .state = k->state, .keys = count_keys(k), .failed = k->num_failed, .store_ok = k->store.ok};
+    memcpy(status.pcr0, k->pcr0, sizeof status.pcr0);
+    memcpy(status.pcr16, k->pcr16, sizeof status.pcr16);
+    struct packer p = keeper_pack(k);
+    ipc_pack_status(&p, &status);
+    keeper_send(&k->courier, &p);
+}
+
+static void send_keys(struct keeper *k)
+{
+    uint8_t pubkeys[IPC_KEYS_MAX * BLS_PUBKEY_LEN];
+    uint32_t total = count_keys(k), sent = 0;
+    do {
+        uint32_t count = total - sent < IPC_KEYS_MAX ? total - sent : IPC_KEYS_MAX;
+        for (uint32_t i = 0; i < count; i++)
+            memcpy(pubkeys + (size_t)i * BLS_PUBKEY_LEN, keeper_keys_at(k->keys, sent + i)->pubkey,
+                   BLS_PUBKEY_LEN);
+        struct packer p = keeper_pack(k);
+        ipc_pack_keys(&p, &(struct ipc_keys){.first = sent == 0,
+                                             .last = sent + count == total,
+                                             .pubkeys = pubkeys,
+                                             .num_keys = count});
+        keeper_send(&k->front, &p);
+        sent += count;
+    } while (sent < total);
+}
+
+void keeper_tell_front(struct keeper *k, const struct secret *tls, bool first)
+{
+    struct packer p = keeper_pack(k);
+    if (first) {
+        ipc_pack_bytes_message(&p, IPC_SETTINGS, (struct ipc_bytes){k->policy_text, k->policy_len});
+        keeper_send(&k->front, &p);
+    }
+    if (tls->data)
+        keeper_channel_send(&k->front, &(struct packer){.data = tls->data, .length = tls->length}, true, -1);
+    send_keys(k);
+    keeper_report_health(k);
+    if (first) {
+        p = keeper_pack(k);
+        ipc_pack_empty(&p, IPC_SERVE);
+        keeper_send(&k->front, &p);
+    }
+}
+
+void keeper_front_listens(struct keeper *k, uint32_t port)
+{
+    k->port = port;
+    if (k->load.listening_awaited)
+        keeper_load_finish(k, true);
+}

@@ -1,0 +1,209 @@
+/* main.c - nitro-signer-keeper: start, the loop, the end.
+ *
+ * One turn: wait, then at most one packet from each peer, so that none can starve the others.
+ * Any peer but the loader ends the signer by going: there are no half-alive states. */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/options.h"
+#include "base/process_limits.h"
+#include "keeper.h"
+#include "keeper_dispatch.h"
+
+enum {
+    SUPERVISOR_FD = 3,
+    FRONT_FD = 4,
+    COURIER_FD = 5,
+    PROBE_SECONDS = 30,
+    LOADER_WAITING_MAX = 64 /* records; with more, the courier has to wait */
+};
+
+static volatile sig_atomic_t terminated;
+
+static void on_signal(int number)
+{
+    (void)number;
+    terminated = 1;
+}
+
+/* SIGTERM and SIGINT are blocked but while the loop waits: then none is lost between test and wait. */
+static must_check result prepare_signals(sigset_t *ret_while_waiting)
+{
+    struct sigaction end = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+    sigset_t blocked;
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGTERM);
+    (void)sigaddset(&blocked, SIGINT);
+    ENSURE(sigprocmask(SIG_BLOCK, &blocked, NULL) == 0 && sigaction(SIGTERM, &end, NULL) == 0 &&
+               sigaction(SIGINT, &end, NULL) == 0 && sigaction(SIGXFSZ, &ignore, NULL) == 0,
+           E_IO, "signals: %s",
+           strerror(errno)); /* a file size limit is to be an error of the store's write */
+    (void)sigemptyset(ret_while_waiting);
+    return RESULT_OK;
+}
+
+struct settings {
+    const char *mode, *nsm, *level;
+    uint32_t heap_mib;
+};
+
+static must_check result parse_options(struct settings *settings, int argc, char *const argv[])
+{
+    const struct option table[] = {
+        {"mode", OPTION_TEXT, &settings->mode, "enclave or standalone", 0, 0},
+        {"nsm", OPTION_TEXT, &settings->nsm, "the NSM: /dev/nsm or unix:PATH (enclave)", 0, 0},
+        {"secure-heap-mib", OPTION_U32, &settings->heap_mib, "memory for secrets, a power of two", 1, 1024},
+        {"log-level", OPTION_TEXT, &settings->level, "error, warn, info or debug", 0, 0},
+    };
+    int next = 0;
+    TRY(options_parse(&next, table, ARRAY_LENGTH(table),
+                      "nitro-signer-keeper [options] (started by a supervisor, with sockets 3, 4 and 5)",
+                      argc, argv));
+    ENSURE(next == argc, E_INPUT, "takes no arguments");
+    ENSURE(strcmp(settings->mode, "enclave") == 0 || strcmp(settings->mode, "standalone") == 0, E_INPUT,
+           "--mode: must be enclave or standalone");
+    ENSURE((settings->heap_mib & (settings->heap_mib - 1)) == 0, E_INPUT,
+           "--secure-heap-mib: must be a power of two");
+    return RESULT_OK;
+}
+
+static must_check result adopt(struct keeper_channel *channel, int fd)
+{
+    int type = 0;
+    socklen_t type_len = sizeof type;
+    ENSURE(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 && type == SOCK_SEQPACKET, E_INPUT,
+           "descriptor %d is not the %s's socket", fd, channel->name);
+    ENSURE(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0, E_IO, "descriptor %d: %s", fd, strerror(errno));
+    channel->fd = fd;
+    return RESULT_OK;
+}
+
+static must_check result start(struct keeper *k, uint32_t heap_mib)
+{
+    TRY(process_harden());
+    (void)umask(077);
+    /* No file of the machine is to have a say in how keys are used; and later none could be opened. */
+    ENSURE(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1, E_CRYPTO, "OpenSSL does not start");
+    TRY(secret_heap_open((size_t)heap_mib << 20));
+    TRY(secret_new(&k->incoming, IPC_PACKET_MAX));
+    TRY(adopt(&k->supervisor, SUPERVISOR_FD));
+    TRY(adopt(&k->front, FRONT_FD));
+    if (k->standalone)
+        return RESULT_OK;
+    TRY(adopt(&k->courier, COURIER_FD));
+    return keeper_attest_open(k);
+}
+
+static bool is_heard(const struct keeper *k, const struct keeper_channel *channel)
+{
+    return channel != &k->courier || k->loader.num_waiting < LOADER_WAITING_MAX;
+}
+
+/* What a broken channel means. */
+static void close_broken(struct keeper *k, struct keeper_channel *channel)
+{
+    if (!channel->broken)
+        return;
+    bool wanted = channel == &k->supervisor && channel->gone;
+    keeper_channel_close(channel);
+    if (channel == &k->loader)
+        keeper_load_fail(k, channel->why);
+    else
+        keeper_end(k, wanted ? 0 : 1);
+}
+
+static void probe(struct keeper *k)
+{
+    uint64_t now = clock_monotonic_ns();
+    if (now < k->probe_at_ns)
+        return;
+    k->probe_at_ns = now + PROBE_SECONDS * 1000000000ull;
+    bool was_ok = k->store.ok;
+    keeper_store_probe(&k->store);
+    keeper_after_store_use(k, was_ok);
+}
+
+static must_check result turn(struct keeper *k, const sigset_t *while_waiting)
+{
+    struct keeper_channel *channels[] = {&k->supervisor, &k->front, &k->courier, &k->loader};
+    struct pollfd polls[ARRAY_LENGTH(channels)];
+    struct timespec limit = {.tv_sec = PROBE_SECONDS};
+    for (size_t i = 0; i < ARRAY_LENGTH(channels); i++) {
+        short out = channels[i]->first ? POLLOUT : 0;
+        bool heard = is_heard(k, channels[i]);
+        polls[i] = (struct pollfd){.fd = heard || out ? channels[i]->fd : -1,
+                                   .events = (short)(heard ? POLLIN | out : out)};
+    }
+    int ready = ppoll(polls, ARRAY_LENGTH(polls), &limit, while_waiting);
+    ENSURE(ready >= 0 || errno == EINTR, E_IO, "poll: %s", strerror(errno));
+    for (size_t i = 0; i < ARRAY_LENGTH(channels) && ready > 0; i++) {
+        if (polls[i].revents & POLLOUT)
+            keeper_channel_flush(channels[i]);
+        /* An earlier handler of this turn may have closed the loader and even opened the next. */
+        if (polls[i].revents & (POLLIN | POLLHUP | POLLERR) && channels[i]->fd == polls[i].fd &&
+            !channels[i]->broken)
+            keeper_dispatch(k, channels[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(channels); i++)
+        close_broken(k, channels[i]);
+    probe(k);
+    return RESULT_OK;
+}
+
+static void cleanup(struct keeper *k)
+{
+    keeper_load_cleanup(&k->load);
+    keeper_keys_free(k->keys);
+    keeper_store_close(&k->store);
+    EVP_PKEY_free(k->recipient_key);
+    nsm_cleanup(&k->nsm);
+    buffer_cleanup(&k->certificates);
+    secret_cleanup(&k->incoming);
+    keeper_channel_close(&k->loader);
+    keeper_channel_close(&k->front);
+    keeper_channel_close(&k->courier);
+    keeper_channel_close(&k->supervisor);
+}
+
+static must_check result run(struct keeper *k, uint32_t heap_mib)
+{
+    sigset_t while_waiting;
+    TRY(prepare_signals(&while_waiting));
+    TRY(start(k, heap_mib));
+    k->probe_at_ns = clock_monotonic_ns();
+    while (!k->ended && !terminated)
+        TRY(turn(k, &while_waiting));
+    return RESULT_OK;
+}
+
+int main(int argc, char *argv[])
+{
+    static struct keeper k = {.state = IPC_WAIT_STATE,
+                              .supervisor = {.name = "supervisor", .fd = -1},
+                              .front = {.name = "front", .fd = -1},
+                              .courier = {.name = "courier", .fd = -1},
+                              .loader = {.name = "loader", .fd = -1},
+                              .store = {.ok = true}};
+    struct settings settings = {.mode = "enclave", .nsm = "/dev/nsm", .level = "info", .heap_mib = 4};
+    log_open("keeper", LOG_LEVEL_INFO);
+    if (parse_options(&settings, argc, argv).code || log_level_parse(&k.log_level, settings.level).code) {
+        log_error("%s", error_text());
+        return PROGRAM_EXIT_USAGE;
+    }
+    log_set_level(k.log_level);
+    k.standalone = strcmp(settings.mode, "standalone") == 0;
+    k.nsm_address = settings.nsm;
+    if (run(&k, settings.heap_mib).code) {
+        log_error("%s", error_text());
+        k.exit_status = 1;
+    }
+    cleanup(&k);
+    return k.exit_status;
+}
