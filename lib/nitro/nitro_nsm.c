@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 #include "cbor/cbor.h"
+#include "nitro/nitro_nsm_transport.h"
 
 /* One exchange. The request is written into a packer over request; the tree points into response, which is
  * wiped at the end because it may hold randomness. */

@@ -48,8 +48,4 @@ must_check result nsm_attest(const struct nsm *n, struct buffer *out, const uint
                              size_t user_data_len, const uint8_t *nonce, size_t nonce_len,
                              const uint8_t *public_key, size_t public_key_len);
 
-/* For nitro_nsm.c: sends one request and takes its answer, which is not looked at. */
-must_check result nsm_transact(const struct nsm *n, uint8_t ret_response[static NSM_RESPONSE_MAX],
-                               size_t *ret_response_len, const uint8_t *request, size_t request_len);
-
 #endif

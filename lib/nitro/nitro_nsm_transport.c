@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "nitro/nitro_nsm.h"
+#include "nitro/nitro_nsm_transport.h"
 
 /* The driver's interface (linux/nsm.h since 6.8; written out because build machines have older headers). */
 struct nsm_message {

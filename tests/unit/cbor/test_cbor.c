@@ -16,59 +16,60 @@ static result read_hex(const char *hex)
     return cbor_read(&tree, message, length);
 }
 
+static const struct {
+    const char *hex;
+    enum cbor_kind kind;
+    uint64_t number;
+    size_t span;
+} rfc_examples[] = {
+    {"00", CBOR_KIND_UINT, 0, 1},
+    {"17", CBOR_KIND_UINT, 23, 1},
+    {"1818", CBOR_KIND_UINT, 24, 1},
+    {"1903e8", CBOR_KIND_UINT, 1000, 1},
+    {"1a000f4240", CBOR_KIND_UINT, 1000000, 1},
+    {"1b000000e8d4a51000", CBOR_KIND_UINT, 1000000000000, 1},
+    {"1bffffffffffffffff", CBOR_KIND_UINT, UINT64_MAX, 1},
+    {"20", CBOR_KIND_NEGATIVE, 0, 1},
+    {"3903e7", CBOR_KIND_NEGATIVE, 999, 1},
+    {"3bffffffffffffffff", CBOR_KIND_NEGATIVE, UINT64_MAX, 1},
+    {"f4", CBOR_KIND_BOOL, 0, 1},
+    {"f5", CBOR_KIND_BOOL, 1, 1},
+    {"f6", CBOR_KIND_NULL, 0, 1},
+    {"40", CBOR_KIND_BYTES, 0, 1},
+    {"4401020304", CBOR_KIND_BYTES, 0, 1},
+    {"6449455446", CBOR_KIND_TEXT, 0, 1},
+    {"80", CBOR_KIND_ARRAY, 0, 1},
+    {"83010203", CBOR_KIND_ARRAY, 3, 4},
+    {"8301820203820405", CBOR_KIND_ARRAY, 3, 8},
+    {"a0", CBOR_KIND_MAP, 0, 1},
+    {"a201020304", CBOR_KIND_MAP, 2, 5},
+    {"a26161016162820203", CBOR_KIND_MAP, 2, 7},
+    {"c11a514b67b0", CBOR_KIND_TAG, 1, 2},
+    {"d74401020304", CBOR_KIND_TAG, 23, 2},
+    {"9fff", CBOR_KIND_ARRAY, 0, 1},
+    {"9f018202039f0405ffff", CBOR_KIND_ARRAY, 3, 8},
+    {"83018202039f0405ff", CBOR_KIND_ARRAY, 3, 8},
+    {"bf61610161629f0203ffff", CBOR_KIND_MAP, 2, 7},
+    {"826161bf61626163ff", CBOR_KIND_ARRAY, 2, 5},
+    {"bfff", CBOR_KIND_MAP, 0, 1},
+    /* longer heads than needed */
+    {"1800", CBOR_KIND_UINT, 0, 1},
+    {"1b0000000000000001", CBOR_KIND_UINT, 1, 1},
+    {"d90012f6", CBOR_KIND_TAG, 18, 2},
+    {"9a00000001f6", CBOR_KIND_ARRAY, 1, 2},
+    {"5900024142", CBOR_KIND_BYTES, 0, 1},
+};
+
 static void reads_the_rfc_examples(void **state)
 {
     (void)state;
-    static const struct {
-        const char *hex;
-        enum cbor_kind kind;
-        uint64_t number;
-        size_t span;
-    } cases[] = {
-        {"00", CBOR_KIND_UINT, 0, 1},
-        {"17", CBOR_KIND_UINT, 23, 1},
-        {"1818", CBOR_KIND_UINT, 24, 1},
-        {"1903e8", CBOR_KIND_UINT, 1000, 1},
-        {"1a000f4240", CBOR_KIND_UINT, 1000000, 1},
-        {"1b000000e8d4a51000", CBOR_KIND_UINT, 1000000000000, 1},
-        {"1bffffffffffffffff", CBOR_KIND_UINT, UINT64_MAX, 1},
-        {"20", CBOR_KIND_NEGATIVE, 0, 1},
-        {"3903e7", CBOR_KIND_NEGATIVE, 999, 1},
-        {"3bffffffffffffffff", CBOR_KIND_NEGATIVE, UINT64_MAX, 1},
-        {"f4", CBOR_KIND_BOOL, 0, 1},
-        {"f5", CBOR_KIND_BOOL, 1, 1},
-        {"f6", CBOR_KIND_NULL, 0, 1},
-        {"40", CBOR_KIND_BYTES, 0, 1},
-        {"4401020304", CBOR_KIND_BYTES, 0, 1},
-        {"6449455446", CBOR_KIND_TEXT, 0, 1},
-        {"80", CBOR_KIND_ARRAY, 0, 1},
-        {"83010203", CBOR_KIND_ARRAY, 3, 4},
-        {"8301820203820405", CBOR_KIND_ARRAY, 3, 8},
-        {"a0", CBOR_KIND_MAP, 0, 1},
-        {"a201020304", CBOR_KIND_MAP, 2, 5},
-        {"a26161016162820203", CBOR_KIND_MAP, 2, 7},
-        {"c11a514b67b0", CBOR_KIND_TAG, 1, 2},
-        {"d74401020304", CBOR_KIND_TAG, 23, 2},
-        {"9fff", CBOR_KIND_ARRAY, 0, 1},
-        {"9f018202039f0405ffff", CBOR_KIND_ARRAY, 3, 8},
-        {"83018202039f0405ff", CBOR_KIND_ARRAY, 3, 8},
-        {"bf61610161629f0203ffff", CBOR_KIND_MAP, 2, 7},
-        {"826161bf61626163ff", CBOR_KIND_ARRAY, 2, 5},
-        {"bfff", CBOR_KIND_MAP, 0, 1},
-        /* longer heads than needed */
-        {"1800", CBOR_KIND_UINT, 0, 1},
-        {"1b0000000000000001", CBOR_KIND_UINT, 1, 1},
-        {"d90012f6", CBOR_KIND_TAG, 18, 2},
-        {"9a00000001f6", CBOR_KIND_ARRAY, 1, 2},
-        {"5900024142", CBOR_KIND_BYTES, 0, 1},
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        result r = read_hex(cases[i].hex);
+    for (size_t i = 0; i < ARRAY_LENGTH(rfc_examples); i++) {
+        result r = read_hex(rfc_examples[i].hex);
         if (r.code)
-            fail_msg("%s: %s", cases[i].hex, error_text());
-        if (tree.nodes[0].kind != cases[i].kind || tree.nodes[0].number != cases[i].number ||
-            tree.nodes[0].span != cases[i].span || tree.num_nodes != cases[i].span)
-            fail_msg("%s: read as kind %d, %llu, span %zu", cases[i].hex, (int)tree.nodes[0].kind,
+            fail_msg("%s: %s", rfc_examples[i].hex, error_text());
+        if (tree.nodes[0].kind != rfc_examples[i].kind || tree.nodes[0].number != rfc_examples[i].number ||
+            tree.nodes[0].span != rfc_examples[i].span || tree.num_nodes != rfc_examples[i].span)
+            fail_msg("%s: read as kind %d, %llu, span %zu", rfc_examples[i].hex, (int)tree.nodes[0].kind,
                      (unsigned long long)tree.nodes[0].number, tree.nodes[0].span);
     }
 }
@@ -86,58 +87,59 @@ static void reads_every_tag(void **state)
     }
 }
 
+static const char *const malformed[] = {
+    "",     /* nothing */
+    "0000", /* two messages */
+    "18",
+    "1900",   /* head cut */
+    "4101ff", /* tail */
+    "44010203",
+    "5bffffffffffffffff00",
+    "5b7fffffffffffffff00", /* string cut */
+    "81",
+    "a1",   /* child missing */
+    "a101", /* value missing */
+    "ff",
+    "81ff", /* break alone, break in a definite array */
+    "9f",
+    "bf",
+    "bf01ff", /* open end missing, key alone */
+    "d8",
+    "c1",
+    "c1ff", /* tag alone */
+    "1c",
+    "1f",
+    "3f",
+    "5c",
+    "9c",
+    "df",
+    "fc", /* reserved */
+    "f7",
+    "f0",
+    "f820", /* undefined, other simple values */
+    "f90000",
+    "fa47c35000",
+    "fb3ff199999999999a", /* floats */
+    "5f42010243030405ff", /* string in pieces */
+    "7f657374726561646d696e67ff",
+    "a201010102",   /* same key twice */
+    "a20101180102", /* the same in another width */
+    "a2616101616102",
+    "bf616101616102ff",
+    "a2410101410102",
+    "a18001",
+    "a1a001",
+    "a1f601",
+    "a1c10001",       /* keys of other kinds */
+    "82a0a201010102", /* deeper down */
+};
+
 static void refuses_what_is_malformed_or_unwanted(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "",     /* nothing */
-        "0000", /* two messages */
-        "18",
-        "1900",   /* head cut */
-        "4101ff", /* tail */
-        "44010203",
-        "5bffffffffffffffff00",
-        "5b7fffffffffffffff00", /* string cut */
-        "81",
-        "a1",   /* child missing */
-        "a101", /* value missing */
-        "ff",
-        "81ff", /* break alone, break in a definite array */
-        "9f",
-        "bf",
-        "bf01ff", /* open end missing, key alone */
-        "d8",
-        "c1",
-        "c1ff", /* tag alone */
-        "1c",
-        "1f",
-        "3f",
-        "5c",
-        "9c",
-        "df",
-        "fc", /* reserved */
-        "f7",
-        "f0",
-        "f820", /* undefined, other simple values */
-        "f90000",
-        "fa47c35000",
-        "fb3ff199999999999a", /* floats */
-        "5f42010243030405ff", /* string in pieces */
-        "7f657374726561646d696e67ff",
-        "a201010102",   /* same key twice */
-        "a20101180102", /* the same in another width */
-        "a2616101616102",
-        "bf616101616102ff",
-        "a2410101410102",
-        "a18001",
-        "a1a001",
-        "a1f601",
-        "a1c10001",       /* keys of other kinds */
-        "82a0a201010102", /* deeper down */
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
-        if (read_hex(bad[i]).code != E_INPUT)
-            fail_msg("%s was not refused as malformed (%s)", bad[i], error_text());
+    for (size_t i = 0; i < ARRAY_LENGTH(malformed); i++) {
+        if (read_hex(malformed[i]).code != E_INPUT)
+            fail_msg("%s was not refused as malformed (%s)", malformed[i], error_text());
     }
 }
 

@@ -132,48 +132,49 @@ static void the_boot_registers_are_those_of_the_identity(void **state)
     assert_fails(E_INPUT, devcloud_enclave_boot(&enclave, &long_one));
 }
 
+static const struct {
+    const char *hex, *name;
+} wrong_requests[] = {
+    {"", "InvalidOperation"},
+    {"ff", "InvalidOperation"},
+    {"00", "InvalidOperation"},
+    {"a0", "InvalidOperation"},
+    {"63466f6f", "InvalidOperation"},
+    {"6b4465736372696265504352", "InvalidOperation"}, /* DescribePCR without fields */
+    {"a16947657452616e646f6da0", "InvalidOperation"}, /* GetRandom with fields */
+    {"6947657452616e646f6d00", "InvalidOperation"},   /* a byte behind */
+    {"a16b4465736372696265504352f6", "InvalidArgument"},
+    {"a16b4465736372696265504352a0", "InvalidArgument"},
+    {"a16b4465736372696265504352a165696e64657820", "InvalidArgument"},         /* -1 */
+    {"a16b4465736372696265504352a165696e6465781a00010000", "InvalidArgument"}, /* 65536 */
+    {"a16b4465736372696265504352a16572616e676500", "InvalidArgument"},
+    {"a16b4465736372696265504352a265696e6465780061780a", "InvalidArgument"},
+    {"a16b4465736372696265504352a165696e646578181f", NULL},
+    {"a16b4465736372696265504352a165696e6465781820", "InvalidIndex"},
+    {"a16b4465736372696265504352a165696e64657819ffff", "InvalidIndex"},
+    {"a1674c6f636b504352a165696e6465781820", "InvalidIndex"},
+    {"a1674c6f636b504352a165696e64657800", "ReadOnlyIndex"},
+    {"a1684c6f636b50435273a16572616e67651821", "InvalidIndex"},
+    {"a1684c6f636b50435273a16572616e67651820", NULL},
+    {"a169457874656e64504352a265696e646578182064646174614100", "InvalidIndex"},
+    {"a169457874656e64504352a265696e646578181064646174616100", "InvalidArgument"}, /* text for bytes */
+    {"a169457874656e64504352a265696e64657818106464617461f6", "InvalidArgument"},
+    {"a16b4174746573746174696f6ea0", "InvalidArgument"},
+    {"a16b4174746573746174696f6ea369757365725f64617461f6656e6f6e6365f66a7075626c69635f6b657940",
+     "InvalidArgument"},
+    {"a16b4174746573746174696f6ea369757365725f6461746100656e6f6e6365f66a7075626c69635f6b6579f6",
+     "InvalidArgument"},
+};
+
 static void wrong_requests_have_their_error(void **state)
 {
     (void)state;
-    static const struct {
-        const char *hex, *name;
-    } cases[] = {
-        {"", "InvalidOperation"},
-        {"ff", "InvalidOperation"},
-        {"00", "InvalidOperation"},
-        {"a0", "InvalidOperation"},
-        {"63466f6f", "InvalidOperation"},
-        {"6b4465736372696265504352", "InvalidOperation"}, /* DescribePCR without fields */
-        {"a16947657452616e646f6da0", "InvalidOperation"}, /* GetRandom with fields */
-        {"6947657452616e646f6d00", "InvalidOperation"},   /* a byte behind */
-        {"a16b4465736372696265504352f6", "InvalidArgument"},
-        {"a16b4465736372696265504352a0", "InvalidArgument"},
-        {"a16b4465736372696265504352a165696e64657820", "InvalidArgument"},         /* -1 */
-        {"a16b4465736372696265504352a165696e6465781a00010000", "InvalidArgument"}, /* 65536 */
-        {"a16b4465736372696265504352a16572616e676500", "InvalidArgument"},
-        {"a16b4465736372696265504352a265696e6465780061780a", "InvalidArgument"},
-        {"a16b4465736372696265504352a165696e646578181f", NULL},
-        {"a16b4465736372696265504352a165696e6465781820", "InvalidIndex"},
-        {"a16b4465736372696265504352a165696e64657819ffff", "InvalidIndex"},
-        {"a1674c6f636b504352a165696e6465781820", "InvalidIndex"},
-        {"a1674c6f636b504352a165696e64657800", "ReadOnlyIndex"},
-        {"a1684c6f636b50435273a16572616e67651821", "InvalidIndex"},
-        {"a1684c6f636b50435273a16572616e67651820", NULL},
-        {"a169457874656e64504352a265696e646578182064646174614100", "InvalidIndex"},
-        {"a169457874656e64504352a265696e646578181064646174616100", "InvalidArgument"}, /* text for bytes */
-        {"a169457874656e64504352a265696e64657818106464617461f6", "InvalidArgument"},
-        {"a16b4174746573746174696f6ea0", "InvalidArgument"},
-        {"a16b4174746573746174696f6ea369757365725f64617461f6656e6f6e6365f66a7075626c69635f6b657940",
-         "InvalidArgument"},
-        {"a16b4174746573746174696f6ea369757365725f6461746100656e6f6e6365f66a7075626c69635f6b6579f6",
-         "InvalidArgument"},
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong_requests); i++) {
         uint8_t bytes[128];
-        size_t length = strlen(cases[i].hex) / 2;
-        assert_ok(hex_decode(bytes, length, cases[i].hex, 2 * length));
-        if (cases[i].name) {
-            assert_error(bytes, length, cases[i].name);
+        size_t length = strlen(wrong_requests[i].hex) / 2;
+        assert_ok(hex_decode(bytes, length, wrong_requests[i].hex, 2 * length));
+        if (wrong_requests[i].name) {
+            assert_error(bytes, length, wrong_requests[i].name);
         } else {
             ask(bytes, length);
             assert_memory_not_equal(answer,

@@ -182,6 +182,20 @@ static void refuses_other_algorithms(void **state)
     }
 }
 
+/* The last block is padding of 16 bytes; a changed byte of the block before it makes that 17. */
+static void refuses_wrong_padding(void **state)
+{
+    (void)state;
+    enum { CONTENT_AT = 435, BLOCK = 16 };
+    AUTO(buffer) changed = {0};
+    AUTO(secret) plaintext = {0};
+    assert_ok(buffer_append(&changed, aws_envelope.data, aws_envelope.length));
+    changed.data[CONTENT_AT + 2 * BLOCK - 1] ^= 1;
+    assert_fails(E_AUTH, envelope_open(&plaintext, aws_key, changed.data, changed.length));
+    assert_error_names("does not decrypt");
+    assert_null(plaintext.data);
+}
+
 static void seals_what_it_opens(void **state)
 {
     (void)state;
@@ -290,6 +304,7 @@ int main(void)
         cmocka_unit_test(refuses_every_truncation_and_a_tail),
         cmocka_unit_test(survives_every_bit_flip),
         cmocka_unit_test(refuses_other_algorithms),
+        cmocka_unit_test(refuses_wrong_padding),
         cmocka_unit_test(seals_what_it_opens),
         cmocka_unit_test(seals_in_exactly_the_layout_of_kms),
         cmocka_unit_test(seals_for_larger_keys),
