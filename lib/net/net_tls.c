@@ -45,6 +45,7 @@ static must_check result use_certificates(SSL_CTX *context, const uint8_t *der, 
 static must_check result set_rules(SSL_CTX *context)
 {
     static const unsigned char session_name[] = "nitro-signer";
+    char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro casts const away */
     SSL_CTX_set_security_level(context, 2);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
@@ -53,7 +54,7 @@ static must_check result set_rules(SSL_CTX *context)
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
     bool ok = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
               SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
-              SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1 &&
+              SSL_CTX_set1_groups_list(context, groups) == 1 &&
               SSL_CTX_set_num_tickets(context, 2) == 1 &&
               SSL_CTX_set_session_id_context(context, session_name, sizeof session_name - 1) == 1;
     ENSURE(ok, E_CRYPTO, "TLS: OpenSSL refuses our settings");
