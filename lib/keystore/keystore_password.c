@@ -35,7 +35,7 @@ static must_check result normalize(struct secret *ret_text, const uint8_t *text,
                                    bool drop_controls)
 {
     AUTO(secret) code_points = {0}, normal = {0};
-    size_t num, length = 0;
+    size_t num = 0, length = 0;
     TRY(decompose(&code_points, &num, text, text_len));
     TRY(secret_new(&normal, num * UTF8_MAX));
     const int32_t *code_point = (const void *)code_points.data;

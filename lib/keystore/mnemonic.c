@@ -101,7 +101,7 @@ static must_check result read_words(uint8_t *bits, size_t *ret_num_words, const 
     for (;;) {
         const char *space = memchr(at, ' ', (size_t)(end - at));
         const char *word_end = space ? space : end;
-        unsigned index;
+        unsigned index = 0;
         TRY(find_word(&index, at, (size_t)(word_end - at)));
         ENSURE(num_words < WORDS_MAX, E_INPUT, "mnemonic: more than %d words", WORDS_MAX);
         put_word(bits, num_words++, index);
@@ -117,7 +117,7 @@ result mnemonic_check(const char *mnemonic, size_t mnemonic_len)
 {
     AUTO(secret) bits = {0}, expected = {0};
     TRY(secret_new(&bits, ENTROPY_MAX + 1));
-    size_t num_words;
+    size_t num_words = 0;
     TRY(read_words(bits.data, &num_words, mnemonic, mnemonic_len));
     ENSURE(num_words >= 12 && num_words % 3 == 0, E_INPUT, "mnemonic: must have 12, 15, 18, 21 or 24 words");
 

@@ -156,7 +156,7 @@ static must_check result open_parsed(struct secret *ret_plaintext, EVP_PKEY *key
 {
     ENSURE(EVP_PKEY_is_a(key, "RSA"), E_INPUT, "envelope: the recipient key is not RSA");
     AUTO_POINTER(CMS_ContentInfo) cms = NULL;
-    CMS_RecipientInfo *recipient;
+    CMS_RecipientInfo *recipient = NULL;
     TRY(parse(&cms, bytes, bytes_len));
     TRY(find_recipient(&recipient, cms, key));
     TRY(unwrap_content_key(cms, recipient, key));
