@@ -49,7 +49,7 @@ static void decide(struct keeper *k, struct decision *decision, struct ipc_answe
     if (k->store.broken ||
         keeper_store_decide(&k->store, &verdict, &k->batch, key, order, answer->signing_root).code)
         return;
-    decision->rests_on = key->pending;
+    decision->rests_on = verdict == SLASHING_NOT_APPLICABLE ? 0 : key->pending;
     if (!slashing_allows(verdict)) {
         refuse_slashable(answer, verdict, key);
         return;
