@@ -82,8 +82,11 @@ static must_check result add(scmp_filter_ctx filter, uint32_t action, int system
 static must_check result build(scmp_filter_ctx filter, const struct process_sandbox_rule *rules,
                                size_t num_rules)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(deadly); i++)
-        TRY(add(filter, SCMP_ACT_KILL_PROCESS, deadly[i]));
+    for (size_t i = 0; i < ARRAY_LENGTH(deadly); i++) {
+        /* The leak sanitizer stops the process's threads that way. */
+        if (!HAS_SANITIZER || deadly[i] != SCMP_SYS(ptrace))
+            TRY(add(filter, SCMP_ACT_KILL_PROCESS, deadly[i]));
+    }
     if (HAS_SANITIZER)
         return RESULT_OK;
     for (size_t i = 0; i < ARRAY_LENGTH(common); i++)

@@ -452,6 +452,14 @@ result net_http_server_accept(struct net_http_server *server, int listener)
     return RESULT_OK;
 }
 
+void net_http_server_set_tls(struct net_http_server *server, SSL_CTX *tls)
+{
+    if (!server->config.tls || SSL_CTX_up_ref(tls) != 1)
+        return;
+    SSL_CTX_free(server->config.tls);
+    server->config.tls = tls;
+}
+
 void net_http_server_free(struct net_http_server *server)
 {
     if (!server)

@@ -55,6 +55,8 @@ must_check result net_http_server_new(struct net_http_server **ret_server, struc
 /* Serves a listening, non-blocking socket; once per server. The server owns the descriptor only on success.
  */
 must_check result net_http_server_accept(struct net_http_server *server, int listener);
+/* Another key and certificate for connections to come; only for a server that was made with TLS. */
+void net_http_server_set_tls(struct net_http_server *server, struct ssl_ctx_st *tls);
 /* Closes everything. Requests that still wait for their reply stay valid; replying then only frees them. */
 void net_http_server_free(struct net_http_server *server);
 /* Open connections, for health and tests. */

@@ -1,0 +1,94 @@
+/* front.h - what the files of nitro-signer-front share. One event loop, one struct; no globals. */
+#ifndef FRONT_FRONT_H
+#define FRONT_FRONT_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "ipc/ipc.h"
+#include "net/net_http.h"
+#include "net/net_tls.h"
+#include "policy/policy.h"
+
+struct event;
+struct event_base;
+struct front_desk;
+
+enum { FRONT_HOSTS_MAX = 64, FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4 };
+
+struct front_options {
+    bool enclave;
+    const char *host_allowlist;
+    uint32_t idle_timeout_seconds;
+};
+
+/* Which Host headers are served: any, or those listed (views into one owned text, lower case). */
+struct front_hosts {
+    bool any;
+    char *text;
+    const char *names[FRONT_HOSTS_MAX];
+    size_t num_names;
+};
+
+struct front {
+    struct front_options options;
+    struct front_hosts hosts;
+    struct event_base *base;
+    int keeper, listener;
+    struct event *keeper_readable, *keeper_writable;
+    uint8_t packet[IPC_PACKET_MAX]; /* the one being read, or the one being sent */
+    bool has_policy;
+    struct policy policy;
+    SSL_CTX *tls;
+    struct ipc_health health;
+    struct buffer new_keys; /* a list that is still arriving: 48 bytes a key */
+    bool new_keys_open;
+    struct buffer keys_json; /* the answer to publicKeys, complete */
+    struct net_http_server *server;
+    uint32_t max_connections;
+    struct front_desk *desk;
+    bool stopping; /* the loop ends; failure says whether that was wished */
+    result failure;
+};
+
+/* front_routes.c: what the server calls for every request. */
+net_http_handler front_handle;
+/* Splits a comma-separated list; "*" or "all" is any host, "none" nobody. */
+must_check result front_hosts_parse(struct front_hosts *ret_hosts, const char *text);
+void front_hosts_cleanup(struct front_hosts *hosts);
+/* {"error": sentence}; characters that JSON would have to escape become '?'. */
+void front_reply_error(struct net_http_request *request, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Whether an Accept header has this media range, whatever its parameters. */
+bool front_accepts(const char *accept, const char *media_range);
+
+/* front_sign.c: orders on their way to the keeper and back. */
+must_check result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_t num_slots);
+void front_desk_free(struct front_desk *desk);
+void front_sign(struct front *front, struct net_http_request *request, const char *identifier);
+/* Sends what waits; called by the loop, and when the channel has room again. */
+must_check result front_desk_send(struct front_desk *desk);
+/* One SIGNED message. */
+must_check result front_desk_take_answers(struct front_desk *desk, struct ipc_message *message);
+
+/* front_keys.c: the list of public keys, whole or not at all. */
+must_check result front_keys_take(struct front *front, struct ipc_message *message);
+void front_keys_list(struct front *front, struct net_http_request *request, const char *rest);
+
+/* front_health.c */
+void front_upcheck(struct front *front, struct net_http_request *request, const char *rest);
+void front_healthcheck(struct front *front, struct net_http_request *request, const char *rest);
+
+/* front_keeper.c: the channel. Opens it on front->keeper and reads until SERVE makes the front listen. */
+must_check result front_keeper_open(struct front *front);
+void front_keeper_close(struct front *front);
+/* Asks to be told when the channel has room for another packet. */
+void front_keeper_wait_for_room(struct front *front);
+/* Ends the loop with this failure. */
+void front_fail(struct front *front, result failure);
+
+/* front_sandbox.c */
+must_check result front_raise_descriptor_limit(uint32_t *ret_connections);
+must_check result front_enter_sandbox(void);
+
+#endif

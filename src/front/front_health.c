@@ -1,0 +1,53 @@
+/* front_health.c - /upcheck and /healthcheck, answered from what the keeper last said: neither waits for it,
+ * so they answer in time however many signatures are under way. */
+#include "front.h"
+
+void front_upcheck(struct front *front, struct net_http_request *request, const char *rest)
+{
+    (void)front;
+    (void)rest;
+    const char *accept = net_http_header(request, "accept");
+    bool text = !accept || front_accepts(accept, "text/plain") || front_accepts(accept, "text/*") ||
+                front_accepts(accept, "*/*");
+    if (text)
+        net_http_reply(request, 200, "text/plain; charset=utf-8", "OK", 2);
+    else if (front_accepts(accept, "application/json") || front_accepts(accept, "application/*"))
+        net_http_reply(request, 200, "application/json; charset=utf-8", "{\"status\":\"OK\"}", 15);
+    else
+        front_reply_error(request, 406, "this path answers with text/plain or application/json");
+}
+
+static const char *up_or_down(bool up)
+{
+    return up ? "UP" : "DOWN";
+}
+
+static must_check result format_health(struct buffer *out, const struct front *front)
+{
+    const struct ipc_health *health = &front->health;
+    bool keys_up = health->failed == 0;
+    bool store_up = health->store_ok || !front->policy.slashing_protection;
+    const char *outcome = up_or_down(keys_up && store_up);
+    TRY(buffer_printf(
+        out,
+        "{\"status\":\"%s\",\"checks\":[{\"id\":\"keys-check\",\"status\":\"%s\",\"checks\":[{\"id\":"
+        "\"config-files-loading\",\"status\":\"%s\",\"data\":{\"keys-loaded\":%u,\"error-count\":%u}}]},"
+        "{\"id\":\"default-check\",\"status\":\"UP\"}",
+        outcome, up_or_down(keys_up), up_or_down(keys_up), health->keys, health->failed));
+    if (front->policy.slashing_protection)
+        TRY(buffer_printf(out, ",{\"id\":\"slashing-protection-db-health-check\",\"status\":\"%s\"}",
+                          up_or_down(store_up)));
+    return buffer_printf(out, "],\"outcome\":\"%s\"}", outcome);
+}
+
+void front_healthcheck(struct front *front, struct net_http_request *request, const char *rest)
+{
+    (void)rest;
+    const struct ipc_health *health = &front->health;
+    bool up = health->failed == 0 && (health->store_ok || !front->policy.slashing_protection);
+    AUTO(buffer) body = {0};
+    if (format_health(&body, front).code)
+        front_reply_error(request, 500, "out of memory");
+    else
+        net_http_reply(request, up ? 200 : 503, "application/json;charset=UTF-8", body.data, body.length);
+}

@@ -1,0 +1,187 @@
+/* front_keeper.c - the channel to the keeper: messages come in, in an order that is checked, and the front
+ * begins to listen when it is told to. The channel does not block: a keeper that is busy sending must not
+ * wait for a front that waits for room to send. */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "front.h"
+#include "net/net_address.h"
+
+enum { BACKLOG = 4096, PACKETS_A_TURN = 32 };
+
+void front_fail(struct front *front, result failure)
+{
+    if (front->stopping)
+        return;
+    front->stopping = true;
+    front->failure = failure;
+    (void)event_base_loopbreak(front->base);
+}
+
+static must_check result take_settings(struct front *front, struct ipc_message *message)
+{
+    struct ipc_bytes text;
+    ENSURE(!front->has_policy, E_PEER, "keeper: SETTINGS came twice");
+    TRY(ipc_take_bytes_message(&text, message, IPC_POLICY_MAX));
+    TRY(policy_parse(&front->policy, (const char *)text.data, text.length));
+    log_set_level(front->policy.log_level);
+    front->has_policy = true;
+    return RESULT_OK;
+}
+
+/* A new key and certificate hold for new connections; the old ones end with theirs. */
+static must_check result take_tls(struct front *front, struct ipc_message *message)
+{
+    struct ipc_tls tls;
+    AUTO_POINTER(SSL_CTX) context = NULL;
+    ENSURE(front->tls || !front->server, E_PEER, "keeper: TLS came after plain HTTP was served");
+    TRY(ipc_take_tls(&tls, message));
+    TRY(net_tls_server_new(&context, tls.private_key.data, tls.private_key.length, tls.certificates.data,
+                           tls.certificates.length));
+    if (front->server)
+        net_http_server_set_tls(front->server, context);
+    SSL_CTX_free(front->tls);
+    front->tls = TAKE(context);
+    return RESULT_OK;
+}
+
+static must_check result tell_listening(struct front *front)
+{
+    uint32_t port;
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof address;
+    ENSURE(getsockname(front->listener, (struct sockaddr *)&address, &length) == 0, E_IO, "getsockname: %s",
+           strerror(errno));
+    bool tcp = address.ss_family == AF_INET || address.ss_family == AF_INET6;
+    if (!tcp)
+        port = 0;
+    else
+        TRY(net_local_port(&port, front->listener));
+    struct packer p = {.data = front->packet, .capacity = sizeof front->packet};
+    ipc_pack_listening(&p, port);
+    TRY(pack_end(&p));
+    log_info("serving %s", front->tls ? "HTTPS" : "HTTP without TLS");
+    return ipc_send(front->keeper, p.data, p.length, -1);
+}
+
+static must_check result begin_to_serve(struct front *front, struct ipc_message *message)
+{
+    TRY(ipc_take_empty(message));
+    ENSURE(!front->server, E_PEER, "keeper: SERVE came twice");
+    ENSURE(front->has_policy && front->keys_json.length > 0, E_PEER,
+           "keeper: SERVE came before SETTINGS and KEYS");
+    ENSURE(front->tls || !front->options.enclave, E_PEER, "keeper: SERVE without TLS in an enclave");
+    struct net_http_config config = {.tls = front->tls,
+                                     .handler = front_handle,
+                                     .context = front,
+                                     .max_connections = front->max_connections,
+                                     .idle_timeout_seconds = front->options.idle_timeout_seconds};
+    ENSURE(fcntl(front->listener, F_SETFL, O_NONBLOCK) == 0, E_IO, "listening socket: %s", strerror(errno));
+    ENSURE(listen(front->listener, BACKLOG) == 0, E_IO, "listen: %s", strerror(errno));
+    TRY(net_http_server_new(&front->server, front->base, &config));
+    TRY(net_http_server_accept(front->server, front->listener));
+    return tell_listening(front);
+}
+
+static must_check result handle(struct front *front, struct ipc_message *message)
+{
+    switch (message->type) {
+    case IPC_SETTINGS:
+        return take_settings(front, message);
+    case IPC_TLS:
+        return take_tls(front, message);
+    case IPC_KEYS:
+        return front_keys_take(front, message);
+    case IPC_HEALTH:
+        return ipc_take_health(&front->health, message);
+    case IPC_SERVE:
+        return begin_to_serve(front, message);
+    case IPC_SIGNED:
+        return front_desk_take_answers(front->desk, message);
+    case IPC_POLICY:
+    case IPC_STATE:
+    case IPC_LOADER_START:
+    case IPC_LISTENING:
+    case IPC_SIGN:
+    case IPC_POLICY_RESULT:
+    case IPC_ATTEST:
+    case IPC_DOCUMENT:
+    case IPC_LOAD_BEGIN:
+    case IPC_RECORD:
+    case IPC_LOAD_END:
+    case IPC_LOAD_ABORT:
+    case IPC_LOAD_RESULT:
+    case IPC_STATUS_WANTED:
+    case IPC_STATUS:
+    case IPC_RECIPIENT_KEY:
+    case IPC_KEY:
+    case IPC_RECORD_FAILED:
+        break;
+    }
+    FAIL(E_PEER, "keeper: message 0x%04x is not for the front", message->type);
+}
+
+static must_check result receive_one(struct front *front)
+{
+    size_t packet_len;
+    TRY(ipc_receive(front->keeper, front->packet, &packet_len, NULL));
+    struct ipc_message message;
+    result r = ipc_open(&message, front->packet, packet_len);
+    if (!r.code)
+        r = handle(front, &message);
+    if (r.code || message.type == IPC_TLS)
+        secret_wipe(front->packet, sizeof front->packet);
+    /* Waiting for more is the caller's business; a handler that times out has failed. */
+    return r.code == E_TIMEOUT ? (result){E_PEER} : r;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct front *front = context;
+    result r = RESULT_OK;
+    for (int i = 0; i < PACKETS_A_TURN && !r.code; i++)
+        r = receive_one(front);
+    if (r.code && r.code != E_TIMEOUT)
+        front_fail(front, error_prefix(r, "keeper"));
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct front *front = context;
+    result r = front_desk_send(front->desk);
+    if (r.code)
+        front_fail(front, error_prefix(r, "keeper"));
+}
+
+void front_keeper_wait_for_room(struct front *front)
+{
+    (void)event_add(front->keeper_writable, NULL);
+}
+
+result front_keeper_open(struct front *front)
+{
+    ENSURE(fcntl(front->keeper, F_SETFL, O_NONBLOCK) == 0, E_INPUT, "descriptor %d: %s", front->keeper,
+           strerror(errno));
+    front->keeper_readable = event_new(front->base, front->keeper, EV_READ | EV_PERSIST, on_readable, front);
+    front->keeper_writable = event_new(front->base, front->keeper, EV_WRITE, on_writable, front);
+    ENSURE(front->keeper_readable && front->keeper_writable && event_add(front->keeper_readable, NULL) == 0,
+           E_MEMORY, "cannot watch the keeper");
+    return RESULT_OK;
+}
+
+void front_keeper_close(struct front *front)
+{
+    if (front->keeper_readable)
+        event_free(front->keeper_readable);
+    if (front->keeper_writable)
+        event_free(front->keeper_writable);
+}

@@ -1,0 +1,303 @@
+/* front_sign.c - a request becomes an order, orders travel in batches, answers become replies.
+ *
+ * A batch is whatever one turn of the loop brought: the first order of a turn makes an event active, which
+ * libevent runs behind the requests already found readable. So a lone request never waits, and a burst
+ * crosses to the keeper in a few packets. Answers find their request by an id that names a slot and how often
+ * it was used, so a late answer to a request that timed out meets nobody.
+ *
+ * The keeper decides everything that matters; what is checked here is checked there again. */
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "eth2/eth2_api.h"
+#include "front.h"
+#include "slashing/slashing_rules.h"
+
+enum { DEADLINE_SECONDS = 10, SLOT_BITS = 20 };
+
+struct slot {
+    TAILQ_ENTRY(slot) link; /* in free, in waiting, or in sent */
+    uint64_t id;
+    uint64_t deadline_ns;
+    struct net_http_request *request;
+    bool as_json;
+    bool is_sent;
+    struct eth2_order order;
+};
+
+TAILQ_HEAD(slots, slot);
+
+struct front_desk {
+    struct front *front;
+    struct event *send, *deadline;
+    struct slots free, waiting, sent;
+    size_t num_slots;
+    struct slot slots[];
+};
+
+/* ---- replies ---- */
+
+static void reply_signature(const struct slot *slot, const uint8_t signature[static 96])
+{
+    char hex[2 * 96 + 3], body[2 * 96 + 32];
+    hex_encode_0x(hex, signature, 96);
+    if (!slot->as_json) {
+        net_http_reply(slot->request, 200, "text/plain; charset=utf-8", hex, strlen(hex));
+        return;
+    }
+    int length = snprintf(body, sizeof body, "{\"signature\":\"%s\"}", hex);
+    net_http_reply(slot->request, 200, "application/json; charset=utf-8", body, (size_t)length);
+}
+
+static void reply_root_differs(const struct slot *slot, const struct ipc_answer *answer)
+{
+    char sent[67], computed[67];
+    hex_encode_0x(sent, slot->order.client_root, 32);
+    hex_encode_0x(computed, answer->signing_root, 32);
+    front_reply_error(slot->request, 400,
+                      "signing_root: %s was sent, but the message's is %s (another network or fork_info?)",
+                      sent, computed);
+}
+
+/* Heights are strings, as all 64-bit numbers of this API. */
+static must_check result format_slashable(struct buffer *out, const struct slot *slot,
+                                          const struct ipc_answer *answer)
+{
+    const char *code = slashing_verdict_name((enum slashing_verdict)answer->verdict);
+    TRY(buffer_printf(out, "{\"error\":\"slashing protection refuses this %s: %s\",\"code\":\"%s\"",
+                      eth2_order_kind_name(slot->order.kind), code, code));
+    if (answer->has_recorded_block)
+        TRY(buffer_printf(out, ",\"recorded_block_slot\":\"%" PRIu64 "\"", answer->recorded_slot));
+    if (answer->has_recorded_attestation)
+        TRY(buffer_printf(
+            out, ",\"recorded_source_epoch\":\"%" PRIu64 "\",\"recorded_target_epoch\":\"%" PRIu64 "\"",
+            answer->recorded_source, answer->recorded_target));
+    return buffer_append_text(out, "}");
+}
+
+static void reply_slashable(const struct slot *slot, const struct ipc_answer *answer)
+{
+    AUTO(buffer) body = {0};
+    if (format_slashable(&body, slot, answer).code)
+        front_reply_error(slot->request, 412, "slashing protection refuses this");
+    else
+        net_http_reply(slot->request, 412, "application/json", body.data, body.length);
+}
+
+static void reply(const struct slot *slot, const struct ipc_answer *answer)
+{
+    switch (answer->status) {
+    case IPC_ANSWER_SIGNED:
+        reply_signature(slot, answer->signature);
+        return;
+    case IPC_ANSWER_UNKNOWN_KEY:
+        front_reply_error(slot->request, 404, "identifier: no such key is loaded");
+        return;
+    case IPC_ANSWER_ROOT_DIFFERS:
+        reply_root_differs(slot, answer);
+        return;
+    case IPC_ANSWER_SLASHABLE:
+        reply_slashable(slot, answer);
+        return;
+    case IPC_ANSWER_STORE:
+        front_reply_error(slot->request, 503,
+                          "the slashing protection store cannot answer; nothing is signed");
+        return;
+    case IPC_ANSWER_BAD_ORDER:
+        front_reply_error(slot->request, 400, "the keeper refuses this message as malformed");
+        return;
+    case IPC_ANSWER_INTERNAL:
+        break;
+    }
+    front_reply_error(slot->request, 500, "signing failed");
+}
+
+/* ---- slots ---- */
+
+static void release(struct front_desk *desk, struct slot *slot)
+{
+    TAILQ_REMOVE(slot->is_sent ? &desk->sent : &desk->waiting, slot, link);
+    slot->request = NULL;
+    slot->id += (uint64_t)1 << SLOT_BITS;
+    TAILQ_INSERT_TAIL(&desk->free, slot, link);
+}
+
+static struct slot *oldest(struct front_desk *desk)
+{
+    /* Each list is in order of arrival, and what waits is younger than what was sent. */
+    struct slot *slot = TAILQ_FIRST(&desk->sent);
+    return slot ? slot : TAILQ_FIRST(&desk->waiting);
+}
+
+static void watch_deadline(struct front_desk *desk)
+{
+    const struct slot *slot = oldest(desk);
+    if (!slot || event_pending(desk->deadline, EV_TIMEOUT, NULL))
+        return;
+    uint64_t now = clock_monotonic_ns();
+    uint64_t left_us = slot->deadline_ns > now ? (slot->deadline_ns - now) / 1000 + 1 : 1;
+    struct timeval time = {.tv_sec = (time_t)(left_us / 1000000),
+                           .tv_usec = (suseconds_t)(left_us % 1000000)};
+    (void)event_add(desk->deadline, &time);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct front_desk *desk = context;
+    uint64_t now = clock_monotonic_ns();
+    unsigned late = 0;
+    for (struct slot *slot = oldest(desk); slot && slot->deadline_ns <= now; slot = oldest(desk)) {
+        front_reply_error(slot->request, 503, "no answer within %d seconds", DEADLINE_SECONDS);
+        release(desk, slot);
+        late++;
+    }
+    if (late > 0)
+        log_warn("%u requests had no answer within %d seconds", late, DEADLINE_SECONDS);
+    watch_deadline(desk);
+}
+
+/* ---- to the keeper and back ---- */
+
+static must_check result send_batch(struct front_desk *desk)
+{
+    struct front *front = desk->front;
+    struct packer p = {.data = front->packet, .capacity = sizeof front->packet};
+    uint32_t count = 0;
+    struct slot *slot;
+    TAILQ_FOREACH(slot, &desk->waiting, link)
+    {
+        if (++count == IPC_BATCH_MAX)
+            break;
+    }
+    ipc_begin(&p, IPC_SIGN, count);
+    slot = TAILQ_FIRST(&desk->waiting);
+    for (uint32_t i = 0; i < count; i++, slot = TAILQ_NEXT(slot, link))
+        ipc_pack_order(&p, &(struct ipc_order){.id = slot->id, .order = slot->order});
+    TRY(pack_end(&p));
+    TRY(ipc_send_now(front->keeper, p.data, p.length, -1));
+    log_debug("%u orders to the keeper", count);
+    for (uint32_t i = 0; i < count; i++) {
+        slot = TAILQ_FIRST(&desk->waiting);
+        TAILQ_REMOVE(&desk->waiting, slot, link);
+        slot->is_sent = true;
+        TAILQ_INSERT_TAIL(&desk->sent, slot, link);
+    }
+    return RESULT_OK;
+}
+
+result front_desk_send(struct front_desk *desk)
+{
+    while (!TAILQ_EMPTY(&desk->waiting)) {
+        result r = send_batch(desk);
+        if (r.code == E_TIMEOUT) {
+            front_keeper_wait_for_room(desk->front);
+            return RESULT_OK;
+        }
+        TRY(r);
+    }
+    return RESULT_OK;
+}
+
+static void on_send(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct front_desk *desk = context;
+    result r = front_desk_send(desk);
+    if (r.code)
+        front_fail(desk->front, error_prefix(r, "keeper"));
+}
+
+result front_desk_take_answers(struct front_desk *desk, struct ipc_message *message)
+{
+    for (uint32_t i = 0; i < message->count; i++) {
+        struct ipc_answer answer;
+        TRY(ipc_take_answer(&answer, &message->body));
+        size_t index = (size_t)(answer.id & (((uint64_t)1 << SLOT_BITS) - 1));
+        ENSURE(index < desk->num_slots, E_PEER, "an answer to an order that was never given");
+        struct slot *slot = &desk->slots[index];
+        if (slot->id != answer.id || !slot->request || !slot->is_sent)
+            continue; /* the request timed out before */
+        reply(slot, &answer);
+        release(desk, slot);
+    }
+    return cursor_end(&message->body);
+}
+
+/* ---- from the client ---- */
+
+void front_sign(struct front *front, struct net_http_request *request, const char *identifier)
+{
+    struct front_desk *desk = front->desk;
+    struct eth2_order order;
+    size_t body_len;
+    const char *body = net_http_body(request, &body_len);
+    if (eth2_api_parse(&order, &front->policy.network, body, body_len).code) {
+        front_reply_error(request, 400, "%s", error_text());
+        return;
+    }
+    if (hex_decode(order.pubkey, sizeof order.pubkey, identifier, strlen(identifier)).code) {
+        front_reply_error(request, 404, "identifier: no such key is loaded");
+        return;
+    }
+    struct slot *slot = TAILQ_FIRST(&desk->free);
+    if (!slot) {
+        front_reply_error(request, 503, "too many requests at once");
+        return;
+    }
+    const char *accept = net_http_header(request, "accept");
+    slot->as_json = accept && (front_accepts(accept, "application/json") || front_accepts(accept, "*/*"));
+    slot->request = request;
+    slot->order = order;
+    slot->is_sent = false;
+    slot->deadline_ns = clock_monotonic_ns() + (uint64_t)DEADLINE_SECONDS * 1000000000;
+    TAILQ_REMOVE(&desk->free, slot, link);
+    TAILQ_INSERT_TAIL(&desk->waiting, slot, link);
+    watch_deadline(desk);
+    event_active(desk->send, EV_TIMEOUT, 0);
+}
+
+result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_t num_slots)
+{
+    ENSURE(num_slots < (uint32_t)1 << SLOT_BITS, E_INTERNAL, "too many slots");
+    struct front_desk *desk = calloc(1, sizeof *desk + num_slots * sizeof desk->slots[0]);
+    ENSURE(desk, E_MEMORY, "out of memory");
+    desk->front = front;
+    desk->num_slots = num_slots;
+    TAILQ_INIT(&desk->free);
+    TAILQ_INIT(&desk->waiting);
+    TAILQ_INIT(&desk->sent);
+    for (uint32_t i = 0; i < num_slots; i++) {
+        desk->slots[i].id = i;
+        TAILQ_INSERT_TAIL(&desk->free, &desk->slots[i], link);
+    }
+    desk->send = event_new(front->base, -1, 0, on_send, desk);
+    desk->deadline = evtimer_new(front->base, on_deadline, desk);
+    *ret_desk = desk;
+    ENSURE(desk->send && desk->deadline, E_MEMORY, "out of memory");
+    return RESULT_OK;
+}
+
+void front_desk_free(struct front_desk *desk)
+{
+    if (!desk)
+        return;
+    for (struct slot *slot = oldest(desk); slot; slot = oldest(desk)) {
+        front_reply_error(slot->request, 503, "the signer stops");
+        release(desk, slot);
+    }
+    if (desk->send)
+        event_free(desk->send);
+    if (desk->deadline)
+        event_free(desk->deadline);
+    free(desk);
+}

@@ -1,0 +1,105 @@
+/* main.c - nitro-signer-front: TLS, HTTP and JSON; turns requests into sign orders.
+ *
+ * It holds the TLS key and nothing else worth stealing. Everything it knows comes from the
+ * keeper over descriptor 3; descriptor 4 is the bound socket it listens on once the keeper says SERVE. The
+ * end of the keeper is its end. */
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "base/process_limits.h"
+#include "base/secret.h"
+#include "front.h"
+
+enum { SECURE_HEAP = 2 * 1024 * 1024 }; /* the TLS key, and one ephemeral key a handshake under way */
+
+static must_check result parse_options(struct front *front, int argc, char *const argv[])
+{
+    struct front_options *o = &front->options;
+    const char *mode = "standalone", *level_name = "info";
+    *o = (struct front_options){.idle_timeout_seconds = 30};
+    const struct option table[] = {
+        {"mode", OPTION_TEXT, &mode, "enclave (TLS is a must) or standalone", 0, 0},
+        {"host-allowlist", OPTION_TEXT, &o->host_allowlist,
+         "comma-separated Host names served, or * (localhost,127.0.0.1; * in an enclave)", 0, 0},
+        {"idle-connection-timeout-seconds", OPTION_U32, &o->idle_timeout_seconds,
+         "close kept connections after this long (30)", 1, 86400},
+        {"log-level", OPTION_TEXT, &level_name, "error, warn, info, debug (info)", 0, 0},
+    };
+    int next;
+    TRY(options_parse(&next, table, ARRAY_LENGTH(table),
+                      "nitro-signer-front [options]\nThe HTTP side of a signer; started by its supervisor.",
+                      argc, argv));
+    ENSURE(next == argc, E_INPUT, "argument %d: unexpected", next);
+    o->enclave = strcmp(mode, "enclave") == 0;
+    ENSURE(o->enclave || strcmp(mode, "standalone") == 0, E_INPUT, "--mode: must be enclave or standalone");
+    if (!o->host_allowlist)
+        o->host_allowlist = o->enclave ? "*" : "localhost,127.0.0.1";
+    enum log_level level;
+    result r = log_level_parse(&level, level_name);
+    if (r.code)
+        return error_prefix(r, "--log-level");
+    log_set_level(level);
+    return front_hosts_parse(&front->hosts, o->host_allowlist);
+}
+
+static void on_terminate(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    front_fail(context, RESULT_OK);
+}
+
+static must_check result open_front(struct front *front)
+{
+    TRY(process_harden());
+    TRY(secret_heap_open(SECURE_HEAP));
+    TRY(front_raise_descriptor_limit(&front->max_connections));
+    front->base = event_base_new();
+    ENSURE(front->base, E_MEMORY, "no event loop");
+    TRY(front_desk_new(&front->desk, front, front->max_connections));
+    return front_keeper_open(front);
+}
+
+static must_check result serve(struct front *front)
+{
+    TRY(open_front(front));
+    struct event *terminate = evsignal_new(front->base, SIGTERM, on_terminate, front);
+    ENSURE(terminate && event_add(terminate, NULL) == 0, E_MEMORY, "no signal handler");
+    result r = front_enter_sandbox();
+    if (!r.code && !front->stopping)
+        (void)event_base_dispatch(front->base);
+    event_free(terminate);
+    return r.code ? r : front->failure;
+}
+
+static void close_front(struct front *front)
+{
+    front_keeper_close(front);
+    net_http_server_free(front->server);
+    front_desk_free(front->desk); /* after the server: what still waits is answered to nobody */
+    SSL_CTX_free(front->tls);
+    buffer_cleanup(&front->new_keys);
+    buffer_cleanup(&front->keys_json);
+    front_hosts_cleanup(&front->hosts);
+    if (front->base)
+        event_base_free(front->base);
+}
+
+int main(int argc, char *argv[])
+{
+    static struct front front = {.keeper = FRONT_KEEPER_FD, .listener = FRONT_LISTENER_FD};
+    log_open("nitro-signer-front", LOG_LEVEL_INFO);
+    if (parse_options(&front, argc, argv).code) {
+        log_error("%s", error_text());
+        return PROGRAM_EXIT_USAGE;
+    }
+    result r = serve(&front);
+    if (r.code)
+        log_error("%s", error_text());
+    close_front(&front);
+    return r.code ? EXIT_FAILURE : EXIT_SUCCESS;
+}

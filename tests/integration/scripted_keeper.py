@@ -1,0 +1,129 @@
+"""A keeper made of a script, for tests of the front: it speaks PROTOCOL.ipc and answers orders as a test wants."""
+import os
+import socket
+import struct
+import subprocess
+import threading
+
+from harness import receive_packet, send_packet
+
+SETTINGS, TLS, KEYS, SERVE, LISTENING, HEALTH, SIGN, SIGNED = range(0x0201, 0x0209)
+SIGNED_OK, UNKNOWN_KEY, ROOT_DIFFERS, SLASHABLE, STORE, BAD_ORDER, INTERNAL = range(7)
+ORDER_LEN, ANSWER_LEN = 272, 192
+
+POLICY = """nitro-signer-policy 1
+network mainnet
+preset mainnet
+genesis_time 1606824023
+seconds_per_slot 12
+phase0_fork_version 0x00000000
+altair_fork 0x01000000 74240
+bellatrix_fork 0x02000000 144896
+capella_fork 0x03000000 194048
+deneb_fork 0x04000000 269568
+electra_fork 0x05000000 364032
+fulu_fork 0x06000000 411392
+genesis_validators_root any
+slashing_protection enabled
+store sqlite:/nowhere
+kms_key none
+region none
+log_level debug
+"""
+
+
+def order_fields(order):
+    """id, kind, public key and the client's root (None if none was sent) of one packed order."""
+    number, kind, has_root = struct.unpack_from("<QBB", order)
+    return number, kind, order[16:64], order[64:96] if has_root else None
+
+
+def answer(number, status=SIGNED_OK, *, root=bytes(32), signature=bytes(96), verdict=0, block=None, attestation=None):
+    heights = struct.pack("<QQQ", block or 0, *(attestation or (0, 0)))
+    flags = struct.pack("<BB", block is not None, attestation is not None)
+    packed = struct.pack("<QBB6x", number, status, verdict) + root + signature + heights + flags
+    return packed.ljust(ANSWER_LEN, b"\0")
+
+
+def signature_of(order):
+    """Not a signature, but 96 bytes that depend on the order's key and object."""
+    return (order[16:64] + order[144:176] + bytes(16))[:96]
+
+
+class Certificate:
+    """A self-signed certificate made by the openssl program: PKCS#8 and X.509 in DER, and a CA file in PEM."""
+
+    def __init__(self, folder, name="signer", key=("EC", "ec_paramgen_curve:P-256")):
+        self.ca_file = os.path.join(folder, f"{name}.pem")
+        key_file = os.path.join(folder, f"{name}.key")
+        subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", key[0], "-pkeyopt", key[1], "-days", "2",
+                        "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                        "-keyout", key_file, "-out", self.ca_file], check=True, capture_output=True)
+        self.key = subprocess.run(["openssl", "pkcs8", "-topk8", "-nocrypt", "-in", key_file, "-outform", "DER"],
+                                  check=True, capture_output=True).stdout
+        self.certificates = subprocess.run(["openssl", "x509", "-in", self.ca_file, "-outform", "DER"],
+                                           check=True, capture_output=True).stdout
+
+
+class Keeper:
+    """Our end of the front's descriptor 3. Answers come from decide(order), which gives packed answers or None;
+    batches remembers how many orders each SIGN message had."""
+
+    def __init__(self, end):
+        self.end = end
+        self.batches = []
+        self.decide = lambda order: answer(order_fields(order)[0], signature=signature_of(order))
+        self.go = threading.Event()
+        self.go.set()
+        self._thread = None
+
+    def settings(self, policy=POLICY):
+        send_packet(self.end, SETTINGS, len(policy), policy.encode())
+
+    def tls(self, certificate):
+        body = struct.pack("<I", len(certificate.key)) + certificate.key
+        body += struct.pack("<I", len(certificate.certificates)) + certificate.certificates
+        send_packet(self.end, TLS, 0, body)
+
+    def keys(self, keys, first=True, last=True):
+        send_packet(self.end, KEYS, len(keys), bytes([first | last << 1]) + b"".join(keys))
+
+    def health(self, store=True, loaded=1, failed=0):
+        send_packet(self.end, HEALTH, 1, struct.pack("<BII", store, loaded, failed))
+
+    def serve(self):
+        """Says SERVE and waits for LISTENING; then answers orders in a thread. The port."""
+        send_packet(self.end, SERVE)
+        kind, count, body, _ = receive_packet(self.end)
+        assert (kind, count) == (LISTENING, 0)
+        self._thread = threading.Thread(target=self._answer, daemon=True)
+        self._thread.start()
+        return struct.unpack("<I", body)[0]
+
+    def _answer(self):
+        while True:
+            try:
+                message = receive_packet(self.end, 60)
+            except (OSError, socket.timeout):
+                return
+            if message is None:
+                return
+            kind, count, body, _ = message
+            assert kind == SIGN and len(body) == count * ORDER_LEN
+            self.go.wait()
+            self.batches.append(count)
+            answers = [self.decide(body[i * ORDER_LEN:(i + 1) * ORDER_LEN]) for i in range(count)]
+            answers = [a for a in answers if a is not None]
+            try:
+                if answers:
+                    send_packet(self.end, SIGNED, len(answers), b"".join(answers))
+            except OSError:
+                return
+
+    def close(self):
+        self.go.set()
+        try:
+            self.end.shutdown(socket.SHUT_RDWR)  # a thread that still receives would keep a closed socket open
+        except OSError:
+            pass
+        self.end.close()
