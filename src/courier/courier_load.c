@@ -1,0 +1,269 @@
+/* courier_load.c - init and reload as a walk through phases, each ended by one event.
+ *
+ *   CHECKING    is the keeper in a state that permits it?
+ *   PROPOSING   (init) the policy, which the keeper measures and locks
+ *   ATTESTING   a document with the keeper's public key, when the last one is older than a minute
+ *   DECRYPTING  KMS turns one ciphertext into an envelope for that key; it goes to the keeper, and so on
+ *   FINISHING   the keeper's verdict
+ *
+ * KMS refusing the enclave, or being out of reach, ends the load at once: the remaining calls would end no
+ * better. A single ciphertext that KMS cannot open is counted and left out, unless it is the TLS key. */
+#include "courier.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "policy/policy.h"
+
+static must_check result next_record(struct courier *c);
+
+void courier_load_cleanup(struct courier_load *load)
+{
+    courier_request_cleanup(&load->request);
+    buffer_cleanup(&load->document);
+    *load = (struct courier_load){0};
+}
+
+static must_check result end_with_error(struct courier *c, int status, const char *text)
+{
+    char copy[256]; /* text may be the thread's remembered sentence */
+    (void)snprintf(copy, sizeof copy, "%s", text);
+    uint64_t connection = c->load.connection;
+    log_warn("%s: %d %s", courier_operation_name(c->load.request.operation), status, copy);
+    courier_load_cleanup(&c->load);
+    return courier_reply_error(c, connection, status, copy);
+}
+
+static must_check result abort_load(struct courier *c, int status, const char *text)
+{
+    struct packer p = courier_pack(c);
+    ipc_pack_empty(&p, IPC_LOAD_ABORT);
+    TRY(courier_send(c, &p));
+    return end_with_error(c, status, text);
+}
+
+result courier_load_begin(struct courier *c, uint64_t connection, struct courier_request *request)
+{
+    bool is_init = request->operation == COURIER_INIT;
+    if (c->load.phase != COURIER_IDLE || courier_kms_busy(c->kms))
+        return courier_reply_error(c, connection, 409, "another init or reload is under way");
+    if (is_init && c->initialised)
+        return courier_reply_error(c, connection, 409, "already initialised");
+    if (!is_init && !c->initialised)
+        return courier_reply_error(c, connection, 409, "not initialised yet");
+
+    const struct courier_waiter waiter = {.wish = COURIER_WISH_LOAD};
+    c->load = (struct courier_load){.phase = COURIER_CHECKING, .connection = connection, .request = *request};
+    *request = (struct courier_request){0};
+    if (is_init) {
+        aws_credentials_cleanup(&c->credentials);
+        c->credentials = c->load.request.credentials;
+        c->load.request.credentials = (struct aws_credentials){0};
+    }
+    log_info("%s: %zu records", courier_operation_name(c->load.request.operation),
+             c->load.request.num_records);
+    return courier_ask_status(c, &waiter);
+}
+
+static must_check result begin_records(struct courier *c)
+{
+    struct packer p = courier_pack(c);
+    ipc_pack_load_begin(&p, false);
+    TRY(courier_send(c, &p));
+    return next_record(c);
+}
+
+static must_check result propose_policy(struct courier *c)
+{
+    struct policy policy;
+    const struct buffer *text = &c->load.request.policy;
+    result parsed = policy_parse(&policy, (const char *)text->data, text->length);
+    if (parsed.code && error_prefix(parsed, "policy").code)
+        return end_with_error(c, 400, error_text());
+    if (strcmp(policy.kms_key, "none") == 0 || strcmp(policy.region, "none") == 0)
+        return end_with_error(c, 400, "policy: kms_key and region: must be given in an enclave");
+    c->load.phase = COURIER_PROPOSING;
+    struct packer p = courier_pack(c);
+    ipc_pack_bytes_message(&p, IPC_POLICY, (struct ipc_bytes){text->data, (uint32_t)text->length});
+    return courier_send(c, &p);
+}
+
+result courier_load_on_status(struct courier *c, const struct ipc_status *status)
+{
+    if (status->state == IPC_FAILED_STATE)
+        return end_with_error(c, 500, "the signer has failed; restart the enclave");
+    if (c->load.request.operation == COURIER_INIT) {
+        if (status->state != IPC_WAIT_STATE && status->state != IPC_ATTEST_STATE)
+            return end_with_error(c, 409, "already initialised");
+        return propose_policy(c);
+    }
+    if (status->state != IPC_SERVE_STATE)
+        return end_with_error(c, 409, "the signer does not serve yet");
+    return begin_records(c);
+}
+
+/* What is pinned from the accepted policy: the key, the region, the ceiling of the log. */
+static must_check result adopt_policy(struct courier *c)
+{
+    struct policy policy;
+    TRY(policy_parse(&policy, (const char *)c->load.request.policy.data, c->load.request.policy.length));
+    TRY(courier_kms_configure(c->kms, policy.region, policy.kms_key));
+    log_set_level(policy.log_level < c->log_level ? policy.log_level : c->log_level);
+    return RESULT_OK;
+}
+
+result courier_load_on_policy_result(struct courier *c, const struct ipc_policy_result *r)
+{
+    ENSURE(c->load.phase == COURIER_PROPOSING, E_PEER, "keeper: POLICY_RESULT without a POLICY");
+    if (!r->accepted) {
+        char text[256];
+        (void)snprintf(text, sizeof text, "policy: %.*s", (int)r->text.length, (const char *)r->text.data);
+        return end_with_error(c, c->policy_accepted ? 409 : 400, text);
+    }
+    c->policy_accepted = true;
+    if (adopt_policy(c).code)
+        return end_with_error(c, 500, error_text());
+    return begin_records(c);
+}
+
+static must_check result submit_record(struct courier *c)
+{
+    const struct courier_record *record = &c->load.request.records[c->load.next];
+    c->load.phase = COURIER_DECRYPTING;
+    if (courier_kms_submit(c->kms, &c->credentials, c->load.request.ciphertexts.data + record->offset,
+                           record->length, &c->load.document)
+            .code)
+        return abort_load(c, 500, error_text());
+    return RESULT_OK;
+}
+
+static must_check result finish_records(struct courier *c)
+{
+    if (c->load.sent == 0)
+        return abort_load(c, 500, "KMS decrypted none of the records");
+    c->load.phase = COURIER_FINISHING;
+    struct packer p = courier_pack(c);
+    ipc_pack_load_end(&p, c->load.sent);
+    return courier_send(c, &p);
+}
+
+static bool document_is_fresh(const struct courier_load *load)
+{
+    uint64_t age_ns = clock_monotonic_ns() - load->document_ns;
+    return load->document.length > 0 && age_ns < COURIER_DOCUMENT_FRESH_SECONDS * UINT64_C(1000000000);
+}
+
+static must_check result next_record(struct courier *c)
+{
+    if (c->load.next == c->load.request.num_records)
+        return finish_records(c);
+    if (document_is_fresh(&c->load))
+        return submit_record(c);
+    const struct courier_waiter waiter = {.wish = COURIER_WISH_LOAD};
+    c->load.phase = COURIER_ATTESTING;
+    return courier_ask_document(c, &waiter, IPC_ATTEST_RECIPIENT);
+}
+
+result courier_load_on_document(struct courier *c, struct ipc_bytes document)
+{
+    ENSURE(c->load.phase == COURIER_ATTESTING, E_PEER, "keeper: DOCUMENT without an ATTEST");
+    if (document.length == 0)
+        return abort_load(c, 500, "the Nitro Security Module gave no attestation document");
+    buffer_consume(&c->load.document, c->load.document.length);
+    TRY(buffer_append(&c->load.document, document.data, document.length));
+    c->load.document_ns = clock_monotonic_ns();
+    return submit_record(c);
+}
+
+/* 403 is for KMS saying no; everything on the way to an answer, and answers that make no sense, are 502. */
+static int status_of(int code)
+{
+    switch ((enum error_code)code) {
+    case E_DENIED:
+        return 403;
+    case E_AUTH:
+    case E_PEER:
+    case E_IO:
+    case E_TIMEOUT:
+    case E_TOO_LARGE:
+    case E_NOT_FOUND:
+        return 502;
+    case E_NONE:
+    case E_INPUT:
+    case E_MISMATCH:
+    case E_SLASHABLE:
+    case E_STORE:
+    case E_STATE:
+    case E_MEMORY:
+    case E_CRYPTO:
+    case E_UNSUPPORTED:
+    case E_INTERNAL:
+        return 500;
+    }
+    return 500;
+}
+
+/* A ciphertext that is not one of this key: the others may be. */
+static bool is_about_one_record(const struct courier_record *record, int code)
+{
+    return record->kind == IPC_RECORD_VALIDATOR && (code == E_INPUT || code == E_MISMATCH);
+}
+
+static must_check result pass_on(struct courier *c, const struct courier_record *record,
+                                 const struct buffer *envelope)
+{
+    const struct ipc_record message = {.kind = record->kind,
+                                       .index = record->index,
+                                       .envelope = {envelope->data, (uint32_t)envelope->length}};
+    struct packer p = courier_pack(c);
+    ipc_pack_record(&p, &message);
+    c->load.sent++;
+    return courier_send(c, &p);
+}
+
+static must_check result take_outcome(struct courier *c, const struct courier_kms_outcome *outcome)
+{
+    const struct courier_record *record = &c->load.request.records[c->load.next++];
+    if (outcome->code == E_NONE) {
+        TRY(pass_on(c, record, &outcome->envelope));
+    } else if (is_about_one_record(record, outcome->code)) {
+        c->load.refused++;
+        log_warn("record %u: %s", record->index, outcome->text);
+    } else {
+        return abort_load(c, status_of(outcome->code), outcome->text);
+    }
+    return next_record(c);
+}
+
+result courier_load_on_kms(struct courier *c)
+{
+    struct courier_kms_outcome outcome = {0};
+    TRY(courier_kms_take(c->kms, &outcome));
+    result r = c->load.phase == COURIER_DECRYPTING ? take_outcome(c, &outcome) : RESULT_OK;
+    buffer_cleanup(&outcome.envelope);
+    return r;
+}
+
+static must_check result reply_loaded(struct courier *c, uint32_t keys, uint32_t failed)
+{
+    AUTO(buffer) body = {0};
+    log_info("%s: %u keys, %u failed", courier_operation_name(c->load.request.operation), keys, failed);
+    TRY(buffer_printf(&body, "{\"init_state\":true,\"keys\":%u,\"failed\":%u}", keys, failed));
+    uint64_t connection = c->load.connection;
+    courier_load_cleanup(&c->load);
+    return courier_control_reply(c->control, connection, 200, &body);
+}
+
+result courier_load_on_result(struct courier *c, const struct ipc_load_result *r)
+{
+    if (c->load.phase != COURIER_FINISHING)
+        return RESULT_OK; /* of a load that was aborted */
+    if (!r->ok) {
+        char text[256];
+        (void)snprintf(text, sizeof text, "%.*s", (int)r->text.length, (const char *)r->text.data);
+        return end_with_error(c, 500, text);
+    }
+    c->initialised = true;
+    return reply_loaded(c, r->keys, r->failed + c->load.refused);
+}

@@ -1,0 +1,195 @@
+/* courier_request.c - see courier_request.h. A member that an operation does not know is refused: a host that
+ * believes it has said something must not be left in that belief. */
+#include "courier_request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "json/json.h"
+
+enum { VALUES_MAX = COURIER_RECORDS_MAX + 64, MEMBERS_MAX = 5, CREDENTIAL_MEMBERS = 3 };
+
+static const struct operation {
+    enum courier_operation operation;
+    const char *name;
+    const char *members[MEMBERS_MAX]; /* all are required; the first empty place ends the list */
+} operations[] = {
+    {COURIER_INIT_STATE, "init_state", {"operation"}},
+    {COURIER_INIT,
+     "init",
+     {"operation", "policy", "credential", "encrypted_tls_key", "encrypted_validator_keys"}},
+    {COURIER_CREDENTIALS, "credentials", {"operation", "credential"}},
+    {COURIER_RELOAD, "reload", {"operation", "encrypted_validator_keys"}},
+    {COURIER_STATUS, "status", {"operation"}},
+    {COURIER_ATTEST, "attest", {"operation", "nonce"}},
+};
+
+const char *courier_operation_name(enum courier_operation operation)
+{
+    return operations[operation].name;
+}
+
+static must_check result find_operation(const struct operation **ret_operation, const struct json_view *view)
+{
+    const char *name = NULL;
+    TRY(json_get_text(&name, NULL, view, "operation"));
+    for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
+        if (strcmp(operations[i].name, name) == 0) {
+            *ret_operation = &operations[i];
+            return RESULT_OK;
+        }
+    }
+    FAIL(E_INPUT, "operation: must be init_state, init, credentials, reload, status or attest");
+}
+
+/* Since all members must be there, one too many is a number too high. */
+static must_check result check_members(const struct json_view *view, const struct operation *o)
+{
+    size_t num = 0;
+    for (; num < MEMBERS_MAX && o->members[num]; num++)
+        ENSURE(json_has(view, o->members[num]), E_INPUT, "%s: is missing", o->members[num]);
+    ENSURE(json_object_size(view->value) == num, E_INPUT, "%s: has a member it does not know", o->name);
+    return RESULT_OK;
+}
+
+static must_check result take_policy(struct courier_request *r, const struct json_view *view)
+{
+    const char *text = NULL;
+    size_t length = 0;
+    TRY(json_get_text(&text, &length, view, "policy"));
+    ENSURE(length > 0 && length <= IPC_POLICY_MAX, E_INPUT, "policy: must have from 1 to %d bytes",
+           IPC_POLICY_MAX);
+    return buffer_append(&r->policy, text, length);
+}
+
+static must_check result take_credentials(struct courier_request *r, const struct json_view *view)
+{
+    struct json_view credential;
+    const char *id = NULL, *key = NULL, *token = NULL;
+    TRY(json_get_object(&credential, view, "credential"));
+    TRY(json_get_text(&id, NULL, &credential, "access_key_id"));
+    TRY(json_get_text(&key, NULL, &credential, "secret_access_key"));
+    TRY(json_get_text(&token, NULL, &credential, "token"));
+    ENSURE(json_object_size(credential.value) == CREDENTIAL_MEMBERS, E_INPUT,
+           "credential: has a member it does not know");
+    result made = aws_credentials_new(&r->credentials, id, key, token);
+    return made.code ? error_prefix(made, "credential") : made;
+}
+
+/* Appends one decoded ciphertext; the array of records has room. */
+static must_check result take_ciphertext(struct courier_request *r, struct courier_record record,
+                                         const char *text, size_t text_len)
+{
+    size_t length = 0;
+    ENSURE(text_len <= BASE64_LENGTH(COURIER_CIPHERTEXT_MAX), E_INPUT, "must have at most %d bytes",
+           COURIER_CIPHERTEXT_MAX);
+    TRY(buffer_reserve(&r->ciphertexts, BASE64_DECODED_MAX(text_len)));
+    TRY(base64_decode(r->ciphertexts.data + r->ciphertexts.length, &length, BASE64_DECODED_MAX(text_len),
+                      text, text_len));
+    ENSURE(length > 0 && length <= COURIER_CIPHERTEXT_MAX, E_INPUT, "must have from 1 to %d bytes",
+           COURIER_CIPHERTEXT_MAX);
+    record.offset = (uint32_t)r->ciphertexts.length;
+    record.length = (uint32_t)length;
+    r->ciphertexts.length += length;
+    r->records[r->num_records++] = record;
+    return RESULT_OK;
+}
+
+static must_check result take_tls_key(struct courier_request *r, const struct json_view *view)
+{
+    const char *text = NULL;
+    size_t length = 0;
+    TRY(json_get_text(&text, &length, view, "encrypted_tls_key"));
+    result taken = take_ciphertext(r, (struct courier_record){.kind = IPC_RECORD_TLS}, text, length);
+    return taken.code ? json_blame(taken, view, "encrypted_tls_key") : taken;
+}
+
+static must_check result take_validator_keys(struct courier_request *r, const struct json_view *view)
+{
+    struct json_view keys;
+    TRY(json_get_array(&keys, view, "encrypted_validator_keys", COURIER_RECORDS_MAX));
+    size_t num = json_array_size(keys.value);
+    ENSURE(num > 0, E_INPUT, "encrypted_validator_keys: must not be empty");
+    for (size_t i = 0; i < num; i++) {
+        const char *text = NULL;
+        size_t length = 0;
+        TRY(json_element_text(&text, &length, &keys, i));
+        const struct courier_record record = {.kind = IPC_RECORD_VALIDATOR, .index = (uint32_t)i};
+        result taken = take_ciphertext(r, record, text, length);
+        if (taken.code)
+            return error_prefix(taken, "encrypted_validator_keys[%zu]", i);
+    }
+    return RESULT_OK;
+}
+
+static must_check result make_room(struct courier_request *r, const struct json_view *view)
+{
+    size_t num = 1 + json_array_size(json_object_get(view->value, "encrypted_validator_keys"));
+    r->records = calloc(num, sizeof *r->records);
+    ENSURE(r->records, E_MEMORY, "out of memory for %zu records", num);
+    return RESULT_OK;
+}
+
+static must_check result take_nonce(struct courier_request *r, const struct json_view *view)
+{
+    const char *text = NULL;
+    size_t text_len = 0, length = 0;
+    TRY(json_get_text(&text, &text_len, view, "nonce"));
+    result taken = base64_decode(r->nonce, &length, sizeof r->nonce, text, text_len);
+    if (taken.code == E_TOO_LARGE)
+        taken = error_set(E_INPUT, "must have at most %d bytes", IPC_NONCE_MAX);
+    if (taken.code)
+        return json_blame(taken, view, "nonce");
+    r->nonce_len = (uint32_t)length;
+    return RESULT_OK;
+}
+
+static must_check result take_all(struct courier_request *r, const struct json_view *view)
+{
+    const struct operation *o = NULL;
+    TRY(find_operation(&o, view));
+    TRY(check_members(view, o));
+    r->operation = o->operation;
+    switch (o->operation) {
+    case COURIER_INIT:
+        TRY(take_policy(r, view));
+        TRY(take_credentials(r, view));
+        TRY(make_room(r, view));
+        TRY(take_tls_key(r, view));
+        return take_validator_keys(r, view);
+    case COURIER_RELOAD:
+        TRY(make_room(r, view));
+        return take_validator_keys(r, view);
+    case COURIER_CREDENTIALS:
+        return take_credentials(r, view);
+    case COURIER_ATTEST:
+        return take_nonce(r, view);
+    case COURIER_INIT_STATE:
+    case COURIER_STATUS:
+        return RESULT_OK;
+    }
+    FAIL(E_INTERNAL, "operation table is wrong");
+}
+
+result courier_request_parse(struct courier_request *ret_request, const char *text, size_t text_len)
+{
+    AUTO_POINTER(json_t) root = NULL;
+    AUTO(courier_request) request = {0};
+    struct json_view view;
+    TRY(json_read(&root, text, text_len, COURIER_MESSAGE_MAX, VALUES_MAX));
+    TRY(json_view_root(&view, root));
+    TRY(take_all(&request, &view));
+    *ret_request = request;
+    request = (struct courier_request){0};
+    return RESULT_OK;
+}
+
+void courier_request_cleanup(struct courier_request *request)
+{
+    buffer_cleanup(&request->policy);
+    aws_credentials_cleanup(&request->credentials);
+    buffer_cleanup(&request->ciphertexts);
+    free(request->records);
+    *request = (struct courier_request){0};
+}

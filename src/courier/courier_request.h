@@ -1,0 +1,50 @@
+/* courier_request.h - one message of the control port, parsed completely: nothing acts on JSON. */
+#ifndef COURIER_REQUEST_H
+#define COURIER_REQUEST_H
+
+#include "aws/aws_credentials.h"
+#include "base/buffer.h"
+#include "ipc/ipc.h"
+
+enum {
+    COURIER_MESSAGE_MAX = 16 * 1024 * 1024,
+    COURIER_RECORDS_MAX = 10000,
+    COURIER_CIPHERTEXT_MAX = 6144 /* of KMS */
+};
+
+enum courier_operation {
+    COURIER_INIT_STATE,
+    COURIER_INIT,
+    COURIER_CREDENTIALS,
+    COURIER_RELOAD,
+    COURIER_STATUS,
+    COURIER_ATTEST
+};
+
+/* Where a ciphertext lies in courier_request.ciphertexts. */
+struct courier_record {
+    enum ipc_record_kind kind;
+    uint32_t index; /* in the host's list; 0 for TLS */
+    uint32_t offset, length;
+};
+
+/* Only the members of its operation are filled in. */
+struct courier_request {
+    enum courier_operation operation;
+    struct buffer policy;               /* INIT */
+    struct aws_credentials credentials; /* INIT, CREDENTIALS */
+    struct buffer ciphertexts;          /* INIT (TLS first), RELOAD */
+    struct courier_record *records;
+    size_t num_records;
+    uint8_t nonce[IPC_NONCE_MAX]; /* ATTEST */
+    uint32_t nonce_len;
+};
+
+/* E_INPUT names the member that is missing, unknown, mistyped, too long or too many; values are never echoed.
+ */
+must_check result courier_request_parse(struct courier_request *ret_request, const char *text,
+                                        size_t text_len);
+void courier_request_cleanup(struct courier_request *request);
+const char *courier_operation_name(enum courier_operation operation);
+
+#endif
