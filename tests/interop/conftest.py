@@ -1,0 +1,13 @@
+"""The fixtures of tests/integration, for the comparisons with other people's programs."""
+import importlib.util
+import pathlib
+import sys
+
+INTEGRATION = pathlib.Path(__file__).resolve().parents[1] / "integration"
+sys.path.insert(0, str(INTEGRATION))
+
+# By its file, under a name of its own: this file is called conftest too.
+_spec = importlib.util.spec_from_file_location("integration_conftest", INTEGRATION / "conftest.py")
+_module = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_module)
+bin_dir, vectors, folder, start, pair = (_module.bin_dir, _module.vectors, _module.folder, _module.start, _module.pair)
