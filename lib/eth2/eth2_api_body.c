@@ -187,8 +187,6 @@ static must_check result add_deposit_proof(struct ssz_tree *tree, const struct j
     struct ssz_tree branch = {.count = 0};
     uint8_t root[32];
     TRY(json_get_array(&proof, object, "proof", DEPOSIT_PROOF_LEN));
-    if (json_array_size(proof.value) != DEPOSIT_PROOF_LEN)
-        return json_blame(error_set(E_INPUT, "must have %d elements", DEPOSIT_PROOF_LEN), object, "proof");
     for (size_t i = 0; i < DEPOSIT_PROOF_LEN; i++) {
         TRY(json_element_hex(root, sizeof root, &proof, i));
         ssz_add_root(&branch, root);

@@ -294,11 +294,29 @@ static void headers_stand_for_later_blocks(void **state)
     assert_int_equal(run, 200);
 }
 
+/* consensus-spec-tests, commit 194a91fd, tests/minimal/electra/ssz_static/AggregateAndProof/ssz_zero/case_0:
+ * seven zero bits, and zeros elsewhere. The one official root of the minimal preset's Electra shape that we
+ * have. */
+static void minimal_electra_aggregate(void **state)
+{
+    (void)state;
+    static const uint8_t seven_bits[] = {0x80}, four_bits[] = {0};
+    struct eth2_sizes sizes = eth2_preset_sizes(ETH2_PRESET_MINIMAL);
+    struct eth2_aggregate_and_proof zero = {.aggregate.is_electra = true};
+    uint8_t root[32];
+    assert_ok(ssz_bit_list_root(zero.aggregate.aggregation_bits_root, seven_bits, 1, sizes.aggregation_bits));
+    assert_ok(ssz_bit_vector_root(zero.aggregate.committee_bits_root, four_bits, sizes.committee_bits));
+    eth2_aggregate_and_proof_root(root, &zero);
+    assert_hex("0xb708554b13549169e9a6fe3a5acebf38fd94e868c573c72bc3f0ab00d9c77b8b", root, 32,
+               "minimal Electra");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(specification_vectors),
         cmocka_unit_test(lodestar_vectors),
+        cmocka_unit_test(minimal_electra_aggregate),
         cmocka_unit_test(headers_stand_for_later_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

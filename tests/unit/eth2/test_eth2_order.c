@@ -154,11 +154,34 @@ static void every_kind_has_a_domain_of_its_own(void **state)
     }
 }
 
+/* Whatever a front may put there: the genesis of deposits and registrations is zero, and a registration's
+ * version is the network's. */
+static void fork_info_cannot_touch_deposits_and_registrations(void **state)
+{
+    (void)state;
+    struct eth2_network network;
+    assert_ok(eth2_network_by_name(&network, "sepolia"));
+    static const enum eth2_order_kind kinds[] = {ETH2_ORDER_DEPOSIT, ETH2_ORDER_VALIDATOR_REGISTRATION};
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        struct eth2_order order = {.kind = kinds[i]};
+        uint8_t before[32], after[32];
+        assert_ok(eth2_order_signing_root(before, &network, &order));
+        memset(order.fork_info.genesis_validators_root, 0xaa, 32);
+        memset(order.fork_info.previous_version, 0xbb, 4);
+        order.fork_info.epoch = 77;
+        if (kinds[i] == ETH2_ORDER_VALIDATOR_REGISTRATION)
+            memset(order.fork_info.current_version, 0xcc, 4);
+        assert_ok(eth2_order_signing_root(after, &network, &order));
+        assert_memory_equal(before, after, 32);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_kinds_are_refused),
         cmocka_unit_test(every_kind_has_a_domain_of_its_own),
+        cmocka_unit_test(fork_info_cannot_touch_deposits_and_registrations),
         cmocka_unit_test(signing_roots_equal_lodestars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,102 @@
+/* test_eth2_api_rules.c - what a request may not say although each member is well formed; and text that is
+ * cut off, garbled or too long. */
+#include "requests.h"
+
+static const json_t *request_of(const json_t *vectors, const char *type)
+{
+    for (size_t i = 0; i < json_array_size(vectors); i++) {
+        if (strcmp(vector_text(json_array_get(vectors, i), "type", NULL), type) == 0)
+            return json_object_get(json_array_get(vectors, i), "request");
+    }
+    fail_msg("no vector of %s", type);
+    return NULL;
+}
+
+static void no_sync_committees_before_altair(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *payload, *inner;
+    } kinds[] = {{"SYNC_COMMITTEE_MESSAGE", "sync_committee_message", NULL},
+                 {"SYNC_COMMITTEE_SELECTION_PROOF", "sync_aggregator_selection_data", NULL},
+                 {"SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF", "contribution_and_proof", "contribution"}};
+    AUTO_POINTER(json_t) vectors = vector_load("lodestar-generated/signing/sepolia.json");
+    struct eth2_network network = built_in("sepolia"); /* Altair from epoch 50, slot 1600 */
+    struct eth2_order order;
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        const json_t *request = request_of(vectors, kinds[i].type);
+        json_t *payload = json_object_get(request, kinds[i].payload);
+        if (kinds[i].inner)
+            payload = json_object_get(payload, kinds[i].inner);
+        (void)json_object_set_new(payload, "slot", json_string("1600"));
+        assert_ok(parse_request(&order, &network, request));
+        (void)json_object_set_new(payload, "slot", json_string("1599"));
+        assert_fails(E_INPUT, parse_request(&order, &network, request));
+        assert_error_names(kinds[i].payload);
+        assert_error_names("slot: must not be before Altair");
+    }
+}
+
+static void one_spelling_of_the_root_at_a_time(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) vectors = vector_load("lodestar-generated/signing/sepolia.json");
+    struct eth2_network network = built_in("sepolia");
+    struct eth2_order order;
+    json_t *request = (json_t *)(uintptr_t)request_of(vectors, "ATTESTATION");
+    json_t *root = json_incref(json_object_get(request, "signingRoot"));
+    (void)json_object_set(request, "signing_root", root);
+    assert_fails(E_INPUT, parse_request(&order, &network, request));
+    assert_error_names("signing_root");
+    (void)json_object_del(request, "signingRoot");
+    assert_ok(parse_request(&order, &network, request));
+    assert_true(order.has_client_root);
+    (void)json_object_del(request, "signing_root");
+    assert_ok(parse_request(&order, &network, request));
+    assert_false(order.has_client_root);
+    json_decref(root);
+}
+
+static void truncated_and_garbled_text(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) vectors = vector_load("lodestar-generated/signing/sepolia.json");
+    struct eth2_network network = built_in("sepolia");
+    struct eth2_order order;
+    char *text = json_dumps(json_object_get(json_array_get(vectors, 0), "request"), JSON_COMPACT);
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++) {
+        char *exact = malloc(i + 1); /* so that asan sees a read behind the end */
+        memcpy(exact, text, i);
+        assert_fails(E_INPUT, eth2_api_parse(&order, &network, exact, i));
+        free(exact);
+        static const char replacements[] = {0, '"', '\\', '{', ']', ',', '9', (char)0xff};
+        for (size_t j = 0; j < sizeof replacements; j++) {
+            char kept = text[i];
+            text[i] = replacements[j];
+            result r = eth2_api_parse(&order, &network, text, length);
+            assert_true(r.code == E_NONE || r.code == E_INPUT);
+            text[i] = kept;
+        }
+    }
+    free(text);
+    static const char *const bodies[] = {"null", "[]", "{}", "\"ATTESTATION\"",
+                                         "[{\"type\":\"ATTESTATION\"}]"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++)
+        assert_fails(E_INPUT, eth2_api_parse(&order, &network, bodies[i], strlen(bodies[i])));
+    size_t huge = 10 * 1024 * 1024 + 1;
+    char *spaces = malloc(huge);
+    memset(spaces, ' ', huge);
+    assert_fails(E_TOO_LARGE, eth2_api_parse(&order, &network, spaces, huge));
+    free(spaces);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_sync_committees_before_altair),
+        cmocka_unit_test(one_spelling_of_the_root_at_a_time),
+        cmocka_unit_test(truncated_and_garbled_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
