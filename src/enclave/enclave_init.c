@@ -55,7 +55,7 @@ static must_check result bring_up_loopback(void)
 }
 
 /* nitro-cli waits on the parent's port 9000 for this byte and echoes it. */
-static must_check result send_heartbeat(void)
+static must_check result exchange_heartbeat(void)
 {
     const struct net_address parent = {.family = NET_VSOCK, .cid = PARENT_CID, .port = HEARTBEAT_PORT};
     AUTO_FD fd = -1;
@@ -66,8 +66,14 @@ static must_check result send_heartbeat(void)
     uint8_t byte = HEARTBEAT_BYTE;
     TRY(file_write_full(fd, &byte, 1));
     TRY(file_read_full(fd, &byte, 1));
-    ENSURE(byte == HEARTBEAT_BYTE, E_PEER, "heartbeat: another byte came back");
+    ENSURE(byte == HEARTBEAT_BYTE, E_PEER, "another byte came back");
     return RESULT_OK;
+}
+
+static must_check result send_heartbeat(void)
+{
+    result r = exchange_heartbeat();
+    return r.code ? error_prefix(r, "heartbeat") : r;
 }
 
 /* The kernel trusts RDRAND already (random.trust_cpu=on); the NSM is a second, independent source. */
