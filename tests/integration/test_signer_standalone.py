@@ -1,0 +1,281 @@
+"""nitro-signer, the stand-alone program, as a user of web3signer would run it: files in, HTTP out."""
+import json
+import os
+import pathlib
+import re
+import signal
+import ssl
+import subprocess
+
+import pytest
+import requests
+
+from harness import free_port
+
+GENESIS = "0x04700007fabc8282644aed6d1c7c9e21d38a03a0c4ba193f3afe428824b3a673"
+# Two published examples are not as the server reads them: camelCase members (facts of the original, 2.5).
+NOT_AS_SERVED = {"openapi AGGREGATION_SLOT"}
+
+
+class Signer:
+    """A running nitro-signer on a port of its own."""
+
+    def __init__(self, start, folder, eth2=(), arguments=(), scheme="http"):
+        self.data = folder / "data"
+        self.data.mkdir(exist_ok=True)
+        keys = folder / "keys"
+        keys.mkdir(exist_ok=True)
+        self.process = start("nitro-signer", "--http-listen-port=0", f"--key-config-path={keys}", f"--data-path={self.data}",
+                             *arguments, "eth2", *eth2)
+        self.port = int(re.fullmatch(r"http-port=(\d+)\n", (self.data / "web3signer.ports").read_text())[1])
+        self.url = f"{scheme}://localhost:{self.port}"
+
+    def sign(self, pubkey, message, accept="application/json"):
+        headers = {"Accept": accept, "Content-Type": "application/json"}
+        return requests.post(f"{self.url}/api/v1/eth2/sign/{pubkey}", data=json.dumps(message), headers=headers, timeout=20)
+
+
+def write_raw_keys(folder, secrets):
+    (folder / "keys").mkdir(exist_ok=True)
+    for i, secret in enumerate(sorted(secrets)):
+        (folder / "keys" / f"key-{i}.yaml").write_text(f'type: "file-raw"\nkeyType: "BLS"\nprivateKey: "{secret}"\n')
+
+
+@pytest.fixture(scope="session")
+def sign_vectors(vectors):
+    text = (vectors / "web3signer/web3signer-vectors.json").read_text()
+    return [v for v in json.loads(text)["sign"] if v["name"] not in NOT_AS_SERVED]
+
+
+def needs_altair(vector):
+    """These published examples are of a minimal network that begins with Altair; the built-in one never reaches it."""
+    return "SYNC_COMMITTEE" in vector["request"]["type"] or vector["name"] == "openapi BLOCK_V2 (ALTAIR)"
+
+
+def is_of(vector, network):
+    if network == "altair.yaml":
+        return vector["network"] == "minimal" and needs_altair(vector)
+    return vector["network"] in (network, "any") and not needs_altair(vector)
+
+
+@pytest.mark.parametrize("network, least", [("minimal", 15), ("mainnet", 10), ("altair.yaml", 4)])
+def test_published_requests_have_the_published_signatures(start, folder, sign_vectors, network, least):
+    wanted = [v for v in sign_vectors if is_of(v, network)]
+    assert len(wanted) >= least
+    write_raw_keys(folder, {v["secret_key"] for v in wanted})
+    (folder / "altair.yaml").write_text("PRESET_BASE: minimal\nCONFIG_NAME: minimal\nALTAIR_FORK_EPOCH: 0\n")
+    name = folder / network if network.endswith(".yaml") else network
+    signer = Signer(start, folder, [f"--network={name}", "--slashing-protection-enabled=false"])
+    listed = requests.get(f"{signer.url}/api/v1/eth2/publicKeys", timeout=20).json()
+    assert sorted(listed) == sorted({v["public_key"] for v in wanted})
+    for vector in wanted:
+        answer = signer.sign(vector["public_key"], vector["request"])
+        assert (answer.status_code, answer.json()) == (200, {"signature": vector["signature"]}), vector["name"]
+        with_root = {**vector["request"], "signingRoot": vector["signing_root"]}
+        answer = signer.sign(vector["public_key"], with_root, accept="text/plain")
+        assert (answer.status_code, answer.text) == (200, vector["signature"]), vector["name"]
+        wrong = {**vector["request"], "signing_root": "0x" + "11" * 32}
+        assert signer.sign(vector["public_key"], wrong).status_code == 400, vector["name"]
+
+
+@pytest.mark.parametrize("kdf", ["scrypt", "pbkdf2"])
+@pytest.mark.parametrize("way", ["yaml", "folder", "one password"])
+def test_keystores_of_the_standard_are_loaded(start, folder, vectors, kdf, way):
+    example = json.loads((vectors / f"eip-2335/erc-2335-{kdf}.json").read_text())
+    password, pubkey = example["password"], "0x" + example["keystore"]["pubkey"]
+    stores = folder / "stores"
+    stores.mkdir()
+    (stores / "one.json").write_text(json.dumps(example["keystore"]))
+    eth2 = ["--slashing-protection-enabled=false"]
+    if way == "yaml":
+        (folder / "keys").mkdir()
+        (folder / "password.txt").write_text(password + "\nsecond line\n")
+        (folder / "keys/one.yaml").write_text(f"type: file-keystore\nkeystoreFile: {stores}/one.json\n"
+                                              f"keystorePasswordFile: {folder}/password.txt\n")
+    elif way == "folder":
+        (stores / "one.txt").write_text(password + "\n")
+        eth2 += [f"--keystores-path={stores}", f"--keystores-passwords-path={stores}"]
+    else:
+        (folder / "password.txt").write_text(password)
+        eth2 += [f"--keystores-path={stores}", f"--keystores-password-file={folder}/password.txt"]
+    signer = Signer(start, folder, eth2)
+    assert requests.get(f"{signer.url}/api/v1/eth2/publicKeys", timeout=20).json() == [pubkey]
+    assert password not in signer.process.log()
+
+
+@pytest.mark.parametrize("arguments, named", [
+    ([], "eth2"),
+    (["eth2"], "--slashing-protection-db-path"),
+    (["eth2", "import"], "argument 2"),
+    (["eth1"], "argument 1"),
+    (["--no-such-option", "eth2"], "--no-such-option"),
+    (["--http-listen-port=70000", "eth2"], "--http-listen-port"),
+    (["--http-listen-port=+1", "eth2"], "--http-listen-port"),
+    (["--logging=LOUD", "eth2"], "--logging"),
+    (["--idle-connection-timeout-seconds=0", "eth2"], "--idle-connection-timeout-seconds"),
+    (["--slashing-protection-enabled=false", "eth2"], "--slashing-protection-enabled"),
+    (["eth2", "--slashing-protection-enabled=maybe"], "--slashing-protection-enabled"),
+    (["eth2", "--slashing-protection-enabled"], "--slashing-protection-enabled"),
+    (["eth2", "--slashing-protection-enabled=false", "--network=nowhere"], "--network"),
+    (["eth2", "--slashing-protection-db-path=/nonexistent/folder/file"], "--slashing-protection-db-path"),
+    (["eth2", "--slashing-protection-enabled=false", "--keystores-path=x"], "--keystores-path"),
+    (["eth2", "--slashing-protection-enabled=false", "--keystores-password-file=x"], "--keystores-path"),
+    (["eth2", "--slashing-protection-enabled=false", "--keystores-path=x", "--keystores-passwords-path=y",
+      "--keystores-password-file=z"], "--keystores-password-file"),
+    (["--tls-keystore-file=x", "eth2"], "--tls-keystore-password-file"),
+    (["--tls-keystore-password-file=x", "eth2"], "--tls-keystore-file"),
+    (["--tls-allow-any-client", "eth2"], "--tls-keystore-file"),
+    (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "eth2"], "--tls-allow-any-client"),
+    (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "--tls-allow-any-client=false", "eth2"], "--tls-allow-any-client"),
+])
+def test_usage_errors_name_the_option_and_end_with_2(start, arguments, named):
+    process = start("nitro-signer", *arguments, ready=False)
+    assert process.wait() == 2
+    lines = process.log().splitlines()
+    assert len(lines) == 1 and f" {named}: " in lines[0], lines
+
+
+def test_help_and_version(bin_dir):
+    for words in (["--help"], ["eth2", "--help"], ["--version"]):
+        done = subprocess.run([bin_dir / "nitro-signer", *words], capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == 0 and done.stdout and not done.stderr
+
+
+def attestation(target, block="0x" + "44" * 32, source=0):
+    checkpoint = lambda epoch, byte: {"epoch": str(epoch), "root": "0x" + byte * 32}
+    return {"type": "ATTESTATION", "attestation": {"slot": str(8 * target), "index": "0", "beacon_block_root": block,
+                                                   "source": checkpoint(source, "55"), "target": checkpoint(target, "66")},
+            "fork_info": {"fork": {"previous_version": "0x00000001", "current_version": "0x00000001", "epoch": "0"},
+                          "genesis_validators_root": GENESIS}}
+
+
+@pytest.fixture
+def one_key(folder, sign_vectors):
+    vector = sign_vectors[0]
+    write_raw_keys(folder, {vector["secret_key"]})
+    return vector["public_key"]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_slashing_record_survives_a_restart(start, folder, one_key, ending):
+    eth2 = ["--network=minimal", f"--slashing-protection-db-path={folder}/slashing.sqlite"]
+    signer = Signer(start, folder, eth2)
+    first = signer.sign(one_key, attestation(7))
+    assert first.status_code == 200
+    assert signer.sign(one_key, attestation(7, "0x" + "45" * 32)).status_code == 412
+    signer.process.signal(ending)
+    assert signer.process.wait() == (0 if ending != signal.SIGKILL else -signal.SIGKILL)
+    signer = Signer(start, folder, eth2)
+    assert signer.sign(one_key, attestation(7, "0x" + "45" * 32)).status_code == 412
+    again = signer.sign(one_key, attestation(7))
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert signer.sign(one_key, attestation(8, source=7)).status_code == 200
+
+
+def test_a_relative_store_is_found_again_from_its_folder(start, folder, one_key):
+    here = os.getcwd()
+    try:
+        os.chdir(folder)
+        signer = Signer(start, folder, ["--network=minimal", "--slashing-protection-db-path=slashing.sqlite"])
+    finally:
+        os.chdir(here)
+    assert signer.sign(one_key, attestation(7)).status_code == 200
+    assert (folder / "slashing.sqlite").exists()
+
+
+def test_a_second_instance_on_the_same_store_is_refused(start, folder, one_key):
+    store = f"--slashing-protection-db-path={folder}/slashing.sqlite"
+    signer = Signer(start, folder, ["--network=minimal", store])
+    second = start("nitro-signer", "--http-listen-port=0", f"--key-config-path={folder}/keys", "eth2", "--network=minimal", store, ready=False)
+    assert second.wait() == 1
+    assert "listening" not in second.log()
+    assert signer.sign(one_key, attestation(7)).status_code == 200
+
+
+def test_a_port_in_use_is_named(start, folder, one_key):
+    signer = Signer(start, folder, ["--slashing-protection-enabled=false"])
+    second = start("nitro-signer", f"--http-listen-port={signer.port}", f"--key-config-path={folder}/keys", "eth2",
+                   "--slashing-protection-enabled=false", ready=False)
+    assert second.wait() == 1
+    assert "--http-listen-port" in second.log()
+
+
+def test_a_fixed_port_and_health(start, folder, one_key):
+    port = free_port()
+    process = start("nitro-signer", f"--http-listen-port={port}", f"--key-config-path={folder}/keys", "eth2",
+                    f"--slashing-protection-db-path={folder}/slashing.sqlite")
+    assert requests.get(f"http://127.0.0.1:{port}/upcheck", timeout=20).text == "OK"
+    health = requests.get(f"http://127.0.0.1:{port}/healthcheck", timeout=20)
+    assert (health.status_code, health.json()["status"]) == (200, "UP")
+    assert f"http://127.0.0.1:{port}" in process.log()
+
+
+def children_of(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("name", ["keeper", "front"])
+def test_the_end_of_a_child_ends_everything(start, folder, one_key, name):
+    signer = Signer(start, folder, ["--slashing-protection-enabled=false"])
+    children = children_of(signer.process.pid)
+    (victim,) = [pid for pid in children if name in pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0]]
+    os.kill(victim, signal.SIGKILL)
+    assert signer.process.wait() == 1
+    assert f"nitro-signer-{name} was ended by signal 9" in signer.process.log()
+    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in children)
+
+
+def make_pkcs12(folder, password):
+    """By the openssl command line: somebody else's file."""
+    run = lambda *words: subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
+    run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out", "cert.pem",
+        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    run("pkcs12", "-export", "-inkey", "key.pem", "-in", "cert.pem", "-out", "tls.p12", "-passout", f"pass:{password}")
+    (folder / "tls.password").write_text(password + "\n")
+
+
+def test_https_with_a_pkcs12_file(start, folder, one_key):
+    make_pkcs12(folder, "correct horse")
+    signer = Signer(start, folder, ["--network=minimal", "--slashing-protection-enabled=false"], scheme="https", arguments=[
+        f"--tls-keystore-file={folder}/tls.p12", f"--tls-keystore-password-file={folder}/tls.password", "--tls-allow-any-client=true"])
+    answer = requests.get(f"{signer.url}/api/v1/eth2/publicKeys", verify=str(folder / "cert.pem"), timeout=20)
+    assert answer.json() == [one_key]
+    with pytest.raises(requests.exceptions.ConnectionError):
+        requests.get(f"http://localhost:{signer.port}/upcheck", timeout=20)
+    assert "correct horse" not in signer.process.log()
+
+
+def test_https_with_the_originals_own_pkcs12_file(start, folder, one_key, vectors):
+    tls = vectors / "tls/web3signer"
+    password = json.loads((tls / "passwords.json").read_text())["cert1.pfx"]
+    (folder / "tls.password").write_text(password)
+    signer = Signer(start, folder, ["--slashing-protection-enabled=false"], scheme="https", arguments=[
+        f"--tls-keystore-file={tls}/cert1.pfx", f"--tls-keystore-password-file={folder}/tls.password", "--tls-allow-any-client"])
+    served = ssl.get_server_certificate(("127.0.0.1", signer.port))
+    expected = subprocess.run(["openssl", "pkcs12", "-legacy", "-in", tls / "cert1.pfx", "-nokeys", "-clcerts", "-passin", f"pass:{password}"],
+                              check=True, capture_output=True, text=True, timeout=60).stdout
+    assert served.strip() in expected
+
+
+def test_a_wrong_tls_password_ends_with_1(start, folder, one_key):
+    make_pkcs12(folder, "correct horse")
+    (folder / "tls.password").write_text("wrong donkey\n")
+    process = start("nitro-signer", "--http-listen-port=0", f"--key-config-path={folder}/keys", f"--tls-keystore-file={folder}/tls.p12",
+                    f"--tls-keystore-password-file={folder}/tls.password", "--tls-allow-any-client", "eth2",
+                    "--slashing-protection-enabled=false", ready=False)
+    assert process.wait() == 1
+    assert "wrong donkey" not in process.log()
+
+
+def test_a_damaged_key_file_is_told_and_the_others_serve(start, folder, one_key):
+    (folder / "keys/bad.yaml").write_text("type: file-raw\nprivateKey: 0xdeadbeefcafe\n")
+    signer = Signer(start, folder, ["--network=minimal", "--slashing-protection-enabled=false"])
+    assert signer.sign(one_key, attestation(7)).status_code == 200
+    assert requests.get(f"{signer.url}/healthcheck", timeout=20).status_code == 503
+    assert "bad.yaml" in signer.process.log()
+    assert "deadbeefcafe" not in signer.process.log()
+
+
+def test_a_network_file(start, folder, one_key, vectors):
+    signer = Signer(start, folder, [f"--network={vectors}/networks/raw/hoodi-config.yaml", "--slashing-protection-enabled=false"])
+    assert signer.sign(one_key, attestation(7)).status_code == 200
