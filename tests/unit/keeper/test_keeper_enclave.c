@@ -1,0 +1,174 @@
+/* test_keeper_enclave.c - the policy is measured before anything is attested, and what the documents say is
+ * verified against the stand-in's root. */
+#include "keeper_cloud.h"
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <openssl/x509.h>
+
+#include "base/file_io.h"
+
+/* AWS's formula for PCR0 over the keeper's executable, which is what this enclave consists of. */
+static void expected_pcr0(uint8_t out[static 48])
+{
+    char path[4096];
+    AUTO(buffer) image = {0};
+    uint8_t both[96] = {0};
+    (void)snprintf(path, sizeof path, "%s/nitro-signer-keeper", getenv("NS_BIN_DIR"));
+    assert_ok(file_read(&image, path, 64 << 20));
+    (void)SHA384(image.data, image.length, both + 48);
+    (void)SHA384(both, sizeof both, out);
+}
+
+static void the_policy_is_measured_and_locked(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t pcr0[48], pcr16[48];
+    static const uint8_t zero[48];
+    cloud_start(rig);
+    struct ipc_status status = cloud_status(rig);
+    expected_pcr0(pcr0);
+    assert_int_equal(status.state, IPC_WAIT_STATE);
+    assert_memory_equal(status.pcr0, pcr0, 48);
+    assert_memory_equal(status.pcr16, zero, 48);
+
+    assert_true(cloud_policy(rig).accepted);
+    rig_expect_state(rig, IPC_ATTEST_STATE, 0, 0);
+    status = cloud_status(rig);
+    assert_ok(policy_measure(pcr16, (const char *)rig->policy_text.data, rig->policy_text.length));
+    assert_int_equal(status.state, IPC_ATTEST_STATE);
+    assert_memory_equal(status.pcr16, pcr16, 48);
+
+    assert_true(cloud_policy(rig).accepted); /* the same again */
+    rig->policy.log_level = LOG_LEVEL_WARN;
+    struct ipc_policy_result refusal = cloud_policy(rig);
+    assert_false(refusal.accepted);
+    assert_true(refusal.text.length > 0);
+    status = cloud_status(rig);
+    assert_memory_equal(status.pcr16, pcr16, 48);
+    rig_stop(rig);
+}
+
+/* What is refused leaves no trace: the right policy can still be sent. */
+static void a_refused_policy_can_be_corrected(void **state)
+{
+    struct rig *rig = *state;
+    static const uint8_t zero[48];
+    struct policy right = rig->policy;
+    cloud_start(rig);
+    rig->policy.slashing_protection = false;
+    (void)snprintf(rig->policy.store, sizeof rig->policy.store, "none");
+    assert_false(cloud_policy(rig).accepted);
+    rig->policy = right;
+    (void)snprintf(rig->policy.store, sizeof rig->policy.store, "sqlite:/nonexistent/folder/file");
+    assert_false(cloud_policy(rig).accepted);
+    struct ipc_status status = cloud_status(rig);
+    assert_int_equal(status.state, IPC_WAIT_STATE);
+    assert_memory_equal(status.pcr16, zero, 48);
+    rig->policy = right;
+    assert_true(cloud_policy(rig).accepted);
+    rig_expect_state(rig, IPC_ATTEST_STATE, 0, 0);
+    rig_stop(rig);
+}
+
+static void documents_bind_the_recipient_key(void **state)
+{
+    struct rig *rig = *state;
+    static struct attestation document, second;
+    uint8_t pcr0[48], pcr16[48];
+    cloud_boot(rig);
+    expected_pcr0(pcr0);
+    assert_ok(policy_measure(pcr16, (const char *)rig->policy_text.data, rig->policy_text.length));
+    cloud_attest(rig, &document, IPC_ATTEST_RECIPIENT, "a nonce");
+    assert_memory_equal(document.pcr[0], pcr0, 48);
+    assert_true(document.pcr_present & 1u << 16);
+    assert_memory_equal(document.pcr[16], pcr16, 48);
+    assert_true(document.public_key.present);
+    assert_false(document.user_data.present);
+    cloud_attest(rig, &second, IPC_ATTEST_RECIPIENT, "");
+    assert_int_equal(second.public_key.length, document.public_key.length);
+    assert_memory_equal(second.public_key.bytes, document.public_key.bytes, document.public_key.length);
+
+    /* The loader gets the private half of that very key. */
+    cloud_load_begin(rig, false);
+    struct ipc_bytes der;
+    assert_ok(ipc_take_bytes_message(&der, &rig->message, IPC_POLICY_MAX));
+    const unsigned char *at = der.data;
+    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.length);
+    assert_non_null(info);
+    EVP_PKEY *key = EVP_PKCS82PKEY(info);
+    assert_non_null(key);
+    unsigned char *spki = NULL;
+    assert_int_equal(i2d_PUBKEY(key, &spki), (int)document.public_key.length);
+    assert_memory_equal(spki, document.public_key.bytes, document.public_key.length);
+    assert_int_equal(EVP_PKEY_get_bits(key), 2048);
+    OPENSSL_free(spki);
+    EVP_PKEY_free(key);
+    PKCS8_PRIV_KEY_INFO_free(info);
+    rig_stop(rig);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return memcmp(a, b, 48);
+}
+
+static void the_identity_covers_certificates_and_keys(void **state)
+{
+    struct rig *rig = *state;
+    static struct attestation document;
+    uint8_t text[256] = CLOUD_CERTIFICATES, digest[32];
+    size_t start = sizeof CLOUD_CERTIFICATES - 1;
+    cloud_boot(rig);
+    cloud_first_load(rig, 0, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        memcpy(text + start + (size_t)i * 48, rig_pubkey(i), 48);
+    qsort(text + start, 3, 48, compare_keys);
+    (void)SHA256(text, start + 144, digest);
+    cloud_attest(rig, &document, IPC_ATTEST_IDENTITY, "who are you");
+    assert_false(document.public_key.present);
+    assert_int_equal(document.user_data.length, 32);
+    assert_memory_equal(document.user_data.bytes, digest, 32);
+    rig_stop(rig);
+}
+
+static void without_nsm_there_is_no_document(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t packet[64];
+    struct ipc_bytes document;
+    cloud_boot(rig);
+    cloud_stop();
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    ipc_pack_attest(&p, &(struct ipc_attest){.purpose = IPC_ATTEST_RECIPIENT});
+    rig_send(rig->courier, &p);
+    rig_expect(rig, rig->courier, IPC_DOCUMENT);
+    assert_ok(ipc_take_bytes_message(&document, &rig->message, 0));
+    assert_int_equal(document.length, 0);
+    rig_stop(rig);
+    cloud_start(rig);
+    rig_expect_end(rig, 1); /* and nothing starts without one */
+}
+
+static void a_supervisor_has_no_policy_for_an_enclave(void **state)
+{
+    struct rig *rig = *state;
+    cloud_start(rig);
+    AUTO(buffer) text = {0};
+    struct packer p = {.data = rig->packet, .capacity = sizeof rig->packet};
+    assert_ok(policy_format(&text, &rig->policy));
+    ipc_pack_bytes_message(&p, IPC_POLICY, (struct ipc_bytes){text.data, (uint32_t)text.length});
+    rig_send(rig->supervisor, &p);
+    rig_expect_end(rig, 1);
+}
+
+int main(void)
+{
+#define CLOUD_TEST(function) cmocka_unit_test_setup_teardown(function, cloud_setup, cloud_teardown)
+    const struct CMUnitTest tests[] = {
+        CLOUD_TEST(the_policy_is_measured_and_locked), CLOUD_TEST(a_refused_policy_can_be_corrected),
+        CLOUD_TEST(documents_bind_the_recipient_key),  CLOUD_TEST(the_identity_covers_certificates_and_keys),
+        CLOUD_TEST(without_nsm_there_is_no_document),  CLOUD_TEST(a_supervisor_has_no_policy_for_an_enclave),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
