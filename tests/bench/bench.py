@@ -154,6 +154,18 @@ def tool(name, *arguments):
     return json.loads(done.stdout)
 
 
+def fsync_us(folder, count=60):
+    """Median microseconds of one append of 4 KiB made durable: what SQLite waits for once a batch."""
+    took = []
+    with open(folder / "fsync", "ab", buffering=0) as file:
+        for _ in range(count):
+            started = time.monotonic()
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno())
+            took.append((time.monotonic() - started) * 1e6)
+    return statistics.median(took)
+
+
 def spread(values):
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
@@ -176,7 +188,8 @@ def measure_starts(folder):
 
 
 def measure_rounds(folder):
-    """One round: blst on every core, the signer under load, the same without protection, one blst thread, one lone client."""
+    """One round: blst on every core, the signer under load, the same without protection; one blst thread, one
+    lone client of each; and the disk."""
     signer = Signer(folder, MANY, "busy")
     bare = Signer(folder, MANY, "unprotected", protected=False)
     rounds = []
@@ -189,7 +202,8 @@ def measure_rounds(folder):
                 "unprotected_busy": bare.load(CONNECTIONS, BUSY_MS),
                 "blst_lone": tool("bench_blst", "--threads=1", f"--milliseconds={LONE_MS}"),
                 "signer_lone": signer.load(1, LONE_MS),
-                "unprotected_lone": bare.load(1, LONE_MS)})
+                "unprotected_lone": bare.load(1, LONE_MS),
+                "fsync_us": fsync_us(folder)})
         resident, proportional = signer.memory_mib()
         after = {"resident_mib": resident, "proportional_mib": proportional}
     finally:
@@ -220,6 +234,7 @@ def summarise(rounds):
             "lone_p50_ratio": of(lambda r, k=lone: r[k]["p50_us"] / r["blst_lone"]["p50_us"]),
             "lone_p99_ratio": of(lambda r, k=lone: r[k]["p99_us"] / r["blst_lone"]["p99_us"])}
     summary["blst_lone_p50_us"] = of(lambda r: r["blst_lone"]["p50_us"])
+    summary["fsync_us"] = of(lambda r: r["fsync_us"])
     summary["blst_lone_p99_us"] = of(lambda r: r["blst_lone"]["p99_us"])
     return summary
 
@@ -243,6 +258,7 @@ def as_text(report):
         text += line("  share of the cores: load generator", r[side]["generator_share_of_cores"], "", 2)
     text += "\nA lone request on a kept connection\n"
     text += line("blst hash-and-sign p50", r["blst_lone_p50_us"], "us") + line("blst hash-and-sign p99", r["blst_lone_p99_us"], "us")
+    text += line("the disk: 4 KiB appended and synced, p50", r["fsync_us"], "us")
     for side, name in (("signer", "protection in SQLite"), ("unprotected", "no protection")):
         text += line(f"{name}: p50", r[side]["lone_p50_us"], "us") + line("  against blst's p50", r[side]["lone_p50_ratio"], "x", 2)
         text += line(f"{name}: p99", r[side]["lone_p99_us"], "us") + line("  against blst's p99", r[side]["lone_p99_ratio"], "x", 2)
@@ -262,6 +278,7 @@ def machine():
 
 
 def main():
+    # Beside the build and not in /tmp, which may be memory: an fsync has to cost what it costs.
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ns-bench-", dir=TOOLS))
     try:
         make_inputs(folder)
