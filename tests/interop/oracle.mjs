@@ -2,21 +2,22 @@
 // signing roots are computed with Lodestar's types, signatures with @chainsafe/blst.
 //
 //   [LODESTAR_PRESET=minimal] node oracle.mjs --url=http://127.0.0.1:9000 --keys=FILE --network=NAME|FILE
-//     [--order=random|rising] [--rounds=N] [--seed=TEXT] [--sabotage]
+//     [--order=random|rising] [--rounds=N] [--seed=TEXT] [--sabotage] [--nimbus=FILE]
 //
 // --keys: JSON array of secret keys in hex. --network: a network of @lodestar/config, or a JSON file
 // {epochs, versions, genesisValidatorsRoot}. --order=rising keeps slots and epochs rising for each
 // key, for a signer with slashing protection, and then tries what must be refused with 412.
+// --nimbus: blocks of Nimbus's signing-node test instead, for a signer of any network that is before Electra at slot 1.
 // --sabotage spoils one expectation: the run must then fail. Prints a summary; status 1 when anything disagrees.
 import { readFileSync } from "node:fs";
 import { SecretKey } from "@chainsafe/blst";
 import { genesisData, networksChainConfig } from "@lodestar/config/networks";
 import { ACTIVE_PRESET, SLOTS_PER_EPOCH } from "@lodestar/params";
 import { Random } from "./oracle_objects.mjs";
-import { FORKS, Moment, makeRequest, typesOf } from "./oracle_requests.mjs";
+import { nimbusRequests } from "./oracle_nimbus.mjs";
+import { FORKS, Moment, hex, makeRequest, typesOf } from "./oracle_requests.mjs";
 
 const CONCURRENCY = 8;
-const hex = (bytes) => `0x${Buffer.from(bytes).toString("hex")}`;
 
 const options = Object.fromEntries(
   process.argv.slice(2).map((word) => word.match(/^--([a-z]+)(?:=(.*))?$/s)).map((match) => [match[1], match[2] ?? true]),
@@ -145,6 +146,10 @@ async function runRising(network, keys) {
   }
 }
 
+async function runNimbus(_network, keys) {
+  for (const one of nimbusRequests(options.nimbus)) await check(keys[0], one.type, one.fork, one);
+}
+
 async function checkPublicKeys(keys) {
   const response = await fetch(`${options.url}/api/v1/eth2/publicKeys`);
   const listed = (await response.json()).sort();
@@ -158,7 +163,8 @@ const keys = JSON.parse(readFileSync(options.keys, "utf8")).map((text) => {
   return { secret, pubkey: hex(secret.toPublicKey().toBytes()) };
 });
 await checkPublicKeys(keys);
-await (options.order === "rising" ? runRising : runRandom)(network, keys);
+const run = options.nimbus ? runNimbus : options.order === "rising" ? runRising : runRandom;
+await run(network, keys);
 for (const one of disagreements.slice(0, 3)) console.error(JSON.stringify(one, null, 1).slice(0, 6000));
 const forks = livingForks(network).join(" ");
 console.log(`oracle: ${ACTIVE_PRESET} preset, ${forks}: ${tally.signatures} signatures, ${tally.refusals} refusals, ` +

@@ -14,11 +14,11 @@ export const FORKS = ["phase0", "altair", "bellatrix", "capella", "deneb", "elec
 const ZERO_ROOT = new Uint8Array(32);
 const FAR_FUTURE = 2n ** 64n - 1n;
 
-const hex = (bytes) => `0x${Buffer.from(bytes).toString("hex")}`;
-const unhex = (text) => new Uint8Array(Buffer.from(text.replace(/^0x/, ""), "hex"));
+export const hex = (bytes) => `0x${Buffer.from(bytes).toString("hex")}`;
+export const unhex = (text) => new Uint8Array(Buffer.from(text.replace(/^0x/, ""), "hex"));
 const since = (fork, first) => FORKS.indexOf(fork) >= FORKS.indexOf(first);
 
-function signingRoot(objectRoot, domainType, version, genesisValidatorsRoot) {
+export function signingRoot(objectRoot, domainType, version, genesisValidatorsRoot) {
   const forkData = ssz.phase0.ForkData.hashTreeRoot({ currentVersion: version, genesisValidatorsRoot });
   const domain = new Uint8Array([...domainType, ...forkData.slice(0, 28)]);
   return ssz.phase0.SigningData.hashTreeRoot({ objectRoot, domain });

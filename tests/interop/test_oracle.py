@@ -89,6 +89,11 @@ def test_rising_messages_under_slashing_protection(start, folder, preset):
     assert signatures == 4 * (7 * (2 * 2 + 7) + 6 * 3) and refusals == 4 * 7 * 4
 
 
+def test_nimbus_blocks(start, folder, vectors):
+    signer = Signer(start, folder, "hoodi", protection=False)
+    assert agree(signer.judge("mainnet", "hoodi", f"--nimbus={vectors}/nimbus-signing-node/blocks.json"))[0] == 4
+
+
 def test_the_oracle_can_disagree(start, folder):
     signer = Signer(start, folder, "hoodi", protection=False)
     spoiled = signer.judge("mainnet", "hoodi", "--sabotage")
