@@ -274,6 +274,11 @@ static must_check result take_client_root(struct eth2_order *order, const struct
     return json_get_hex(order->client_root, ETH2_ROOT_LEN, top, snake ? "signing_root" : "signingRoot");
 }
 
+void eth2_api_open(void)
+{
+    json_object_seed(0);
+}
+
 result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *network, const char *body,
                       size_t body_len)
 {

@@ -7,6 +7,10 @@
 #include "eth2/eth2_network.h"
 #include "eth2/eth2_order.h"
 
+/* Once, before a sandbox closes the file system: takes the seed of the JSON reader's hash tables from
+ * /dev/urandom, so that no client can choose members that collide. */
+void eth2_api_open(void);
+
 /* Parses a whole request body. E_INPUT: malformed JSON, an unknown type, or a member that is
  * missing, ill-typed, out of range or of wrong length, named by its path such as
  * "attestation.source.epoch: must be ..."; duplicate members and excessive depth too.

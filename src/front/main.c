@@ -12,6 +12,7 @@
 #include "base/options.h"
 #include "base/process_limits.h"
 #include "base/secret.h"
+#include "eth2/eth2_api.h"
 #include "front.h"
 
 enum { SECURE_HEAP = 2 * 1024 * 1024 }; /* the TLS key, and one ephemeral key a handshake under way */
@@ -58,6 +59,7 @@ static must_check result open_front(struct front *front)
     TRY(process_harden());
     TRY(secret_heap_open(SECURE_HEAP));
     TRY(front_raise_descriptor_limit(&front->max_connections));
+    eth2_api_open();
     front->base = event_base_new();
     ENSURE(front->base, E_MEMORY, "no event loop");
     TRY(front_desk_new(&front->desk, front, front->max_connections));
