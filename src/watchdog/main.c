@@ -202,7 +202,7 @@ static void on_reply(void *context, int status, const char *body)
     if (p->watchdog.state == WATCHDOG_STATUS && good)
         (void)sd_notifyf(0, "STATUS=serving; %.200s", body);
     if (p->watchdog.state == WATCHDOG_INIT && status != 0 && !good)
-        (void)sd_notifyf(0, "STATUS=init refused (%d): %.200s", status, body);
+        (void)sd_notifyf(0, "STATUS=init refused (%d): %.500s", status, body);
     take(p, status == 0 ? WATCHDOG_LOST : good ? WATCHDOG_REPLY_OK : WATCHDOG_REPLY_BAD);
 }
 
