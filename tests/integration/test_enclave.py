@@ -1,0 +1,81 @@
+"""nitro-signer-enclave: its command line, its family, and the boot as PID 1 as far as a machine without vsock gets."""
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+from harness import connect, control
+
+CHILDREN = ["nitro-signer-keeper", "nitro-signer-front", "nitro-signer-courier"]
+
+
+def name_of(pid):
+    return pathlib.Path(pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0]).name
+
+
+def children_of(process):
+    pids = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return {name_of(pid): int(pid) for pid in pids}
+
+
+@pytest.fixture
+def enclave(start, folder, bin_dir):
+    start("nitro-signer-devcloud", f"--state={folder}/cloud", f"--nsm=unix:{folder}/nsm", f"--measure={bin_dir}/nitro-signer-keeper")
+    return start("nitro-signer-enclave", f"--control=unix:{folder}/control", f"--https=unix:{folder}/https",
+                 f"--nsm=unix:{folder}/nsm", f"--kms-via=unix:{folder}/kms")
+
+
+@pytest.mark.parametrize("arguments, named", [
+    (["--no-such"], "--no-such"),
+    (["--log-level=loud"], "log level"),
+    (["word"], "argument 1"),
+    (["--drop-privileges=perhaps"], "--drop-privileges"),
+])
+def test_usage_errors(start, arguments, named):
+    process = start("nitro-signer-enclave", *arguments, ready=False)
+    assert process.wait() == 2
+    assert named in process.log()
+
+
+@pytest.mark.parametrize("option", ["control", "https"])
+def test_bad_addresses_are_named(start, folder, option):
+    addresses = {"control": f"unix:{folder}/control", "https": f"unix:{folder}/https", option: "carrier:pigeon"}
+    process = start("nitro-signer-enclave", *(f"--{name}={value}" for name, value in addresses.items()), ready=False)
+    assert process.wait() == 1
+    assert f"--{option}" in process.log()
+
+
+def test_ready_means_that_the_control_port_answers(enclave, folder):
+    assert sorted(children_of(enclave)) == sorted(CHILDREN)
+    with connect(f"unix:{folder}/control") as stream:
+        assert control(stream, {"operation": "init_state"}) == {"status": 200, "body": {"init_state": False, "state": "wait"}}
+    assert enclave.terminate() == 0
+
+
+@pytest.mark.parametrize("victim", CHILDREN)
+def test_any_death_ends_everything(enclave, victim):
+    children = children_of(enclave)
+    os.kill(children[victim], signal.SIGKILL)
+    assert enclave.wait() == 1
+    assert f"{victim} was ended by signal 9" in enclave.log()
+    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in children.values())
+
+
+def test_children_have_exactly_their_descriptors(enclave):
+    expected = {"nitro-signer-keeper": {3, 4, 5}, "nitro-signer-front": {3, 4}, "nitro-signer-courier": {3, 4}}
+    for name, pid in children_of(enclave).items():
+        sockets = {int(entry.name) for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir()
+                   if int(entry.name) > 2 and os.readlink(entry).startswith("socket:")}
+        assert expected[name] <= sockets, name
+
+
+def test_as_pid_1_it_boots_until_the_heartbeat_and_ends_its_machine(bin_dir):
+    """In namespaces of its own: reboot(2) there ends that PID 1 alone."""
+    wrapper = ["unshare", "--pid", "--mount", "--net", "--ipc", "--fork", "--kill-child"]
+    if os.geteuid() != 0 or subprocess.run([*wrapper, "true"], capture_output=True, timeout=20, check=False).returncode != 0:
+        pytest.skip("no permission to make namespaces")
+    done = subprocess.run([*wrapper, bin_dir / "nitro-signer-enclave"], capture_output=True, text=True, timeout=60, check=False)
+    assert "heartbeat: " in done.stderr, done.stderr
+    assert done.returncode in (128 + signal.SIGHUP, -signal.SIGHUP)
