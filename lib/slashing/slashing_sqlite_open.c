@@ -8,10 +8,13 @@
 #include "slashing/slashing_sqlite_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define APPLICATION_ID "1314083664" /* 0x4e535350, "NSSP" */
 #define SCHEMA_VERSION "1"
@@ -154,6 +157,20 @@ result slashing_check_files(const struct slashing_store *store)
     return same_file(store->log_path, &store->log);
 }
 
+/* The names of file and log must be as durable as what is written into them. SQLite does this at the first
+ * write to the log, and takes no notice when it cannot: a process that has entered its sandbox by then. */
+static must_check result sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int length = slash ? (int)(slash - path) + 1 : 1;
+    ENSURE((size_t)length < sizeof folder, E_STORE, "path is too long");
+    (void)snprintf(folder, sizeof folder, "%.*s", length, slash ? path : ".");
+    AUTO_FD fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ENSURE(fd >= 0 && fsync(fd) == 0, E_STORE, "%s: %s", folder, strerror(errno));
+    return RESULT_OK;
+}
+
 static must_check result open_into(struct slashing_store *store, const char *path)
 {
     store->path = strdup(path);
@@ -168,6 +185,7 @@ static must_check result open_into(struct slashing_store *store, const char *pat
         if (sqlite3_prepare_v3(store->database, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &store->statements[i], NULL) != SQLITE_OK)
             return slashing_sqlite_failure(store->database, "reading the tables");
+    TRY(sync_folder(store->path));
     TRY(identify(&store->file, store->path));
     return identify(&store->log, store->log_path);
 }

@@ -1,6 +1,7 @@
 /* test_slashing_sqlite.c - the SQLite store: what goes in comes out, batches, refusals to open. */
 #include "store_testing.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
@@ -313,6 +314,38 @@ static void durability_is_configured(void **state)
     slashing_store_close(store);
 }
 
+static int folder_syncs;
+static bool folder_sync_fails;
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+        folder_syncs++;
+        if (folder_sync_fails) {
+            errno = EIO;
+            return -1;
+        }
+    }
+    return __real_fsync(fd);
+}
+
+/* By us, at the opening: a process that opens no more files afterwards cannot leave it to SQLite. */
+static void the_names_are_durable_before_any_record(void **state)
+{
+    (void)state;
+    struct slashing_store *store = NULL;
+    folder_syncs = 0;
+    slashing_store_close(open_store());
+    assert_int_equal(folder_syncs, 1);
+    folder_sync_fails = true;
+    assert_fails(E_STORE, slashing_sqlite_open(&store, store_path));
+    folder_sync_fails = false;
+    assert_null(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +359,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(a_failed_commit_leaves_the_old_records, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(a_replaced_or_deleted_file_is_noticed, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(the_names_are_durable_before_any_record, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(durability_is_configured, store_setup, store_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
