@@ -55,7 +55,13 @@ static void an_advance_compares_before_it_sets(void **state)
     struct slashing_advance first = advance_of(1, &nothing, &one);
     assert_ok(slashing_store_advance(store, &first, 1));
 
-    struct slashing_record wrong[] = {nothing, other, two};
+    /* Each differs from what is stored in one column. */
+    struct slashing_record slot = one, blank = one, off = one, voted = one;
+    slot.block_slot = 2;
+    blank.block_has_root = false;
+    off.disabled = true;
+    voted.has_attestation = true;
+    struct slashing_record wrong[] = {nothing, other, slot, blank, off, voted};
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         struct slashing_advance stale[] = {advance_of(1, &wrong[i], &two),
                                            advance_of((uint8_t)(10 + i), &nothing, &two)};
@@ -75,6 +81,26 @@ static void an_advance_compares_before_it_sets(void **state)
     assert_true(chain[0].done && chain[1].done && chain[2].done);
     struct slashing_record r = stored(store, 1);
     assert_record_equal(&r, &disabled);
+    slashing_store_close(store);
+}
+
+static void every_column_of_a_vote_is_compared(void **state)
+{
+    (void)state;
+    struct slashing_record vote = vote_record(3, 4, 1), next = vote_record(5, 6, 2);
+    struct slashing_record source = vote, target = vote, root = vote;
+    source.source_epoch = 2;
+    target.target_epoch = 5;
+    root.attestation_root[31] ^= 1;
+    struct slashing_record wrong[] = {source, target, root};
+    struct slashing_store *store = open_store();
+    struct slashing_advance advance = advance_of(1, &nothing, &vote);
+    assert_ok(slashing_store_advance(store, &advance, 1));
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        advance = advance_of(1, &wrong[i], &next);
+        assert_ok(slashing_store_advance(store, &advance, 1));
+        assert_false(advance.done);
+    }
     slashing_store_close(store);
 }
 
@@ -351,6 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(records_survive_reopening, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(an_advance_compares_before_it_sets, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(every_column_of_a_vote_is_compared, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(a_scan_visits_all_in_order, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(the_genesis_root_is_locked_once, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(a_second_owner_is_refused, store_setup, store_teardown),
