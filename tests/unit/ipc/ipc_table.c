@@ -1,0 +1,398 @@
+/* ipc_table.c - one row a message; see ipc_table.h. */
+#include "ipc_table.h"
+
+uint8_t pattern[IPC_PACKET_MAX];
+
+struct ipc_bytes some(uint32_t length)
+{
+    return (struct ipc_bytes){.data = pattern, .length = length};
+}
+
+static void pack_policy(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_POLICY, some(700));
+}
+
+static void pack_settings(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_SETTINGS, some(4096));
+}
+
+static void pack_document(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_DOCUMENT, some(5000));
+}
+
+static void pack_no_document(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_DOCUMENT, some(0));
+}
+
+static void pack_recipient_key(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_RECIPIENT_KEY, some(1217));
+}
+
+static result take_bytes(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_bytes bytes;
+    TRY(ipc_take_bytes_message(&bytes, m, m->type == IPC_DOCUMENT ? 16384 : IPC_POLICY_MAX));
+    ipc_pack_bytes_message(again, m->type, bytes);
+    return RESULT_OK;
+}
+
+static void pack_serve(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_SERVE);
+}
+
+static void pack_load_abort(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_LOAD_ABORT);
+}
+
+static void pack_status_wanted(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_STATUS_WANTED);
+}
+
+static void pack_loader_start(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_LOADER_START);
+}
+
+static result take_empty(struct packer *again, struct ipc_message *m)
+{
+    TRY(ipc_take_empty(m));
+    ipc_pack_empty(again, m->type);
+    return RESULT_OK;
+}
+
+static void pack_state(struct packer *p)
+{
+    ipc_pack_state(p, &(struct ipc_state){IPC_SERVE_STATE, 7, 8, 65535});
+}
+
+static result take_state(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_state state;
+    TRY(ipc_take_state(&state, m));
+    ipc_pack_state(again, &state);
+    return RESULT_OK;
+}
+
+static void pack_health(struct packer *p)
+{
+    ipc_pack_health(p, &(struct ipc_health){true, 3, 4});
+}
+
+static result take_health(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_health health;
+    TRY(ipc_take_health(&health, m));
+    ipc_pack_health(again, &health);
+    return RESULT_OK;
+}
+
+static void pack_status(struct packer *p)
+{
+    struct ipc_status status = {.state = IPC_FAILED_STATE, .keys = 9, .failed = 1, .store_ok = true};
+    memset(status.pcr0, 0xa0, 48);
+    memset(status.pcr16, 0xa1, 48);
+    ipc_pack_status(p, &status);
+}
+
+static result take_status(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_status status;
+    TRY(ipc_take_status(&status, m));
+    ipc_pack_status(again, &status);
+    return RESULT_OK;
+}
+
+static void pack_tls(struct packer *p)
+{
+    ipc_pack_tls(p, &(struct ipc_tls){some(1200), some(3000)});
+}
+
+static result take_tls(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_tls tls;
+    TRY(ipc_take_tls(&tls, m));
+    ipc_pack_tls(again, &tls);
+    return RESULT_OK;
+}
+
+static void pack_keys(struct packer *p)
+{
+    ipc_pack_keys(p, &(struct ipc_keys){.first = true, .last = true, .pubkeys = pattern, .num_keys = 5});
+}
+
+static void pack_no_keys(struct packer *p)
+{
+    ipc_pack_keys(p, &(struct ipc_keys){.last = true, .pubkeys = pattern});
+}
+
+static result take_keys(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_keys keys;
+    TRY(ipc_take_keys(&keys, m));
+    ipc_pack_keys(again, &keys);
+    return RESULT_OK;
+}
+
+static void pack_listening(struct packer *p)
+{
+    ipc_pack_listening(p, 9000);
+}
+
+static result take_listening(struct packer *again, struct ipc_message *m)
+{
+    uint32_t port;
+    TRY(ipc_take_listening(&port, m));
+    ipc_pack_listening(again, port);
+    return RESULT_OK;
+}
+
+static void pack_refusal(struct packer *p)
+{
+    ipc_pack_policy_result(p, &(struct ipc_policy_result){false, some(255)});
+}
+
+static void pack_acceptance(struct packer *p)
+{
+    ipc_pack_policy_result(p, &(struct ipc_policy_result){true, some(0)});
+}
+
+static result take_policy_result(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_policy_result r;
+    TRY(ipc_take_policy_result(&r, m));
+    ipc_pack_policy_result(again, &r);
+    return RESULT_OK;
+}
+
+static void pack_attest(struct packer *p)
+{
+    ipc_pack_attest(p, &(struct ipc_attest){IPC_ATTEST_IDENTITY, some(512)});
+}
+
+static result take_attest(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_attest attest;
+    TRY(ipc_take_attest(&attest, m));
+    ipc_pack_attest(again, &attest);
+    return RESULT_OK;
+}
+
+static void pack_load_begin(struct packer *p)
+{
+    ipc_pack_load_begin(p, true);
+}
+
+static result take_load_begin(struct packer *again, struct ipc_message *m)
+{
+    bool add;
+    TRY(ipc_take_load_begin(&add, m));
+    ipc_pack_load_begin(again, add);
+    return RESULT_OK;
+}
+
+static void pack_record(struct packer *p)
+{
+    ipc_pack_record(p, &(struct ipc_record){IPC_RECORD_TLS, 77, some(8192)});
+}
+
+static result take_record(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_record record;
+    TRY(ipc_take_record(&record, m));
+    ipc_pack_record(again, &record);
+    return RESULT_OK;
+}
+
+static void pack_load_end(struct packer *p)
+{
+    ipc_pack_load_end(p, 12);
+}
+
+static result take_load_end(struct packer *again, struct ipc_message *m)
+{
+    uint32_t records;
+    TRY(ipc_take_load_end(&records, m));
+    ipc_pack_load_end(again, records);
+    return RESULT_OK;
+}
+
+static void pack_loader_end(struct packer *p)
+{
+    ipc_pack_loader_end(p, 12, 13);
+}
+
+static result take_loader_end(struct packer *again, struct ipc_message *m)
+{
+    uint32_t keys, failed;
+    TRY(ipc_take_loader_end(&keys, &failed, m));
+    ipc_pack_loader_end(again, keys, failed);
+    return RESULT_OK;
+}
+
+static void pack_load_result(struct packer *p)
+{
+    ipc_pack_load_result(p, &(struct ipc_load_result){true, 4, 1, some(20)});
+}
+
+static result take_load_result(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_load_result r;
+    TRY(ipc_take_load_result(&r, m));
+    ipc_pack_load_result(again, &r);
+    return RESULT_OK;
+}
+
+static void pack_record_failed(struct packer *p)
+{
+    ipc_pack_record_failed(p, &(struct ipc_record_failed){3, E_AUTH, some(30)});
+}
+
+static result take_record_failed(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_record_failed failed;
+    TRY(ipc_take_record_failed(&failed, m));
+    ipc_pack_record_failed(again, &failed);
+    return RESULT_OK;
+}
+
+static void pack_loaded_keys(struct packer *p)
+{
+    ipc_begin(p, IPC_KEY, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        ipc_pack_loaded_key(p, &(struct ipc_loaded_key){i, pattern + i, pattern + 50 + i});
+}
+
+static result take_loaded_keys(struct packer *again, struct ipc_message *m)
+{
+    ipc_begin(again, IPC_KEY, m->count);
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct ipc_loaded_key key;
+        TRY(ipc_take_loaded_key(&key, &m->body));
+        ipc_pack_loaded_key(again, &key);
+    }
+    return cursor_end(&m->body);
+}
+
+static struct ipc_order order_of(enum eth2_order_kind kind)
+{
+    struct ipc_order order = {.id = 0x1122334455667788, .order = {.kind = kind, .has_client_root = true}};
+    struct eth2_order *o = &order.order;
+    memcpy(o->pubkey, pattern, 48);
+    memcpy(o->client_root, pattern + 48, 32);
+    memset(o->fork_info.previous_version, 1, 4);
+    memset(o->fork_info.current_version, 2, 4);
+    o->fork_info.epoch = UINT64_MAX;
+    memset(o->fork_info.genesis_validators_root, 3, 32);
+    if (kind == ETH2_ORDER_ATTESTATION) {
+        o->of.attestation =
+            (struct eth2_attestation_data){.slot = 5, .index = 6, .source.epoch = 7, .target.epoch = 8};
+        memset(o->of.attestation.source.root, 9, 32);
+        memset(o->of.attestation.target.root, 10, 32);
+        memset(o->of.attestation.beacon_block_root, 11, 32);
+    } else if (kind == ETH2_ORDER_BLOCK) {
+        o->of.header = (struct eth2_block_header){.slot = 12, .proposer_index = 13};
+        memset(o->of.header.parent_root, 14, 32);
+        memset(o->of.header.state_root, 15, 32);
+        memset(o->of.header.body_root, 16, 32);
+    } else {
+        memset(o->of.object.root, 17, 32);
+        o->of.object.epoch = 18;
+    }
+    return order;
+}
+
+static void pack_sign(struct packer *p)
+{
+    ipc_begin(p, IPC_SIGN, ETH2_ORDER_KIND_END - 1);
+    for (int kind = 1; kind < ETH2_ORDER_KIND_END; kind++) {
+        struct ipc_order order = order_of((enum eth2_order_kind)kind);
+        ipc_pack_order(p, &order);
+    }
+}
+
+static result take_sign(struct packer *again, struct ipc_message *m)
+{
+    ipc_begin(again, IPC_SIGN, m->count);
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct ipc_order order;
+        TRY(ipc_take_order(&order, &m->body));
+        ipc_pack_order(again, &order);
+    }
+    return cursor_end(&m->body);
+}
+
+struct ipc_answer answer_of(enum ipc_answer_status status)
+{
+    struct ipc_answer answer = {.id = 99, .status = status};
+    memset(answer.signing_root, 0x5a, 32);
+    if (status == IPC_ANSWER_SIGNED)
+        memset(answer.signature, 0xa5, 96);
+    if (status == IPC_ANSWER_SLASHABLE) {
+        answer.verdict = 7;
+        answer.recorded_slot = UINT64_MAX;
+        answer.recorded_source = 2;
+        answer.recorded_target = 3;
+        answer.has_recorded_block = answer.has_recorded_attestation = true;
+    }
+    return answer;
+}
+
+static void pack_signed(struct packer *p)
+{
+    ipc_begin(p, IPC_SIGNED, IPC_ANSWER_INTERNAL + 1);
+    for (int status = 0; status <= IPC_ANSWER_INTERNAL; status++) {
+        struct ipc_answer answer = answer_of((enum ipc_answer_status)status);
+        ipc_pack_answer(p, &answer);
+    }
+}
+
+static result take_signed(struct packer *again, struct ipc_message *m)
+{
+    ipc_begin(again, IPC_SIGNED, m->count);
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct ipc_answer answer;
+        TRY(ipc_take_answer(&answer, &m->body));
+        ipc_pack_answer(again, &answer);
+    }
+    return cursor_end(&m->body);
+}
+
+const struct table_row messages[] = {
+    {"POLICY", IPC_POLICY, pack_policy, take_bytes, 8 + 700},
+    {"STATE", IPC_STATE, pack_state, take_state, 8 + 13},
+    {"LOADER_START", IPC_LOADER_START, pack_loader_start, take_empty, 8},
+    {"SETTINGS", IPC_SETTINGS, pack_settings, take_bytes, 8 + 4096},
+    {"TLS", IPC_TLS, pack_tls, take_tls, 8 + 4 + 1200 + 4 + 3000},
+    {"KEYS", IPC_KEYS, pack_keys, take_keys, 8 + 1 + 5 * 48},
+    {"KEYS, none", IPC_KEYS, pack_no_keys, take_keys, 8 + 1},
+    {"SERVE", IPC_SERVE, pack_serve, take_empty, 8},
+    {"LISTENING", IPC_LISTENING, pack_listening, take_listening, 8 + 4},
+    {"HEALTH", IPC_HEALTH, pack_health, take_health, 8 + 9},
+    {"SIGN", IPC_SIGN, pack_sign, take_sign, 8 + 11 * 272},
+    {"SIGNED", IPC_SIGNED, pack_signed, take_signed, 8 + 7 * 192},
+    {"POLICY_RESULT, refused", IPC_POLICY_RESULT, pack_refusal, take_policy_result, 8 + 1 + 255},
+    {"POLICY_RESULT, accepted", IPC_POLICY_RESULT, pack_acceptance, take_policy_result, 8 + 1},
+    {"ATTEST", IPC_ATTEST, pack_attest, take_attest, 8 + 1 + 512},
+    {"DOCUMENT", IPC_DOCUMENT, pack_document, take_bytes, 8 + 5000},
+    {"DOCUMENT, none", IPC_DOCUMENT, pack_no_document, take_bytes, 8},
+    {"LOAD_BEGIN", IPC_LOAD_BEGIN, pack_load_begin, take_load_begin, 8 + 1},
+    {"RECORD", IPC_RECORD, pack_record, take_record, 8 + 5 + 8192},
+    {"LOAD_END to the loader", IPC_LOAD_END, pack_load_end, take_load_end, 8 + 4},
+    {"LOAD_END from the loader", IPC_LOAD_END, pack_loader_end, take_loader_end, 8 + 8},
+    {"LOAD_ABORT", IPC_LOAD_ABORT, pack_load_abort, take_empty, 8},
+    {"LOAD_RESULT", IPC_LOAD_RESULT, pack_load_result, take_load_result, 8 + 9 + 20},
+    {"STATUS_WANTED", IPC_STATUS_WANTED, pack_status_wanted, take_empty, 8},
+    {"STATUS", IPC_STATUS, pack_status, take_status, 8 + 10 + 96},
+    {"RECIPIENT_KEY", IPC_RECIPIENT_KEY, pack_recipient_key, take_bytes, 8 + 1217},
+    {"KEY", IPC_KEY, pack_loaded_keys, take_loaded_keys, 8 + 3 * 84},
+    {"RECORD_FAILED", IPC_RECORD_FAILED, pack_record_failed, take_record_failed, 8 + 5 + 30},
+};
+const size_t num_messages = ARRAY_LENGTH(messages);

@@ -1,0 +1,26 @@
+/* ipc_table.h - every message of the protocol with every field set, for tests that ask the same question of
+ * all: pack makes a packet, take decodes one and packs what it understood again. */
+#ifndef IPC_TABLE_H
+#define IPC_TABLE_H
+
+#include "testing.h"
+
+#include "ipc/ipc.h"
+
+struct table_row {
+    const char *name;
+    enum ipc_type type;
+    void (*pack)(struct packer *p);
+    result (*take)(struct packer *again, struct ipc_message *m);
+    size_t length; /* by PROTOCOL.ipc */
+};
+extern const struct table_row messages[];
+extern const size_t num_messages;
+
+/* Bytes without a pattern that a mistake could keep; filled by the test's main. */
+extern uint8_t pattern[IPC_PACKET_MAX];
+struct ipc_bytes some(uint32_t length);
+/* With every field that goes with that status. */
+struct ipc_answer answer_of(enum ipc_answer_status status);
+
+#endif
