@@ -3,7 +3,8 @@
  *
  * Parses nothing. At most NET_RELAY_BUFFER bytes wait in each direction: a reader that is slow slows
  * the writer and costs no memory. An end of one direction is passed on (shutdown) while the other goes
- * on; an error ends both. No idle timeout: silence is normal between slots.
+ * on; an error of one side ends the other as soon as what was read before has been written. No idle time-out:
+ * silence is normal between slots. The process must ignore SIGPIPE.
  */
 #ifndef NET_RELAY_H
 #define NET_RELAY_H
@@ -21,21 +22,24 @@ struct net_relay;
 
 struct net_relay_config {
     struct net_address target;
-    struct evdns_base *dns;   /* resolves tcp names without blocking; NULL if the target needs none */
-    uint32_t max_connections; /* further clients wait in the listen queue */
-    uint32_t connect_timeout_seconds;
+    struct evdns_base *dns;           /* resolves tcp targets now and then, without blocking; else NULL */
+    uint32_t max_connections;         /* further clients wait in the listen queue */
+    uint32_t connect_timeout_seconds; /* per address of the target */
 };
 
-/* Serves a listening, non-blocking socket; owned by the relay only on success. */
+/* Serves a listening, non-blocking socket; owned by the relay only on success. A tcp target that does not
+ * resolve yet is no failure: clients are closed until it does. */
 must_check result net_relay_new(struct net_relay **ret_relay, struct event_base *base,
                                 const struct net_relay_config *config, int listener);
+/* Closes everything. An unfinished question to the resolver ends with the evdns_base, which is to be freed
+ * before the relay. */
 void net_relay_free(struct net_relay *relay);
 
-/* Since the relay began, and connections open now. */
 struct net_relay_counts {
     uint64_t accepted, connect_failures;
     uint32_t open;
 };
+/* Since the relay was made; open is now. */
 void net_relay_count(struct net_relay_counts *ret_counts, const struct net_relay *relay);
 
 #endif

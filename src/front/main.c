@@ -87,8 +87,11 @@ static void close_front(struct front *front)
     buffer_cleanup(&front->new_keys);
     buffer_cleanup(&front->keys_json);
     front_hosts_cleanup(&front->hosts);
-    if (front->base)
+    if (front->base) {
+        /* Lets libevent finish what it deferred. */
+        (void)event_base_loop(front->base, EVLOOP_NONBLOCK);
         event_base_free(front->base);
+    }
 }
 
 int main(int argc, char *argv[])

@@ -1,0 +1,403 @@
+/* net_relay.c - see net_relay.h.
+ *
+ * A link is two sides. While it connects it holds two plain descriptors and one event; afterwards two
+ * bufferevents whose callbacks are deferred to the loop, so that nothing here is entered twice. Connecting is
+ * done by hand: libevent's own reports no success for unix sockets, which connect at once, and tries one
+ * address of a name only. Names are resolved for the relay, not for each connection: at once, then every
+ * minute, and the last good answer stands when the resolver is away. Rejected: splice(2), which AF_VSOCK
+ * knows only since Linux 6.5. */
+#include "net/net_relay.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum {
+    PART = NET_RELAY_BUFFER / 3, /* of input; and of output, when no more input is taken */
+    MAX_ENDPOINTS = 8,
+    ACCEPT_PAUSE_US = 100000,
+    FULL_QUEUE_PAUSE_US = 5000,
+    RESOLVE_SECONDS = 60,
+    RESOLVE_AGAIN_SECONDS = 5
+};
+
+struct endpoint {
+    struct sockaddr_storage address;
+    socklen_t length;
+};
+
+struct side {
+    struct bufferevent *stream;
+    bool ended; /* it sends no more */
+    bool shut;  /* we send it no more */
+};
+
+struct link {
+    TAILQ_ENTRY(link) entry;
+    struct net_relay *relay;
+    struct side sides[2]; /* client, target; once connected */
+    /* while connecting */
+    int client, target;
+    struct event *connecting;
+    size_t endpoint; /* which one is tried */
+    uint64_t deadline_ns;
+};
+
+struct net_relay {
+    struct event_base *base;
+    struct net_relay_config config;
+    struct evconnlistener *listener;
+    struct event *accept_again, *resolve_again;
+    TAILQ_HEAD(links, link) links;
+    struct endpoint endpoints[MAX_ENDPOINTS];
+    size_t num_endpoints;
+    struct net_relay_counts counts;
+    bool closing;
+};
+
+static void update_listening(struct net_relay *relay)
+{
+    if (!relay->listener || relay->closing)
+        return;
+    if (relay->counts.open < relay->config.max_connections &&
+        !event_pending(relay->accept_again, EV_TIMEOUT, NULL))
+        (void)evconnlistener_enable(relay->listener);
+    else
+        (void)evconnlistener_disable(relay->listener);
+}
+
+static void link_free(struct link *link)
+{
+    struct net_relay *relay = link->relay;
+    for (size_t i = 0; i < 2; i++) {
+        if (link->sides[i].stream)
+            bufferevent_free(link->sides[i].stream);
+    }
+    if (link->connecting)
+        event_free(link->connecting);
+    fd_auto_close(&link->client);
+    fd_auto_close(&link->target);
+    TAILQ_REMOVE(&relay->links, link, entry);
+    free(link);
+    relay->counts.open--;
+    update_listening(relay);
+}
+
+/* ---- copying ---- */
+
+/* Moves what one side sent towards the other, and passes its end on once everything before it is written.
+ * The link may be finished and gone afterwards. */
+static void pump(struct link *link, size_t from)
+{
+    struct side *source = &link->sides[from], *sink = &link->sides[1 - from];
+    struct evbuffer *input = bufferevent_get_input(source->stream);
+    struct evbuffer *output = bufferevent_get_output(sink->stream);
+    if (sink->shut)
+        (void)evbuffer_drain(input, evbuffer_get_length(input));
+    else if (evbuffer_get_length(output) < PART && bufferevent_write_buffer(sink->stream, input) != 0)
+        source->ended = true;
+    bool full = evbuffer_get_length(output) >= PART;
+    if (full)
+        (void)bufferevent_disable(source->stream, EV_READ);
+    else if (!source->ended)
+        (void)bufferevent_enable(source->stream, EV_READ);
+    if (source->ended && !sink->shut && evbuffer_get_length(input) == 0 && evbuffer_get_length(output) == 0) {
+        sink->shut = true;
+        (void)shutdown(bufferevent_getfd(sink->stream), SHUT_WR);
+    }
+    if (source->shut && sink->shut)
+        link_free(link);
+}
+
+static size_t side_of(const struct link *link, const struct bufferevent *stream)
+{
+    return stream == link->sides[0].stream ? 0 : 1;
+}
+
+static void on_read(struct bufferevent *stream, void *context)
+{
+    pump(context, side_of(context, stream));
+}
+
+static void on_written(struct bufferevent *stream, void *context)
+{
+    pump(context, 1 - side_of(context, stream));
+}
+
+static void on_event(struct bufferevent *stream, short what, void *context)
+{
+    struct link *link = context;
+    size_t from = side_of(link, stream);
+    link->sides[from].ended = true;
+    if (what & BEV_EVENT_ERROR) {
+        /* It takes nothing more either; what the other side still sends is dropped. */
+        link->sides[from].shut = true;
+        (void)bufferevent_disable(stream, EV_READ | EV_WRITE);
+        struct evbuffer *output = bufferevent_get_output(stream);
+        (void)evbuffer_drain(output, evbuffer_get_length(output));
+        link->sides[1 - from].ended = true;
+    }
+    pump(link, from);
+}
+
+/* ---- connecting ---- */
+
+static struct bufferevent *make_stream(struct link *link, int *fd)
+{
+    struct bufferevent *stream =
+        bufferevent_socket_new(link->relay->base, *fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    if (!stream)
+        return NULL;
+    (void)fd_take(fd);
+    bufferevent_setcb(stream, on_read, on_written, on_event, link);
+    bufferevent_setwatermark(stream, EV_READ, 0, PART);
+    bufferevent_setwatermark(stream, EV_WRITE, PART / 2, 0);
+    (void)bufferevent_set_max_single_read(stream, PART);
+    (void)bufferevent_set_max_single_write(stream, NET_RELAY_BUFFER);
+    return stream;
+}
+
+static void established(struct link *link)
+{
+    link->sides[0].stream = make_stream(link, &link->client);
+    link->sides[1].stream = make_stream(link, &link->target);
+    if (!link->sides[0].stream || !link->sides[1].stream) {
+        link_free(link);
+        return;
+    }
+    (void)bufferevent_enable(link->sides[0].stream, EV_READ | EV_WRITE);
+    (void)bufferevent_enable(link->sides[1].stream, EV_READ | EV_WRITE);
+}
+
+static void set_tcp_options(int fd, int family)
+{
+    int one = 1, idle_seconds = 60;
+    if (family != AF_INET && family != AF_INET6)
+        return;
+    /* A peer that vanished without a word is noticed within minutes. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+}
+
+static void on_connecting(evutil_socket_t fd, short what, void *context);
+
+static bool wait_for(struct link *link, int fd, short events, uint64_t time_us)
+{
+    struct timeval time = {.tv_sec = (time_t)(time_us / 1000000),
+                           .tv_usec = (suseconds_t)(time_us % 1000000)};
+    if (link->connecting)
+        event_free(link->connecting);
+    link->connecting = event_new(link->relay->base, fd, events, on_connecting, link);
+    return link->connecting && event_add(link->connecting, &time) == 0;
+}
+
+enum attempt { CONNECTED, WAITING, REFUSED };
+
+static enum attempt attempt_connect(struct link *link)
+{
+    struct net_relay *relay = link->relay;
+    const struct endpoint *to = &relay->endpoints[link->endpoint];
+    uint64_t timeout_us = (uint64_t)relay->config.connect_timeout_seconds * 1000000;
+    AUTO_FD fd = socket(to->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return REFUSED;
+    set_tcp_options(fd, to->address.ss_family);
+    int code = connect(fd, (const struct sockaddr *)&to->address, to->length);
+    if (code != 0 && errno == EAGAIN && clock_monotonic_ns() < link->deadline_ns)
+        /* The queue of a unix socket is full; no event tells when it no longer is. */
+        return wait_for(link, -1, 0, FULL_QUEUE_PAUSE_US) ? WAITING : REFUSED;
+    if (code != 0 && errno != EINPROGRESS)
+        return REFUSED;
+    link->target = fd_take(&fd);
+    if (code == 0)
+        return CONNECTED;
+    return wait_for(link, link->target, EV_WRITE, timeout_us) ? WAITING : REFUSED;
+}
+
+static void connect_on(struct link *link)
+{
+    struct net_relay *relay = link->relay;
+    for (; link->endpoint < relay->num_endpoints; link->endpoint++) {
+        switch (attempt_connect(link)) {
+        case CONNECTED:
+            established(link);
+            return;
+        case WAITING:
+            return;
+        case REFUSED:
+            fd_auto_close(&link->target);
+            break;
+        }
+    }
+    relay->counts.connect_failures++;
+    link_free(link);
+}
+
+static void on_connecting(evutil_socket_t fd, short what, void *context)
+{
+    struct link *link = context;
+    if (fd >= 0) {
+        int error = ETIMEDOUT;
+        socklen_t length = sizeof error;
+        if (what & EV_WRITE && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0) {
+            established(link);
+            return;
+        }
+        fd_auto_close(&link->target);
+        link->endpoint++;
+    }
+    connect_on(link);
+}
+
+/* ---- accepting ---- */
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+                      int length, void *context)
+{
+    (void)listener;
+    (void)length;
+    struct net_relay *relay = context;
+    struct link *link = calloc(1, sizeof *link);
+    if (!link) {
+        (void)evutil_closesocket(fd);
+        return;
+    }
+    link->relay = relay;
+    link->client = fd;
+    link->target = -1;
+    link->deadline_ns = clock_monotonic_ns() + (uint64_t)relay->config.connect_timeout_seconds * 1000000000;
+    TAILQ_INSERT_TAIL(&relay->links, link, entry);
+    relay->counts.accepted++;
+    relay->counts.open++;
+    set_tcp_options(fd, address->sa_family);
+    connect_on(link);
+    update_listening(relay);
+}
+
+/* Out of descriptors: the queue stays readable, so without a pause the loop would spin. */
+static void on_accept_error(struct evconnlistener *listener, void *context)
+{
+    (void)listener;
+    struct net_relay *relay = context;
+    struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+    (void)event_add(relay->accept_again, &pause);
+    update_listening(relay);
+}
+
+static void on_accept_again(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    update_listening(context);
+}
+
+/* ---- the target's addresses ---- */
+
+static void on_resolved(int error, struct evutil_addrinfo *list, void *context)
+{
+    struct net_relay *relay = context;
+    if (error == EVUTIL_EAI_CANCEL)
+        return;
+    struct timeval again = {.tv_sec = error ? RESOLVE_AGAIN_SECONDS : RESOLVE_SECONDS};
+    (void)event_add(relay->resolve_again, &again);
+    if (error)
+        return;
+    size_t count = 0;
+    for (const struct evutil_addrinfo *at = list; at && count < MAX_ENDPOINTS; at = at->ai_next) {
+        struct endpoint *endpoint = &relay->endpoints[count++];
+        memcpy(&endpoint->address, at->ai_addr, at->ai_addrlen);
+        endpoint->length = at->ai_addrlen;
+    }
+    relay->num_endpoints = count;
+    evutil_freeaddrinfo(list);
+}
+
+static void resolve(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct net_relay *relay = context;
+    char port[8];
+    (void)snprintf(port, sizeof port, "%u", relay->config.target.port);
+    struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
+                                    .ai_protocol = IPPROTO_TCP,
+                                    .ai_flags = EVUTIL_AI_ADDRCONFIG};
+    (void)evdns_getaddrinfo(relay->config.dns, relay->config.target.host, port, &hints, on_resolved, relay);
+}
+
+static must_check result find_target(struct net_relay *relay)
+{
+    const struct net_address *target = &relay->config.target;
+    if (target->family == NET_TCP) {
+        ENSURE(relay->config.dns, E_INTERNAL, "a tcp target needs a resolver");
+        resolve(-1, 0, relay);
+        return RESULT_OK;
+    }
+    relay->num_endpoints = 1;
+    return net_socket_address(&relay->endpoints[0].address, &relay->endpoints[0].length, target);
+}
+
+result net_relay_new(struct net_relay **ret_relay, struct event_base *base,
+                     const struct net_relay_config *config, int listener)
+{
+    struct net_relay *relay = calloc(1, sizeof *relay);
+    ENSURE(relay, E_MEMORY, "out of memory");
+    relay->base = base;
+    relay->config = *config;
+    TAILQ_INIT(&relay->links);
+    relay->accept_again = evtimer_new(base, on_accept_again, relay);
+    relay->resolve_again = evtimer_new(base, resolve, relay);
+    result r = RESULT_OK;
+    if (!relay->accept_again || !relay->resolve_again)
+        r = error_set(E_MEMORY, "out of memory");
+    if (!r.code)
+        r = find_target(relay);
+    if (!r.code) {
+        relay->listener = evconnlistener_new(base, on_accept, relay,
+                                             LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listener);
+        if (!relay->listener)
+            r = error_set(E_MEMORY, "cannot watch the listening socket");
+    }
+    if (r.code) {
+        net_relay_free(relay);
+        return r;
+    }
+    evconnlistener_set_error_cb(relay->listener, on_accept_error);
+    *ret_relay = relay;
+    return RESULT_OK;
+}
+
+void net_relay_free(struct net_relay *relay)
+{
+    if (!relay)
+        return;
+    relay->closing = true;
+    if (relay->listener)
+        evconnlistener_free(relay->listener);
+    while (!TAILQ_EMPTY(&relay->links))
+        link_free(TAILQ_FIRST(&relay->links));
+    if (relay->accept_again)
+        event_free(relay->accept_again);
+    if (relay->resolve_again)
+        event_free(relay->resolve_again);
+    free(relay);
+}
+
+void net_relay_count(struct net_relay_counts *ret_counts, const struct net_relay *relay)
+{
+    *ret_counts = relay->counts;
+}

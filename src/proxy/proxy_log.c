@@ -1,0 +1,149 @@
+/* proxy_log.c - the enclave's log comes in over a connection and goes out on standard error, a line at a
+ * time.
+ *
+ * What arrives is not trusted: control bytes are replaced, a line longer than 1 KiB is cut into pieces, each
+ * with the prefix, so nothing in it can look like a line of ours. A standard error that does not take a line
+ * loses it. */
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "proxy.h"
+
+enum { LINE_MAX_LEN = 1024, MAX_WRITERS = 16 };
+
+static const char prefix[] = "enclave: ";
+
+struct writer {
+    TAILQ_ENTRY(writer) link;
+    struct proxy_log *log;
+    struct bufferevent *stream;
+};
+
+struct proxy_log {
+    struct event_base *base;
+    struct evconnlistener *listener;
+    TAILQ_HEAD(writers, writer) writers;
+    size_t num_writers;
+};
+
+static void writer_free(struct writer *writer)
+{
+    struct proxy_log *log = writer->log;
+    TAILQ_REMOVE(&log->writers, writer, link);
+    bufferevent_free(writer->stream);
+    free(writer);
+    if (log->num_writers-- == MAX_WRITERS)
+        (void)evconnlistener_enable(log->listener);
+}
+
+static void print_line(const char *text, size_t length)
+{
+    char line[sizeof prefix + LINE_MAX_LEN + 1];
+    size_t at = sizeof prefix - 1;
+    memcpy(line, prefix, at);
+    for (size_t i = 0; i < length; i++) {
+        bool control = (unsigned char)text[i] < 0x20 || text[i] == 0x7f;
+        line[at++] = control ? '?' : text[i];
+    }
+    line[at++] = '\n';
+    /* Lost when the reader does not keep up: relays must not wait for a log. */
+    ssize_t written = write(STDERR_FILENO, line, at);
+    (void)written;
+}
+
+/* One line or piece of at most LINE_MAX_LEN bytes; at_end takes what has no newline too. False if there is
+ * none. */
+static bool take_line(struct evbuffer *input, bool at_end)
+{
+    char text[LINE_MAX_LEN];
+    size_t ready = evbuffer_get_length(input);
+    struct evbuffer_ptr newline = evbuffer_search_eol(input, NULL, NULL, EVBUFFER_EOL_LF);
+    bool whole = newline.pos >= 0 && newline.pos <= LINE_MAX_LEN;
+    if (!whole && ready < LINE_MAX_LEN && !(at_end && ready > 0))
+        return false;
+    size_t length = whole ? (size_t)newline.pos : ready < LINE_MAX_LEN ? ready : LINE_MAX_LEN;
+    (void)evbuffer_remove(input, text, length);
+    if (whole)
+        (void)evbuffer_drain(input, 1);
+    print_line(text, length);
+    return true;
+}
+
+static void on_read(struct bufferevent *stream, void *context)
+{
+    (void)context;
+    struct evbuffer *input = bufferevent_get_input(stream);
+    while (take_line(input, false))
+        continue;
+}
+
+static void on_event(struct bufferevent *stream, short what, void *context)
+{
+    (void)what;
+    struct evbuffer *input = bufferevent_get_input(stream);
+    while (take_line(input, true))
+        continue;
+    writer_free(context);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+                      int length, void *context)
+{
+    (void)address;
+    (void)length;
+    struct proxy_log *log = context;
+    struct writer *writer = calloc(1, sizeof *writer);
+    struct bufferevent *stream =
+        writer ? bufferevent_socket_new(log->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS)
+               : NULL;
+    if (!stream) {
+        free(writer);
+        (void)evutil_closesocket(fd);
+        return;
+    }
+    writer->log = log;
+    writer->stream = stream;
+    TAILQ_INSERT_TAIL(&log->writers, writer, link);
+    bufferevent_setcb(stream, on_read, NULL, on_event, writer);
+    bufferevent_setwatermark(stream, EV_READ, 0, 4 * LINE_MAX_LEN);
+    (void)bufferevent_enable(stream, EV_READ);
+    if (++log->num_writers == MAX_WRITERS)
+        (void)evconnlistener_disable(listener);
+}
+
+result proxy_log_new(struct proxy_log **ret_log, struct event_base *base, int listener)
+{
+    struct proxy_log *log = calloc(1, sizeof *log);
+    ENSURE(log, E_MEMORY, "out of memory");
+    log->base = base;
+    TAILQ_INIT(&log->writers);
+    log->listener =
+        evconnlistener_new(base, on_accept, log, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listener);
+    if (!log->listener) {
+        free(log);
+        FAIL(E_MEMORY, "cannot watch the log's socket");
+    }
+    *ret_log = log;
+    return RESULT_OK;
+}
+
+void proxy_log_free(struct proxy_log *log)
+{
+    if (!log)
+        return;
+    evconnlistener_free(log->listener);
+    log->listener = NULL;
+    while (!TAILQ_EMPTY(&log->writers)) {
+        struct writer *writer = TAILQ_FIRST(&log->writers);
+        TAILQ_REMOVE(&log->writers, writer, link);
+        bufferevent_free(writer->stream);
+        free(writer);
+    }
+    free(log);
+}
