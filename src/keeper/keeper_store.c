@@ -85,7 +85,9 @@ result keeper_store_decide(struct keeper_store *store, enum slashing_verdict *re
     *ret_verdict = SLASHING_NOT_APPLICABLE;
     if (!store->file || !is_slashable_kind(order->kind))
         return RESULT_OK;
-    TRY(keeper_store_know(store, key));
+    result known = keeper_store_know(store, key);
+    store->ok = store->ok && known.code == E_NONE;
+    TRY(known);
     if (store->has_genesis && memcmp(store->genesis, genesis, 32) != 0) {
         *ret_verdict = SLASHING_REFUSE_GENESIS_ROOT;
         return RESULT_OK;
@@ -135,6 +137,8 @@ void keeper_store_commit(struct keeper_store *store, struct keeper_batch *batch)
         log_error("slashing protection store: %s; nothing slashable is signed until it works again",
                   error_text());
     take_back(store, batch);
+    if (!r.code && !store->ok)
+        log_error("slashing protection store: a record is not as this process left it");
     if (store->ok && !was_ok)
         log_info("slashing protection store: works again");
     for (size_t i = 0; i < batch->num_advances; i++)

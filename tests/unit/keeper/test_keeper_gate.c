@@ -1,0 +1,292 @@
+/* test_keeper_gate.c - the gate's own source over a store that fails, lags and lies on demand: what no real
+ * SQLite can be brought to do from outside. */
+#include "testing.h"
+
+#include "keeper/keeper_sign.h"
+
+/* What the store under the gate does. */
+static struct {
+    int advance_code, load_code;
+    size_t refused;                /* 1 + index of an advance whose compare-and-set fails */
+    struct slashing_record stored; /* what load finds */
+    unsigned advances, signatures;
+    unsigned signatures_before_durable;
+} fake;
+
+result __wrap_slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
+                                     size_t num_advances);
+result __wrap_slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record,
+                                  const uint8_t pubkey[static 48]);
+result __wrap_slashing_store_genesis(struct slashing_store *store, uint8_t ret_root[static 32]);
+result __wrap_slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32]);
+result __wrap_bls_sign(uint8_t ret_signature[static 96], const uint8_t secret[static 32],
+                       const uint8_t *message, size_t message_len);
+result __real_bls_sign(uint8_t ret_signature[static 96], const uint8_t secret[static 32],
+                       const uint8_t *message, size_t message_len);
+
+result __wrap_slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
+                                     size_t num_advances)
+{
+    (void)store;
+    fake.advances++;
+    fake.signatures_before_durable += fake.signatures;
+    ENSURE(!fake.advance_code, (enum error_code)fake.advance_code, "told to fail");
+    for (size_t i = 0; i < num_advances; i++)
+        advances[i].done = i + 1 != fake.refused;
+    return RESULT_OK;
+}
+
+result __wrap_slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record,
+                                  const uint8_t pubkey[static 48])
+{
+    (void)store;
+    (void)pubkey;
+    ENSURE(!fake.load_code, (enum error_code)fake.load_code, "told to fail");
+    *ret_record = fake.stored;
+    return RESULT_OK;
+}
+
+result __wrap_slashing_store_genesis(struct slashing_store *store, uint8_t ret_root[static 32])
+{
+    (void)store;
+    memset(ret_root, 0, 32);
+    FAIL(E_NOT_FOUND, "none");
+}
+
+result __wrap_slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32])
+{
+    (void)store;
+    (void)root;
+    return RESULT_OK;
+}
+
+result __wrap_bls_sign(uint8_t ret_signature[static 96], const uint8_t secret[static 32],
+                       const uint8_t *message, size_t message_len)
+{
+    fake.signatures++;
+    return __real_bls_sign(ret_signature, secret, message, message_len);
+}
+
+static struct keeper k;
+static uint8_t pubkeys[3][48];
+
+static int setup(void **state)
+{
+    static int anything;
+    (void)state;
+    memset(&fake, 0, sizeof fake);
+    keeper_keys_free(k.keys);
+    memset(&k, 0, sizeof k);
+    k.store.ok = true;
+    k.store.file = (struct slashing_store *)(void *)&anything; /* the fake never looks at it */
+    assert_ok(eth2_network_by_name(&k.policy.network, "mainnet"));
+    assert_ok(keeper_keys_new(&k.keys));
+    for (uint8_t i = 0; i < 3; i++) {
+        uint8_t secret[32] = {[31] = (uint8_t)(i + 1)};
+        bool added = false;
+        assert_ok(bls_public_key(pubkeys[i], secret));
+        assert_ok(keeper_keys_add(k.keys, &added, secret, pubkeys[i]));
+        assert_true(added);
+    }
+    return 0;
+}
+
+static struct ipc_order block(uint32_t key, uint64_t slot, uint8_t variety)
+{
+    struct ipc_order order = {
+        .order = {.kind = ETH2_ORDER_BLOCK, .of.header = {.slot = slot, .body_root = {variety}}}};
+    memcpy(order.order.pubkey, pubkeys[key], 48);
+    return order;
+}
+
+static struct ipc_order randao(uint32_t key)
+{
+    struct ipc_order order = {.order = {.kind = ETH2_ORDER_RANDAO_REVEAL}};
+    memcpy(order.order.pubkey, pubkeys[key], 48);
+    return order;
+}
+
+static struct slashing_record record_at(uint64_t slot)
+{
+    return (struct slashing_record){.has_block = true, .block_slot = slot};
+}
+
+static void durable_comes_before_the_first_signature(void **state)
+{
+    (void)state;
+    struct ipc_order orders[] = {randao(0), block(0, 1, 1), block(1, 1, 1), block(0, 2, 1), randao(1)};
+    struct ipc_answer answers[5];
+    keeper_sign(&k, answers, orders, 5);
+    assert_int_equal(fake.advances, 1); /* one transaction for all */
+    assert_int_equal(fake.signatures, 5);
+    assert_int_equal(fake.signatures_before_durable, 0);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(answers[i].status, IPC_ANSWER_SIGNED);
+}
+
+static void nothing_to_record_asks_no_store(void **state)
+{
+    (void)state;
+    struct ipc_order orders[] = {randao(0), block(0, 1, 1)};
+    struct ipc_answer answers[2];
+    keeper_sign(&k, answers, orders, 2);
+    keeper_sign(&k, answers, orders, 2); /* the same again */
+    assert_int_equal(fake.advances, 1);
+    assert_int_equal(answers[1].status, IPC_ANSWER_SIGNED);
+}
+
+/* Somebody else has changed one record: that order is not signed, the others are. */
+static void a_lost_compare_and_set_costs_its_order_only(void **state)
+{
+    (void)state;
+    struct ipc_order orders[] = {block(0, 5, 1), block(1, 5, 1), block(0, 6, 1)};
+    struct ipc_answer answers[3];
+    assert_ok(keeper_store_know(&k.store, keeper_keys_find(k.keys, pubkeys[0])));
+    assert_ok(keeper_store_know(&k.store, keeper_keys_find(k.keys, pubkeys[1])));
+    fake.refused = 2;
+    fake.stored = record_at(9);
+    keeper_sign(&k, answers, orders, 3);
+    assert_int_equal(answers[0].status, IPC_ANSWER_SIGNED);
+    assert_int_equal(answers[1].status, IPC_ANSWER_STORE);
+    assert_int_equal(answers[2].status, IPC_ANSWER_SIGNED);
+    assert_false(k.store.ok || k.store.broken);
+
+    fake.refused = 0; /* the record of the other was read, and counts */
+    struct ipc_order lower = block(1, 8, 1), higher = block(1, 10, 1);
+    keeper_sign(&k, answers, &lower, 1);
+    assert_int_equal(answers[0].status, IPC_ANSWER_SLASHABLE);
+    assert_int_equal(answers[0].recorded_slot, 9);
+    keeper_sign(&k, answers, &higher, 1);
+    assert_int_equal(answers[0].status, IPC_ANSWER_SIGNED);
+    assert_true(k.store.ok);
+}
+
+static void assert_nothing_is_signed(void)
+{
+    struct ipc_order orders[] = {block(0, 100, 1), randao(1)};
+    struct ipc_answer answers[2];
+    unsigned signatures = fake.signatures;
+    keeper_sign(&k, answers, orders, 2);
+    assert_int_equal(answers[0].status, IPC_ANSWER_STORE);
+    assert_int_equal(answers[1].status, IPC_ANSWER_STORE);
+    assert_int_equal(fake.signatures, signatures);
+}
+
+static void a_store_that_cannot_be_read_is_broken(void **state)
+{
+    (void)state;
+    struct ipc_order order = block(0, 5, 1);
+    struct ipc_answer answer;
+    assert_ok(keeper_store_know(&k.store, keeper_keys_find(k.keys, pubkeys[0])));
+    fake.advance_code = fake.load_code = E_STORE;
+    keeper_sign(&k, &answer, &order, 1);
+    assert_int_equal(answer.status, IPC_ANSWER_STORE);
+    assert_int_equal(fake.signatures, 0);
+    assert_true(k.store.broken);
+    fake.advance_code = fake.load_code = E_NONE;
+    assert_nothing_is_signed();
+}
+
+/* A store rolled back under a running signer: memory remembers more. */
+static void a_store_that_forgets_is_broken(void **state)
+{
+    (void)state;
+    struct ipc_order orders[] = {block(0, 5, 1), block(0, 6, 1)};
+    struct ipc_answer answer;
+    keeper_sign(&k, &answer, &orders[0], 1);
+    assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
+    fake.refused = 1;
+    fake.stored = record_at(3);
+    keeper_sign(&k, &answer, &orders[1], 1);
+    assert_int_equal(answer.status, IPC_ANSWER_STORE);
+    assert_true(k.store.broken);
+    fake.refused = 0;
+    assert_nothing_is_signed();
+}
+
+/* A new key whose record cannot be read is not signed for, and nothing else suffers. */
+static void an_unread_record_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct ipc_order orders[] = {block(0, 5, 1), randao(1)};
+    struct ipc_answer answers[2];
+    fake.load_code = E_STORE;
+    keeper_sign(&k, answers, orders, 2);
+    assert_int_equal(answers[0].status, IPC_ANSWER_STORE);
+    assert_int_equal(answers[1].status, IPC_ANSWER_SIGNED);
+    assert_false(k.store.ok || k.store.broken);
+    fake.load_code = E_NONE;
+    fake.stored = record_at(5);
+    keeper_sign(&k, answers, orders, 1);
+    assert_int_equal(answers[0].status, IPC_ANSWER_SLASHABLE);
+}
+
+static void thousands_of_keys_are_found(void **state)
+{
+    (void)state;
+    static uint8_t many[5000][48];
+    struct keeper_keys *keys = NULL, *copy = NULL;
+    bool added = false;
+    uint8_t other[48] = {1};
+    assert_ok(keeper_keys_new(&keys));
+    for (uint32_t i = 0; i < 5000; i++) {
+        uint8_t secret[32] = {[30] = (uint8_t)((i + 1) >> 8), [31] = (uint8_t)(i + 1)};
+        assert_ok(bls_public_key(many[i], secret));
+        assert_ok(keeper_keys_add(keys, &added, secret, many[i]));
+        assert_true(added);
+        assert_ok(keeper_keys_add(keys, &added, secret, many[i]));
+        assert_false(added);
+    }
+    assert_ok(keeper_keys_new(&copy));
+    assert_ok(keeper_keys_add_all(copy, keys));
+    assert_int_equal(keeper_keys_count(copy), 5000);
+    for (uint32_t i = 0; i < 5000; i++) {
+        const struct keeper_key *key = keeper_keys_find(copy, many[i]);
+        assert_non_null(key);
+        const uint8_t *secret = keeper_keys_secret(copy, key);
+        assert_int_equal(secret[30] << 8 | secret[31], i + 1);
+        assert_ptr_equal(keeper_keys_at(copy, i), key);
+    }
+    assert_null(keeper_keys_find(copy, other));
+    keeper_keys_free(keys);
+    keeper_keys_free(copy);
+}
+
+static void a_full_heap_refuses_keys(void **state)
+{
+    (void)state;
+    struct keeper_keys *sets[64] = {0};
+    uint8_t secret[32] = {[31] = 1};
+    bool added = false;
+    result r = RESULT_OK;
+    size_t made = 0;
+    while (!r.code && made < ARRAY_LENGTH(sets)) { /* each set's first key takes a whole chunk */
+        assert_ok(keeper_keys_new(&sets[made]));
+        r = keeper_keys_add(sets[made++], &added, secret, pubkeys[0]);
+    }
+    assert_int_equal(r.code, E_MEMORY);
+    assert_int_equal(keeper_keys_count(sets[made - 1]), 0);
+    while (made-- > 0)
+        keeper_keys_free(sets[made]);
+}
+
+int main(void)
+{
+    if (secret_heap_open(2 << 20).code) {
+        (void)fprintf(stderr, "%s\n", error_text());
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(durable_comes_before_the_first_signature, setup),
+        cmocka_unit_test_setup(nothing_to_record_asks_no_store, setup),
+        cmocka_unit_test_setup(a_lost_compare_and_set_costs_its_order_only, setup),
+        cmocka_unit_test_setup(a_store_that_cannot_be_read_is_broken, setup),
+        cmocka_unit_test_setup(a_store_that_forgets_is_broken, setup),
+        cmocka_unit_test_setup(an_unread_record_is_asked_for_again, setup),
+        cmocka_unit_test_setup(thousands_of_keys_are_found, setup),
+        cmocka_unit_test_setup(a_full_heap_refuses_keys, setup),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    keeper_keys_free(k.keys);
+    return failed;
+}
