@@ -34,7 +34,8 @@ double bench_samples_quantile(struct bench_samples *s, unsigned per_mille)
     if (s->length == 0)
         return 0;
     qsort(s->nanoseconds, s->length, sizeof *s->nanoseconds, ascending);
-    return (double)s->nanoseconds[(s->length - 1) * per_mille / 1000] / 1e3;
+    size_t rank = (s->length - 1) * per_mille / 1000;
+    return (double)s->nanoseconds[rank] / 1e3;
 }
 
 double bench_cpu_seconds(void)
