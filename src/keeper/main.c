@@ -192,7 +192,7 @@ int main(int argc, char *argv[])
                               .loader = {.name = "loader", .fd = -1},
                               .store = {.ok = true}};
     struct settings settings = {.mode = "enclave", .nsm = "/dev/nsm", .level = "info", .heap_mib = 4};
-    log_open("keeper", LOG_LEVEL_INFO);
+    log_open("nitro-signer-keeper", LOG_LEVEL_INFO);
     if (parse_options(&settings, argc, argv).code || log_level_parse(&k.log_level, settings.level).code) {
         log_error("%s", error_text());
         return PROGRAM_EXIT_USAGE;
