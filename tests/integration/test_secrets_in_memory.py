@@ -1,12 +1,16 @@
 """Where secrets are while the signer serves: in locked memory of the one process that may have them.
 
-Reads the memory of every process of a running stand-alone signer and looks for its validator
-keys, TLS key and passwords, in every form they might have been left in. Only root may read the
+Reads the memory of every process of a running stand-alone signer, and of every process of the demo
+but devcloud's (which plays AWS), and looks for validator keys, TLS key, mnemonic and
+passwords, in every form they might have been left in. Only root may read the
 memory of a process that is not dumpable; for others this test is skipped.
 """
 import hashlib
+import importlib.machinery
+import importlib.util
 import json
 import os
+import pathlib
 import re
 import secrets
 import subprocess
@@ -158,3 +162,51 @@ def test_every_process_gave_up_what_it_does_not_need(start, folder):
         assert core[4:6] == ["0", "0"], process
         if process != "nitro-signer":
             assert status["Seccomp"] == "2", process
+
+
+@pytest.fixture
+def demo(folder, bin_dir, monkeypatch):
+    """scripts/demo, prepared and serving: (the module, its scene)."""
+    path = pathlib.Path(__file__).resolve().parents[2] / "scripts/demo"
+    monkeypatch.setenv("NS_BIN_DIR", str(bin_dir))
+    monkeypatch.setenv("NS_DEMO_DIR", str(folder / "demo"))
+    loader = importlib.machinery.SourceFileLoader("demo", str(path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("demo", loader))
+    loader.exec_module(module)
+    module.clear_stage()
+    scene = module.Scene(module.Story())
+    try:
+        module.prepare(scene)
+        module.start_signer(scene)
+        module.sign(scene)
+        yield module, scene
+    finally:
+        scene.kill_all()
+
+
+def cast(scene):
+    """name -> pid of proxy, watchdog, enclave and the enclave's children."""
+    pids = {process.name: process.child.pid for process in scene.processes if process.name != "devcloud"}
+    (enclave,) = next(process for process in scene.processes if process.name == "watchdog").children()
+    return {**pids, **family(enclave)}
+
+
+def test_in_the_enclave_too(demo):
+    module, scene = demo
+    processes, held, wrong = cast(scene), set(), []
+    assert set(processes) == {"proxy", "watchdog", "enclave", "keeper", "front", "courier"}
+    credentials = set(json.loads((module.RUN / "cloud/credentials.json").read_text()).values())
+    wanted = scene.secrets - credentials  # those courier and watchdog need as they are
+    assert len(wanted) >= 2 + 2 * len(scene.keys)
+    for process, pid in processes.items():
+        for content, locked, where in regions(pid):
+            for secret in wanted:
+                is_key = re.fullmatch(r"[0-9a-f]{64}", secret)
+                raw = [bytes.fromhex(secret), bytes.fromhex(secret)[::-1]] if is_key else []
+                if any(form in content for form in raw) and process == "keeper" and locked:
+                    held.add(secret)
+                elif any(form in content for form in raw) or any(form in content for form in module.forms(secret) - set(raw)):
+                    kind = "a validator key" if is_key else "a password or the mnemonic"
+                    wrong.append(f"{kind} in {process}, {'locked' if locked else 'not locked'}: {where}")
+    assert not wrong, "\n".join(wrong)
+    assert len(held) == len(scene.keys)
