@@ -1,7 +1,8 @@
 /* front_routes.c - the API at a glance, and what holds for every route: origin, host, method.
  *
- * Statuses are those of Web3Signer; bodies of errors are {"error": "..."}, which it leaves empty (PROTOCOL
- * notes in docs). Paths arrive decoded, with doubled slashes collapsed and without a trailing one. */
+ * Statuses are those of Web3Signer; errors carry {"error": "..."} where it sends a bare phrase, because
+ * clients show or log exactly that. Paths arrive decoded, with doubled slashes collapsed and without a
+ * trailing one. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

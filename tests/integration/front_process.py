@@ -1,5 +1,6 @@
 """nitro-signer-front running under a scripted keeper: what the tests of it share."""
 import json
+import resource
 import socket
 import ssl
 import struct
@@ -9,6 +10,10 @@ import requests
 
 import scripted_keeper
 from scripted_keeper import Keeper
+
+# The tests hold both ends of many connections.
+HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (HARD if 0 <= HARD < 8192 else 8192, HARD))
 
 KEY = bytes(range(48))
 IDENTIFIER = "0x" + KEY.hex()

@@ -84,6 +84,23 @@ def test_large_bodies_and_pipelining_over_tls(front, folder):
     assert got.count(b"HTTP/1.1 200 OK") == 6
 
 
+def test_a_thousand_connections_are_kept(front, folder):
+    f = front(tls=Certificate(folder))
+    made = ssl.create_default_context(cafile=f.certificate.ca_file)
+    waiting = [socket.create_connection(("127.0.0.1", f.port), 20) for _ in range(200)]  # handshakes that never end
+    for stream in waiting:
+        stream.sendall(b"\x16\x03\x01")
+    streams = [f.connect(made) for _ in range(1000)]
+    for stream in streams:
+        stream.sendall(post())
+    for stream in streams:
+        response = http.client.HTTPResponse(stream)
+        response.begin()
+        assert (response.status, len(response.read())) == (200, 194)
+    for stream in streams + waiting:
+        stream.close()
+
+
 def test_clients_that_leave_in_the_middle_of_the_handshake(front, folder):
     f = front(tls=Certificate(folder))
     made = ssl.create_default_context(cafile=f.certificate.ca_file)

@@ -13,6 +13,10 @@ import pytest
 
 from harness import connect, free_port
 
+# The tests hold both ends of many connections.
+HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (HARD if 0 <= HARD < 8192 else 8192, HARD))
+
 PROGRAM = "nitro-signer-proxy"
 
 
