@@ -9,6 +9,7 @@ struct keeper_key {
     uint8_t pubkey[BLS_PUBKEY_LEN];
     struct slashing_record record; /* as last made durable, or about to be within a batch */
     bool record_known;             /* false: the store must be asked before anything slashable */
+    bool unproven;                 /* found in the store after a failure: a repeat has to be recorded anew */
     size_t pending;                /* within a batch: 1 + index of its latest advance; else 0 */
     uint32_t index;                /* where the secret is */
 };

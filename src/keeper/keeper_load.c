@@ -129,6 +129,7 @@ static must_check result know_records(struct keeper *k)
         if (old) {
             key->record = old->record;
             key->record_known = old->record_known;
+            key->unproven = old->unproven;
         } else {
             TRY(keeper_store_know(&k->store, key));
         }

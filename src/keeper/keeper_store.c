@@ -66,6 +66,10 @@ result keeper_store_know(struct keeper_store *store, struct keeper_key *key)
     TRY(slashing_store_load(store->file, &found, key->pubkey));
     ENSURE(slashing_covers(&found, &key->record), E_STORE,
            "the store's record is older than the one in memory");
+    /* A commit that reported failure may have changed the record all the same, in a file that was deleted or
+     * is not on the disk yet. Nobody has that signature: repeating it would be signing it first. */
+    if (!store->ok && !slashing_covers(&key->record, &found))
+        key->unproven = true;
     key->record = found;
     key->record_known = true;
     return RESULT_OK;
@@ -96,7 +100,7 @@ result keeper_store_decide(struct keeper_store *store, enum slashing_verdict *re
     if (!slashing_allows(*ret_verdict))
         return RESULT_OK;
     TRY(lock_genesis(store, genesis));
-    if (*ret_verdict == SLASHING_ALLOW_NEW) {
+    if (*ret_verdict == SLASHING_ALLOW_NEW || key->unproven) {
         struct slashing_advance *advance = &batch->advances[batch->num_advances];
         *advance = (struct slashing_advance){.old = key->record, .next = next};
         memcpy(advance->pubkey, key->pubkey, sizeof advance->pubkey);
@@ -133,6 +137,8 @@ void keeper_store_commit(struct keeper_store *store, struct keeper_batch *batch)
     bool was_ok = store->ok;
     result r = slashing_store_advance(store->file, batch->advances, batch->num_advances);
     store->ok = r.code == E_NONE;
+    for (size_t i = 0; i < batch->num_advances; i++)
+        batch->keys[i]->unproven = batch->keys[i]->unproven && !batch->advances[i].done;
     if (r.code && was_ok)
         log_error("slashing protection store: %s; nothing slashable is signed until it works again",
                   error_text());

@@ -29,9 +29,9 @@ void keeper_store_close(struct keeper_store *store);
 /* Reads a new key's record. */
 must_check result keeper_store_know(struct keeper_store *store, struct keeper_key *key);
 
-/* Decides one order against the record in memory, orders before it in the batch included. A new height is
- * noted in the batch; key->pending then says on which advance this decision rests, if any. E_STORE when the
- * record or the genesis lock cannot be had. */
+/* Decides one order against the record in memory, orders before it in the batch included. A new height, or
+ * a repeat of one that is not proven to be durable, is noted in the batch; key->pending then says on which
+ * advance this decision rests, if any. E_STORE when the record or the genesis lock cannot be had. */
 must_check result keeper_store_decide(struct keeper_store *store, enum slashing_verdict *ret_verdict,
                                       struct keeper_batch *batch, struct keeper_key *key,
                                       const struct eth2_order *order, const uint8_t signing_root[static 32]);

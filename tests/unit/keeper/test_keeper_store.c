@@ -141,6 +141,21 @@ static void a_file_that_was_replaced_gives_no_signature(void **state)
     (void)close(other);
     sign_without_store(rig);
     expect_health(rig, false);
+    /* The first attempt did reach the file that is gone: that makes nobody's second attempt a repetition. */
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(rig_sign_one(rig, rig_vote(0, 1, 2, 1)).status, IPC_ANSWER_STORE);
+        assert_int_equal(rig_sign_one(rig, rig_block(1, 5, 1)).status, IPC_ANSWER_STORE);
+    }
+    answer = rig_sign_one(rig, vote); /* signed and recorded before */
+    assert_int_equal(answer.status, IPC_ANSWER_SLASHABLE);
+
+    assert_int_equal(rename(kept, rig->store), 0); /* put back: the signer goes on */
+    struct eth2_order block = rig_block(1, 5, 1);
+    answer = rig_sign_one(rig, block);
+    rig_assert_signed(rig, &answer, &block);
+    rig_kill(rig);
+    rig_boot(rig, 2);
+    assert_int_equal(rig_sign_one(rig, rig_block(1, 5, 2)).verdict, SLASHING_REFUSE_SLOT_EQUAL);
     rig_stop(rig);
 }
 
