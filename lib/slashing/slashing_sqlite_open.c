@@ -138,6 +138,10 @@ static must_check result identify(struct file_identity *ret_identity, const char
 {
     struct stat status;
     ENSURE(stat(path, &status) == 0, E_STORE, "%s: %s", path, strerror(errno));
+    /* SQLite looks for the log beside the name it was given: opened by another name, the file would come
+     * without its latest records. */
+    ENSURE(status.st_nlink == 1, E_STORE, "%s has %lu hard links; it must have one name", path,
+           (unsigned long)status.st_nlink);
     *ret_identity = (struct file_identity){.device = status.st_dev, .inode = status.st_ino};
     return RESULT_OK;
 }
@@ -171,6 +175,15 @@ static must_check result sync_folder(const char *path)
     return RESULT_OK;
 }
 
+/* A process that was killed between writing and fsync leaves records that can be read, and are not durable
+ * yet. */
+static must_check result sync_log(const char *path)
+{
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    ENSURE(fd >= 0 && fsync(fd) == 0, E_STORE, "%s: %s", path, strerror(errno));
+    return RESULT_OK;
+}
+
 static must_check result open_into(struct slashing_store *store, const char *path)
 {
     store->path = strdup(path);
@@ -185,6 +198,7 @@ static must_check result open_into(struct slashing_store *store, const char *pat
         if (sqlite3_prepare_v3(store->database, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &store->statements[i], NULL) != SQLITE_OK)
             return slashing_sqlite_failure(store->database, "reading the tables");
+    TRY(sync_log(store->log_path));
     TRY(sync_folder(store->path));
     TRY(identify(&store->file, store->path));
     return identify(&store->log, store->log_path);

@@ -340,8 +340,8 @@ static void durability_is_configured(void **state)
     slashing_store_close(store);
 }
 
-static int folder_syncs;
-static bool folder_sync_fails;
+static int folder_syncs, log_syncs; /* ours: SQLite's own calls do not pass here */
+static bool folder_sync_fails, log_sync_fails;
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 
@@ -351,6 +351,12 @@ int __wrap_fsync(int fd)
     if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
         folder_syncs++;
         if (folder_sync_fails) {
+            errno = EIO;
+            return -1;
+        }
+    } else {
+        log_syncs++;
+        if (log_sync_fails) {
             errno = EIO;
             return -1;
         }
@@ -372,6 +378,34 @@ static void the_names_are_durable_before_any_record(void **state)
     assert_null(store);
 }
 
+/* What a killed process wrote may be in the kernel's memory only. */
+static void records_found_at_opening_are_made_durable(void **state)
+{
+    (void)state;
+    struct slashing_store *store = NULL;
+    log_syncs = 0;
+    slashing_store_close(open_store());
+    assert_int_equal(log_syncs, 1);
+    log_sync_fails = true;
+    assert_fails(E_STORE, slashing_sqlite_open(&store, store_path));
+    log_sync_fails = false;
+    assert_null(store);
+}
+
+static void a_file_of_two_names_is_refused(void **state)
+{
+    (void)state;
+    struct slashing_store *store = NULL;
+    char other[256];
+    slashing_store_close(open_store());
+    (void)snprintf(other, sizeof other, "%s.other", store_path);
+    assert_int_equal(link(store_path, other), 0);
+    assert_fails(E_STORE, slashing_sqlite_open(&store, store_path));
+    assert_fails(E_STORE, slashing_sqlite_open(&store, other));
+    assert_int_equal(unlink(other), 0);
+    slashing_store_close(open_store());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +421,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_commit_leaves_the_old_records, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(a_replaced_or_deleted_file_is_noticed, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(the_names_are_durable_before_any_record, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(records_found_at_opening_are_made_durable, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(a_file_of_two_names_is_refused, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(durability_is_configured, store_setup, store_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
