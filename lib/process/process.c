@@ -188,20 +188,33 @@ static size_t find(const struct process_group *group, pid_t pid)
     return i;
 }
 
+/* What an end means for the group. */
+static must_check result judge(const char *name, bool brief, int status)
+{
+    ENSURE(!WIFSIGNALED(status), E_PEER, "%s was ended by signal %d", name, WTERMSIG(status));
+    ENSURE(brief && WEXITSTATUS(status) == 0, E_PEER, "%s ended with status %d", name, WEXITSTATUS(status));
+    return RESULT_OK;
+}
+
 result process_group_reap(struct process_group *group)
 {
+    result worst = RESULT_OK;
+    bool explained = false;
     int status;
     for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
         size_t i = find(group, pid);
         if (i == PROCESS_GROUP_MAX)
             continue;
         group->members[i].pid = 0;
-        ENSURE(!WIFSIGNALED(status), E_PEER, "%s was ended by signal %d", group->members[i].name,
-               WTERMSIG(status));
-        ENSURE(group->members[i].brief && WEXITSTATUS(status) == 0, E_PEER, "%s ended with status %d",
-               group->members[i].name, WEXITSTATUS(status));
+        /* When one is killed, its peers end a moment later of their own will: the killed one is the cause. */
+        if (explained)
+            continue;
+        result r = judge(group->members[i].name, group->members[i].brief, status);
+        if (r.code)
+            worst = r;
+        explained = WIFSIGNALED(status);
     }
-    return RESULT_OK;
+    return worst;
 }
 
 static void signal_all(const struct process_group *group, int number)

@@ -46,8 +46,8 @@ struct process_group {
 must_check result process_group_add(struct process_group *group, pid_t pid, const char *name, bool brief);
 
 /* Collects every child that has ended, without waiting. A brief one that ended with status 0 is forgotten;
- * any other end is E_PEER and the sentence says who ended and how. Processes that are no members (orphans
- * handed to PID 1) are reaped silently. */
+ * any other end is E_PEER and the sentence says who ended and how; of several, one that was killed by a
+ * signal. Processes that are no members (orphans handed to PID 1) are reaped silently. */
 must_check result process_group_reap(struct process_group *group);
 
 /* SIGTERM to all, then SIGKILL to those still there after patience_ms; returns when all have been reaped. */

@@ -1,6 +1,7 @@
 """nitro-signer-enclave: its command line, its family, and the boot as PID 1 as far as a machine without vsock gets."""
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -59,7 +60,8 @@ def test_any_death_ends_everything(enclave, victim):
     children = children_of(enclave)
     os.kill(children[victim], signal.SIGKILL)
     assert enclave.wait() == 1
-    assert f"{victim} was ended by signal 9" in enclave.log()
+    # Or the supervisor heard first of another, which ended because its peer was gone.
+    assert re.search(rf"{victim} was ended by signal 9|ended with status 1; ending", enclave.log())
     assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in children.values())
 
 

@@ -124,6 +124,25 @@ static void test_group_tells_who_ended(void **state)
     assert_error_names("killed was ended by signal 9");
 }
 
+static void test_group_names_the_killed_one_of_several(void **state)
+{
+    (void)state;
+    struct process_group group = {0};
+    pid_t pids[3] = {start_shell("exit 1", NULL, 0), start_shell("kill -KILL $$", NULL, 0),
+                     start_shell("exit 1", NULL, 0)};
+    static const char *const names[] = {"first", "killed", "last"};
+    for (size_t i = 0; i < 3; i++)
+        assert_ok(process_group_add(&group, pids[i], names[i], false));
+    for (size_t i = 0; i < 3; i++) {
+        siginfo_t ended; /* waits until all are there to be reaped, and leaves them */
+        assert_int_equal(waitid(P_PID, (id_t)pids[i], &ended, WEXITED | WNOWAIT), 0);
+    }
+    assert_fails(E_PEER, process_group_reap(&group));
+    assert_error_names("killed was ended by signal 9");
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(group.members[i].pid, 0);
+}
+
 static void test_group_stops_even_the_stubborn(void **state)
 {
     (void)state;
@@ -164,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_environment_and_signals_are_clean),
         cmocka_unit_test(test_sibling_is_beside_us),
         cmocka_unit_test(test_group_tells_who_ended),
+        cmocka_unit_test(test_group_names_the_killed_one_of_several),
         cmocka_unit_test(test_group_stops_even_the_stubborn),
         cmocka_unit_test(test_group_has_a_limit),
     };
