@@ -13,7 +13,8 @@ import socket
 import struct
 import time
 
-SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|runtime error:|WARNING: ThreadSanitizer")
+SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+SANITIZER_STATUS = 99  # of a program that ends by a sanitizer's report: none of ours, so that no report passes for a refusal
 PACKET_MAX = 65536
 
 
@@ -29,6 +30,8 @@ class Process:
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(notify_path)
         environment = dict(os.environ if env is None else env, NOTIFY_SOCKET=notify_path)
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+            environment[name] = f"{environment.get(name, '')}:exitcode={SANITIZER_STATUS}".lstrip(":")
         # Copies far above the targets, so that no target overwrites a descriptor still to be moved.
         copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200) for fd in fds]
         actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),

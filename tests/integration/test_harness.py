@@ -85,3 +85,9 @@ def test_sanitizer_reports_are_seen(folder):
     process.wait()
     assert process.sanitizer_report()
     process.cleanup()
+
+
+def test_a_report_has_a_status_of_its_own(folder):
+    process = spawn(folder, "[ \"$ASAN_OPTIONS$UBSAN_OPTIONS\" = exitcode=99exitcode=99 ] && exit 7")
+    assert process.wait() == 7
+    process.cleanup()
