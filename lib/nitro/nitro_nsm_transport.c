@@ -25,7 +25,7 @@ _Static_assert(sizeof(struct nsm_message) == 32, "the argument's size is part of
 #define NSM_IOCTL _IOWR(0x0A, 0, struct nsm_message)
 
 /* The driver gives the device 120 s; the development stand-in answers at once or is dead. */
-enum { SOCKET_TIMEOUT_SECONDS = 20 };
+enum { SOCKET_TIMEOUT_SECONDS = 10 };
 
 static must_check result open_device(struct nsm *ret_nsm, const char *path)
 {
@@ -89,10 +89,20 @@ static must_check result transact_device(int fd, uint8_t *ret_response, size_t *
     return RESULT_OK;
 }
 
+/* Answers carry nothing that tells whose they are: one that waits already, or that comes after we gave up,
+ * would be taken for that of the next request. Then nothing more is asked. */
+static must_check result give_up(int fd, enum error_code code, const char *why)
+{
+    (void)shutdown(fd, SHUT_RDWR);
+    FAIL(code, "NSM socket: %s", why);
+}
+
 static must_check result transact_socket(int fd, uint8_t *ret_response, size_t *ret_response_len,
                                          const uint8_t *request, size_t request_len)
 {
-    ssize_t count;
+    ssize_t count = recv(fd, ret_response, 1, MSG_DONTWAIT);
+    if (count > 0)
+        return give_up(fd, E_PEER, "an answer came without a request");
     do
         count = send(fd, request, request_len, MSG_NOSIGNAL);
     while (count < 0 && errno == EINTR);
@@ -100,7 +110,9 @@ static must_check result transact_socket(int fd, uint8_t *ret_response, size_t *
     do
         count = recv(fd, ret_response, NSM_RESPONSE_MAX, MSG_TRUNC);
     while (count < 0 && errno == EINTR);
-    ENSURE(count >= 0, errno == EAGAIN ? E_TIMEOUT : E_IO, "NSM socket: %s", strerror(errno));
+    if (count < 0 && errno == EAGAIN)
+        return give_up(fd, E_TIMEOUT, "no answer");
+    ENSURE(count >= 0, E_IO, "NSM socket: %s", strerror(errno));
     ENSURE(count > 0, E_PEER, "NSM socket: closed");
     ENSURE(count <= NSM_RESPONSE_MAX, E_PEER, "NSM socket: answer is too long");
     *ret_response_len = (size_t)count;

@@ -23,6 +23,7 @@ static const struct process_sandbox_rule rules[] = {
     {SCMP_SYS(ioctl), "the NSM"},
     {SCMP_SYS(sendto), "the NSM's stand-in"},
     {SCMP_SYS(recvfrom), "the NSM's stand-in"},
+    {SCMP_SYS(shutdown), "the NSM's stand-in, once it has not answered"},
     {SCMP_SYS(pread64), "SQLite: pages"},
     {SCMP_SYS(pwrite64), "SQLite: pages"},
     {SCMP_SYS(lseek), "SQLite: pages"},

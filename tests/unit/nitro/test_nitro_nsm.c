@@ -1,6 +1,6 @@
 /* test_nitro_nsm.c - the NSM client: requests compared byte for byte, answers given from the
- * vectors and broken in every way. The NSM is the other end of a socketpair into which
- * the answer is written before the question, or a wrapped ioctl. */
+ * vectors and broken in every way. The NSM is the other end of a socketpair into which a
+ * wrapped send() writes the next answer as soon as a question has gone out, or a wrapped ioctl. */
 #include "testing.h"
 
 #include <errno.h>
@@ -45,9 +45,32 @@ static int close_pair(void **state)
     return 0;
 }
 
+/* Answers that wait for their questions. */
+static struct {
+    struct buffer all[4];
+    size_t num;
+} answers;
+
 static void answer_bytes(const void *bytes, size_t length)
 {
-    assert_int_equal(send(server, bytes, length, 0), (ssize_t)length);
+    assert_true(answers.num < ARRAY_LENGTH(answers.all));
+    assert_ok(buffer_append(&answers.all[answers.num++], bytes, length));
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags);
+ssize_t __real_send(int fd, const void *bytes, size_t length, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
+{
+    ssize_t sent = __real_send(fd, bytes, length, flags);
+    if (fd != client.fd || sent < 0 || answers.num == 0)
+        return sent;
+    assert_int_equal(__real_send(server, answers.all[0].data, answers.all[0].length, 0),
+                     (ssize_t)answers.all[0].length);
+    buffer_cleanup(&answers.all[0]);
+    answers.num--;
+    memmove(answers.all, answers.all + 1, answers.num * sizeof answers.all[0]);
+    answers.all[answers.num] = (struct buffer){0};
+    return sent;
 }
 
 static void answer_vector(const char *name)
@@ -231,6 +254,18 @@ static void long_answers_and_closed_sockets_are_refused(void **state)
     assert_true(r.code == E_PEER || r.code == E_IO);
 }
 
+static void an_answer_nobody_asked_for_ends_the_talk(void **state)
+{
+    (void)state;
+    answer_vector("nsm_resp_lock_pcrs.cbor");
+    assert_int_equal(__real_send(server, "\x67LockPCR", 8, 0), 8);
+    assert_fails(E_PEER, nsm_lock_pcr(&client, 16));
+    assert_error_names("without a request");
+    assert_fails(E_IO, nsm_lock_pcr(&client, 16));
+    buffer_cleanup(&answers.all[0]); /* of a question that never came */
+    answers.num = 0;
+}
+
 /* The argument as <linux/nsm.h> has it, read back by offset. */
 static struct {
     bool active;
@@ -312,6 +347,7 @@ int main(void)
         PAIRED(wrong_answers_are_the_fault_of_the_peer),
         PAIRED(every_truncated_answer_is_refused),
         PAIRED(long_answers_and_closed_sockets_are_refused),
+        PAIRED(an_answer_nobody_asked_for_ends_the_talk),
         cmocka_unit_test(the_device_is_asked_by_ioctl),
         cmocka_unit_test(opening_says_what_is_wrong),
     };
