@@ -114,15 +114,17 @@ static must_check result receive_signal(struct process_supervisor *s, bool *ret_
     return process_group_reap(&s->children);
 }
 
-/* A channel closes a moment before its process counts as ended; who ended, and how, is the better sentence.
- */
+/* A channel closes a moment before its process counts as ended; who ended, and how, is the better sentence. A
+ * signal that was pending for another reason (a loader that is done) does not explain it. */
 static must_check result explain(struct process_supervisor *s, result failed)
 {
+    if (!failed.code)
+        return RESULT_OK;
     struct pollfd wait = {.fd = s->signals, .events = POLLIN};
-    bool stop;
-    if (failed.code == E_PEER && poll(&wait, 1, EXPLAIN_PATIENCE_MS) == 1)
+    bool stop = false;
+    while (failed.code == E_PEER && !stop && poll(&wait, 1, EXPLAIN_PATIENCE_MS) == 1)
         TRY(receive_signal(s, &stop));
-    return failed.code ? error_prefix(failed, "the keeper's channel") : RESULT_OK;
+    return error_prefix(failed, "the keeper's channel");
 }
 
 result process_supervisor_run(struct process_supervisor *s, process_supervisor_on_state on_state,
