@@ -62,6 +62,9 @@ enum ipc_keeper_state {
     IPC_FAILED_STATE
 };
 
+/* "wait", "attest", "load", "serve", "failed": as logs and the control port say it; "?" otherwise. */
+const char *ipc_keeper_state_name(enum ipc_keeper_state state);
+
 enum ipc_answer_status {
     IPC_ANSWER_SIGNED,
     IPC_ANSWER_UNKNOWN_KEY,

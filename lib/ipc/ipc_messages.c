@@ -4,6 +4,23 @@
 
 #include "ipc/ipc_fields.h"
 
+const char *ipc_keeper_state_name(enum ipc_keeper_state state)
+{
+    switch (state) {
+    case IPC_WAIT_STATE:
+        return "wait";
+    case IPC_ATTEST_STATE:
+        return "attest";
+    case IPC_LOAD_STATE:
+        return "load";
+    case IPC_SERVE_STATE:
+        return "serve";
+    case IPC_FAILED_STATE:
+        return "failed";
+    }
+    return "?";
+}
+
 result ipc_take_count(const struct ipc_message *m, uint32_t count)
 {
     ENSURE(m->count == count, E_INPUT, "message 0x%04x: count is %u, not %u", m->type, m->count, count);

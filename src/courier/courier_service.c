@@ -10,23 +10,6 @@
 #include "base/version.h"
 #include "json/json.h"
 
-static const char *state_name(enum ipc_keeper_state state)
-{
-    switch (state) {
-    case IPC_WAIT_STATE:
-        return "wait";
-    case IPC_ATTEST_STATE:
-        return "attest";
-    case IPC_LOAD_STATE:
-        return "load";
-    case IPC_SERVE_STATE:
-        return "serve";
-    case IPC_FAILED_STATE:
-        return "failed";
-    }
-    return "failed";
-}
-
 struct packer courier_pack(struct courier *c)
 {
     return (struct packer){.data = c->outgoing, .capacity = sizeof c->outgoing};
@@ -148,7 +131,7 @@ static must_check result reply_init_state(struct courier *c, uint64_t connection
     bool initialised = c->initialised && status->state != IPC_FAILED_STATE;
     AUTO(buffer) body = {0};
     TRY(buffer_printf(&body, "{\"init_state\":%s,\"state\":\"%s\"}", initialised ? "true" : "false",
-                      state_name(status->state)));
+                      ipc_keeper_state_name(status->state)));
     return courier_control_reply(c->control, connection, 200, &body);
 }
 
@@ -163,8 +146,8 @@ static must_check result reply_status(struct courier *c, uint64_t connection, co
         &body,
         "{\"state\":\"%s\",\"keys\":%u,\"failed\":%u,\"store_ok\":%s,\"pcr0\":\"%s\",\"pcr16\":\"%s\","
         "\"version\":\"%s\",\"uptime_seconds\":%llu}",
-        state_name(status->state), status->keys, status->failed, status->store_ok ? "true" : "false", pcr0,
-        pcr16, NITRO_SIGNER_VERSION, (unsigned long long)uptime));
+        ipc_keeper_state_name(status->state), status->keys, status->failed,
+        status->store_ok ? "true" : "false", pcr0, pcr16, NITRO_SIGNER_VERSION, (unsigned long long)uptime));
     return courier_control_reply(c->control, connection, 200, &body);
 }
 

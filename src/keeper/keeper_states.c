@@ -24,29 +24,12 @@ static uint32_t count_keys(const struct keeper *k)
     return k->keys ? keeper_keys_count(k->keys) : 0;
 }
 
-static const char *state_name(enum ipc_keeper_state state)
-{
-    switch (state) {
-    case IPC_WAIT_STATE:
-        return "wait";
-    case IPC_ATTEST_STATE:
-        return "attest";
-    case IPC_LOAD_STATE:
-        return "load";
-    case IPC_SERVE_STATE:
-        return "serve";
-    case IPC_FAILED_STATE:
-        return "failed";
-    }
-    return "?";
-}
-
 void keeper_set_state(struct keeper *k, enum ipc_keeper_state state)
 {
     if (k->state == IPC_FAILED_STATE)
         return;
     k->state = state;
-    log_info("state: %s, %u keys", state_name(state), count_keys(k));
+    log_info("state: %s, %u keys", ipc_keeper_state_name(state), count_keys(k));
     struct packer p = keeper_pack(k);
     ipc_pack_state(&p, &(struct ipc_state){.state = state,
                                            .keys = count_keys(k),

@@ -159,6 +159,29 @@ def control(stream, message):
     return json.loads(receive_exactly(stream, length))
 
 
+def policy_text(store="none", kms_key="none", region="none", log_level="info"):
+    """A policy document for mainnet (PROTOCOL.control section 3)."""
+    return f"""nitro-signer-policy 1
+network mainnet
+preset mainnet
+genesis_time 1606824023
+seconds_per_slot 12
+phase0_fork_version 0x00000000
+altair_fork 0x01000000 74240
+bellatrix_fork 0x02000000 144896
+capella_fork 0x03000000 194048
+deneb_fork 0x04000000 269568
+electra_fork 0x05000000 364032
+fulu_fork 0x06000000 411392
+genesis_validators_root any
+slashing_protection enabled
+store {store}
+kms_key {kms_key}
+region {region}
+log_level {log_level}
+"""
+
+
 def free_port():
     """A TCP port of 127.0.0.1 that was free a moment ago."""
     with socket.socket() as probe:

@@ -5,31 +5,13 @@ import struct
 import subprocess
 import threading
 
-from harness import receive_packet, send_packet
+from harness import policy_text, receive_packet, send_packet
 
 SETTINGS, TLS, KEYS, SERVE, LISTENING, HEALTH, SIGN, SIGNED = range(0x0201, 0x0209)
 SIGNED_OK, UNKNOWN_KEY, ROOT_DIFFERS, SLASHABLE, STORE, BAD_ORDER, INTERNAL = range(7)
 ORDER_LEN, ANSWER_LEN = 272, 192
 
-POLICY = """nitro-signer-policy 1
-network mainnet
-preset mainnet
-genesis_time 1606824023
-seconds_per_slot 12
-phase0_fork_version 0x00000000
-altair_fork 0x01000000 74240
-bellatrix_fork 0x02000000 144896
-capella_fork 0x03000000 194048
-deneb_fork 0x04000000 269568
-electra_fork 0x05000000 364032
-fulu_fork 0x06000000 411392
-genesis_validators_root any
-slashing_protection enabled
-store sqlite:/nowhere
-kms_key none
-region none
-log_level debug
-"""
+POLICY = policy_text(store="sqlite:/nowhere", log_level="debug")
 
 
 def order_fields(order):

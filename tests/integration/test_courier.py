@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from harness import connect, control, receive_exactly, receive_packet, send_packet
+from harness import connect, control, policy_text, receive_exactly, receive_packet, send_packet
 from scripted_keeper import POLICY
 from scripted_kms import ScriptedKms
 from test_devcloud import ROLE, ask_kms, measurement, recipient_key
@@ -24,8 +24,8 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890
 CREDENTIAL = {"access_key_id": "AKIDCOURIER", "secret_access_key": "wJalrXUtnFEMI/SECRET/KEY", "token": "TOKENTOKEN"}
 
 
-def policy_text(key=KEY):
-    return POLICY.replace("kms_key none", f"kms_key {key}").replace("region none", "region us-east-1")
+def policy_for(key=KEY):
+    return policy_text(store="sqlite:/nowhere", kms_key=key, region="us-east-1", log_level="debug")
 
 
 def b64(data):
@@ -128,7 +128,7 @@ class Rig:
         return self.keeper.log
 
     def init(self, tls=b"tls", keys=(b"k0", b"k1"), policy=None, credential=None, stream=None):
-        return self.ask("init", stream, policy=policy or policy_text(), credential=credential or CREDENTIAL,
+        return self.ask("init", stream, policy=policy or policy_for(), credential=credential or CREDENTIAL,
                         encrypted_tls_key=b64(tls), encrypted_validator_keys=[b64(key) for key in keys])
 
 
@@ -160,7 +160,7 @@ def test_init_carries_documents_out_and_envelopes_in(make_rig):
     rig = make_rig()
     assert rig.ask("init_state") == {"status": 200, "body": {"init_state": False, "state": "wait"}}
     assert rig.init() == {"status": 200, "body": {"init_state": True, "keys": 2, "failed": 0}}
-    assert rig.keeper.policy == policy_text().encode()
+    assert rig.keeper.policy == policy_for().encode()
     assert rig.keeper.records == [(TLS, 0, b"envelope of tls"), (VALIDATOR, 0, b"envelope of k0"), (VALIDATOR, 1, b"envelope of k1")]
     assert rig.keeper.log == [POLICY_MESSAGE, LOAD_BEGIN, ATTEST, RECORD, RECORD, RECORD, LOAD_END]
     assert rig.keeper.attested == [(0, b"")]  # one document serves for a minute
@@ -208,7 +208,7 @@ def test_denied_by_kms_then_allowed(make_rig):
     assert reply["status"] == 403 and "AccessDenied" in reply["body"]["error"]
     assert rig.messages()[-1] == LOAD_ABORT and rig.keeper.state == ATTESTED
     assert rig.ask("init_state")["body"] == {"init_state": False, "state": "attest"}
-    other = policy_text().replace("log_level debug", "log_level info")
+    other = policy_for().replace("log_level debug", "log_level info")
     assert rig.init(policy=other)["status"] == 409
     assert rig.init()["status"] == 200
 
@@ -251,6 +251,7 @@ def test_the_keeper_refuses_the_load_or_the_document(make_rig):
     rig.keeper.document = lambda nonce: b""
     reply = rig.init()
     assert reply["status"] == 500 and "attestation document" in reply["body"]["error"]
+    assert rig.messages()[-1] == LOAD_ABORT  # the keeper has seen it
     rig.keeper.state = FAILED
     assert rig.init()["status"] == 500
     assert rig.ask("attest", nonce="")["status"] == 409
@@ -303,7 +304,7 @@ def test_kms_out_of_reach(make_rig, folder):
     assert rig.init()["status"] == 502
 
 
-GOOD_INIT = {"operation": "init", "policy": policy_text(), "credential": CREDENTIAL, "encrypted_tls_key": "AAAA",
+GOOD_INIT = {"operation": "init", "policy": policy_for(), "credential": CREDENTIAL, "encrypted_tls_key": "AAAA",
              "encrypted_validator_keys": ["AAAA"]}
 
 
@@ -331,7 +332,7 @@ def changed(**members):
     ({"operation": "reload", "encrypted_validator_keys": {}}, "encrypted_validator_keys"),
     (changed(policy=None), "policy"), (changed(policy=1), "policy"), (changed(policy=""), "policy"), (changed(policy="x" * 4097), "policy"),
     (changed(policy="nitro-signer-policy 1\n"), "policy"), (changed(policy=POLICY), "kms_key"),
-    (changed(policy=policy_text() + "more\n"), "policy"),
+    (changed(policy=policy_for() + "more\n"), "policy"),
     (changed(credential=None), "credential"), (changed(credential__token=None), "credential.token"),
     (changed(credential__token=1), "credential.token"), (changed(credential__secret_access_key=""), "secret_access_key"),
     (changed(credential__secret_access_key="a\r\nHost: evil"), "secret_access_key"), (changed(credential__access_key_id="A" * 129), "access_key_id"),
@@ -516,7 +517,7 @@ class RealCloud:
         (folder / "image-b").write_bytes(b"image b")
         self.spki = recipient_key(folder)
         self.serve().terminate()  # the key's ARN is part of the policy document, which is part of the key policy
-        self.policy = policy_text((folder / "state/key-arn").read_text().strip())
+        self.policy = policy_for((folder / "state/key-arn").read_text().strip())
 
     @property
     def credential(self):

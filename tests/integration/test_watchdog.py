@@ -9,28 +9,10 @@ import struct
 
 import pytest
 
-from harness import receive_exactly
+from harness import policy_text, receive_exactly
 
 KEYS = [f"{n:02x}" * 48 for n in (0x81, 0x82, 0x83)]
-POLICY = """nitro-signer-policy 1
-network mainnet
-preset mainnet
-genesis_time 1606824023
-seconds_per_slot 12
-phase0_fork_version 0x00000000
-altair_fork 0x01000000 74240
-bellatrix_fork 0x02000000 144896
-capella_fork 0x03000000 194048
-deneb_fork 0x04000000 269568
-electra_fork 0x05000000 364032
-fulu_fork 0x06000000 411392
-genesis_validators_root any
-slashing_protection enabled
-store sqlite:/run/slashing.sqlite
-kms_key arn:aws:kms:us-east-1:111122223333:key/abc
-region us-east-1
-log_level info
-"""
+POLICY = policy_text(store="sqlite:/run/slashing.sqlite", kms_key="arn:aws:kms:us-east-1:111122223333:key/abc", region="us-east-1")
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 TOKEN = "dG9rZW4rdG9rZW4="
 SERVING = {"state": "serve", "keys": 2, "failed": 0, "store_ok": True}

@@ -256,7 +256,7 @@ static void make_all_wrong(json_t *request, const struct eth2_network *network)
 static void every_member_of_every_type(void **state)
 {
     (void)state;
-    AUTO_POINTER(json_t) vectors = vector_load("lodestar-generated/signing/sepolia.json");
+    AUTO_POINTER(json_t) vectors = vector_json("lodestar-generated/signing/sepolia.json");
     struct eth2_network network = built_in("sepolia");
     const char *seen[32];
     size_t num_seen = 0;
@@ -312,7 +312,7 @@ static json_t *whole_block(const char *fork, const char *case_name, const char *
     char file[128];
     (void)snprintf(file, sizeof file, "consensus-spec-tests-v1.1.0-alpha.8/mainnet/%s/BeaconBlock.json",
                    fork);
-    AUTO_POINTER(json_t) vectors = vector_load(file);
+    AUTO_POINTER(json_t) vectors = vector_json(file);
     const json_t *cases = json_object_get(vectors, "cases");
     json_t *block = NULL;
     for (size_t i = 0; i < json_array_size(cases); i++) {

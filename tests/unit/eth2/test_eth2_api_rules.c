@@ -20,7 +20,7 @@ static void no_sync_committees_before_altair(void **state)
     } kinds[] = {{"SYNC_COMMITTEE_MESSAGE", "sync_committee_message", NULL},
                  {"SYNC_COMMITTEE_SELECTION_PROOF", "sync_aggregator_selection_data", NULL},
                  {"SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF", "contribution_and_proof", "contribution"}};
-    AUTO_POINTER(json_t) vectors = vector_load("lodestar-generated/signing/sepolia.json");
+    AUTO_POINTER(json_t) vectors = vector_json("lodestar-generated/signing/sepolia.json");
     struct eth2_network network = built_in("sepolia"); /* Altair from epoch 50, slot 1600 */
     struct eth2_order order;
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
@@ -40,7 +40,7 @@ static void no_sync_committees_before_altair(void **state)
 static void one_spelling_of_the_root_at_a_time(void **state)
 {
     (void)state;
-    AUTO_POINTER(json_t) vectors = vector_load("lodestar-generated/signing/sepolia.json");
+    AUTO_POINTER(json_t) vectors = vector_json("lodestar-generated/signing/sepolia.json");
     struct eth2_network network = built_in("sepolia");
     struct eth2_order order;
     json_t *request = (json_t *)(uintptr_t)request_of(vectors, "ATTESTATION");
@@ -60,7 +60,7 @@ static void one_spelling_of_the_root_at_a_time(void **state)
 static void truncated_and_garbled_text(void **state)
 {
     (void)state;
-    AUTO_POINTER(json_t) vectors = vector_load("lodestar-generated/signing/sepolia.json");
+    AUTO_POINTER(json_t) vectors = vector_json("lodestar-generated/signing/sepolia.json");
     struct eth2_network network = built_in("sepolia");
     struct eth2_order order;
     char *text = json_dumps(json_object_get(json_array_get(vectors, 0), "request"), JSON_COMPACT);

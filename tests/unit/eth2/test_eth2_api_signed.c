@@ -35,7 +35,7 @@ static void launchpad_deposits(void **state)
     (void)state;
     size_t run = 0;
     uint8_t root[32];
-    AUTO_POINTER(json_t) groups = vector_load("deposit-data/staking-deposit-cli-via-lighthouse.json");
+    AUTO_POINTER(json_t) groups = vector_json("deposit-data/staking-deposit-cli-via-lighthouse.json");
     for (size_t i = 0; i < json_array_size(groups); i++) {
         const json_t *deposits = json_object_get(json_array_get(groups, i), "deposit_data");
         for (size_t j = 0; j < json_array_size(deposits); j++, run++) {
@@ -48,7 +48,7 @@ static void launchpad_deposits(void **state)
     static const char *const files[] = {"deposit-data/web3signer-deposit_data-medalla.json",
                                         "deposit-data/web3signer-deposit_data-pyrmont.json"};
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        AUTO_POINTER(json_t) deposits = vector_load(files[i]);
+        AUTO_POINTER(json_t) deposits = vector_json(files[i]);
         assert_int_equal(json_array_size(deposits), 2);
         for (size_t j = 0; j < 2; j++) {
             const json_t *deposit = json_array_get(deposits, j);
@@ -61,7 +61,7 @@ static void launchpad_deposits(void **state)
 static void ethdo_deposits(void **state)
 {
     (void)state;
-    AUTO_POINTER(json_t) file = vector_load("deposit-data/ethdo-deposits.json");
+    AUTO_POINTER(json_t) file = vector_json("deposit-data/ethdo-deposits.json");
     const json_t *deposits = json_object_get(file, "deposits");
     assert_int_equal(json_array_size(deposits), 3);
     for (size_t i = 0; i < 3; i++) {
@@ -79,7 +79,7 @@ static void ethdo_deposits(void **state)
 static void ethdo_exit(void **state)
 {
     (void)state;
-    AUTO_POINTER(json_t) file = vector_load("voluntary-exits/ethdo-exit.json");
+    AUTO_POINTER(json_t) file = vector_json("voluntary-exits/ethdo-exit.json");
     AUTO_POINTER(json_t)
     request = json_pack("{s:s, s:{s:{s:s, s:s, s:i}, s:s}, s:O}", "type", "voluntary_exit", "fork_info",
                         "fork", "previous_version", "0x00000000", "current_version", "0x00000000", "epoch", 0,
@@ -99,7 +99,7 @@ static void ethdo_exit(void **state)
 static void real_registrations_of_holesky(void **state)
 {
     (void)state;
-    AUTO_POINTER(json_t) file = vector_load("real-signed/commit-boost-registration_holesky.json");
+    AUTO_POINTER(json_t) file = vector_json("real-signed/commit-boost-registration_holesky.json");
     struct eth2_network network = built_in("holesky");
     assert_int_equal(json_array_size(file), 17);
     for (size_t i = 0; i < json_array_size(file); i++) {
@@ -120,7 +120,7 @@ static void real_registrations_of_holesky(void **state)
 static void builder_specs_registration(void **state)
 {
     (void)state;
-    AUTO_POINTER(json_t) file = vector_load("builder-specs/bellatrix/signed_validator_registrations.json");
+    AUTO_POINTER(json_t) file = vector_json("builder-specs/bellatrix/signed_validator_registrations.json");
     char path[512];
     vector_path(path, sizeof path, "builder-specs/bellatrix/signed_validator_registrations.ssz");
     AUTO(buffer) ssz = {0};

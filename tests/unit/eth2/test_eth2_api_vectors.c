@@ -46,7 +46,7 @@ static void run_signing_vector(struct tally *tally, const struct eth2_network *n
 
 static void run_signing_file(struct tally *tally, const struct eth2_network *network, const char *file)
 {
-    AUTO_POINTER(json_t) vectors = vector_load(file);
+    AUTO_POINTER(json_t) vectors = vector_json(file);
     assert_true(json_array_size(vectors) > 0);
     for (size_t i = 0; i < json_array_size(vectors); i++)
         run_signing_vector(tally, network, json_array_get(vectors, i), file);
@@ -64,7 +64,7 @@ static void run_network(struct tally *tally, const struct eth2_network *network,
 /* The invented devnet's JSON facts as the YAML file that such a network would publish. */
 static struct eth2_network devnet(void)
 {
-    AUTO_POINTER(json_t) facts = vector_load("lodestar-generated/signing/corpus-devnet.config.json");
+    AUTO_POINTER(json_t) facts = vector_json("lodestar-generated/signing/corpus-devnet.config.json");
     AUTO(buffer) yaml = {0};
     const char *key;
     json_t *value;
@@ -167,7 +167,7 @@ static json_t *example_request(const json_t *published, const struct eth2_networ
 static void web3signer_vectors(void **state)
 {
     (void)state;
-    AUTO_POINTER(json_t) root = vector_load("web3signer/web3signer-vectors.json");
+    AUTO_POINTER(json_t) root = vector_json("web3signer/web3signer-vectors.json");
     const json_t *vectors = json_object_get(root, "sign");
     for (size_t i = 0; i < json_array_size(vectors); i++) {
         const json_t *vector = json_array_get(vectors, i), *published = json_object_get(vector, "request");
@@ -217,7 +217,7 @@ static void run_example(const json_t *vector, enum eth2_preset preset)
 static void web3signer_openapi_examples(void **state)
 {
     (void)state;
-    AUTO_POINTER(json_t) vectors = vector_load("web3signer-openapi/sign-requests.json");
+    AUTO_POINTER(json_t) vectors = vector_json("web3signer-openapi/sign-requests.json");
     size_t run = 0;
     for (size_t i = 0; i < json_array_size(vectors); i++) {
         const json_t *vector = json_array_get(vectors, i);

@@ -226,7 +226,7 @@ static size_t run_official(const char *preset, const char *fork_name, const char
     char file[160];
     (void)snprintf(file, sizeof file, "consensus-spec-tests-v1.1.0-alpha.8/%s/%s/%s.json", preset, fork_name,
                    type);
-    AUTO_POINTER(json_t) vectors = vector_load(file);
+    AUTO_POINTER(json_t) vectors = vector_json(file);
     enum eth2_fork fork = strcmp(fork_name, "phase0") == 0 ? ETH2_PHASE0 : ETH2_ALTAIR;
     return run_cases(json_object_get(vectors, "cases"), root_of, fork, file);
 }
@@ -263,7 +263,7 @@ static void lodestar_vectors(void **state)
             char file[160];
             (void)snprintf(file, sizeof file, "lodestar-generated/ssz/%s/%s.json", eth2_fork_name(fork),
                            containers[i].type);
-            AUTO_POINTER(json_t) vectors = vector_load(file);
+            AUTO_POINTER(json_t) vectors = vector_json(file);
             run += run_cases(vectors, containers[i].root, fork, file);
         }
     }
@@ -281,7 +281,7 @@ static void headers_stand_for_later_blocks(void **state)
             char file[160];
             (void)snprintf(file, sizeof file, "lodestar-generated/ssz/%s/%sBeaconBlock.json",
                            eth2_fork_name(fork), blinded ? "Blinded" : "");
-            AUTO_POINTER(json_t) vectors = vector_load(file);
+            AUTO_POINTER(json_t) vectors = vector_json(file);
             for (size_t i = 0; i < json_array_size(vectors); i++, run++) {
                 struct json_view view;
                 uint8_t root[32];

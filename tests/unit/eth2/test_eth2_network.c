@@ -7,7 +7,7 @@ static void built_in_networks_equal_the_published_ones(void **state)
 {
     (void)state;
     static const char *const names[] = {"mainnet", "hoodi", "sepolia", "holesky", "gnosis", "chiado"};
-    AUTO_POINTER(json_t) all = vector_load("networks/networks.json");
+    AUTO_POINTER(json_t) all = vector_json("networks/networks.json");
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         const json_t *published = json_object_get(all, names[i]);
         struct eth2_network ours;

@@ -91,7 +91,7 @@ static size_t run_file(const char *network_name, const char *file)
 {
     struct eth2_network network;
     assert_ok(eth2_network_by_name(&network, network_name));
-    AUTO_POINTER(json_t) vectors = vector_load(file);
+    AUTO_POINTER(json_t) vectors = vector_json(file);
     size_t run = 0;
     for (size_t i = 0; i < json_array_size(vectors); i++) {
         const json_t *vector = json_array_get(vectors, i);

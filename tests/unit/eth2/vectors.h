@@ -2,21 +2,8 @@
 #ifndef VECTORS_H
 #define VECTORS_H
 
-#include "base/hex.h"
-#include "testing.h"
+#include "testing_json.h"
 #include "json/json.h"
-
-/* A whole file; fails the test when it is not there. The caller releases it. */
-static inline json_t *vector_load(const char *name)
-{
-    char path[512];
-    vector_path(path, sizeof path, name);
-    json_error_t error;
-    json_t *root = json_load_file(path, 0, &error);
-    if (!root)
-        fail_msg("%s: %s", path, error.text);
-    return root;
-}
 
 /* The string at a path of member names; NULL if there is none. */
 static inline const char *vector_text(const json_t *object, const char *first, const char *second)
