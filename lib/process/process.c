@@ -188,12 +188,10 @@ static size_t find(const struct process_group *group, pid_t pid)
     return i;
 }
 
-/* What an end means for the group. */
-static must_check result judge(const char *name, bool brief, int status)
+static must_check result name_the_end(const char *name, int status)
 {
     ENSURE(!WIFSIGNALED(status), E_PEER, "%s was ended by signal %d", name, WTERMSIG(status));
-    ENSURE(brief && WEXITSTATUS(status) == 0, E_PEER, "%s ended with status %d", name, WEXITSTATUS(status));
-    return RESULT_OK;
+    FAIL(E_PEER, "%s ended with status %d", name, WEXITSTATUS(status));
 }
 
 result process_group_reap(struct process_group *group)
@@ -206,12 +204,12 @@ result process_group_reap(struct process_group *group)
         if (i == PROCESS_GROUP_MAX)
             continue;
         group->members[i].pid = 0;
+        if (group->members[i].brief)
+            continue;
         /* When one is killed, its peers end a moment later of their own will: the killed one is the cause. */
         if (explained)
             continue;
-        result r = judge(group->members[i].name, group->members[i].brief, status);
-        if (r.code)
-            worst = r;
+        worst = name_the_end(group->members[i].name, status);
         explained = WIFSIGNALED(status);
     }
     return worst;
@@ -233,6 +231,14 @@ static void reap_member(pid_t *pid, int patience_ms)
         (void)kill(*pid, SIGKILL);
     (void)waitpid(*pid, NULL, 0);
     *pid = 0;
+}
+
+void process_group_end_brief(struct process_group *group)
+{
+    for (size_t i = 0; i < PROCESS_GROUP_MAX; i++) {
+        if (group->members[i].pid && group->members[i].brief)
+            reap_member(&group->members[i].pid, 0);
+    }
 }
 
 void process_group_stop(struct process_group *group, int patience_ms)

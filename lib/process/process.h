@@ -38,17 +38,20 @@ struct process_group {
     struct {
         pid_t pid;        /* 0: this place is free */
         const char *name; /* kept, not copied; for messages */
-        bool brief;       /* is expected to end by itself with status 0 */
+        bool brief;       /* ends by itself, and how is the concern of those it works for */
     } members[PROCESS_GROUP_MAX];
 };
 
 /* Adds a started child. E_TOO_LARGE when the group is full; the child is then killed. */
 must_check result process_group_add(struct process_group *group, pid_t pid, const char *name, bool brief);
 
-/* Collects every child that has ended, without waiting. A brief one that ended with status 0 is forgotten;
- * any other end is E_PEER and the sentence says who ended and how; of several, one that was killed by a
+/* Collects every child that has ended, without waiting. A brief one is forgotten, however it ended; the end
+ * of any other is E_PEER and the sentence says who ended and how; of several, one that was killed by a
  * signal. Processes that are no members (orphans handed to PID 1) are reaped silently. */
 must_check result process_group_reap(struct process_group *group);
+
+/* SIGKILL to the brief ones that are still there; returns when they have been reaped. */
+void process_group_end_brief(struct process_group *group);
 
 /* SIGTERM to all, then SIGKILL to those still there after patience_ms; returns when all have been reaped. */
 void process_group_stop(struct process_group *group, int patience_ms);

@@ -1,7 +1,8 @@
 /* process_supervisor.c - one poll loop over two descriptors: signals, and the keeper's channel.
  *
  * There is no half-alive signer: whichever child ends, or channel closes, ends the loop with an
- * error, and the program ends the rest. Rejected: restarting a child here. The keeper's
+ * error, and the program ends the rest. Only a loader's end, good or bad, costs its load and
+ * nothing else: the keeper sees its socket close. Rejected: restarting a child here. The keeper's
  * memory of what was loaded cannot be rebuilt by a supervisor that holds no secrets. */
 #include "process/process_supervisor.h"
 
@@ -84,6 +85,7 @@ static must_check result handle_message(struct process_supervisor *s, struct ipc
     if (m->type == IPC_LOADER_START) {
         TRY(ipc_take_empty(m));
         ENSURE(*descriptor >= 0, E_PEER, "the keeper asked for a loader and passed no socket");
+        process_group_end_brief(&s->children); /* there is one load at a time: whoever is left is stuck */
         return start(&s->children, &s->loader, descriptor, 1, true);
     }
     ENSURE(m->type == IPC_STATE && *descriptor < 0, E_PEER, "unexpected message %#x from the keeper",

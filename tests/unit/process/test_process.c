@@ -116,9 +116,10 @@ static void test_group_tells_who_ended(void **state)
     assert_ok(process_group_add(&group, start_shell("exit 0", NULL, 0), "steady", false));
     assert_fails(E_PEER, reap_one(&group, signals));
     assert_error_names("steady ended with status 0");
-    assert_ok(process_group_add(&group, start_shell("exit 9", NULL, 0), "failing", true));
-    assert_fails(E_PEER, reap_one(&group, signals));
-    assert_error_names("failing ended with status 9");
+    assert_ok(process_group_add(&group, start_shell("exit 9", NULL, 0), "brief and failing", true));
+    assert_ok(reap_one(&group, signals));
+    assert_ok(process_group_add(&group, start_shell("kill -KILL $$", NULL, 0), "brief and killed", true));
+    assert_ok(reap_one(&group, signals));
     assert_ok(process_group_add(&group, start_shell("kill -KILL $$", NULL, 0), "killed", false));
     assert_fails(E_PEER, reap_one(&group, signals));
     assert_error_names("killed was ended by signal 9");
@@ -164,6 +165,20 @@ static void test_group_stops_even_the_stubborn(void **state)
     (void)close(ready[1]);
 }
 
+static void test_group_ends_the_brief_alone(void **state)
+{
+    (void)state;
+    struct process_group group = {0};
+    assert_ok(process_group_add(&group, start_shell("exec sleep 100", NULL, 0), "steady", false));
+    assert_ok(process_group_add(&group, start_shell("trap '' TERM; exec sleep 100", NULL, 0), "stuck", true));
+    pid_t stuck = group.members[1].pid;
+    process_group_end_brief(&group);
+    assert_int_equal(kill(stuck, 0), -1);
+    assert_int_equal(group.members[1].pid, 0);
+    assert_int_equal(kill(group.members[0].pid, 0), 0);
+    process_group_stop(&group, 1000);
+}
+
 static void test_group_has_a_limit(void **state)
 {
     (void)state;
@@ -185,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_group_tells_who_ended),
         cmocka_unit_test(test_group_names_the_killed_one_of_several),
         cmocka_unit_test(test_group_stops_even_the_stubborn),
+        cmocka_unit_test(test_group_ends_the_brief_alone),
         cmocka_unit_test(test_group_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
