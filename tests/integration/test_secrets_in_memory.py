@@ -14,6 +14,7 @@ import pathlib
 import re
 import secrets
 import subprocess
+import time
 
 import pytest
 import requests
@@ -93,10 +94,19 @@ class Scene:
 
 
 def family(pid):
-    """name -> pid of the process and its children."""
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        pids = [pid, *map(int, file.read().split())]
-    return {os.path.basename(os.readlink(f"/proc/{p}/exe")).replace("nitro-signer-", ""): p for p in pids}
+    """name -> pid of the process and its children, once the loader, which has no more to do, is gone."""
+    deadline = time.monotonic() + 20
+    while True:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            pids = [pid, *map(int, file.read().split())]
+        try:
+            found = {os.path.basename(os.readlink(f"/proc/{p}/exe")).replace("nitro-signer-", ""): p for p in pids}
+        except FileNotFoundError:
+            continue
+        if "loader" not in found:
+            return found
+        assert time.monotonic() < deadline, "the loader stays"
+        time.sleep(0.01)
 
 
 def regions(pid):
