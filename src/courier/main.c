@@ -2,6 +2,7 @@
  *
  * It sees the control port and KMS, never a plaintext key. The main thread polls: control port, keeper, KMS
  * thread, SIGTERM. One thread more makes the KMS calls (courier_kms.c). */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
 #include <malloc.h>
@@ -65,12 +66,23 @@ static must_check result parse_options(struct options *o, enum log_level *ret_le
     return log_level_parse(ret_level, o->log_level);
 }
 
+/* In the sandbox there are no files to resolve a name with. */
+static must_check result check_via(const struct net_address *via)
+{
+    uint8_t bytes[sizeof(struct in6_addr)];
+    bool numeric = via->family != NET_TCP || inet_pton(AF_INET, via->host, bytes) == 1 ||
+                   inet_pton(AF_INET6, via->host, bytes) == 1;
+    ENSURE(numeric, E_INPUT, "--kms-via: the host of a tcp address must be numeric");
+    return RESULT_OK;
+}
+
 /* What must be read or made before the sandbox. */
 static must_check result prepare(struct courier_kms_settings *settings, const struct options *o)
 {
     result r = net_address_parse(&settings->via, o->kms_via);
     if (r.code)
         return error_prefix(r, "--kms-via");
+    TRY(check_via(&settings->via));
     settings->endpoint = o->kms_endpoint;
     TRY(process_harden());
     TRY(secret_heap_open(SECURE_HEAP));

@@ -1,4 +1,4 @@
-"""A KMS made of a script, for tests of the courier: HTTPS on a unix socket, each request answered as a test wants."""
+"""A KMS made of a script, for tests of the courier: HTTPS on a unix or tcp socket, each request answered as a test wants."""
 import json
 import os
 import socket
@@ -13,7 +13,7 @@ class ScriptedKms:
     """answer(request) gives (status, body), or bytes to send as they are; None closes the connection. request is the
     parsed JSON with the headers under "headers". Connections are kept open until the client closes them."""
 
-    def __init__(self, folder, answer, host=HOST):
+    def __init__(self, folder, answer, host=HOST, tcp=False):
         self.ca_file = os.path.join(folder, "scripted-ca.pem")
         self.path = os.path.join(folder, "scripted-kms")
         self.requests = []
@@ -24,9 +24,14 @@ class ScriptedKms:
                        check=True, capture_output=True, timeout=30)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self.ca_file, key)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(self.path)
-        self._listener.listen(16)
+        if tcp:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+            self.address = f"tcp:127.0.0.1:{self._listener.getsockname()[1]}"
+        else:
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listener.bind(self.path)
+            self._listener.listen(16)
+            self.address = f"unix:{self.path}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
