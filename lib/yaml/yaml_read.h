@@ -2,9 +2,8 @@
  * scalar to scalar (key configuration files, network configurations).
  *
  * Keys and values may be secrets: they are kept in OpenSSL's secure heap when the process has one
- * and wiped on clean-up. libyaml itself works on the ordinary heap; its buffers are wiped before
- * they are released, but pieces left behind when it grows a scalar are not: a process that reads
- * secrets sets mallopt(M_PERTURB, 1), with which glibc overwrites whatever is freed.
+ * and wiped on clean-up. libyaml itself works on the ordinary heap; its allocator is replaced by one
+ * that wipes whatever it frees (end of yaml_read.c).
  */
 #ifndef YAML_YAML_READ_H
 #define YAML_YAML_READ_H

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/process_limits.h"
+#include "base/secret_allocators.h"
 #include "courier.h"
 
 enum { KEEPER_FD = 3, CONTROL_FD = 4, SECURE_HEAP = 1024 * 1024 };
@@ -30,14 +30,6 @@ enum {
 struct options {
     const char *kms_via, *kms_endpoint, *ca_file, *log_level;
 };
-
-/* JSON trees hold credentials for a moment. */
-static void wiping_free(void *block)
-{
-    if (block)
-        secret_wipe(block, malloc_usable_size(block));
-    free(block);
-}
 
 static must_check result parse_options(struct options *o, enum log_level *ret_level, int argc,
                                        char *const argv[])
@@ -85,9 +77,10 @@ static must_check result prepare(struct courier_kms_settings *settings, const st
     TRY(check_via(&settings->via));
     settings->endpoint = o->kms_endpoint;
     TRY(process_harden());
+    TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
     TRY(aws_library_open());
-    json_set_alloc_funcs(malloc, wiping_free);
+    json_set_alloc_funcs(malloc, secret_wiping_free); /* trees hold credentials for a moment */
     json_object_seed(0);
     return aws_authorities_read(&settings->ca_pem, o->ca_file);
 }

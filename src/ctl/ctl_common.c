@@ -1,7 +1,6 @@
 /* ctl_common.c - options, files and secrets, as every verb needs them. */
 #include <errno.h>
 #include <limits.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file_io.h"
+#include "base/secret_allocators.h"
 #include "ctl.h"
 #include "eth2/eth2_config.h"
 #include "json/json.h"
@@ -35,20 +35,11 @@ result ctl_require(struct ctl_call *call, const void *value, const char *name)
     return RESULT_OK;
 }
 
-static void *secure_malloc(size_t length)
-{
-    return OPENSSL_secure_malloc(length);
-}
-
-static void secure_free(void *block)
-{
-    OPENSSL_secure_free(block);
-}
-
 result ctl_secrets_open(void)
 {
+    TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
-    json_set_alloc_funcs(secure_malloc, secure_free);
+    json_set_alloc_funcs(secret_malloc, secret_free);
     return RESULT_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "base/options.h"
 #include "base/process_limits.h"
 #include "base/secret.h"
+#include "base/secret_allocators.h"
 #include "eth2/eth2_api.h"
 #include "front.h"
 
@@ -57,6 +58,7 @@ static void on_terminate(evutil_socket_t number, short what, void *context)
 static must_check result open_front(struct front *front)
 {
     TRY(process_harden());
+    TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
     TRY(front_raise_descriptor_limit(&front->max_connections));
     eth2_api_open();

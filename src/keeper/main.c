@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/process_limits.h"
+#include "base/secret_allocators.h"
 #include "keeper.h"
 #include "keeper_dispatch.h"
 
@@ -89,6 +90,7 @@ static must_check result start(struct keeper *k, uint32_t heap_mib)
 {
     TRY(process_harden());
     (void)umask(077);
+    TRY(secret_openssl_wipes());
     /* No file of the machine is to have a say in how keys are used; and later none could be opened. */
     ENSURE(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1, E_CRYPTO, "OpenSSL does not start");
     TRY(secret_heap_open((size_t)heap_mib << 20));

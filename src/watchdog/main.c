@@ -4,7 +4,6 @@
  * that carry out what it says. The process holds ciphertexts and the role's credentials,
  * never a key. */
 #include <event2/event.h>
-#include <openssl/crypto.h>
 #include <signal.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -14,6 +13,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process_limits.h"
+#include "base/secret_allocators.h"
 #include "net/net_address.h"
 #include "policy/policy.h"
 #include "watchdog_control.h"
@@ -44,17 +44,6 @@ struct program {
 };
 
 static void take(struct program *p, enum watchdog_event event);
-
-/* jansson parses the credentials: all it allocates is in the secure heap. */
-static void *secure_malloc(size_t length)
-{
-    return OPENSSL_secure_malloc(length);
-}
-
-static void secure_free(void *block)
-{
-    OPENSSL_secure_free(block);
-}
 
 static must_check result parse_options(struct options *o, int argc, char *const argv[])
 {
@@ -372,8 +361,9 @@ DEFINE_AUTO_POINTER(event_base, event_base_free)
 static must_check result run(struct program *p)
 {
     TRY(process_harden());
+    TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
-    json_set_alloc_funcs(secure_malloc, secure_free);
+    json_set_alloc_funcs(secret_malloc, secret_free); /* it parses the credentials */
     TRY(check_files(&p->options));
     AUTO_FD inotify = -1;
     TRY(watchdog_credentials_watch(&inotify, p->options.credentials));

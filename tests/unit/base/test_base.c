@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "base/options.h"
 #include "base/secret.h"
+#include "base/secret_allocators.h"
 
 static void hex_round_trip_of_every_byte(void **state)
 {
@@ -116,6 +117,12 @@ static void secrets_live_in_the_secure_heap_and_are_wiped(void **state)
     assert_fails(E_MEMORY, secret_new(&(struct secret){0}, 1 << 20));
 }
 
+static void openssl_wipes_from_the_start_or_not_at_all(void **state)
+{
+    (void)state;
+    assert_fails(E_INTERNAL, secret_openssl_wipes()); /* the secure heap was made without it */
+}
+
 static void secret_file_limits(void **state)
 {
     (void)state;
@@ -175,6 +182,7 @@ int main(void)
         cmocka_unit_test(base64_refuses_malformed),
         cmocka_unit_test(cursor_never_reads_past_the_end),
         cmocka_unit_test(secrets_live_in_the_secure_heap_and_are_wiped),
+        cmocka_unit_test(openssl_wipes_from_the_start_or_not_at_all),
         cmocka_unit_test(secret_file_limits),
         cmocka_unit_test(options_name_the_mistake),
     };

@@ -2,9 +2,11 @@
  * verified against the stand-in's root. */
 #include "keeper_cloud.h"
 
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
+#include <unistd.h>
 
 #include "base/file_io.h"
 
@@ -132,6 +134,60 @@ static void the_identity_covers_certificates_and_keys(void **state)
     rig_stop(rig);
 }
 
+/* Whether bytes stand anywhere in a mapping of the keeper that is not locked in memory. */
+static bool is_in_ordinary_memory(struct rig *rig, const uint8_t *bytes, size_t bytes_len)
+{
+    char path[64], line[512];
+    (void)snprintf(path, sizeof path, "/proc/%d/smaps", (int)rig->pid);
+    FILE *maps = fopen(path, "re");
+    (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)rig->pid);
+    int memory = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(maps && memory >= 0);
+    unsigned long low = 0, high = 0, from, to;
+    bool found = false;
+    while (fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx r", &from, &to) == 2 && strchr(line, '-')) {
+            low = from;
+            high = to;
+        }
+        if (strncmp(line, "VmFlags:", 8) != 0 || strstr(line, " lo") || !strstr(line, " wr"))
+            continue;
+        AUTO(buffer) content = {0};
+        assert_ok(buffer_reserve(&content, high - low));
+        ssize_t length = pread(memory, content.data, high - low, (off_t)low);
+        found = found || (length > 0 && memmem(content.data, (size_t)length, bytes, bytes_len));
+    }
+    (void)fclose(maps);
+    (void)close(memory);
+    return found;
+}
+
+/* The first half of the number at the end of the key's encoding (the coefficient), in both orders of bytes.
+ */
+static void the_recipient_key_is_in_locked_memory_only(void **state)
+{
+    struct rig *rig = *state;
+    struct ipc_bytes der;
+    cloud_boot(rig);
+    cloud_load_begin(rig, false);
+    assert_ok(ipc_take_bytes_message(&der, &rig->message, IPC_POLICY_MAX));
+    uint8_t forward[64], backward[64];
+    memcpy(forward, der.data + der.length - sizeof forward, sizeof forward);
+    for (size_t i = 0; i < sizeof forward; i++)
+        backward[i] = forward[sizeof forward - 1 - i];
+    bool searchable = geteuid() == 0; /* nobody else may read the memory of a process that is not dumpable */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    searchable = false; /* they keep freed blocks, and reserve more than can be read */
+#endif
+    if (searchable) {
+        assert_false(is_in_ordinary_memory(rig, forward, sizeof forward));
+        assert_false(is_in_ordinary_memory(rig, backward, sizeof backward));
+        /* The search does find what is there: the policy. */
+        assert_true(is_in_ordinary_memory(rig, rig->policy_text.data, rig->policy_text.length));
+    }
+    rig_kill(rig);
+}
+
 static void without_nsm_there_is_no_document(void **state)
 {
     struct rig *rig = *state;
@@ -166,9 +222,13 @@ int main(void)
 {
 #define CLOUD_TEST(function) cmocka_unit_test_setup_teardown(function, cloud_setup, cloud_teardown)
     const struct CMUnitTest tests[] = {
-        CLOUD_TEST(the_policy_is_measured_and_locked), CLOUD_TEST(a_refused_policy_can_be_corrected),
-        CLOUD_TEST(documents_bind_the_recipient_key),  CLOUD_TEST(the_identity_covers_certificates_and_keys),
-        CLOUD_TEST(without_nsm_there_is_no_document),  CLOUD_TEST(a_supervisor_has_no_policy_for_an_enclave),
+        CLOUD_TEST(the_policy_is_measured_and_locked),
+        CLOUD_TEST(a_refused_policy_can_be_corrected),
+        CLOUD_TEST(documents_bind_the_recipient_key),
+        CLOUD_TEST(the_identity_covers_certificates_and_keys),
+        CLOUD_TEST(the_recipient_key_is_in_locked_memory_only),
+        CLOUD_TEST(without_nsm_there_is_no_document),
+        CLOUD_TEST(a_supervisor_has_no_policy_for_an_enclave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* test_yaml_read.c - lib/yaml. */
 #include "testing.h"
 
+#include <malloc.h>
 #include <openssl/crypto.h>
 
 #include "base/buffer.h"
@@ -148,6 +149,42 @@ static void real_network_files(void **state)
     }
 }
 
+static size_t freed, freed_unwiped;
+void __real_free(void *block);
+void __wrap_free(void *block);
+
+/* Every free(3) of our own objects, of which libyaml's allocator is a part. */
+void __wrap_free(void *block)
+{
+    const char *bytes = block;
+    size_t size = block ? malloc_usable_size(block) : 0;
+    freed += block != NULL;
+    for (size_t i = 0; i + 4 <= size; i++)
+        freed_unwiped += memcmp(bytes + i, "5ec7", 4) == 0;
+    __real_free(block);
+}
+
+/* A secret of any length, well formed or not, leaves nothing in memory that was given back. */
+static void what_is_freed_has_been_wiped(void **state)
+{
+    (void)state;
+    static const char *const forms[][2] = {
+        {"key: ", "\n"}, {"key: \"", "\"\nlist: ["}, {"key: \"", ""}, {"", ""}, {"key: |\n  ", "\n"}};
+    for (size_t length = 4; length <= 4096; length *= 4) {
+        char secret[4097] = "", text[5000];
+        for (size_t i = 0; i < length; i += 4)
+            memcpy(secret + i, "5ec7", 4);
+        for (size_t form = 0; form < ARRAY_LENGTH(forms); form++) {
+            AUTO(yaml_file) file = {0};
+            freed = freed_unwiped = 0;
+            (void)snprintf(text, sizeof text, "%s%s%s", forms[form][0], secret, forms[form][1]);
+            (void)!yaml_read(&file, text, strlen(text), YAML_NESTED_REFUSE).code;
+            assert_true(freed > 5); /* libyaml does call ours */
+            assert_int_equal(freed_unwiped, 0);
+        }
+    }
+}
+
 int main(void)
 {
     if (secret_heap_open(65536).code)
@@ -160,6 +197,7 @@ int main(void)
         cmocka_unit_test(limits),
         cmocka_unit_test(rejected_input_is_not_echoed),
         cmocka_unit_test(real_network_files),
+        cmocka_unit_test(what_is_freed_has_been_wiped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
