@@ -54,7 +54,9 @@ result secret_read_file(struct secret *ret_secret, const char *path, size_t max_
     AUTO(secret) contents = {0};
     TRY(secret_new(&contents, room));
     size_t length = 0;
-    TRY(file_read_up_to(fd, contents.data, &length, room));
+    result r = file_read_up_to(fd, contents.data, &length, room);
+    if (r.code)
+        return error_prefix(r, "%s", path);
     secret_truncate(&contents, length);
     *ret_secret = contents;
     contents = (struct secret){0};
