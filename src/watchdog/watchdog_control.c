@@ -17,6 +17,7 @@ enum { REPLY_MAX = 64 * 1024, BODY_MAX = 4096, REPLY_VALUES_MAX = 64, CONNECT_MS
 struct watchdog_control {
     struct bufferevent *stream;
     struct net_frame_parser parser;
+    bool asked; /* a request is out and unanswered */
     watchdog_on_reply on_reply;
     void *context;
 };
@@ -48,24 +49,30 @@ static must_check result feed(struct watchdog_control *c)
     return net_frame_feed(&c->parser, bytes, (size_t)length);
 }
 
-/* The first whole message, if all of it is here. */
+/* The reply, if all of it is here. One request has one reply: anything beside it is a breach, so that neither
+ * an enclave that floods us costs memory nor its words are taken for the answer to a later request. */
 static must_check result read_reply(struct watchdog_control *c, bool *ret_have, int *ret_status,
                                     char ret_body[static BODY_MAX + 1])
 {
+    struct evbuffer *input = bufferevent_get_input(c->stream);
     const uint8_t *message = NULL;
     size_t length = 0;
     bool have = false;
-    while (!have && evbuffer_get_length(bufferevent_get_input(c->stream)) > 0) {
+    ENSURE(c->asked, E_PEER, "the enclave answers what nobody asked");
+    while (!have && evbuffer_get_length(input) > 0) {
         TRY(feed(c));
         TRY(net_frame_next(&c->parser, &have, &message, &length));
     }
-    if (have)
+    if (have) {
+        ENSURE(c->parser.taken == c->parser.held.length && evbuffer_get_length(input) == 0, E_PEER,
+               "the enclave answers what nobody asked");
         TRY(parse_reply(ret_status, ret_body, message, length));
+        c->asked = false;
+    }
     *ret_have = have;
     return RESULT_OK;
 }
 
-/* One request, one reply: what comes behind it in the same breath answers nothing and waits to be refused. */
 static void on_read(struct bufferevent *stream, void *context)
 {
     (void)stream;
@@ -159,5 +166,6 @@ result watchdog_control_send(struct watchdog_control *c, const struct buffer *te
     if (secret_tail->length)
         TRY(add_secret(output, secret_tail));
     ENSURE(evbuffer_add(output, "}", 1) == 0, E_MEMORY, "no memory for a message");
+    c->asked = true;
     return RESULT_OK;
 }
