@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,15 +21,34 @@ enum { SMALLEST_BLOCK = 32 };
 result secret_heap_open(size_t heap_size)
 {
     int locked = CRYPTO_secure_malloc_init(heap_size, SMALLEST_BLOCK);
-    ENSURE(locked == 1, E_MEMORY, "cannot lock %zu bytes of memory for secrets; raise RLIMIT_MEMLOCK", heap_size);
+    ENSURE(locked == 1, E_MEMORY, "cannot lock %zu bytes of memory for secrets; raise RLIMIT_MEMLOCK",
+           heap_size);
     return RESULT_OK;
+}
+
+static bool can_lock(size_t size)
+{
+    void *region = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (region == MAP_FAILED)
+        return false;
+    bool locked = mlock2(region, size, MLOCK_ONFAULT) == 0;
+    (void)munmap(region, size);
+    return locked;
+}
+
+result secret_heap_open_up_to(size_t least, size_t most)
+{
+    size_t heap_size = most;
+    while (heap_size > least && !can_lock(heap_size))
+        heap_size /= 2;
+    return secret_heap_open(heap_size);
 }
 
 result secret_new(struct secret *ret_secret, size_t length)
 {
     ENSURE(CRYPTO_secure_malloc_initialized(), E_INTERNAL, "the secure heap was not opened");
     uint8_t *data = OPENSSL_secure_zalloc(length + 1);
-    ENSURE(data, E_MEMORY, "the secure heap has no %zu bytes left", length);
+    ENSURE(data, E_MEMORY, "the secure heap has no %zu bytes left; raise RLIMIT_MEMLOCK (ulimit -l)", length);
     *ret_secret = (struct secret){.data = data, .length = length};
     return RESULT_OK;
 }

@@ -53,6 +53,12 @@ static must_check result parse_key_type(bool *ret_ours, const struct yaml_sectio
     return RESULT_OK;
 }
 
+/* A key that stands in the wrong line must not be repeated in a message; a word such as azure-key may. */
+static bool is_word(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyz-")] == 0;
+}
+
 static must_check result add_document(struct key_sources *sources, const struct yaml_section *section,
                                       const char *folder, const char *name)
 {
@@ -69,7 +75,8 @@ static must_check result add_document(struct key_sources *sources, const struct 
     else if (strcmp(type, "file-keystore") == 0)
         TRY(parse_keystore(&source, section, folder));
     else
-        FAIL(E_UNSUPPORTED, "document at line %zu: type %.32s is not supported", section->line, type);
+        FAIL(E_UNSUPPORTED, "document at line %zu: type %.32s is not supported", section->line,
+             is_word(type) ? type : "(not a word)");
     return key_sources_append(sources, &source);
 }
 

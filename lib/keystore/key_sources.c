@@ -150,6 +150,8 @@ static must_check result add_config_file(struct key_sources *sources, const char
     size_t before = sources->num_items;
     result r = passed_over ? RESULT_OK : key_config_read(sources, path, folder, name);
     free(path);
+    if (r.code == E_MEMORY)
+        return error_prefix(r, "%s", name); /* the next one would fare no better */
     if (!r.code)
         return RESULT_OK;
     key_sources_truncate(sources, before);

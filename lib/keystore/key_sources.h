@@ -12,7 +12,7 @@
 #include "base/secret.h"
 #include "keystore/keystore.h"
 
-enum { KEY_SOURCES_MAX = 16384, KEY_SOURCES_CONFIG_FILE_MAX = 512 << 10 };
+enum { KEY_SOURCES_MAX = 131072, KEY_SOURCES_CONFIG_FILE_MAX = 512 << 10 };
 
 enum key_source_kind {
     KEY_SOURCE_RAW,      /* the secret key stood in the configuration */
@@ -45,8 +45,8 @@ void key_sources_cleanup(struct key_sources *sources);
 /* Appends what the files *.yaml and *.yml of a folder name, in alphabetical order; hidden files and
  * sub-folders are passed over, and so are documents of keyType SECP256K1. Documents: type file-raw
  * (privateKey) and file-keystore (keystoreFile, keystorePasswordFile, relative to the folder); one bad
- * document, or another type, makes the whole file one broken item. E_IO when the folder cannot be
- * read, E_TOO_LARGE over KEY_SOURCES_MAX items. */
+ * document, or another type, makes the whole file one broken item. E_MEMORY when the secure heap is full,
+ * E_IO when the folder cannot be read, E_TOO_LARGE over KEY_SOURCES_MAX items. */
 must_check result key_sources_add_config_folder(struct key_sources *sources, const char *folder);
 
 /* Appends the keystores *.json of a folder. The password of NAME.json is the content of

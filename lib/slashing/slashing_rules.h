@@ -14,7 +14,7 @@
 /* What is remembered of one validator. A height that has no root (an import without signing_root, or folded
  * from several rows) conflicts with everything at that height. */
 struct slashing_record {
-    bool disabled; /* the key was deleted: nothing slashable may be signed until it is imported again */
+    bool disabled; /* the key was deleted: nothing slashable is signed for it; no import changes that */
     bool has_block;
     uint64_t block_slot;
     bool block_has_root;

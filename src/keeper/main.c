@@ -23,6 +23,8 @@ enum {
     FRONT_FD = 4,
     COURIER_FD = 5,
     PROBE_SECONDS = 30,
+    HEAP_LEAST = 4 << 20,
+    HEAP_MOST = 16 << 20,
     LOADER_WAITING_MAX = 64 /* records; with more, the courier has to wait */
 };
 
@@ -52,7 +54,7 @@ static must_check result prepare_signals(sigset_t *ret_while_waiting)
 
 struct settings {
     const char *mode, *nsm, *level;
-    uint32_t heap_mib;
+    uint32_t heap_mib; /* 0: not given */
 };
 
 static must_check result parse_options(struct settings *settings, int argc, char *const argv[])
@@ -60,7 +62,8 @@ static must_check result parse_options(struct settings *settings, int argc, char
     const struct option table[] = {
         {"mode", OPTION_TEXT, &settings->mode, "enclave or standalone", 0, 0},
         {"nsm", OPTION_TEXT, &settings->nsm, "the NSM: /dev/nsm or unix:PATH (enclave)", 0, 0},
-        {"secure-heap-mib", OPTION_U32, &settings->heap_mib, "memory for secrets, a power of two", 1, 1024},
+        {"secure-heap-mib", OPTION_U32, &settings->heap_mib,
+         "memory for secrets, a power of two (as much of 16 as may be locked, at least 4)", 1, 1024},
         {"log-level", OPTION_TEXT, &settings->level, "error, warn, info or debug", 0, 0},
     };
     int next = 0;
@@ -93,7 +96,10 @@ static must_check result start(struct keeper *k, uint32_t heap_mib)
     TRY(secret_openssl_wipes());
     /* No file of the machine is to have a say in how keys are used; and later none could be opened. */
     ENSURE(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1, E_CRYPTO, "OpenSSL does not start");
-    TRY(secret_heap_open((size_t)heap_mib << 20));
+    if (heap_mib)
+        TRY(secret_heap_open((size_t)heap_mib << 20));
+    else /* 4 MiB hold 120,000 keys; a reload takes the old and the new ones */
+        TRY(secret_heap_open_up_to(HEAP_LEAST, HEAP_MOST));
     TRY(secret_new(&k->incoming, IPC_PACKET_MAX));
     TRY(adopt(&k->supervisor, SUPERVISOR_FD));
     TRY(adopt(&k->front, FRONT_FD));
@@ -193,7 +199,7 @@ int main(int argc, char *argv[])
                               .courier = {.name = "courier", .fd = -1},
                               .loader = {.name = "loader", .fd = -1},
                               .store = {.ok = true}};
-    struct settings settings = {.mode = "enclave", .nsm = "/dev/nsm", .level = "info", .heap_mib = 4};
+    struct settings settings = {.mode = "enclave", .nsm = "/dev/nsm", .level = "info"};
     log_open("nitro-signer-keeper", LOG_LEVEL_INFO);
     if (parse_options(&settings, argc, argv).code || log_level_parse(&k.log_level, settings.level).code) {
         log_error("%s", error_text());

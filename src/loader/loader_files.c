@@ -8,7 +8,10 @@
 #include "loader_pool.h"
 #include "loader_report.h"
 
-enum { TLS_PASSWORD_MAX = 1024 };
+enum {
+    TLS_PASSWORD_MAX = 1024,
+    JOBS_AHEAD = 4096 /* more keys than these are never open and unsent: the keeper may be slower */
+};
 
 static must_check result send_tls(struct loader_report *report, const char *keystore_path,
                                   const char *password_path)
@@ -41,18 +44,24 @@ static must_check result list_sources(struct key_sources *sources, const struct 
     return RESULT_OK;
 }
 
+static must_check result add_job(struct loader_pool *pool, const struct key_sources *sources, size_t number)
+{
+    struct loader_job job = {
+        .index = (uint32_t)number, .kind = LOADER_JOB_SOURCE, .source = &sources->items[number]};
+    return loader_pool_add(pool, &job);
+}
+
 static must_check result load_sources(struct loader_report *report, const struct key_sources *sources,
                                       uint32_t jobs)
 {
     AUTO(loader_pool) pool = {0};
     TRY(loader_pool_open(&pool, NULL, jobs));
+    size_t added = 0;
     for (size_t i = 0; i < sources->num_items; i++) {
-        struct loader_job job = {
-            .index = (uint32_t)i, .kind = LOADER_JOB_SOURCE, .source = &sources->items[i]};
-        TRY(loader_pool_add(&pool, &job));
-    }
-    for (size_t i = 0; i < sources->num_items; i++)
+        for (; added < sources->num_items && added < i + JOBS_AHEAD; added++)
+            TRY(add_job(&pool, sources, added));
         TRY(loader_report_job(report, loader_pool_wait(&pool, i)));
+    }
     return loader_report_end(report);
 }
 

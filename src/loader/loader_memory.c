@@ -10,12 +10,13 @@
 #include "base/secret.h"
 #include "base/secret_allocators.h"
 
-enum { HEAP_SIZE = 4 << 20 /* half of the usual RLIMIT_MEMLOCK; 16,384 keys take 1 MiB of it */ };
+/* A raw key of a list takes 64 bytes until the load ends: 8 MiB, the usual RLIMIT_MEMLOCK, do for 100,000. */
+enum { HEAP_LEAST = 4 << 20, HEAP_MOST = 16 << 20 };
 
 result loader_memory_open(void)
 {
     TRY(secret_openssl_wipes());
-    TRY(secret_heap_open(HEAP_SIZE));
+    TRY(secret_heap_open_up_to(HEAP_LEAST, HEAP_MOST));
     json_set_alloc_funcs(secret_malloc, secret_free);
     json_object_seed(0); /* now, while /dev/urandom may still be opened */
     return RESULT_OK;

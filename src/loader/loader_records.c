@@ -12,6 +12,8 @@
 #include "loader_pool.h"
 #include "loader_report.h"
 
+enum { RECORDS_MAX = 16384 /* their envelopes wait in memory */ };
+
 DEFINE_AUTO_POINTER(EVP_PKEY, EVP_PKEY_free)
 
 /* The next packet; *ret_message points into packet, which the caller wipes by receiving again. */
@@ -60,6 +62,7 @@ static must_check result add_record(struct loader_pool *pool, struct ipc_message
 static must_check result receive_records(struct loader_pool *pool, struct secret *packet, int socket)
 {
     for (uint32_t received = 0;; received++) {
+        ENSURE(received <= RECORDS_MAX, E_TOO_LARGE, "more than %d records in one load", RECORDS_MAX);
         struct ipc_message message;
         TRY(receive(&message, packet, socket));
         if (message.type == IPC_LOAD_END) {

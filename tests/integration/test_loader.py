@@ -411,6 +411,17 @@ def test_keystores_of_another_program(load_files, vectors):
     assert sorted("0x" + pubkey.hex() for _, _, pubkey in outcome.keys) == sorted(expected)
 
 
+def test_thousands_of_keys(load_files, folder):
+    """More than any one limit of a record load; secrets 1, 2, 3, ... are keys like any other."""
+    for start in range(1, 20001, 1000):
+        texts = (f'type: file-raw\nprivateKey: "0x{i:064x}"\n' for i in range(start, start + 1000))
+        (folder / f"{start:06d}.yaml").write_text("---\n".join(texts))
+    outcome, loader = load_files(f"--key-config-path={folder}")
+    assert loader.wait() == 0, loader.log()
+    assert outcome.end == (20000, 0)
+    assert [int.from_bytes(secret, "big") for _, secret, _ in outcome.keys] == list(range(1, 20001))
+
+
 def test_more_keys_than_a_packet_holds(load_files, folder):
     """The public keys of 1, 2, 3, ... are checked by the unit tests; here their number and order."""
     documents = "---\n".join(f"type: file-raw\nprivateKey: \"{i:064x}\"\n" for i in range(1, 1101))

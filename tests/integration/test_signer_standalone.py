@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -287,3 +288,29 @@ def test_a_damaged_key_file_is_told_and_the_others_serve(start, folder, one_key)
 def test_a_network_file(start, folder, one_key, vectors):
     signer = Signer(start, folder, [f"--network={vectors}/networks/raw/hoodi-config.yaml", "--slashing-protection-enabled=false"])
     assert signer.sign(one_key, attestation(7)).status_code == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("lockable_kib, outcome", [(8192, "with 5000 keys"), (4096, "with 5000 keys"), (64, "raise RLIMIT_MEMLOCK")])
+def test_an_ordinary_user_with_little_lockable_memory(bin_dir, folder, lockable_kib, outcome):
+    """8 MiB is what systemd and login shells give."""
+    for name in ("nitro-signer", "nitro-signer-keeper", "nitro-signer-front", "nitro-signer-loader"):
+        shutil.copy(bin_dir / name, folder)
+    keys = folder / "keys"
+    keys.mkdir()
+    for start in range(1, 5001, 1000):
+        texts = (f'type: file-raw\nprivateKey: "0x{i:064x}"\n' for i in range(start, start + 1000))
+        (keys / f"{start}.yaml").write_text("---\n".join(texts))
+    for path in (folder, keys):
+        path.chmod(0o777)
+    command = ["prlimit", f"--memlock={lockable_kib * 1024}", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+               "--inh-caps=-all", "--bounding-set=-all", folder / "nitro-signer", "--http-listen-port=0", f"--key-config-path={keys}",
+               "eth2", f"--slashing-protection-db-path={folder}/p.sqlite"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if "listening on" in line:
+                process.terminate()
+        assert process.wait(60) == (0 if lockable_kib >= 4096 else 1), lines
+    assert any(outcome in line for line in lines), lines

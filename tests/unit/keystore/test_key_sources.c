@@ -125,6 +125,7 @@ static void a_bad_file_is_one_broken_item(void **state)
     (void)state;
     static const struct broken_case cases[] = {
         {"type: hashicorp\nserverHost: x\n", E_UNSUPPORTED, "hashicorp"},
+        {"type: 7" ZEROS "\n", E_UNSUPPORTED, "type (not a word)"}, /* perhaps a key in the wrong line */
         {"type: azure-secret\n", E_UNSUPPORTED, "azure-secret"},
         {"type: aws-secret\n", E_UNSUPPORTED, "aws-secret"},
         {"type: file-raw\nprivateKey: " ZEROS "01\n---\ntype: hashicorp\n", E_UNSUPPORTED, "hashicorp"},
