@@ -80,6 +80,17 @@ static bool is_slashable_kind(enum eth2_order_kind kind)
     return kind == ETH2_ORDER_BLOCK || kind == ETH2_ORDER_ATTESTATION;
 }
 
+static void note_advance(struct keeper_batch *batch, struct keeper_key *key,
+                         const struct slashing_record *next)
+{
+    struct slashing_advance *advance = &batch->advances[batch->num_advances];
+    *advance = (struct slashing_advance){.old = key->record, .next = *next};
+    memcpy(advance->pubkey, key->pubkey, sizeof advance->pubkey);
+    batch->keys[batch->num_advances++] = key;
+    key->record = *next;
+    key->pending = batch->num_advances;
+}
+
 result keeper_store_decide(struct keeper_store *store, enum slashing_verdict *ret_verdict,
                            struct keeper_batch *batch, struct keeper_key *key, const struct eth2_order *order,
                            const uint8_t signing_root[static 32])
@@ -100,14 +111,8 @@ result keeper_store_decide(struct keeper_store *store, enum slashing_verdict *re
     if (!slashing_allows(*ret_verdict))
         return RESULT_OK;
     TRY(lock_genesis(store, genesis));
-    if (*ret_verdict == SLASHING_ALLOW_NEW || key->unproven) {
-        struct slashing_advance *advance = &batch->advances[batch->num_advances];
-        *advance = (struct slashing_advance){.old = key->record, .next = next};
-        memcpy(advance->pubkey, key->pubkey, sizeof advance->pubkey);
-        batch->keys[batch->num_advances++] = key;
-        key->record = next;
-        key->pending = batch->num_advances;
-    }
+    if (*ret_verdict == SLASHING_ALLOW_NEW || key->unproven)
+        note_advance(batch, key, &next);
     return RESULT_OK;
 }
 
@@ -151,11 +156,26 @@ void keeper_store_commit(struct keeper_store *store, struct keeper_batch *batch)
         batch->keys[i]->pending = 0;
 }
 
-void keeper_store_probe(struct keeper_store *store)
+/* One that failed is asked by writing a record as it is: that nothing can be written would not show
+ * otherwise. Without this, one whom a health check keeps from asking for signatures would never be healthy
+ * again. */
+static void probe_by_writing(struct keeper_store *store, struct keeper_batch *batch, struct keeper_key *key)
 {
-    if (!store->file || !store->ok)
+    if (keeper_store_know(store, key).code)
         return;
-    if (slashing_store_advance(store->file, NULL, 0).code) {
+    struct slashing_record same = key->record;
+    batch->num_advances = 0;
+    note_advance(batch, key, &same);
+    keeper_store_commit(store, batch);
+}
+
+void keeper_store_probe(struct keeper_store *store, struct keeper_batch *batch, struct keeper_key *any_key)
+{
+    if (!store->file || store->broken)
+        return;
+    if (!store->ok && any_key) {
+        probe_by_writing(store, batch, any_key);
+    } else if (store->ok && slashing_store_advance(store->file, NULL, 0).code) {
         log_error("slashing protection store: %s", error_text());
         store->ok = false;
     }

@@ -40,7 +40,8 @@ must_check result keeper_store_decide(struct keeper_store *store, enum slashing_
  * anew, and memory never falls below what it was. */
 void keeper_store_commit(struct keeper_store *store, struct keeper_batch *batch);
 
-/* Whether the store still answers, asked while nothing is signed. */
-void keeper_store_probe(struct keeper_store *store);
+/* Whether the store still answers, or answers again, asked while nothing is signed. any_key may be NULL: then
+ * one that failed is not asked. */
+void keeper_store_probe(struct keeper_store *store, struct keeper_batch *batch, struct keeper_key *any_key);
 
 #endif

@@ -134,7 +134,8 @@ static void probe(struct keeper *k)
         return;
     k->probe_at_ns = now + PROBE_SECONDS * 1000000000ull;
     bool was_ok = k->store.ok;
-    keeper_store_probe(&k->store);
+    bool has_keys = k->keys && keeper_keys_count(k->keys) > 0;
+    keeper_store_probe(&k->store, &k->batch, has_keys ? keeper_keys_at(k->keys, 0) : NULL);
     keeper_after_store_use(k, was_ok);
 }
 

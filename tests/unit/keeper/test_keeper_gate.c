@@ -172,6 +172,27 @@ static void assert_nothing_is_signed(void)
     assert_int_equal(fake.signatures, signatures);
 }
 
+/* Found by the keeper itself: whoever is told that the signer is not healthy asks it for nothing. */
+static void a_store_that_works_again_is_noticed_without_an_order(void **state)
+{
+    (void)state;
+    struct ipc_order order = block(0, 5, 1);
+    struct ipc_answer answer;
+    fake.advance_code = E_STORE;
+    keeper_sign(&k, &answer, &order, 1);
+    assert_int_equal(answer.status, IPC_ANSWER_STORE);
+    keeper_store_probe(&k.store, &k.batch, keeper_keys_at(k.keys, 1));
+    assert_false(k.store.ok);
+    keeper_store_probe(&k.store, &k.batch, NULL);
+    assert_false(k.store.ok);
+    fake.advance_code = E_NONE;
+    keeper_store_probe(&k.store, &k.batch, keeper_keys_at(k.keys, 1));
+    assert_true(k.store.ok);
+    assert_int_equal(fake.signatures, 0);
+    keeper_sign(&k, &answer, &order, 1);
+    assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
+}
+
 static void a_store_that_cannot_be_read_is_broken(void **state)
 {
     (void)state;
@@ -280,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup(durable_comes_before_the_first_signature, setup),
         cmocka_unit_test_setup(nothing_to_record_asks_no_store, setup),
         cmocka_unit_test_setup(a_lost_compare_and_set_costs_its_order_only, setup),
+        cmocka_unit_test_setup(a_store_that_works_again_is_noticed_without_an_order, setup),
         cmocka_unit_test_setup(a_store_that_cannot_be_read_is_broken, setup),
         cmocka_unit_test_setup(a_store_that_forgets_is_broken, setup),
         cmocka_unit_test_setup(an_unread_record_is_asked_for_again, setup),
