@@ -20,6 +20,7 @@
 #include "devcloud_kms.h"
 #include "devcloud_measure.h"
 #include "devcloud_nsm.h"
+#include "net/net_loop.h"
 
 enum { SECURE_HEAP_LEN = 1 << 20, NSM_MAX = 16, ACCOUNT_LEN = 12 };
 
@@ -51,8 +52,7 @@ static void cloud_cleanup(struct cloud *c)
         devcloud_nsm_stop(c->nsm[i]);
     aws_credentials_cleanup(&c->credentials);
     devcloud_authority_cleanup(&c->authority);
-    if (c->base)
-        event_base_free(c->base);
+    net_loop_free(c->base);
 }
 
 /* arn:aws:iam::123456789012:role/NAME; the KMS key is of the same account. */

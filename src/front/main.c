@@ -15,6 +15,7 @@
 #include "base/secret_allocators.h"
 #include "eth2/eth2_api.h"
 #include "front.h"
+#include "net/net_loop.h"
 
 enum { SECURE_HEAP = 2 * 1024 * 1024 }; /* the TLS key, and one ephemeral key a handshake under way */
 
@@ -89,11 +90,7 @@ static void close_front(struct front *front)
     buffer_cleanup(&front->new_keys);
     buffer_cleanup(&front->keys_json);
     front_hosts_cleanup(&front->hosts);
-    if (front->base) {
-        /* Lets libevent finish what it deferred. */
-        (void)event_base_loop(front->base, EVLOOP_NONBLOCK);
-        event_base_free(front->base);
-    }
+    net_loop_free(front->base);
 }
 
 int main(int argc, char *argv[])

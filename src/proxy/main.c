@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/process_limits.h"
+#include "net/net_loop.h"
 #include "net/net_relay.h"
 #include "proxy.h"
 
@@ -203,11 +204,7 @@ static void stop(struct proxy *proxy)
         event_free(proxy->terminate);
     if (proxy->interrupt)
         event_free(proxy->interrupt);
-    if (proxy->base) {
-        /* Lets libevent finish what it deferred. */
-        (void)event_base_loop(proxy->base, EVLOOP_NONBLOCK);
-        event_base_free(proxy->base);
-    }
+    net_loop_free(proxy->base);
 }
 
 int main(int argc, char *argv[])

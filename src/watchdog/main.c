@@ -15,6 +15,7 @@
 #include "base/process_limits.h"
 #include "base/secret_allocators.h"
 #include "net/net_address.h"
+#include "net/net_loop.h"
 #include "policy/policy.h"
 #include "watchdog_control.h"
 #include "watchdog_credentials.h"
@@ -356,7 +357,7 @@ static must_check result run_loop(struct program *p)
 }
 
 typedef struct event_base event_base;
-DEFINE_AUTO_POINTER(event_base, event_base_free)
+DEFINE_AUTO_POINTER(event_base, net_loop_free)
 
 static must_check result run(struct program *p)
 {
