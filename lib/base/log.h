@@ -1,8 +1,9 @@
 /* log.h - one line per event on standard error. Programs log; libraries do not.
  *
  * Line: 2026-01-31T12:00:00.123Z level program: text. Control bytes are replaced by '?', so
- * no peer can forge a line. A write that would block is dropped and counted, never waited
- * for: a host that does not read the enclave's log must not be able to stop signatures.
+ * no peer can forge a line. Where standard error does not block (the enclave's --log), a write that
+ * would is dropped and counted, never waited for: a host that does not read the enclave's log
+ * must not be able to stop signatures. A blocking one, inherited from a shell or service, is waited for.
  * There is deliberately no way to format a secret, a request body or credentials.
  */
 #ifndef BASE_LOG_H
