@@ -1,4 +1,4 @@
-/* aws_library.c - libcurl's start, with an allocator that wipes.
+/* aws_library.c - libcurl's start, with an allocator that wipes and no way to log secrets.
  *
  * libcurl copies request bodies and headers into buffers of its own; the only way to have those wiped is to
  * be the one who frees them. Sizes come from malloc_usable_size, which glibc keeps anyway. */
@@ -32,6 +32,8 @@ static void *wiping_realloc(void *block, size_t size)
 
 result aws_library_open(void)
 {
+    /* libcurl would write the session secrets of every TLS connection to the file this names. */
+    (void)unsetenv("SSLKEYLOGFILE");
     CURLcode code =
         curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup, calloc);
     ENSURE(!code, E_INTERNAL, "libcurl: %s", curl_easy_strerror(code));

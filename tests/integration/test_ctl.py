@@ -128,6 +128,12 @@ def test_keys_become_items(ctl, folder, kms):
         assert secret.encode() not in everything
 
 
+def test_the_environment_cannot_make_libcurl_write_tls_secrets(ctl, folder, kms, monkeypatch):
+    monkeypatch.setenv("SSLKEYLOGFILE", str(folder / "tls-secrets"))
+    generate(ctl, folder, kms, "--count=1", "--network=hoodi")
+    assert not (folder / "tls-secrets").exists()
+
+
 def test_withdrawal_address_and_first_index(ctl, folder, kms):
     output, _ = generate(ctl, folder, kms, "--first=7", "--withdrawal-address=0x00112233445566778899aabbccddeeff00112233")
     path, key = output.split()
