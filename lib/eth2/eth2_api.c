@@ -284,7 +284,7 @@ result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *n
 {
     AUTO_POINTER(json_t) root = NULL;
     struct request request = {.network = network};
-    const struct type_row *type;
+    const struct type_row *type = NULL;
     struct eth2_order order;
     memset(&order, 0, sizeof order); /* the padding too: orders are compared and sent as they are */
     TRY(json_read(&root, body, body_len, BODY_MAX, VALUES_MAX));

@@ -101,7 +101,7 @@ result eth2_network_from_yaml(struct eth2_network *ret_network, const char *text
     ENSURE(file.num_sections == 1, E_INPUT, "a network configuration is one YAML document");
     const struct yaml_section *config = &file.sections[0];
     struct eth2_network network;
-    bool is_built_in;
+    bool is_built_in = false;
     TRY(take_name(&network, &is_built_in, config));
     TRY(take_preset(&network, config, is_built_in));
     TRY(take_times(&network, config, is_built_in));

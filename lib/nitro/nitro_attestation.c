@@ -137,7 +137,7 @@ static must_check result check_signature(const struct attestation_parts *parts, 
     TRY(pack_end(&p));
 
     uint8_t der[P384_DER_SIGNATURE_MAX];
-    size_t der_len;
+    size_t der_len = 0;
     TRY(signature_to_der(der, &der_len, parts->signature));
     AUTO_POINTER(EVP_MD_CTX) context = EVP_MD_CTX_new();
     ENSURE(context && EVP_DigestVerifyInit(context, NULL, EVP_sha384(), NULL, X509_get0_pubkey(leaf)) == 1,
