@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/hex.h"
 #include "base/log.h"
@@ -21,6 +20,7 @@
 #include "devcloud_measure.h"
 #include "devcloud_nsm.h"
 #include "net/net_loop.h"
+#include "process/process_notify.h"
 
 enum { SECURE_HEAP_LEN = 1 << 20, NSM_MAX = 16, ACCOUNT_LEN = 12 };
 
@@ -178,7 +178,7 @@ static must_check result serve(struct cloud *c)
     AUTO_POINTER(event) interrupt = evsignal_new(c->base, SIGINT, on_signal, c->base);
     ENSURE(terminate && interrupt && event_add(terminate, NULL) == 0 && event_add(interrupt, NULL) == 0,
            E_MEMORY, "cannot wait for signals");
-    (void)sd_notify(0, "READY=1");
+    process_notify("READY=1");
     log_info("ready");
     ENSURE(event_base_dispatch(c->base) >= 0, E_INTERNAL, "the event loop failed");
     log_info("ended by a signal");

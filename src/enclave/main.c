@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -14,6 +13,7 @@
 #include "base/process_limits.h"
 #include "enclave_init.h"
 #include "net/net_address.h"
+#include "process/process_notify.h"
 #include "process/process_supervisor.h"
 
 /* Fixed numbers, so that no user database has to be measured. */
@@ -125,7 +125,7 @@ static result on_state(void *context, const struct ipc_state *state)
 {
     (void)context;
     static const char *const names[] = {"?", "wait", "attest", "load", "serve", "failed"};
-    (void)sd_notifyf(0, "STATUS=%s, %u keys", names[state->state], state->keys);
+    process_notify("STATUS=%s, %u keys", names[state->state], state->keys);
     log_debug("keeper: %s, %u keys, %u failed", names[state->state], state->keys, state->failed);
     return RESULT_OK;
 }
@@ -143,7 +143,7 @@ static must_check result supervise(struct process_supervisor *supervisor, const 
         TRY(process_supervisor_start(supervisor, &family));
     }
     log_info("started; the control port is %s", o->control);
-    (void)sd_notify(0, "READY=1");
+    process_notify("READY=1");
     return process_supervisor_run(supervisor, on_state, NULL);
 }
 
@@ -175,7 +175,7 @@ int main(int argc, char *argv[])
         r = supervise(&supervisor, &options);
     if (r.code)
         log_error("%s; ending", error_text());
-    (void)sd_notify(0, "STOPPING=1");
+    process_notify("STOPPING=1");
     process_supervisor_cleanup(&supervisor);
     if (getpid() == 1)
         enclave_end();

@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/log.h"
 #include "base/process_limits.h"
 #include "net/net_loop.h"
 #include "net/net_relay.h"
+#include "process/process_notify.h"
 #include "proxy.h"
 
 enum {
@@ -182,9 +182,9 @@ static must_check result serve(struct proxy *proxy)
 {
     TRY(start(proxy));
     TRY(proxy_enter_sandbox());
-    (void)sd_notify(0, "READY=1");
+    process_notify("READY=1");
     ENSURE(event_base_dispatch(proxy->base) >= 0, E_IO, "the event loop failed");
-    (void)sd_notify(0, "STOPPING=1");
+    process_notify("STOPPING=1");
     return RESULT_OK;
 }
 

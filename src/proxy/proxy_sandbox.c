@@ -20,9 +20,9 @@ result proxy_enter_sandbox(void)
         {SCMP_SYS(writev), "relaying"},
         {SCMP_SYS(shutdown), "passing on an end"},
         {SCMP_SYS(recvfrom), "name servers; libevent's own wake-up"},
-        {SCMP_SYS(sendto), "name servers; libevent's own wake-up"},
+        {SCMP_SYS(sendto), "name servers; libevent's own wake-up; the service manager"},
         {SCMP_SYS(recvmsg), "name servers"},
-        {SCMP_SYS(sendmsg), "name servers; the service manager"},
+        {SCMP_SYS(sendmsg), "name servers"},
     };
     return process_sandbox_enter(rules, ARRAY_LENGTH(rules));
 }

@@ -4,13 +4,13 @@
  * three command lines, binds the HTTP socket, and then stays as the supervisor of keeper,
  * front and loader. */
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/file_io.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process_limits.h"
 #include "net/net_address.h"
+#include "process/process_notify.h"
 #include "process/process_supervisor.h"
 #include "signer_options.h"
 #include "signer_policy.h"
@@ -104,7 +104,7 @@ static result on_state(void *context, const struct ipc_state *state)
     log_info("listening on %s://%s:%u with %u keys (%u failed to load)",
              o->tls_keystore_file ? "https" : "http", o->http_listen_host, state->port, state->keys,
              state->failed);
-    (void)sd_notifyf(0, "READY=1\nSTATUS=serving %u keys on port %u", state->keys, state->port);
+    process_notify("READY=1\nSTATUS=serving %u keys on port %u", state->keys, state->port);
     return RESULT_OK;
 }
 
@@ -153,7 +153,7 @@ int main(int argc, char *argv[])
         r = supervise(&supervisor, &options, &policy);
     if (r.code)
         log_error("%s; ending", error_text());
-    (void)sd_notify(0, "STOPPING=1");
+    process_notify("STOPPING=1");
     process_supervisor_cleanup(&supervisor);
     return r.code ? 1 : 0;
 }

@@ -6,7 +6,6 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "aws/aws_credentials_file.h"
 #include "base/file_io.h"
@@ -17,6 +16,7 @@
 #include "net/net_address.h"
 #include "net/net_loop.h"
 #include "policy/policy.h"
+#include "process/process_notify.h"
 #include "watchdog_control.h"
 #include "watchdog_credentials.h"
 #include "watchdog_enclave.h"
@@ -190,9 +190,9 @@ static void on_reply(void *context, int status, const char *body)
     if (status == 200 && !good)
         log_error("status: the signer does not serve: %s", body);
     if (p->watchdog.state == WATCHDOG_STATUS && good)
-        (void)sd_notifyf(0, "STATUS=serving; %.200s", body);
+        process_notify("STATUS=serving; %.200s", body);
     if (p->watchdog.state == WATCHDOG_INIT && status != 0 && !good)
-        (void)sd_notifyf(0, "STATUS=init refused (%d): %.500s", status, body);
+        process_notify("STATUS=init refused (%d): %.500s", status, body);
     take(p, status == 0 ? WATCHDOG_LOST : good ? WATCHDOG_REPLY_OK : WATCHDOG_REPLY_BAD);
 }
 
@@ -223,7 +223,7 @@ static void close_control(struct program *p)
 
 static void announce(struct program *p)
 {
-    (void)sd_notify(0, p->announced ? "STATUS=serving again" : "READY=1\nSTATUS=serving");
+    process_notify("%s", p->announced ? "STATUS=serving again" : "READY=1\nSTATUS=serving");
     if (p->announced)
         log_info("the signer serves again");
     p->announced = true;
@@ -250,7 +250,7 @@ static void take(struct program *p, enum watchdog_event event)
     if (step.actions & WATCHDOG_DO_CLOSE)
         close_control(p);
     if (step.actions & WATCHDOG_DO_ANNOUNCE_DOWN)
-        (void)sd_notify(0, "STATUS=down");
+        process_notify("STATUS=down");
     if (step.actions & WATCHDOG_DO_TERMINATE)
         watchdog_enclave_signal(&p->enclave, SIGTERM);
     if (step.actions & WATCHDOG_DO_KILL)
@@ -296,7 +296,7 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct program *p = context;
     log_info("ending");
-    (void)sd_notify(0, "STOPPING=1");
+    process_notify("STOPPING=1");
     take(p, WATCHDOG_STOP);
 }
 

@@ -56,8 +56,7 @@ class Process:
             readable, _, _ = select.select([self._notify, self._pidfd], [], [], max(0, deadline - time.monotonic()))
             if self._notify in readable:
                 if b"READY=1" in self._notify.recv(4096).split(b"\n"):
-                    self._notify.close()  # nobody would read what follows, and sd_notify waits for room
-                    return self
+                    return self  # what follows is never read, and must not matter
             elif readable:
                 raise AssertionError(f"{self.name} ended with {self.wait(1)} before it was ready:\n{self.log()}")
             else:

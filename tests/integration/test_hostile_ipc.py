@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from courier_rig import eventually
 from front_process import KEY, front  # noqa: F401 (front is a fixture)
 from harness import packet, receive_packet, send_packet
 from hostile import damage, seeded
@@ -275,11 +276,11 @@ def impostors(folder, bin_dir):
     return place
 
 
-def supervise(start, folder, impostors, data, times=1):
+def supervise(start, folder, impostors, data, times=1, *options):
     (impostors / "packet").write_bytes(data)
     (impostors / "times").write_text(str(times))
     return start(pathlib.Path(impostors) / "nitro-signer-enclave", f"--control=unix:{folder}/control", f"--https=unix:{folder}/https",
-                 ready=False)
+                 *options, ready=False)
 
 
 def test_the_supervisor_and_a_hostile_keeper(start, folder, impostors):
@@ -313,3 +314,10 @@ def test_a_state_with_a_descriptor(start, folder, impostors):
     (impostors / "with-descriptor").touch()
     process = supervise(start, folder, impostors, packet(STATE, *SOUND[STATE]))
     assert process.wait() == 1
+
+
+def test_notices_that_nobody_reads_stop_nobody(start, folder, impostors):
+    """Each STATE is passed on to the service manager, whose socket (the harness's) has room for some ten."""
+    process = supervise(start, folder, impostors, packet(STATE, *SOUND[STATE]), 100, "--log-level=debug")
+    assert eventually(lambda: process.log().count("keeper: serve") == 100, 10), process.log()
+    assert process.terminate() == 0
