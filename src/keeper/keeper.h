@@ -55,6 +55,9 @@ struct keeper {
     uint32_t num_failed, port;
     uint64_t probe_at_ns;
 
+    struct ipc_order orders[KEEPER_BATCH_MAX]; /* heard in this turn, not yet answered */
+    size_t num_orders;
+
     struct secret incoming;           /* one packet, in the secure heap: it may be a key */
     uint8_t outgoing[IPC_PACKET_MAX]; /* never a secret */
 };

@@ -57,18 +57,22 @@ static void send_answers(struct keeper *k, const struct ipc_answer *answers, uin
     keeper_send(&k->front, &p);
 }
 
+void keeper_answer_orders(struct keeper *k)
+{
+    bool was_ok = k->store.ok;
+    if (k->num_orders == 0)
+        return;
+    keeper_sign(k, send_answers);
+    keeper_after_store_use(k, was_ok);
+}
+
 static must_check result on_sign(struct keeper *k, struct ipc_message *m)
 {
-    struct ipc_order orders[IPC_BATCH_MAX];
-    struct ipc_answer answers[IPC_BATCH_MAX];
-    uint32_t num_orders = m->count;
-    for (uint32_t i = 0; i < num_orders; i++)
-        TRY(ipc_take_order(&orders[i], &m->body));
+    ENSURE(m->count <= KEEPER_BATCH_MAX - k->num_orders, E_INTERNAL, "no room for %u orders", m->count);
+    for (uint32_t i = 0; i < m->count; i++)
+        TRY(ipc_take_order(&k->orders[k->num_orders + i], &m->body));
     TRY(cursor_end(&m->body));
-    bool was_ok = k->store.ok;
-    keeper_sign(k, answers, orders, num_orders);
-    send_answers(k, answers, num_orders);
-    keeper_after_store_use(k, was_ok);
+    k->num_orders += m->count;
     return RESULT_OK;
 }
 

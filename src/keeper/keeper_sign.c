@@ -13,6 +13,9 @@
 
 #include "base/log.h"
 
+/* The front works on these while the next are signed. */
+enum { ANSWERS_TOGETHER = 16 };
+
 struct decision {
     const struct keeper_key *key; /* to sign with; NULL: refused, the answer says why */
     size_t rests_on;              /* 1 + index of an advance of the batch, or 0 */
@@ -74,16 +77,23 @@ static void finish(struct keeper *k, const struct decision *decision, struct ipc
         answer->status = IPC_ANSWER_SIGNED;
 }
 
-void keeper_sign(struct keeper *k, struct ipc_answer *ret_answers, const struct ipc_order *orders,
-                 size_t num_orders)
+void keeper_sign(struct keeper *k, keeper_sign_answered *answered)
 {
-    struct decision decisions[IPC_BATCH_MAX];
+    static struct ipc_answer answers[KEEPER_BATCH_MAX];
+    struct decision decisions[KEEPER_BATCH_MAX];
     k->batch.num_advances = 0;
-    for (size_t i = 0; i < num_orders; i++) {
-        ret_answers[i] = (struct ipc_answer){.id = orders[i].id};
-        decide(k, &decisions[i], &ret_answers[i], &orders[i].order);
+    for (size_t i = 0; i < k->num_orders; i++) {
+        answers[i] = (struct ipc_answer){.id = k->orders[i].id};
+        decide(k, &decisions[i], &answers[i], &k->orders[i].order);
     }
     keeper_store_commit(&k->store, &k->batch);
-    for (size_t i = 0; i < num_orders; i++)
-        finish(k, &decisions[i], &ret_answers[i]);
+    size_t sent = 0;
+    for (size_t i = 0; i < k->num_orders; i++) {
+        finish(k, &decisions[i], &answers[i]);
+        if (i + 1 - sent == ANSWERS_TOGETHER || i + 1 == k->num_orders) {
+            answered(k, answers + sent, (uint32_t)(i + 1 - sent));
+            sent = i + 1;
+        }
+    }
+    k->num_orders = 0;
 }

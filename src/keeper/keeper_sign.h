@@ -4,8 +4,10 @@
 
 #include "keeper.h"
 
-/* Answers up to IPC_BATCH_MAX orders: signed, or why not. ret_answers[i] is the answer to orders[i]. */
-void keeper_sign(struct keeper *k, struct ipc_answer *ret_answers, const struct ipc_order *orders,
-                 size_t num_orders);
+/* Takes answers as they are ready, at most IPC_BATCH_MAX at a time. */
+typedef void keeper_sign_answered(struct keeper *k, const struct ipc_answer *answers, uint32_t num_answers);
+
+/* Answers the k->num_orders orders heard, in their order: signed, or why not; and forgets them. */
+void keeper_sign(struct keeper *k, keeper_sign_answered *answered);
 
 #endif

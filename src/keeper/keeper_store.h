@@ -15,10 +15,13 @@ struct keeper_store {
     uint8_t genesis[32];
 };
 
-/* The advances that one packet of orders asks for. */
+/* Orders that share one transaction at most. */
+enum { KEEPER_BATCH_MAX = 4 * IPC_BATCH_MAX };
+
+/* The advances that one batch of orders asks for. */
 struct keeper_batch {
-    struct slashing_advance advances[IPC_BATCH_MAX];
-    struct keeper_key *keys[IPC_BATCH_MAX];
+    struct slashing_advance advances[KEEPER_BATCH_MAX];
+    struct keeper_key *keys[KEEPER_BATCH_MAX];
     size_t num_advances;
 };
 

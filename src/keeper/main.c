@@ -139,6 +139,28 @@ static void probe(struct keeper *k)
     keeper_after_store_use(k, was_ok);
 }
 
+/* What piled up while the batch before was made durable and signed becomes one batch: one fsync for all of
+ * it, and no wait for a lone order. */
+static void hear_front(struct keeper *k)
+{
+    struct pollfd more = {.fd = k->front.fd, .events = POLLIN};
+    do
+        keeper_dispatch(k, &k->front);
+    while (!k->front.broken && k->num_orders > 0 && k->num_orders <= KEEPER_BATCH_MAX - IPC_BATCH_MAX &&
+           ppoll(&more, 1, &(struct timespec){0}, NULL) == 1);
+    if (k->front.broken)
+        k->num_orders = 0;
+    keeper_answer_orders(k);
+}
+
+static void hear(struct keeper *k, struct keeper_channel *channel)
+{
+    if (channel == &k->front)
+        hear_front(k);
+    else
+        keeper_dispatch(k, channel);
+}
+
 static must_check result turn(struct keeper *k, const sigset_t *while_waiting)
 {
     struct keeper_channel *channels[] = {&k->supervisor, &k->front, &k->courier, &k->loader};
@@ -158,7 +180,7 @@ static must_check result turn(struct keeper *k, const sigset_t *while_waiting)
         /* An earlier handler of this turn may have closed the loader and even opened the next. */
         if (polls[i].revents & (POLLIN | POLLHUP | POLLERR) && channels[i]->fd == polls[i].fd &&
             !channels[i]->broken)
-            keeper_dispatch(k, channels[i]);
+            hear(k, channels[i]);
     }
     for (size_t i = 0; i < ARRAY_LENGTH(channels); i++)
         close_broken(k, channels[i]);

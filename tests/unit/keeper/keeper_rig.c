@@ -263,7 +263,7 @@ void rig_boot(struct rig *rig, uint32_t count)
     rig_expect_state(rig, IPC_SERVE_STATE, count, 0);
 }
 
-void rig_sign(struct rig *rig, struct ipc_answer *ret_answers, struct ipc_order *orders, uint32_t count)
+void rig_send_orders(struct rig *rig, struct ipc_order *orders, uint32_t count)
 {
     static uint8_t packet[IPC_PACKET_MAX];
     static uint64_t next_id = 1000;
@@ -274,12 +274,25 @@ void rig_sign(struct rig *rig, struct ipc_answer *ret_answers, struct ipc_order 
         ipc_pack_order(&p, &orders[i]);
     }
     rig_send(rig->front, &p);
-    rig_expect(rig, rig->front, IPC_SIGNED);
-    assert_int_equal(rig->message.count, count);
-    for (uint32_t i = 0; i < count; i++) {
-        assert_ok(ipc_take_answer(&ret_answers[i], &rig->message.body));
-        assert_int_equal(ret_answers[i].id, orders[i].id);
+}
+
+void rig_take_answers(struct rig *rig, struct ipc_answer *ret_answers, const struct ipc_order *orders,
+                      uint32_t count)
+{
+    for (uint32_t taken = 0; taken < count;) {
+        rig_expect(rig, rig->front, IPC_SIGNED);
+        assert_in_range(rig->message.count, 1, count - taken);
+        for (uint32_t i = 0; i < rig->message.count; i++, taken++) {
+            assert_ok(ipc_take_answer(&ret_answers[taken], &rig->message.body));
+            assert_int_equal(ret_answers[taken].id, orders[taken].id);
+        }
     }
+}
+
+void rig_sign(struct rig *rig, struct ipc_answer *ret_answers, struct ipc_order *orders, uint32_t count)
+{
+    rig_send_orders(rig, orders, count);
+    rig_take_answers(rig, ret_answers, orders, count);
 }
 
 struct ipc_answer rig_sign_one(struct rig *rig, struct eth2_order order)

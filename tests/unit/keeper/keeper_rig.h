@@ -60,7 +60,12 @@ void rig_boot(struct rig *rig, uint32_t count);
 /* Up to the loader's socket in hand. */
 void rig_boot_to_load(struct rig *rig);
 
-/* Sends orders in one packet and receives their answers, ids checked. */
+/* Sends orders in one packet; gives each an id. */
+void rig_send_orders(struct rig *rig, struct ipc_order *orders, uint32_t count);
+/* Receives their answers, in one packet or several, ids checked. */
+void rig_take_answers(struct rig *rig, struct ipc_answer *ret_answers, const struct ipc_order *orders,
+                      uint32_t count);
+/* Both. */
 void rig_sign(struct rig *rig, struct ipc_answer *ret_answers, struct ipc_order *orders, uint32_t count);
 /* One order. */
 struct ipc_answer rig_sign_one(struct rig *rig, struct eth2_order order);

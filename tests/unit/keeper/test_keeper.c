@@ -1,6 +1,8 @@
 /* test_keeper.c - the keeper at its work: loading, signing every kind, refusing. */
 #include "keeper_rig.h"
 
+#include <signal.h>
+
 #include "slashing/slashing_rules.h"
 
 static void it_signs_every_kind(void **state)
@@ -172,15 +174,52 @@ static void a_front_that_reads_late_gets_everything(void **state)
         }
         rig_send(rig->front, &p);
     }
-    for (uint32_t round = 0; round < ROUNDS; round++) {
-        struct ipc_answer answer;
+    for (uint32_t taken = 0; taken < ROUNDS * IPC_BATCH_MAX;) {
         rig_expect(rig, rig->front, IPC_SIGNED);
-        for (uint32_t i = 0; i < IPC_BATCH_MAX; i++) {
+        for (uint32_t i = 0; i < rig->message.count; i++, taken++) {
+            struct ipc_answer answer;
             assert_ok(ipc_take_answer(&answer, &rig->message.body));
-            assert_int_equal(answer.id, round * 1000 + i);
+            assert_int_equal(answer.id, taken / IPC_BATCH_MAX * 1000 + taken % IPC_BATCH_MAX);
             assert_int_equal(answer.status, IPC_ANSWER_UNKNOWN_KEY);
         }
     }
+    rig_stop(rig);
+}
+
+static off_t log_size(const struct rig *rig)
+{
+    char path[sizeof rig->store + 8];
+    struct stat status;
+    (void)snprintf(path, sizeof path, "%s-wal", rig->store);
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_size;
+}
+
+/* Packets that wait while the keeper is busy (here: stopped) cost one commit. The store's log grows by the
+ * pages of each transaction, so one transaction for all shows in its size. */
+static void what_piled_up_is_one_transaction(void **state)
+{
+    struct rig *rig = *state;
+    enum { PACKETS = 24 };
+    struct ipc_order orders[PACKETS] = {0};
+    struct ipc_answer answers[PACKETS];
+    rig_boot(rig, PACKETS);
+    for (uint32_t i = 0; i < PACKETS; i++)
+        orders[i].order = rig_vote(i, 1, 2, 1);
+    off_t before = log_size(rig);
+    rig_sign(rig, answers, orders, PACKETS);
+    off_t together = log_size(rig) - before;
+
+    assert_int_equal(kill(rig->pid, SIGSTOP), 0);
+    for (uint32_t i = 0; i < PACKETS; i++) {
+        orders[i].order = rig_vote(i, 2, 3, 1);
+        rig_send_orders(rig, &orders[i], 1);
+    }
+    assert_int_equal(kill(rig->pid, SIGCONT), 0);
+    rig_take_answers(rig, answers, orders, PACKETS);
+    for (uint32_t i = 0; i < PACKETS; i++)
+        rig_assert_signed(rig, &answers[i], &orders[i].order);
+    assert_in_range(log_size(rig) - before - together, 1, 2 * together);
     rig_stop(rig);
 }
 
@@ -248,6 +287,7 @@ int main(void)
         RIG_TEST(slashable_orders_are_refused_with_heights),
         RIG_TEST(of_conflicting_orders_in_a_batch_one_is_signed),
         RIG_TEST(a_full_batch_is_answered_in_order),
+        RIG_TEST(what_piled_up_is_one_transaction),
         RIG_TEST(a_front_that_reads_late_gets_everything),
         RIG_TEST(a_duplicate_key_is_kept_once),
         RIG_TEST(tls_material_reaches_the_front_unchanged),

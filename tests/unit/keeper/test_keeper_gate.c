@@ -70,6 +70,31 @@ result __wrap_bls_sign(uint8_t ret_signature[static 96], const uint8_t secret[st
 static struct keeper k;
 static uint8_t pubkeys[3][48];
 
+static struct ipc_answer collected[KEEPER_BATCH_MAX];
+static size_t num_collected;
+
+static void collect(struct keeper *keeper, const struct ipc_answer *answers, uint32_t num_answers)
+{
+    (void)keeper;
+    assert_in_range(num_answers, 1, IPC_BATCH_MAX);
+    memcpy(collected + num_collected, answers, num_answers * sizeof answers[0]);
+    num_collected += num_answers;
+}
+
+/* One batch through the gate. */
+static void ask(struct ipc_answer *ret_answers, const struct ipc_order *orders, size_t num_orders)
+{
+    memcpy(k.orders, orders, num_orders * sizeof orders[0]);
+    k.num_orders = num_orders;
+    num_collected = 0;
+    keeper_sign(&k, collect);
+    assert_int_equal(num_collected, num_orders);
+    assert_int_equal(k.num_orders, 0);
+    for (size_t i = 0; i < num_orders; i++)
+        assert_int_equal(collected[i].id, orders[i].id);
+    memcpy(ret_answers, collected, num_orders * sizeof collected[0]);
+}
+
 static int setup(void **state)
 {
     static int anything;
@@ -116,7 +141,7 @@ static void durable_comes_before_the_first_signature(void **state)
     (void)state;
     struct ipc_order orders[] = {randao(0), block(0, 1, 1), block(1, 1, 1), block(0, 2, 1), randao(1)};
     struct ipc_answer answers[5];
-    keeper_sign(&k, answers, orders, 5);
+    ask(answers, orders, 5);
     assert_int_equal(fake.advances, 1); /* one transaction for all */
     assert_int_equal(fake.signatures, 5);
     assert_int_equal(fake.signatures_before_durable, 0);
@@ -129,8 +154,8 @@ static void nothing_to_record_asks_no_store(void **state)
     (void)state;
     struct ipc_order orders[] = {randao(0), block(0, 1, 1)};
     struct ipc_answer answers[2];
-    keeper_sign(&k, answers, orders, 2);
-    keeper_sign(&k, answers, orders, 2); /* the same again */
+    ask(answers, orders, 2);
+    ask(answers, orders, 2); /* the same again */
     assert_int_equal(fake.advances, 1);
     assert_int_equal(answers[1].status, IPC_ANSWER_SIGNED);
 }
@@ -145,7 +170,7 @@ static void a_lost_compare_and_set_costs_its_order_only(void **state)
     assert_ok(keeper_store_know(&k.store, keeper_keys_find(k.keys, pubkeys[1])));
     fake.refused = 2;
     fake.stored = record_at(9);
-    keeper_sign(&k, answers, orders, 3);
+    ask(answers, orders, 3);
     assert_int_equal(answers[0].status, IPC_ANSWER_SIGNED);
     assert_int_equal(answers[1].status, IPC_ANSWER_STORE);
     assert_int_equal(answers[2].status, IPC_ANSWER_SIGNED);
@@ -153,10 +178,10 @@ static void a_lost_compare_and_set_costs_its_order_only(void **state)
 
     fake.refused = 0; /* the record of the other was read, and counts */
     struct ipc_order lower = block(1, 8, 1), higher = block(1, 10, 1);
-    keeper_sign(&k, answers, &lower, 1);
+    ask(answers, &lower, 1);
     assert_int_equal(answers[0].status, IPC_ANSWER_SLASHABLE);
     assert_int_equal(answers[0].recorded_slot, 9);
-    keeper_sign(&k, answers, &higher, 1);
+    ask(answers, &higher, 1);
     assert_int_equal(answers[0].status, IPC_ANSWER_SIGNED);
     assert_true(k.store.ok);
 }
@@ -166,7 +191,7 @@ static void assert_nothing_is_signed(void)
     struct ipc_order orders[] = {block(0, 100, 1), randao(1)};
     struct ipc_answer answers[2];
     unsigned signatures = fake.signatures;
-    keeper_sign(&k, answers, orders, 2);
+    ask(answers, orders, 2);
     assert_int_equal(answers[0].status, IPC_ANSWER_STORE);
     assert_int_equal(answers[1].status, IPC_ANSWER_STORE);
     assert_int_equal(fake.signatures, signatures);
@@ -179,7 +204,7 @@ static void a_store_that_works_again_is_noticed_without_an_order(void **state)
     struct ipc_order order = block(0, 5, 1);
     struct ipc_answer answer;
     fake.advance_code = E_STORE;
-    keeper_sign(&k, &answer, &order, 1);
+    ask(&answer, &order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_STORE);
     keeper_store_probe(&k.store, &k.batch, keeper_keys_at(k.keys, 1));
     assert_false(k.store.ok);
@@ -189,7 +214,7 @@ static void a_store_that_works_again_is_noticed_without_an_order(void **state)
     keeper_store_probe(&k.store, &k.batch, keeper_keys_at(k.keys, 1));
     assert_true(k.store.ok);
     assert_int_equal(fake.signatures, 0);
-    keeper_sign(&k, &answer, &order, 1);
+    ask(&answer, &order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
 }
 
@@ -200,7 +225,7 @@ static void a_store_that_cannot_be_read_is_broken(void **state)
     struct ipc_answer answer;
     assert_ok(keeper_store_know(&k.store, keeper_keys_find(k.keys, pubkeys[0])));
     fake.advance_code = fake.load_code = E_STORE;
-    keeper_sign(&k, &answer, &order, 1);
+    ask(&answer, &order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_STORE);
     assert_int_equal(fake.signatures, 0);
     assert_true(k.store.broken);
@@ -214,11 +239,11 @@ static void a_store_that_forgets_is_broken(void **state)
     (void)state;
     struct ipc_order orders[] = {block(0, 5, 1), block(0, 6, 1)};
     struct ipc_answer answer;
-    keeper_sign(&k, &answer, &orders[0], 1);
+    ask(&answer, &orders[0], 1);
     assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
     fake.refused = 1;
     fake.stored = record_at(3);
-    keeper_sign(&k, &answer, &orders[1], 1);
+    ask(&answer, &orders[1], 1);
     assert_int_equal(answer.status, IPC_ANSWER_STORE);
     assert_true(k.store.broken);
     fake.refused = 0;
@@ -232,13 +257,13 @@ static void an_unread_record_is_asked_for_again(void **state)
     struct ipc_order orders[] = {block(0, 5, 1), randao(1)};
     struct ipc_answer answers[2];
     fake.load_code = E_STORE;
-    keeper_sign(&k, answers, orders, 2);
+    ask(answers, orders, 2);
     assert_int_equal(answers[0].status, IPC_ANSWER_STORE);
     assert_int_equal(answers[1].status, IPC_ANSWER_SIGNED);
     assert_false(k.store.ok || k.store.broken);
     fake.load_code = E_NONE;
     fake.stored = record_at(5);
-    keeper_sign(&k, answers, orders, 1);
+    ask(answers, orders, 1);
     assert_int_equal(answers[0].status, IPC_ANSWER_SLASHABLE);
 }
 
