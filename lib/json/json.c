@@ -129,7 +129,8 @@ result json_view_root(struct json_view *ret_view, const json_t *root)
 
 bool json_has(const struct json_view *object, const char *name)
 {
-    return json_object_get(object->value, name) != NULL;
+    const json_t *value = json_object_get(object->value, name);
+    return value && !json_is_null(value);
 }
 
 static must_check result view_object(struct json_view *ret_view, struct json_view view)

@@ -37,7 +37,7 @@ struct json_view {
 /* The root as an object. E_INPUT "document: must be an object". */
 must_check result json_view_root(struct json_view *ret_view, const json_t *root);
 
-/* Whether there is a member of that name, null included. */
+/* Whether there is a member of that name. One that is null is none: serialisers write what is unset so. */
 bool json_has(const struct json_view *object, const char *name);
 
 /* Each of the following is E_INPUT, naming the path, when the member is missing or null, or not
@@ -50,7 +50,7 @@ must_check result json_get_bool(bool *ret_value, const struct json_view *object,
 /* UTF-8 without NUL inside; valid as long as the root. ret_length may be NULL. */
 must_check result json_get_text(const char **ret_text, size_t *ret_length, const struct json_view *object,
                                 const char *name);
-/* The same, and *ret_text is NULL when there is no such member. */
+/* The same, and *ret_text is NULL when there is no such member, or it is null. */
 must_check result json_get_text_optional(const char **ret_text, size_t *ret_length,
                                          const struct json_view *object, const char *name);
 /* A quoted decimal below 2^64, or a bare number below 2^63 (jansson holds no more). */

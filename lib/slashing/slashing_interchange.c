@@ -22,7 +22,7 @@ static must_check result read_root(bool *ret_has_root, uint8_t ret_root[static 3
                                    const struct json_view *row)
 {
     size_t length = 0;
-    if (json_has(row, "signing_root") && !json_is_null(json_object_get(row->value, "signing_root")))
+    if (json_has(row, "signing_root"))
         TRY(json_get_hex_up_to(ret_root, &length, 32, row, "signing_root"));
     *ret_has_root = length == 32;
     return RESULT_OK;

@@ -93,10 +93,12 @@ def text_of(document):
 
 
 def mutants(document, optional=()):
-    """(path, what, text): every member missing, twice, and of every wrong value. Optional ones may be missing."""
+    """(path, what, text): every member missing, twice, and of every wrong value. Optional ones may be missing or null."""
     for path in members(document):
         value = get(document, path)
         for what, wrong in wrong_values(value):
+            if wrong is None and name_of(path) in optional:
+                continue
             yield path, what, text_of(changed(document, path, wrong))
         if isinstance(path[-1], str):
             yield path, "twice", text_of(changed(document, path, Twice(value)))

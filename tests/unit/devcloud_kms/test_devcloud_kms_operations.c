@@ -273,7 +273,8 @@ static void malformed_requests(void **state)
          "UnsupportedOperationException"},
         {"TrentService.Decrypt", "{\"CiphertextBlob\":\"AAAA\",\"EncryptionAlgorithm\":\"RSAES_OAEP_SHA_1\"}",
          "InvalidKeyUsageException"},
-        {"TrentService.Decrypt", "{\"CiphertextBlob\":\"AAAA\",\"Recipient\":null}", "ValidationException"},
+        {"TrentService.Decrypt", "{\"CiphertextBlob\":\"AAAA\",\"Recipient\":null}",
+         "InvalidCiphertextException"},
         {"TrentService.Decrypt", "{\"CiphertextBlob\":\"AAAA\",\"Recipient\":{}}", "ValidationException"},
         {"TrentService.Decrypt",
          "{\"CiphertextBlob\":\"AAAA\",\"Recipient\":{\"KeyEncryptionAlgorithm\":\"x\","

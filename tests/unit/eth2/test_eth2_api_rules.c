@@ -57,6 +57,30 @@ static void one_spelling_of_the_root_at_a_time(void **state)
     json_decref(root);
 }
 
+/* Jackson, which reads these requests on the other side of the fence, takes null for absent. */
+static void members_that_are_null_are_absent(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) vectors = vector_json("lodestar-generated/signing/sepolia.json");
+    struct eth2_network network = built_in("sepolia");
+    struct eth2_order order;
+    json_t *request = (json_t *)(uintptr_t)request_of(vectors, "AGGREGATE_AND_PROOF");
+    (void)json_object_set_new(request, "signing_root", json_null());
+    assert_ok(parse_request(&order, &network, request));
+    assert_true(order.has_client_root);
+    (void)json_object_set_new(request, "signingRoot", json_null());
+    assert_ok(parse_request(&order, &network, request));
+    assert_false(order.has_client_root);
+    json_t *payload = json_object_get(request, "aggregate_and_proof");
+    assert_null(json_object_get(payload, "data"));
+    (void)json_object_set_new(payload, "data", json_null());
+    (void)json_object_set_new(payload, "version", json_null());
+    assert_ok(parse_request(&order, &network, request));
+    (void)json_object_set_new(request, "fork_info", json_null());
+    assert_fails(E_INPUT, parse_request(&order, &network, request));
+    assert_error_names("fork_info");
+}
+
 static void truncated_and_garbled_text(void **state)
 {
     (void)state;
@@ -96,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_sync_committees_before_altair),
         cmocka_unit_test(one_spelling_of_the_root_at_a_time),
+        cmocka_unit_test(members_that_are_null_are_absent),
         cmocka_unit_test(truncated_and_garbled_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

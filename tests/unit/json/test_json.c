@@ -143,7 +143,9 @@ static void accessors_name_the_path(void **state)
     assert_ok(json_get_object(&o, &top, "o"));
     assert_names("o.none: is missing", json_get_object(&element, &o, "none"));
     assert_names("o.null: must be an object", json_get_object(&element, &o, "null"));
-    assert_names("o.null: must be a string", json_get_text_optional(&text, NULL, &o, "null"));
+    assert_ok(json_get_text_optional(&text, NULL, &o, "null"));
+    assert_null(text);
+    assert_false(json_has(&o, "null"));
     assert_names("o.null: must be a string", json_get_text(&text, NULL, &o, "null"));
     assert_names("o.null: must be true or false", json_get_bool(&flag, &o, "null"));
     assert_names("o.null: must be an array", json_get_array(&list, &o, "null", 1));
