@@ -29,6 +29,7 @@ enum {
     MAX_ENDPOINTS = 8,
     ACCEPT_PAUSE_US = 100000,
     FULL_QUEUE_PAUSE_US = 5000,
+    PATIENCE_SECONDS = 60,
     RESOLVE_SECONDS = 60,
     RESOLVE_AGAIN_SECONDS = 5
 };
@@ -140,7 +141,13 @@ static void on_event(struct bufferevent *stream, short what, void *context)
 {
     struct link *link = context;
     size_t from = side_of(link, stream);
+    if (what & BEV_EVENT_TIMEOUT) {
+        link_free(link);
+        return;
+    }
     link->sides[from].ended = true;
+    struct timeval patience = {.tv_sec = (time_t)link->relay->config.patience_seconds};
+    (void)bufferevent_set_timeouts(link->sides[1 - from].stream, &patience, &patience);
     if (what & BEV_EVENT_ERROR) {
         /* It takes nothing more either; what the other side still sends is dropped. */
         link->sides[from].shut = true;
@@ -164,6 +171,8 @@ static struct bufferevent *make_stream(struct link *link, int *fd)
     bufferevent_setcb(stream, on_read, on_written, on_event, link);
     bufferevent_setwatermark(stream, EV_READ, 0, PART);
     bufferevent_setwatermark(stream, EV_WRITE, PART / 2, 0);
+    struct timeval patience = {.tv_sec = (time_t)link->relay->config.patience_seconds};
+    (void)bufferevent_set_timeouts(stream, NULL, &patience);
     (void)bufferevent_set_max_single_read(stream, PART);
     (void)bufferevent_set_max_single_write(stream, NET_RELAY_BUFFER);
     return stream;
@@ -358,6 +367,8 @@ result net_relay_new(struct net_relay **ret_relay, struct event_base *base,
     ENSURE(relay, E_MEMORY, "out of memory");
     relay->base = base;
     relay->config = *config;
+    if (relay->config.patience_seconds == 0)
+        relay->config.patience_seconds = PATIENCE_SECONDS;
     TAILQ_INIT(&relay->links);
     relay->accept_again = evtimer_new(base, on_accept_again, relay);
     relay->resolve_again = evtimer_new(base, resolve, relay);

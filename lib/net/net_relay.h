@@ -4,7 +4,9 @@
  * Parses nothing. At most NET_RELAY_BUFFER bytes wait in each direction: a reader that is slow slows
  * the writer and costs no memory. An end of one direction is passed on (shutdown) while the other goes
  * on; an error of one side ends the other as soon as what was read before has been written. No idle time-out:
- * silence is normal between slots. The process must ignore SIGPIPE.
+ * silence is normal between slots. But a side that takes none of the bytes that wait for it, or is silent
+ * after the other has ended, has patience_seconds: else a client that neither reads nor closes keeps its
+ * place for ever. The process must ignore SIGPIPE.
  */
 #ifndef NET_RELAY_H
 #define NET_RELAY_H
@@ -25,6 +27,7 @@ struct net_relay_config {
     struct evdns_base *dns;           /* resolves tcp targets now and then, without blocking; else NULL */
     uint32_t max_connections;         /* further clients wait in the listen queue */
     uint32_t connect_timeout_seconds; /* per address of the target */
+    uint32_t patience_seconds;        /* 0: 60 */
 };
 
 /* Serves a listening, non-blocking socket; owned by the relay only on success. A tcp target that does not
