@@ -31,6 +31,10 @@
 
 enum { READ_STEP = 16384, CLOSING_SECONDS = 2, ACCEPT_PAUSE_US = 100000 };
 
+/* A body up to this size is not counted among all bodies: seven clients that begin ten mebibytes each and
+ * stop must not turn away the requests of a kibibyte that matter. The number of connections bounds these. */
+enum { SMALL_BODY = 16384 };
+
 enum state { IDLE, HEAD, BODY, PENDING, WRITING, CLOSING };
 
 struct net_http_connection {
@@ -41,7 +45,7 @@ struct net_http_connection {
     struct event *deadline;
     enum state state;
     struct net_http_request *request; /* BODY: owned; PENDING: the handler's */
-    size_t body_bytes;                /* of request, counted in server->body_bytes */
+    size_t body_bytes;                /* of request, counted in server->body_bytes; 0 while it is small */
     bool keep_alive;
     bool input_ended;
 };
@@ -246,10 +250,10 @@ static void step_body(struct net_http_connection *c, struct evbuffer *input)
     bool done = false;
     int status = 500;
     result r = net_http_body_take(&c->request->body, &done, &status, bytes, input, server->config.max_body);
-    size_t body_bytes = evbuffer_get_length(bytes);
-    server->body_bytes += body_bytes - c->body_bytes;
-    c->body_bytes = body_bytes;
-    if (!r.code && server->body_bytes > server->config.max_bodies) {
+    size_t length = evbuffer_get_length(bytes), counted = length > SMALL_BODY ? length : 0;
+    server->body_bytes += counted - c->body_bytes;
+    c->body_bytes = counted;
+    if (!r.code && counted > 0 && server->body_bytes > server->config.max_bodies) {
         r = error_set(E_TOO_LARGE, "too many request bodies at once");
         status = 503;
     }

@@ -9,9 +9,10 @@
  *
  * Limits: request line 4 KiB (414), head 8 KiB and 100 fields (431), body (413), time to receive a
  * request and time to take a reply (closed), idle time, connections (the longest idle one is closed to
- * let a new one in; with none idle, clients wait in the listen queue), bytes of all bodies together (503).
- * Refused: control bytes, bare LF, folded headers, Content-Length beside Transfer-Encoding, repeated
- * Host or Content-Length, any transfer coding but chunked. A request it refuses by itself is answered with
+ * let a new one in; with none idle, clients wait in the listen queue), bytes of all bodies above 16 KiB
+ * together (503). Refused: control bytes, bare LF, folded headers, Content-Length beside Transfer-Encoding,
+ * repeated Host or Content-Length, any transfer coding but chunked. A request it refuses by itself is
+ * answered with
  * {"error":"..."} and the connection is closed.
  */
 #ifndef NET_HTTP_H
@@ -46,7 +47,7 @@ struct net_http_config {
     uint32_t idle_timeout_seconds;    /* 0: 30; announced in Keep-Alive */
     uint32_t request_timeout_seconds; /* 0: 30; to receive a request, and to take its reply */
     uint32_t max_body;                /* bytes; 0: 10 MiB */
-    uint32_t max_bodies;              /* bytes of all bodies held; 0: 64 MiB, at least max_body */
+    uint32_t max_bodies;              /* bytes of all bodies above 16 KiB; 0: 64 MiB, at least max_body */
 };
 
 /* A server in that event base that serves nothing yet; the configuration is copied. */

@@ -430,6 +430,15 @@ static void test_bodies_together_have_a_limit(void **state)
     send_text(second, head);
     send_bytes(second, body, 60000);
     assert_starts(receive_until(second, NULL, 3000), "HTTP/1.1 503 ");
+    int third = client(), fourth = client();
+    send_text(third, head);
+    send_bytes(third, body, 40000); /* with the first, all but a thousand bytes */
+    (void)usleep(50000);
+    send_text(fourth, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n");
+    send_bytes(fourth, body, 2000); /* a small one is not for the large ones to keep out */
+    assert_starts(receive_until(fourth, "xxx", 2000), "HTTP/1.1 200 ");
+    (void)close(third);
+    (void)close(fourth);
     send_bytes(first, body, 1000);
     assert_starts(receive_until(first, "xxx", 2000), "HTTP/1.1 200 ");
     (void)close(first);
