@@ -6,7 +6,8 @@
  * refused init is no reason to end it (KMS may have been away), it is sent again. */
 #include "watchdog_policy.h"
 
-enum { SECOND_MS = 1000 };
+/* An enclave whose control port is not there after so many attempts, five minutes or so, hangs. */
+enum { SECOND_MS = 1000, CONNECT_ATTEMPTS = 300 };
 
 struct row {
     enum watchdog_state state;
@@ -29,6 +30,8 @@ static const struct row rows[] = {
      WATCHDOG_TIMER_INIT_REPLY},
     {WATCHDOG_CONNECTING, WATCHDOG_CONNECT_FAILED, WATCHDOG_CONNECTING, 0, WATCHDOG_TIMER_CONNECT},
     {WATCHDOG_CONNECTING, WATCHDOG_TIMER, WATCHDOG_CONNECTING, WATCHDOG_DO_CONNECT, WATCHDOG_TIMER_NONE},
+    /* Taken in place of CONNECT_FAILED when it has failed too often. */
+    {WATCHDOG_CONNECTING, WATCHDOG_LOST, WATCHDOG_ENDING, END_CHILD},
     {WATCHDOG_CONNECTING, WATCHDOG_CHILD_ENDED, WATCHDOG_DOWN, CHILD_IS_GONE},
     {WATCHDOG_CONNECTING, WATCHDOG_STOP, WATCHDOG_STOPPING, END_CHILD},
 
@@ -115,7 +118,7 @@ static void count(struct watchdog *w, const struct row *row)
         w->failures[WATCHDOG_TIMER_RESTART] = 0;
     if (row->actions & WATCHDOG_DO_START_CHILD)
         w->failures[WATCHDOG_TIMER_CONNECT] = w->failures[WATCHDOG_TIMER_INIT] = 0;
-    if (w->failures[row->timer] < 32)
+    if (w->failures[row->timer] < CONNECT_ATTEMPTS)
         w->failures[row->timer]++;
 }
 
@@ -134,6 +137,9 @@ struct watchdog_step watchdog_take(struct watchdog *w, enum watchdog_event event
     if (event == WATCHDOG_CREDENTIALS && under_way)
         w->credentials_pending = true;
 
+    if (event == WATCHDOG_CONNECT_FAILED && w->failures[WATCHDOG_TIMER_CONNECT] >= CONNECT_ATTEMPTS)
+        event = WATCHDOG_LOST;
+
     const struct row *row = find(w->state, event);
     if (!row)
         return (struct watchdog_step){0, WATCHDOG_TIMER_KEEP, 0};
@@ -141,7 +147,8 @@ struct watchdog_step watchdog_take(struct watchdog *w, enum watchdog_event event
     if (step.actions & (WATCHDOG_DO_SEND_INIT | WATCHDOG_DO_SEND_CREDENTIALS))
         w->credentials_pending = false;
 
-    if (w->state == WATCHDOG_SERVE && w->credentials_pending) {
+    /* Changed while the old ones were being used: the reason of the refusal, perhaps, so there is no wait. */
+    if ((w->state == WATCHDOG_SERVE || w->state == WATCHDOG_INIT_WAIT) && w->credentials_pending) {
         struct watchdog_step next = watchdog_take(w, WATCHDOG_CREDENTIALS);
         next.actions |= step.actions;
         return next;

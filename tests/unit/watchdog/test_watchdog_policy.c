@@ -117,6 +117,40 @@ static void test_credentials_during_init_follow_it(void **state)
     assert_int_equal(step.actions, WATCHDOG_DO_ANNOUNCE | WATCHDOG_DO_SEND_CREDENTIALS);
 }
 
+static void test_credentials_during_a_refused_init_repeat_it_at_once(void **state)
+{
+    (void)state;
+    struct watchdog w = AFTER(WATCHDOG_START, WATCHDOG_CONNECTED, WATCHDOG_CREDENTIALS);
+    struct watchdog_step step = watchdog_take(&w, WATCHDOG_REPLY_BAD);
+    assert_int_equal(step.actions, WATCHDOG_DO_SEND_INIT);
+    assert_int_equal(step.timer, WATCHDOG_TIMER_INIT_REPLY);
+    step = watchdog_take(&w, WATCHDOG_REPLY_BAD); /* but once only */
+    assert_int_equal(step.actions, 0);
+    assert_int_equal(step.timer, WATCHDOG_TIMER_INIT);
+}
+
+static void test_an_enclave_without_a_control_port_is_ended(void **state)
+{
+    (void)state;
+    struct watchdog w = AFTER(WATCHDOG_START);
+    uint64_t waited_ms = 0;
+    struct watchdog_step step = {0};
+    while (w.state == WATCHDOG_CONNECTING && waited_ms < 1000000) {
+        step = watchdog_take(&w, WATCHDOG_CONNECT_FAILED);
+        waited_ms += step.timer == WATCHDOG_TIMER_CONNECT ? step.delay_ms : 0;
+        if (w.state == WATCHDOG_CONNECTING)
+            (void)watchdog_take(&w, WATCHDOG_TIMER);
+    }
+    assert_int_equal(w.state, WATCHDOG_ENDING);
+    assert_true(step.actions & WATCHDOG_DO_TERMINATE);
+    assert_true(waited_ms > 240000);
+    (void)watchdog_take(&w, WATCHDOG_CHILD_ENDED);
+    assert_true(watchdog_take(&w, WATCHDOG_TIMER).actions & WATCHDOG_DO_START_CHILD);
+    step = watchdog_take(&w, WATCHDOG_CONNECT_FAILED); /* the next one has its own time */
+    assert_int_equal(w.state, WATCHDOG_CONNECTING);
+    assert_int_equal(step.delay_ms, 20);
+}
+
 static void test_a_sick_status_ends_the_enclave(void **state)
 {
     (void)state;
@@ -181,6 +215,8 @@ int main(void)
         cmocka_unit_test(test_restarts_back_off_until_it_serves),
         cmocka_unit_test(test_credentials_wait_for_the_reply_under_way),
         cmocka_unit_test(test_credentials_during_init_follow_it),
+        cmocka_unit_test(test_credentials_during_a_refused_init_repeat_it_at_once),
+        cmocka_unit_test(test_an_enclave_without_a_control_port_is_ended),
         cmocka_unit_test(test_a_sick_status_ends_the_enclave),
         cmocka_unit_test(test_every_state_can_stop_and_recover),
         cmocka_unit_test(test_never_two_enclaves),
