@@ -171,6 +171,7 @@ static must_check result advance_one(struct slashing_store *store, bool *ret_hel
 static must_check result advance_all(struct slashing_store *store, struct slashing_advance *advances,
                                      size_t num_advances)
 {
+    TRY(slashing_check_sizes(store));
     TRY(step_done(store, STORE_BEGIN, "beginning a transaction"));
     for (size_t i = 0; i < num_advances; i++)
         TRY(advance_one(store, &advances[i].done, &advances[i]));

@@ -19,6 +19,9 @@
 #define APPLICATION_ID "1314083664" /* 0x4e535350, "NSSP" */
 #define SCHEMA_VERSION "1"
 
+/* The smallest page. */
+enum { DATABASE_MIN = 512 };
+
 /* Numbers are 8 bytes, big-endian: SQLite's integers are signed, and slots and epochs go up to 2^64 - 1. */
 static const char schema[] = "BEGIN EXCLUSIVE;"
                              "CREATE TABLE validator ("
@@ -142,23 +145,40 @@ static must_check result identify(struct file_identity *ret_identity, const char
      * without its latest records. */
     ENSURE(status.st_nlink == 1, E_STORE, "%s has %lu hard links; it must have one name", path,
            (unsigned long)status.st_nlink);
-    *ret_identity = (struct file_identity){.device = status.st_dev, .inode = status.st_ino};
+    *ret_identity =
+        (struct file_identity){.device = status.st_dev, .inode = status.st_ino, .size = status.st_size};
     return RESULT_OK;
 }
 
-static must_check result same_file(const char *path, const struct file_identity *opened)
+static must_check result same_file(const char *path, struct file_identity *opened)
 {
     struct file_identity now = {0};
     TRY(identify(&now, path));
     ENSURE(now.device == opened->device && now.inode == opened->inode, E_STORE,
            "%s was replaced while it was in use", path);
+    opened->size = now.size;
     return RESULT_OK;
 }
 
-result slashing_check_files(const struct slashing_store *store)
+result slashing_check_files(struct slashing_store *store)
 {
     TRY(same_file(store->path, &store->file));
     return same_file(store->log_path, &store->log);
+}
+
+static must_check result not_cut(const char *path, const struct file_identity *opened)
+{
+    struct stat status;
+    bool is_cut = stat(path, &status) == 0 && status.st_ino == opened->inode &&
+                  status.st_dev == opened->device && status.st_size < opened->size;
+    ENSURE(!is_cut, E_STORE, "%s was cut while it was in use", path);
+    return RESULT_OK;
+}
+
+result slashing_check_sizes(const struct slashing_store *store)
+{
+    TRY(not_cut(store->path, &store->file));
+    return not_cut(store->log_path, &store->log);
 }
 
 /* The names of file and log must be as durable as what is written into them. SQLite does this at the first
@@ -184,10 +204,42 @@ static must_check result sync_log(const char *path)
     return RESULT_OK;
 }
 
+/* The size of a file, 0 when there is none. */
+static must_check result size_of(off_t *ret_size, bool *ret_exists, const char *path)
+{
+    struct stat status = {0};
+    *ret_exists = stat(path, &status) == 0;
+    ENSURE(*ret_exists || errno == ENOENT, E_STORE, "%s: %s", path, strerror(errno));
+    *ret_size = status.st_size;
+    return RESULT_OK;
+}
+
+/* SQLite takes an empty file for a new one, and deletes the log beside it: all records would be forgotten.
+ * Only one whose making was interrupted may be empty; its journal is then still there. */
+static must_check result check_not_emptied(const char *path, const char *log_path)
+{
+    char journal[PATH_MAX];
+    bool exists = false, has_log = false, has_journal = false;
+    off_t size = 0, log_size = 0, journal_size = 0;
+    int length = snprintf(journal, sizeof journal, "%s-journal", path);
+    ENSURE(length > 0 && (size_t)length < sizeof journal, E_STORE, "path is too long");
+    TRY(size_of(&size, &exists, path));
+    TRY(size_of(&log_size, &has_log, log_path));
+    TRY(size_of(&journal_size, &has_journal, journal));
+    ENSURE(size > 0 || log_size == 0, E_STORE, "%s has records, and the file they belong to is empty or gone",
+           log_path);
+    ENSURE(size == 0 || size >= DATABASE_MIN || journal_size > 0, E_STORE, "the file is damaged: too short");
+    ENSURE(size > 0 || !exists || journal_size > 0, E_STORE,
+           "the file is empty: if it never had records, delete it, and a new one will be made");
+    return RESULT_OK;
+}
+
 static must_check result open_into(struct slashing_store *store, const char *path)
 {
     store->path = strdup(path);
     ENSURE(store->path && asprintf(&store->log_path, "%s-wal", path) >= 0, E_MEMORY, "out of memory");
+    TRY(check_not_emptied(path, store->log_path));
+    TRY(slashing_check_log(store->log_path));
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     int opened = sqlite3_open_v2(path, &store->database, flags, NULL);
     ENSURE(store->database, E_MEMORY, "out of memory");

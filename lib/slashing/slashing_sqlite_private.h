@@ -23,6 +23,7 @@ enum store_statement {
 struct file_identity {
     dev_t device;
     ino_t inode;
+    off_t size; /* when it was last looked at: neither file ever shrinks in use */
 };
 
 struct slashing_store {
@@ -36,7 +37,15 @@ struct slashing_store {
 must_check result slashing_sqlite_failure(sqlite3 *database, const char *doing);
 
 /* E_STORE unless the names still lead to the files that are open: a record written into a file that was
- * deleted or replaced would be gone with the process. */
-must_check result slashing_check_files(const struct slashing_store *store);
+ * deleted or replaced would be gone with the process. To be asked after a commit. */
+must_check result slashing_check_files(struct slashing_store *store);
+
+/* E_STORE when a file is shorter than slashing_check_files last saw it. To be asked before the next commit,
+ * which would make it longer again, with a hole. */
+must_check result slashing_check_sizes(const struct slashing_store *store);
+
+/* E_STORE when the write-ahead log there has lost records that were durable, as far as can be told; to be
+ * asked before SQLite opens the file. No log is a sound one. */
+must_check result slashing_check_log(const char *path);
 
 #endif
