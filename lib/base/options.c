@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/version.h"
 
@@ -38,9 +39,9 @@ result parse_u64(uint64_t *ret_value, const char *text)
 static must_check result store_flag(const struct option *option, const char *value)
 {
     bool *target = option->target;
-    if (!value || strcmp(value, "true") == 0)
+    if (!value || strcasecmp(value, "true") == 0)
         *target = true;
-    else if (strcmp(value, "false") == 0)
+    else if (strcasecmp(value, "false") == 0)
         *target = false;
     else
         FAIL(E_INPUT, "--%s: must be true or false", option->name);
@@ -75,7 +76,8 @@ static must_check result store(const struct option *option, const char *value)
     FAIL(E_INTERNAL, "--%s: option table is wrong", option->name);
 }
 
-static const struct option *find(const struct option *table, size_t num_options, const char *name, size_t name_len)
+static const struct option *find(const struct option *table, size_t num_options, const char *name,
+                                 size_t name_len)
 {
     for (size_t i = 0; i < num_options; i++) {
         if (strlen(table[i].name) == name_len && memcmp(table[i].name, name, name_len) == 0)
@@ -84,8 +86,20 @@ static const struct option *find(const struct option *table, size_t num_options,
     return NULL;
 }
 
-result options_parse(int *ret_next, const struct option *table, size_t num_options, const char *usage, int argc,
-                     char *const argv[])
+bool options_has(const struct option *table, size_t num_options, const char *word)
+{
+    return strncmp(word, "--", 2) == 0 && find(table, num_options, word + 2, strcspn(word + 2, "="));
+}
+
+/* Picocli, which reads Web3Signer's command line, takes the word behind a flag for its value if it can be
+ * one. */
+static bool is_boolean(const char *word)
+{
+    return strcasecmp(word, "true") == 0 || strcasecmp(word, "false") == 0;
+}
+
+result options_parse(int *ret_next, const struct option *table, size_t num_options, const char *usage,
+                     int argc, char *const argv[])
 {
     int i = 1;
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
@@ -106,7 +120,9 @@ result options_parse(int *ret_next, const struct option *table, size_t num_optio
         const struct option *option = find(table, num_options, name, name_len);
         ENSURE(option, E_INPUT, "--%.*s: unknown option (see --help)", (int)name_len, name);
         const char *value = name[name_len] == '=' ? name + name_len + 1 : NULL;
-        if (!value && option->kind != OPTION_FLAG) {
+        if (!value && option->kind == OPTION_FLAG)
+            value = i + 1 < argc && is_boolean(argv[i + 1]) ? argv[++i] : NULL;
+        else if (!value) {
             ENSURE(i + 1 < argc, E_INPUT, "--%s: needs a value", option->name);
             value = argv[++i];
         }

@@ -9,7 +9,7 @@
 
 enum option_kind {
     OPTION_TEXT, /* target: const char **, points into argv */
-    OPTION_FLAG, /* target: bool *; --name, --name=true or --name=false */
+    OPTION_FLAG, /* target: bool *; --name, --name=true or --name true, and false */
     OPTION_U32,  /* target: uint32_t *, decimal, between low and high */
     OPTION_LIST  /* target: struct option_list *; may be given many times */
 };
@@ -32,8 +32,11 @@ struct option {
 /* Parses leading options until the first word that is none ("--" is eaten), which *ret_next
  * indexes. --help prints usage and the table and ends the process with 0; --version likewise.
  * E_INPUT names the offending option; values are not echoed. */
-must_check result options_parse(int *ret_next, const struct option *table, size_t num_options, const char *usage,
-                                int argc, char *const argv[]);
+must_check result options_parse(int *ret_next, const struct option *table, size_t num_options,
+                                const char *usage, int argc, char *const argv[]);
+
+/* Whether word is an option of this table, with or without =value. */
+bool options_has(const struct option *table, size_t num_options, const char *word);
 
 /* Strict decimal without sign, blanks or leading "+"; E_INPUT otherwise. */
 must_check result parse_u64(uint64_t *ret_value, const char *text);

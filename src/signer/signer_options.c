@@ -78,10 +78,17 @@ static must_check result check_slashing_protection(const struct signer_options *
     return RESULT_OK;
 }
 
-static must_check result parse_global(struct signer_options *o, const char **ret_logging, int *ret_next,
-                                      int argc, char *const argv[])
+enum { GLOBAL_OPTIONS = 11, ETH2_OPTIONS = 6 };
+
+/* Where the texts go that are interpreted later. */
+struct texts {
+    const char *logging, *enabled;
+};
+
+static void fill_global(struct option table[static GLOBAL_OPTIONS], struct signer_options *o,
+                        struct texts *texts)
 {
-    const struct option table[] = {
+    const struct option rows[GLOBAL_OPTIONS] = {
         {"http-listen-host", OPTION_TEXT, &o->http_listen_host, "address to listen on (127.0.0.1)", 0, 0},
         {"http-listen-port", OPTION_U32, &o->http_listen_port, "port to listen on; 0 picks a free one (9000)",
          0, 65535},
@@ -93,8 +100,8 @@ static must_check result parse_global(struct signer_options *o, const char **ret
         {"key-config-path", OPTION_TEXT, &o->key_config_path,
          "folder of key configuration files, *.yaml (./)", 0, 0},
         {"key-store-path", OPTION_TEXT, &o->key_config_path, "the same by its old name", 0, 0},
-        {"logging", OPTION_TEXT, ret_logging, "OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL (INFO)", 0,
-         0},
+        {"logging", OPTION_TEXT, &texts->logging, "OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL (INFO)",
+         0, 0},
         {"tls-keystore-file", OPTION_TEXT, &o->tls_keystore_file, "PKCS#12 file: serve HTTPS with this key",
          0, 0},
         {"tls-keystore-password-file", OPTION_TEXT, &o->tls_keystore_password_file,
@@ -102,17 +109,16 @@ static must_check result parse_global(struct signer_options *o, const char **ret
         {"tls-allow-any-client", OPTION_FLAG, &o->tls_allow_any_client,
          "serve TLS clients without a certificate (false)", 0, 0},
     };
-    return options_parse(ret_next, table, ARRAY_LENGTH(table), usage, argc, argv);
+    memcpy(table, rows, sizeof rows);
 }
 
-static must_check result parse_eth2(struct signer_options *o, const char **ret_enabled, int *ret_next,
-                                    int argc, char *const argv[])
+static void fill_eth2(struct option table[static ETH2_OPTIONS], struct signer_options *o, struct texts *texts)
 {
-    const struct option table[] = {
+    const struct option rows[ETH2_OPTIONS] = {
         {"network", OPTION_TEXT, &o->network,
          "mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal, or a configuration YAML file (mainnet)",
          0, 0},
-        {"slashing-protection-enabled", OPTION_TEXT, ret_enabled, "true or false (true)", 0, 0},
+        {"slashing-protection-enabled", OPTION_TEXT, &texts->enabled, "true or false (true)", 0, 0},
         {"slashing-protection-db-path", OPTION_TEXT, &o->slashing_protection_db_path,
          "SQLite file that remembers what was signed", 0, 0},
         {"keystores-path", OPTION_TEXT, &o->keystores_path, "folder of EIP-2335 keystores, *.json", 0, 0},
@@ -121,7 +127,37 @@ static must_check result parse_eth2(struct signer_options *o, const char **ret_e
         {"keystores-password-file", OPTION_TEXT, &o->keystores_password_file, "one password for all of them",
          0, 0},
     };
-    return options_parse(ret_next, table, ARRAY_LENGTH(table), eth2_usage, argc, argv);
+    memcpy(table, rows, sizeof rows);
+}
+
+/* An option of the other half of the command line is the commonest mistake: it is told apart from a wrong
+ * name. */
+static must_check result check_side(const struct option *other, size_t num_other, const char *side,
+                                    int num_words, char *const words[])
+{
+    for (int i = 0; i < num_words && strcmp(words[i], "eth2") != 0; i++) {
+        ENSURE(!options_has(other, num_other, words[i]), E_INPUT, "%.*s: must stand %s the word eth2",
+               (int)strcspn(words[i], "="), words[i], side);
+    }
+    return RESULT_OK;
+}
+
+static must_check result parse_halves(struct signer_options *o, struct texts *texts, int argc,
+                                      char *const argv[])
+{
+    struct option global[GLOBAL_OPTIONS], eth2[ETH2_OPTIONS];
+    int word, end;
+    fill_global(global, o, texts);
+    fill_eth2(eth2, o, texts);
+    TRY(check_side(eth2, ETH2_OPTIONS, "behind", argc - 1, argv + 1));
+    TRY(options_parse(&word, global, GLOBAL_OPTIONS, usage, argc, argv));
+    ENSURE(word < argc, E_INPUT, "eth2: this word is missing: nitro-signer [options] eth2 [eth2 options]");
+    ENSURE(strcmp(argv[word], "eth2") == 0, E_INPUT, "argument %d: expected the word eth2 or an option",
+           word);
+    TRY(check_side(global, GLOBAL_OPTIONS, "before", argc - word - 1, argv + word + 1));
+    TRY(options_parse(&end, eth2, ETH2_OPTIONS, eth2_usage, argc - word, argv + word));
+    ENSURE(word + end == argc, E_INPUT, "argument %d: unexpected; options of eth2 begin with --", word + end);
+    return RESULT_OK;
 }
 
 result signer_options_parse(struct signer_options *ret_options, int argc, char *const argv[])
@@ -132,18 +168,10 @@ result signer_options_parse(struct signer_options *ret_options, int argc, char *
                                .idle_connection_timeout_seconds = 30,
                                .key_config_path = "./",
                                .network = "mainnet"};
-    const char *logging = "INFO";
-    const char *enabled = "true";
-    int eth2, end;
-    TRY(parse_global(&o, &logging, &eth2, argc, argv));
-    ENSURE(eth2 < argc, E_INPUT, "eth2: this word is missing: nitro-signer [options] eth2 [eth2 options]");
-    ENSURE(strcmp(argv[eth2], "eth2") == 0, E_INPUT, "argument %d: expected the word eth2 or an option",
-           eth2);
-    TRY(parse_eth2(&o, &enabled, &end, argc - eth2, argv + eth2));
-    ENSURE(eth2 + end == argc, E_INPUT, "argument %d: unexpected; options of eth2 begin with --", eth2 + end);
-
-    TRY(parse_logging(&o.log_level, logging));
-    TRY(parse_boolean(&o.slashing_protection_enabled, "slashing-protection-enabled", enabled));
+    struct texts texts = {.logging = "INFO", .enabled = "true"};
+    TRY(parse_halves(&o, &texts, argc, argv));
+    TRY(parse_logging(&o.log_level, texts.logging));
+    TRY(parse_boolean(&o.slashing_protection_enabled, "slashing-protection-enabled", texts.enabled));
     TRY(check_tls(&o));
     TRY(check_keystores(&o));
     TRY(check_slashing_protection(&o));

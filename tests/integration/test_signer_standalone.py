@@ -136,6 +136,15 @@ def test_usage_errors_name_the_option_and_end_with_2(start, arguments, named):
     assert len(lines) == 1 and f" {named}: " in lines[0], lines
 
 
+def test_an_option_on_the_wrong_side_of_eth2_is_told_so(start):
+    for arguments, said in ((["--network=hoodi", "eth2"], "--network: must stand behind the word eth2"),
+                            (["--network", "hoodi"], "--network: must stand behind the word eth2"),
+                            (["eth2", "--http-listen-port", "1"], "--http-listen-port: must stand before the word eth2")):
+        process = start("nitro-signer", *arguments, ready=False)
+        assert process.wait() == 2
+        assert said in process.log()
+
+
 def test_help_and_version(bin_dir):
     for words in (["--help"], ["eth2", "--help"], ["--version"]):
         done = subprocess.run([bin_dir / "nitro-signer", *words], capture_output=True, text=True, timeout=20, check=False)
@@ -246,7 +255,7 @@ def make_pkcs12(folder, password):
 def test_https_with_a_pkcs12_file(start, folder, one_key):
     make_pkcs12(folder, "correct horse")
     signer = Signer(start, folder, ["--network=minimal", "--slashing-protection-enabled=false"], scheme="https", arguments=[
-        f"--tls-keystore-file={folder}/tls.p12", f"--tls-keystore-password-file={folder}/tls.password", "--tls-allow-any-client=true"])
+        f"--tls-keystore-file={folder}/tls.p12", f"--tls-keystore-password-file={folder}/tls.password", "--tls-allow-any-client", "true"])
     answer = requests.get(f"{signer.url}/api/v1/eth2/publicKeys", verify=str(folder / "cert.pem"), timeout=20)
     assert answer.json() == [one_key]
     with pytest.raises(requests.exceptions.ConnectionError):

@@ -156,6 +156,12 @@ static void options_name_the_mistake(void **state)
     assert_ok(options_parse(&next, table, 3, "p", 6, good));
     assert_string_equal(text, "a=b");
     assert_true(port == 80 && flag && next == 5);
+    char *spaced[] = {(char[]){"p"}, (char[]){"--flag"}, (char[]){"False"}, (char[]){"--text"}, (char[]){"true"}, (char[]){"verb"}};
+    assert_ok(options_parse(&next, table, 3, "p", 6, spaced));
+    assert_true(!flag && next == 5);
+    assert_string_equal(text, "true");
+    assert_true(options_has(table, 3, "--port") && options_has(table, 3, "--port=1"));
+    assert_false(options_has(table, 3, "port") || options_has(table, 3, "--por") || options_has(table, 3, "--ports=1"));
     static const char *const bad[] = {"--nope", "--port=0", "--port=65536", "--port=+1", "--port=", "--flag=maybe", "--text"};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
         char word[32];
