@@ -33,14 +33,6 @@ static must_check result check_key_id(const char *key_id)
     return RESULT_OK;
 }
 
-static must_check result append_base64(struct buffer *out, const uint8_t *bytes, size_t bytes_len)
-{
-    TRY(buffer_reserve(out, BASE64_LENGTH(bytes_len) + 1));
-    base64_encode((char *)out->data + out->length, bytes, bytes_len);
-    out->length += BASE64_LENGTH(bytes_len);
-    return RESULT_OK;
-}
-
 /* Comes before everything else: an answer with a plaintext is refused whatever else it holds. */
 static must_check result check_no_plaintext(const json_t *root)
 {
@@ -105,12 +97,12 @@ result aws_kms_decrypt(struct aws_client *client, struct buffer *envelope,
            "ciphertext: must have from 1 to %d bytes", AWS_KMS_CIPHERTEXT_MAX);
     AUTO(buffer) body = {0};
     TRY(buffer_append_text(&body, "{\"CiphertextBlob\":\""));
-    TRY(append_base64(&body, request->ciphertext, request->ciphertext_len));
+    TRY(base64_append(&body, request->ciphertext, request->ciphertext_len));
     TRY(buffer_printf(&body,
                       "\",\"KeyId\":\"%s\",\"EncryptionAlgorithm\":\"SYMMETRIC_DEFAULT\",\"Recipient\":"
                       "{\"KeyEncryptionAlgorithm\":\"RSAES_OAEP_SHA_256\",\"AttestationDocument\":\"",
                       request->key_id));
-    TRY(append_base64(&body, request->document, request->document_len));
+    TRY(base64_append(&body, request->document, request->document_len));
     TRY(buffer_append_text(&body, "\"}}"));
     const struct cursor whole = {body.data, body.length};
     return call(client, envelope, "TrentService.Decrypt", credentials, &whole, request->key_id);

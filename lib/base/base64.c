@@ -25,7 +25,8 @@ static unsigned unsymbol(unsigned *bad, char character)
     unsigned upper = in_range(c, 'A', 'Z'), lower = in_range(c, 'a', 'z'), number = in_range(c, '0', '9');
     unsigned plus = in_range(c, '+', '+'), slash = in_range(c, '/', '/');
     *bad |= ~(upper | lower | number | plus | slash);
-    return (upper & (c - 'A')) | (lower & (c - 'a' + 26)) | (number & (c - '0' + 52)) | (plus & 62) | (slash & 63);
+    return (upper & (c - 'A')) | (lower & (c - 'a' + 26)) | (number & (c - '0' + 52)) | (plus & 62) |
+           (slash & 63);
 }
 
 void base64_encode(char *out, const uint8_t *bytes, size_t bytes_len)
@@ -40,6 +41,21 @@ void base64_encode(char *out, const uint8_t *bytes, size_t bytes_len)
         *out++ = left > 2 ? symbol(group & 63) : '=';
     }
     *out = 0;
+}
+
+result base64_append(struct buffer *out, const uint8_t *bytes, size_t bytes_len)
+{
+    TRY(buffer_reserve(out, BASE64_LENGTH(bytes_len) + 1));
+    base64_encode((char *)out->data + out->length, bytes, bytes_len);
+    out->length += BASE64_LENGTH(bytes_len);
+    return RESULT_OK;
+}
+
+result base64_secret(struct secret *ret_text, const uint8_t *bytes, size_t bytes_len)
+{
+    TRY(secret_new(ret_text, BASE64_LENGTH(bytes_len)));
+    base64_encode((char *)ret_text->data, bytes, bytes_len);
+    return RESULT_OK;
 }
 
 result base64_decode(uint8_t *out, size_t *ret_len, size_t out_capacity, const char *text, size_t text_len)

@@ -190,9 +190,7 @@ static must_check result reply_document(struct courier *c, uint64_t connection, 
                                    "the Nitro Security Module gave no attestation document");
     AUTO(buffer) body = {0};
     TRY(buffer_append_text(&body, "{\"document\":\""));
-    TRY(buffer_reserve(&body, BASE64_LENGTH(document.length) + 1));
-    base64_encode((char *)body.data + body.length, document.data, document.length);
-    body.length += BASE64_LENGTH(document.length);
+    TRY(base64_append(&body, document.data, document.length));
     TRY(buffer_append_text(&body, "\"}"));
     return courier_control_reply(c->control, connection, 200, &body);
 }

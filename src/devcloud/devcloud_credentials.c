@@ -36,9 +36,7 @@ static must_check result make_text(struct secret *ret_text, size_t random_len)
     AUTO(secret) random = {0};
     TRY(secret_new(&random, random_len));
     ENSURE(RAND_priv_bytes(random.data, (int)random_len) == 1, E_CRYPTO, "credentials: no randomness");
-    TRY(secret_new(ret_text, BASE64_LENGTH(random_len)));
-    base64_encode((char *)ret_text->data, random.data, random_len);
-    return RESULT_OK;
+    return base64_secret(ret_text, random.data, random_len);
 }
 
 static must_check result store(const char *state_dir, const char *id, const struct secret *key,

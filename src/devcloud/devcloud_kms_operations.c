@@ -133,9 +133,7 @@ static must_check result append_base64_member(struct buffer *out, const char *na
                                               size_t bytes_len)
 {
     TRY(buffer_printf(out, "\"%s\":\"", name));
-    TRY(buffer_reserve(out, BASE64_LENGTH(bytes_len) + 1));
-    base64_encode((char *)out->data + out->length, bytes, bytes_len);
-    out->length += BASE64_LENGTH(bytes_len);
+    TRY(base64_append(out, bytes, bytes_len));
     return buffer_append_text(out, "\"");
 }
 
