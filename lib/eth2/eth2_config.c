@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file_io.h"
 #include "base/hex.h"
 #include "base/options.h"
 #include "yaml/yaml_read.h"
+
+enum { FILE_MAX = 1 << 20 };
 
 static const char *const prefixes[ETH2_FORK_COUNT] = {"GENESIS", "ALTAIR",  "BELLATRIX", "CAPELLA",
                                                       "DENEB",   "ELECTRA", "FULU"};
@@ -110,4 +113,21 @@ result eth2_network_from_yaml(struct eth2_network *ret_network, const char *text
     TRY(eth2_network_check(&network));
     *ret_network = network;
     return RESULT_OK;
+}
+
+static must_check result network_from_file(struct eth2_network *ret_network, const char *path)
+{
+    AUTO(buffer) text = {0};
+    TRY(file_read(&text, path, FILE_MAX));
+    return eth2_network_from_yaml(ret_network, (const char *)text.data, text.length);
+}
+
+result eth2_network_of_option(struct eth2_network *ret_network, const char *name_or_path)
+{
+    result r = eth2_network_by_name(ret_network, name_or_path);
+    if (r.code == E_NOT_FOUND)
+        r = network_from_file(ret_network, name_or_path);
+    if (!r.code)
+        return r;
+    return error_prefix((result){E_INPUT}, "--network: neither a known name nor a usable configuration file");
 }

@@ -11,4 +11,7 @@
  * from the built-in network of that CONFIG_NAME). E_INPUT names the key. */
 must_check result eth2_network_from_yaml(struct eth2_network *ret_network, const char *text, size_t text_len);
 
+/* The value of an option --network: a built-in network by name, else a configuration file. E_INPUT. */
+must_check result eth2_network_of_option(struct eth2_network *ret_network, const char *name_or_path);
+
 #endif

@@ -6,6 +6,10 @@
 #include "base/options.h"
 #include "base/secret.h"
 #include "eth2/eth2_network.h"
+#include "net/net_address.h"
+
+/* A descriptor option that was not given. */
+#define CTL_NO_FD UINT32_MAX
 
 /* One call of a verb: its arguments, argv[0] being the verb itself. */
 struct ctl_call {
@@ -24,8 +28,23 @@ must_check result ctl_require(struct ctl_call *call, const void *value, const ch
 /* Opens the secure heap and gives it to jansson. Every verb that touches a secret calls it first. */
 must_check result ctl_secrets_open(void);
 
-/* A built-in network by name, else a configuration YAML file. */
-must_check result ctl_network(struct eth2_network *ret_network, const char *name_or_file);
+/* An address given as --name; a usage error otherwise. */
+must_check result ctl_address(struct net_address *ret_address, struct ctl_call *call, const char *text,
+                              const char *name);
+/* REGION of arn:aws:kms:REGION:ACCOUNT:key/ID, given as --name. */
+must_check result ctl_region_of_key(char *out, size_t out_capacity, const char *arn, const char *name);
+
+must_check result ctl_random(struct secret *ret_bytes, size_t length);
+/* 32 characters of base64. */
+must_check result ctl_make_password(struct secret *ret_password);
+/* The plaintext under KMS: a JSON object of two members, each with its bytes as base64. */
+struct ctl_member {
+    const char *name;
+    const uint8_t *data;
+    size_t length;
+};
+must_check result ctl_plaintext(struct secret *ret_plaintext, const struct ctl_member *first,
+                                const struct ctl_member *second);
 
 /* Writes a line "name text" to a descriptor that the caller was given for secrets. */
 must_check result ctl_reveal(int fd, const char *name, const char *text);

@@ -18,6 +18,12 @@ struct options {
     const char *control, *root, *pcr0, *pcr16;
 };
 
+/* What the options mean. */
+struct wishes {
+    struct net_address control;
+    uint8_t pcr0[ATTESTATION_PCR_LEN], pcr16[ATTESTATION_PCR_LEN];
+};
+
 static must_check result parse_options(struct options *o, struct ctl_call *call)
 {
     *o = (struct options){0};
@@ -33,7 +39,24 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     return ctl_require(call, o->control, "control");
 }
 
-static must_check result fetch(struct buffer *document, const char *control,
+static must_check result take_pcr(uint8_t ret_value[static ATTESTATION_PCR_LEN], const char *option,
+                                  const char *text)
+{
+    result r = text ? hex_decode(ret_value, ATTESTATION_PCR_LEN, text, strlen(text)) : RESULT_OK;
+    return r.code ? error_prefix(r, "--%s", option) : r;
+}
+
+static must_check result interpret(struct wishes *w, struct ctl_call *call, const struct options *o)
+{
+    TRY(ctl_address(&w->control, call, o->control, "control"));
+    call->is_usage_error = true;
+    TRY(take_pcr(w->pcr0, "pcr0", o->pcr0));
+    TRY(take_pcr(w->pcr16, "pcr16", o->pcr16));
+    call->is_usage_error = false;
+    return RESULT_OK;
+}
+
+static must_check result fetch(struct buffer *document, const struct net_address *control,
                                const uint8_t nonce[static NONCE_LEN])
 {
     char nonce_b64[BASE64_LENGTH(NONCE_LEN) + 1], request[128];
@@ -60,16 +83,12 @@ static must_check result verify(struct attestation *a, const struct buffer *docu
                               o->root ? root.length : attestation_aws_root_g1_len, clock_realtime_ms());
 }
 
-static must_check result check_pcr(const struct attestation *a, unsigned index, const char *expected)
+static must_check result check_pcr(const struct attestation *a, unsigned index,
+                                   const uint8_t expected[static ATTESTATION_PCR_LEN])
 {
-    uint8_t value[ATTESTATION_PCR_LEN];
-    if (!expected)
-        return RESULT_OK;
-    result r = hex_decode(value, sizeof value, expected, strlen(expected));
-    if (r.code)
-        return error_prefix(r, "--pcr%u", index);
     ENSURE(a->pcr_present & (UINT32_C(1) << index), E_MISMATCH, "PCR%u is not in the document", index);
-    ENSURE(memcmp(a->pcr[index], value, sizeof value) == 0, E_MISMATCH, "PCR%u is another one", index);
+    ENSURE(memcmp(a->pcr[index], expected, ATTESTATION_PCR_LEN) == 0, E_MISMATCH, "PCR%u is another one",
+           index);
     return RESULT_OK;
 }
 
@@ -97,14 +116,18 @@ result ctl_attest_verify(struct ctl_call *call)
     uint8_t nonce[NONCE_LEN];
     struct attestation a;
     AUTO(buffer) document = {0};
+    struct wishes wishes = {0};
     TRY(parse_options(&o, call));
+    TRY(interpret(&wishes, call, &o));
     ENSURE(RAND_bytes(nonce, sizeof nonce) == 1, E_CRYPTO, "no randomness");
-    TRY(fetch(&document, o.control, nonce));
+    TRY(fetch(&document, &wishes.control, nonce));
     TRY(verify(&a, &document, &o));
     ENSURE(a.nonce.present && a.nonce.length == NONCE_LEN && memcmp(a.nonce.bytes, nonce, NONCE_LEN) == 0,
            E_MISMATCH, "the document was made for another nonce");
-    TRY(check_pcr(&a, 0, o.pcr0));
-    TRY(check_pcr(&a, 16, o.pcr16));
+    if (o.pcr0)
+        TRY(check_pcr(&a, 0, wishes.pcr0));
+    if (o.pcr16)
+        TRY(check_pcr(&a, 16, wishes.pcr16));
     print(&a);
     return RESULT_OK;
 }

@@ -1,19 +1,20 @@
 /* ctl_common.c - options, files and secrets, as every verb needs them. */
 #include <errno.h>
 #include <limits.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/file_io.h"
 #include "base/secret_allocators.h"
 #include "ctl.h"
-#include "eth2/eth2_config.h"
 #include "json/json.h"
 
-enum { SECURE_HEAP = 1 << 20, NETWORK_FILE_MAX = 1 << 20 };
+enum { SECURE_HEAP = 1 << 20, PASSWORD_RANDOM_LEN = 24 };
 
 result ctl_parse(struct ctl_call *call, const struct option *table, size_t num_options, const char *usage,
                  int num_operands, char *const **ret_operands)
@@ -43,19 +44,56 @@ result ctl_secrets_open(void)
     return RESULT_OK;
 }
 
-static must_check result network_from_file(struct eth2_network *ret_network, const char *path)
+result ctl_address(struct net_address *ret_address, struct ctl_call *call, const char *text, const char *name)
 {
-    AUTO(buffer) text = {0};
-    TRY(file_read(&text, path, NETWORK_FILE_MAX));
-    return eth2_network_from_yaml(ret_network, (const char *)text.data, text.length);
+    result r = net_address_parse(ret_address, text);
+    call->is_usage_error = r.code != 0;
+    return r.code ? error_prefix(r, "--%s", name) : r;
 }
 
-result ctl_network(struct eth2_network *ret_network, const char *name_or_file)
+result ctl_region_of_key(char *out, size_t out_capacity, const char *arn, const char *name)
 {
-    result r = eth2_network_by_name(ret_network, name_or_file);
-    if (r.code == E_NOT_FOUND)
-        r = network_from_file(ret_network, name_or_file);
-    return r.code ? error_prefix(r, "--network: neither a known name nor a usable configuration file") : r;
+    const char *at = strncmp(arn, "arn:", 4) == 0 ? strchr(arn + 4, ':') : NULL;
+    at = at ? strchr(at + 1, ':') : NULL;
+    size_t length = at ? strcspn(at + 1, ":") : 0;
+    ENSURE(length > 0 && length < out_capacity, E_INPUT, "--%s: must be arn:aws:kms:REGION:ACCOUNT:key/ID",
+           name);
+    memcpy(out, at + 1, length);
+    out[length] = 0;
+    return RESULT_OK;
+}
+
+result ctl_random(struct secret *ret_bytes, size_t length)
+{
+    AUTO(secret) bytes = {0};
+    TRY(secret_new(&bytes, length));
+    ENSURE(RAND_priv_bytes(bytes.data, (int)length) == 1, E_CRYPTO, "no randomness");
+    *ret_bytes = bytes;
+    bytes = (struct secret){0};
+    return RESULT_OK;
+}
+
+result ctl_make_password(struct secret *ret_password)
+{
+    AUTO(secret) bytes = {0};
+    TRY(ctl_random(&bytes, PASSWORD_RANDOM_LEN));
+    return base64_secret(ret_password, bytes.data, bytes.length);
+}
+
+result ctl_plaintext(struct secret *ret_plaintext, const struct ctl_member *first,
+                     const struct ctl_member *second)
+{
+    static const char format[] = "{\"%s\":\"%s\",\"%s\":\"%s\"}";
+    AUTO(secret) a = {0};
+    AUTO(secret) b = {0};
+    TRY(base64_secret(&a, first->data, first->length));
+    TRY(base64_secret(&b, second->data, second->length));
+    TRY(secret_new(ret_plaintext,
+                   sizeof format + strlen(first->name) + a.length + strlen(second->name) + b.length));
+    int length = snprintf((char *)ret_plaintext->data, ret_plaintext->length + 1, format, first->name,
+                          (char *)a.data, second->name, (char *)b.data);
+    secret_truncate(ret_plaintext, (size_t)length);
+    return RESULT_OK;
 }
 
 result ctl_reveal(int fd, const char *name, const char *text)

@@ -16,12 +16,11 @@ void ctl_reply_cleanup(struct ctl_reply *reply)
     *reply = (struct ctl_reply){0};
 }
 
-static must_check result exchange(struct buffer *reply, const char *where, const char *request)
+static must_check result exchange(struct buffer *reply, const struct net_address *address,
+                                  const char *request)
 {
-    struct net_address address;
-    TRY(net_address_parse(&address, where));
     AUTO_FD fd = -1;
-    TRY(net_connect(&fd, &address, CONNECT_MS));
+    TRY(net_connect(&fd, address, CONNECT_MS));
     uint64_t deadline = clock_monotonic_ns() + DEADLINE_NS;
     TRY(net_frame_write(fd, request, strlen(request), deadline));
     return net_frame_read(reply, fd, REPLY_MAX, deadline);
@@ -41,11 +40,10 @@ static must_check result parse(struct ctl_reply *reply, const struct buffer *tex
     FAIL(E_PEER, "answered %u: %s", (unsigned)status, reason ? reason : "no reason given");
 }
 
-result ctl_control_ask(struct ctl_reply *reply, const char *where, const char *request)
+result ctl_control_ask(struct ctl_reply *reply, const struct net_address *address, const char *request)
 {
     AUTO(buffer) text = {0};
-    result r = exchange(&text, where, request);
-    if (!r.code)
-        r = parse(reply, &text);
-    return r.code ? error_prefix(r, "%s", where) : r;
+    TRY(exchange(&text, address, request));
+    result r = parse(reply, &text);
+    return r.code ? error_prefix(r, "the control port") : r;
 }

@@ -5,7 +5,6 @@
  * descriptor it was asked for: it is not put under KMS, because whoever holds it holds the
  * withdrawal keys, which a signer never needs. */
 #include <limits.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,12 +14,10 @@
 #include "bls/bls.h"
 #include "ctl_deposit.h"
 #include "ctl_kms.h"
+#include "eth2/eth2_config.h"
 #include "keystore/keystore.h"
 
-enum { ENTROPY_LEN = 32, PASSWORD_RANDOM_LEN = 24, KDF_MEMORY_MAX = 1 << 30 };
-
-/* A descriptor option that was not given. */
-#define NO_FD UINT32_MAX
+enum { ENTROPY_LEN = 32, KDF_MEMORY_MAX = 1 << 30 };
 
 struct options {
     struct ctl_kms_options kms;
@@ -52,8 +49,8 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
                           .uuid = "none",
                           .kdf = "scrypt",
                           .count = 1,
-                          .mnemonic_fd = NO_FD,
-                          .secrets_fd = NO_FD};
+                          .mnemonic_fd = CTL_NO_FD,
+                          .secrets_fd = CTL_NO_FD};
     const struct option table[] = {
         {"count", OPTION_U32, &o->count, "how many validators (1)", 1, 10000},
         {"first", OPTION_U32, &o->first, "index of the first one (0)", 0, INT32_MAX},
@@ -75,7 +72,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     char *const *none;
     TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl keys generate [options]", 0, &none));
     TRY(ctl_require(call, o->out, "out"));
-    return ctl_require(call, o->mnemonic_fd == NO_FD ? NULL : o, "mnemonic-fd");
+    return ctl_require(call, o->mnemonic_fd == CTL_NO_FD ? NULL : o, "mnemonic-fd");
 }
 
 static must_check result check_uuid(const char *uuid)
@@ -95,7 +92,7 @@ static must_check result interpret(struct generator *g, struct ctl_call *call)
     g->kdf_cost = o->kdf_cost ? o->kdf_cost : g->kdf == KEYSTORE_SCRYPT ? 18 : 262144;
     ENSURE(g->kdf == KEYSTORE_PBKDF2 || g->kdf_cost <= 20, E_INPUT, "--kdf-cost: scrypt takes at most 20");
     TRY(check_uuid(o->uuid));
-    TRY(ctl_network(&g->network, o->network));
+    TRY(eth2_network_of_option(&g->network, o->network));
     if (o->withdrawal_address) {
         result r =
             hex_decode(g->address, sizeof g->address, o->withdrawal_address, strlen(o->withdrawal_address));
@@ -107,38 +104,18 @@ static must_check result interpret(struct generator *g, struct ctl_call *call)
     return RESULT_OK;
 }
 
-static must_check result random_secret(struct secret *ret_secret, size_t length)
-{
-    AUTO(secret) bytes = {0};
-    TRY(secret_new(&bytes, length));
-    ENSURE(RAND_priv_bytes(bytes.data, (int)length) == 1, E_CRYPTO, "no randomness");
-    *ret_secret = bytes;
-    bytes = (struct secret){0};
-    return RESULT_OK;
-}
-
 static must_check result make_mnemonic(struct generator *g)
 {
     AUTO(secret) entropy = {0};
     AUTO(secret) mnemonic = {0};
-    TRY(random_secret(&entropy, ENTROPY_LEN));
+    TRY(ctl_random(&entropy, ENTROPY_LEN));
     TRY(mnemonic_from_entropy(&mnemonic, entropy.data, entropy.length));
     const char *words = (const char *)mnemonic.data;
     TRY(file_write_full((int)g->options.mnemonic_fd, words, mnemonic.length));
     TRY(file_write_full((int)g->options.mnemonic_fd, "\n", 1));
-    if (g->options.secrets_fd != NO_FD)
+    if (g->options.secrets_fd != CTL_NO_FD)
         TRY(ctl_reveal((int)g->options.secrets_fd, "mnemonic", words));
     return mnemonic_to_seed(&g->seed, words, mnemonic.length, "", 0);
-}
-
-/* 32 characters of base64. */
-static must_check result make_password(struct secret *ret_password)
-{
-    AUTO(secret) bytes = {0};
-    TRY(random_secret(&bytes, PASSWORD_RANDOM_LEN));
-    TRY(secret_new(ret_password, BASE64_LENGTH(PASSWORD_RANDOM_LEN)));
-    base64_encode((char *)ret_password->data, bytes.data, bytes.length);
-    return RESULT_OK;
 }
 
 static must_check result self_check(const struct buffer *keystore, const struct secret *password,
@@ -152,28 +129,10 @@ static must_check result self_check(const struct buffer *keystore, const struct 
     return RESULT_OK;
 }
 
-/* {"keystore_b64","password_b64"}: the plaintext under KMS. */
-static must_check result make_plaintext(struct secret *ret_plaintext, const struct buffer *keystore,
-                                        const struct secret *password)
-{
-    static const char format[] = "{\"keystore_b64\":\"%s\",\"password_b64\":\"%s\"}";
-    AUTO(secret) keystore_b64 = {0};
-    AUTO(secret) password_b64 = {0};
-    TRY(secret_new(&keystore_b64, BASE64_LENGTH(keystore->length)));
-    TRY(secret_new(&password_b64, BASE64_LENGTH(password->length)));
-    base64_encode((char *)keystore_b64.data, keystore->data, keystore->length);
-    base64_encode((char *)password_b64.data, password->data, password->length);
-    TRY(secret_new(ret_plaintext, sizeof format + keystore_b64.length + password_b64.length));
-    int length = snprintf((char *)ret_plaintext->data, ret_plaintext->length + 1, format,
-                          (char *)keystore_b64.data, (char *)password_b64.data);
-    secret_truncate(ret_plaintext, (size_t)length);
-    return RESULT_OK;
-}
-
 static must_check result reveal(const struct generator *g, const struct secret *key,
                                 const struct secret *password)
 {
-    if (g->options.secrets_fd == NO_FD)
+    if (g->options.secrets_fd == CTL_NO_FD)
         return RESULT_OK;
     AUTO(secret) digits = {0};
     TRY(secret_new(&digits, 2 * BLS_SECRET_LEN));
@@ -189,11 +148,12 @@ static must_check result encrypt_key(struct generator *g, struct buffer *out, co
     AUTO(secret) password = {0};
     AUTO(secret) plaintext = {0};
     AUTO(buffer) keystore = {0};
-    TRY(make_password(&password));
+    TRY(ctl_make_password(&password));
     TRY(keystore_encrypt(&keystore, key->data, path, password.data, password.length, g->kdf, g->kdf_cost));
     TRY(self_check(&keystore, &password, key));
     TRY(reveal(g, key, &password));
-    TRY(make_plaintext(&plaintext, &keystore, &password));
+    TRY(ctl_plaintext(&plaintext, &(struct ctl_member){"keystore_b64", keystore.data, keystore.length},
+                      &(struct ctl_member){"password_b64", password.data, password.length}));
     return ctl_kms_encrypt(&g->kms, out, &plaintext);
 }
 
@@ -215,14 +175,6 @@ static must_check result make_deposit(const struct generator *g, struct buffer *
     return ctl_deposit_json(out, &g->network, key->data, credentials);
 }
 
-static must_check result append_base64(struct buffer *out, const struct buffer *bytes)
-{
-    TRY(buffer_reserve(out, BASE64_LENGTH(bytes->length) + 1));
-    base64_encode((char *)out->data + out->length, bytes->data, bytes->length);
-    out->length += BASE64_LENGTH(bytes->length);
-    return RESULT_OK;
-}
-
 static must_check result write_item(const struct generator *g, const char *pubkey,
                                     const struct buffer *ciphertext_b64, const struct buffer *deposit)
 {
@@ -235,7 +187,7 @@ static must_check result write_item(const struct generator *g, const char *pubke
         "  \"datetime\": \"%s\",\n  \"active\": true,\n  \"encrypted_key_password_mnemonic_b64\": \"%s\",\n"
         "  \"deposit_json_b64\": \"",
         g->options.uuid, pubkey, g->network.name, now, (const char *)ciphertext_b64->data));
-    TRY(append_base64(&item, deposit));
+    TRY(base64_append(&item, deposit->data, deposit->length));
     TRY(buffer_append_text(&item, "\"\n}\n"));
     int length = snprintf(path, sizeof path, "%s/validators/%s.json", g->options.out, pubkey);
     ENSURE(length > 0 && (size_t)length < sizeof path, E_INPUT, "--out: the path is too long");

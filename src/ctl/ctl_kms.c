@@ -17,30 +17,17 @@ void ctl_kms_cleanup(struct ctl_kms *kms)
     *kms = (struct ctl_kms){0};
 }
 
-/* arn:aws:kms:REGION:ACCOUNT:key/ID */
-static must_check result region_of(char out[static REGION_MAX], const char *arn)
-{
-    const char *at = arn;
-    for (int colons = 0; colons < 3 && at; colons++) {
-        at = strchr(at, ':');
-        at = at ? at + 1 : NULL;
-    }
-    size_t length = at ? strcspn(at, ":") : 0;
-    ENSURE(strncmp(arn, "arn:", 4) == 0 && length > 0 && length < REGION_MAX, E_INPUT,
-           "--key-arn: must be arn:aws:kms:REGION:ACCOUNT:key/ID");
-    memcpy(out, at, length);
-    out[length] = 0;
-    return RESULT_OK;
-}
-
-static must_check result open_client(struct aws_client **ret_client, const struct ctl_kms_options *o)
+static must_check result open_client(struct aws_client **ret_client, struct ctl_call *call,
+                                     const struct ctl_kms_options *o)
 {
     char region[REGION_MAX], endpoint[REGION_MAX + 64];
     struct net_address via;
-    TRY(region_of(region, o->key_arn));
+    call->is_usage_error = true;
+    TRY(ctl_region_of_key(region, sizeof region, o->key_arn, "key-arn"));
+    call->is_usage_error = false;
     (void)snprintf(endpoint, sizeof endpoint, "https://kms.%s.amazonaws.com", region);
     if (o->via)
-        TRY(net_address_parse(&via, o->via));
+        TRY(ctl_address(&via, call, o->via, "kms-via"));
     const struct aws_client_config config = {.endpoint = o->endpoint ? o->endpoint : endpoint,
                                              .region = region,
                                              .service = "kms",
@@ -60,7 +47,7 @@ result ctl_kms_open(struct ctl_kms *ret_kms, struct ctl_call *call, const struct
     TRY(ctl_require(call, o->credentials, "credentials"));
     AUTO(ctl_kms) kms = {.key_arn = o->key_arn};
     TRY(aws_credentials_read(&kms.credentials, o->credentials));
-    TRY(open_client(&kms.client, o));
+    TRY(open_client(&kms.client, call, o));
     *ret_kms = kms;
     kms = (struct ctl_kms){0};
     return RESULT_OK;
@@ -72,8 +59,5 @@ result ctl_kms_encrypt(struct ctl_kms *kms, struct buffer *out, const struct sec
     result r = aws_kms_encrypt(kms->client, &ciphertext, &kms->credentials, kms->key_arn, plaintext);
     if (r.code)
         return error_prefix(r, "KMS Encrypt");
-    TRY(buffer_reserve(out, BASE64_LENGTH(ciphertext.length) + 1));
-    base64_encode((char *)out->data + out->length, ciphertext.data, ciphertext.length);
-    out->length += BASE64_LENGTH(ciphertext.length);
-    return RESULT_OK;
+    return base64_append(out, ciphertext.data, ciphertext.length);
 }

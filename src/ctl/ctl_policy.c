@@ -5,6 +5,7 @@
 #include "base/file_io.h"
 #include "base/hex.h"
 #include "ctl.h"
+#include "eth2/eth2_config.h"
 #include "policy/policy.h"
 
 struct options {
@@ -36,31 +37,20 @@ static must_check result copy_text(char *out, size_t out_capacity, const char *t
     return RESULT_OK;
 }
 
-/* arn:aws:kms:REGION:... */
-static must_check result copy_region(char *out, size_t out_capacity, const char *arn)
-{
-    const char *at = strncmp(arn, "arn:", 4) == 0 ? strchr(arn + 4, ':') : NULL;
-    at = at ? strchr(at + 1, ':') : NULL;
-    size_t length = at ? strcspn(at + 1, ":") : 0;
-    ENSURE(length > 0 && length < out_capacity, E_INPUT,
-           "--kms-key: must be arn:aws:kms:REGION:ACCOUNT:key/ID");
-    memcpy(out, at + 1, length);
-    out[length] = 0;
-    return RESULT_OK;
-}
-
 static must_check result make(struct policy *policy, const struct options *o)
 {
     *policy = (struct policy){.slashing_protection = true};
-    TRY(ctl_network(&policy->network, o->network));
+    TRY(eth2_network_of_option(&policy->network, o->network));
     TRY(copy_text(policy->store, sizeof policy->store, o->store, "store"));
     TRY(copy_text(policy->kms_key, sizeof policy->kms_key, o->kms_key, "kms-key"));
-    TRY(copy_region(policy->region, sizeof policy->region, o->kms_key));
-    TRY(log_level_parse(&policy->log_level, o->log_level));
+    TRY(ctl_region_of_key(policy->region, sizeof policy->region, o->kms_key, "kms-key"));
+    result r = log_level_parse(&policy->log_level, o->log_level);
+    if (r.code)
+        return error_prefix(r, "--log-level");
     if (strcmp(o->genesis_validators_root, "any") == 0)
         return RESULT_OK;
-    result r = hex_decode(policy->genesis_validators_root, sizeof policy->genesis_validators_root,
-                          o->genesis_validators_root, strlen(o->genesis_validators_root));
+    r = hex_decode(policy->genesis_validators_root, sizeof policy->genesis_validators_root,
+                   o->genesis_validators_root, strlen(o->genesis_validators_root));
     policy->has_genesis_validators_root = true;
     return r.code ? error_prefix(r, "--genesis-validators-root") : r;
 }
@@ -71,10 +61,12 @@ result ctl_policy_make(struct ctl_call *call)
     struct policy policy, checked;
     AUTO(buffer) text = {0};
     TRY(parse_options(&o, call));
+    call->is_usage_error = true;
     TRY(make(&policy, &o));
     TRY(policy_format(&text, &policy));
     /* What the keeper would refuse must not be printed: its grammar is the judge. */
     TRY(policy_parse(&checked, (const char *)text.data, text.length));
+    call->is_usage_error = false;
     (void)fwrite(text.data, 1, text.length, stdout);
     return RESULT_OK;
 }

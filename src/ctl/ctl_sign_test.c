@@ -14,6 +14,7 @@
 #include "ctl.h"
 #include "ctl_samples.h"
 #include "eth2/eth2_api.h"
+#include "eth2/eth2_config.h"
 #include "json/json.h"
 
 enum {
@@ -177,9 +178,19 @@ static must_check result sign_one(CURL *curl, const struct options *o, const str
     return r.code ? error_prefix(r, "%s", sample->type) : r;
 }
 
+static bool is_a_type(const char *name)
+{
+    for (size_t i = 0; i < ctl_num_samples; i++) {
+        if (strcmp(name, ctl_samples[i].type) == 0)
+            return true;
+    }
+    return false;
+}
+
 static must_check result make_world(struct ctl_sample_world *w, const struct options *o)
 {
-    TRY(ctl_network(&w->network, o->network));
+    ENSURE(!o->only || is_a_type(o->only), E_INPUT, "--only: there is no such type");
+    TRY(eth2_network_of_option(&w->network, o->network));
     result r = hex_decode(w->genesis_validators_root, ETH2_ROOT_LEN, o->genesis_validators_root,
                           strlen(o->genesis_validators_root));
     if (r.code)
@@ -195,17 +206,14 @@ static must_check result make_world(struct ctl_sample_world *w, const struct opt
     return r.code ? error_prefix(r, "--epoch") : r;
 }
 
-/* Signs with all samples that --only admits; one at least. */
+/* Signs with all samples that --only admits. */
 static must_check result sign_all(CURL *curl, const struct options *o, const struct ctl_sample_world *w)
 {
-    size_t count = 0;
     for (size_t i = 0; i < ctl_num_samples; i++) {
         if (o->only && strcmp(o->only, ctl_samples[i].type) != 0)
             continue;
         TRY(sign_one(curl, o, w, &ctl_samples[i]));
-        count++;
     }
-    ENSURE(count > 0, E_INPUT, "--only: there is no such type");
     return RESULT_OK;
 }
 
@@ -216,7 +224,9 @@ result ctl_sign_test(struct ctl_call *call)
     uint8_t pubkey[BLS_PUBKEY_LEN];
     char digits[2 * BLS_PUBKEY_LEN + 1];
     TRY(parse_options(&o, call));
+    call->is_usage_error = true;
     TRY(make_world(&world, &o));
+    call->is_usage_error = false;
     ENSURE(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK, E_INTERNAL, "libcurl does not start");
     AUTO_POINTER(CURL) curl = curl_easy_init();
     ENSURE(curl, E_MEMORY, "libcurl does not start");

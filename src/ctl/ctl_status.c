@@ -14,8 +14,10 @@ result ctl_status(struct ctl_call *call)
     char *const *none;
     TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl status --control=ADDRESS", 0, &none));
     TRY(ctl_require(call, control, "control"));
+    struct net_address address;
+    TRY(ctl_address(&address, call, control, "control"));
     AUTO(ctl_reply) reply = {0};
-    TRY(ctl_control_ask(&reply, control, "{\"operation\":\"status\"}"));
+    TRY(ctl_control_ask(&reply, &address, "{\"operation\":\"status\"}"));
     char *text = json_dumps(reply.body.value, JSON_INDENT(2) | JSON_SORT_KEYS);
     ENSURE(text, E_MEMORY, "no memory for the reply");
     (void)puts(text);

@@ -16,8 +16,7 @@
 #include "base/file_io.h"
 #include "ctl_kms.h"
 
-enum { PASSWORD_RANDOM_LEN = 24, SERIAL_LEN = 16, TEN_YEARS_S = 10 * 365 * 24 * 3600, NAME_LEN_MAX = 64 };
-#define NO_FD UINT32_MAX
+enum { SERIAL_LEN = 16, TEN_YEARS_S = 10 * 365 * 24 * 3600, NAME_LEN_MAX = 64 };
 
 DEFINE_AUTO_POINTER(EVP_PKEY, EVP_PKEY_free)
 DEFINE_AUTO_POINTER(X509, X509_free)
@@ -34,7 +33,7 @@ struct options {
 
 static must_check result parse_options(struct options *o, struct ctl_call *call)
 {
-    *o = (struct options){.secrets_fd = NO_FD};
+    *o = (struct options){.secrets_fd = CTL_NO_FD};
     const struct option table[] = {
         {"name", OPTION_TEXT, &o->name, "DNS name by which clients reach the signer", 0, 0},
         {"out", OPTION_TEXT, &o->out, "folder of items; tls/1.json and tls-cert.pem are written there", 0, 0},
@@ -105,16 +104,6 @@ static must_check result make_certificate(X509 **ret_certificate, EVP_PKEY *key,
     return RESULT_OK;
 }
 
-static must_check result make_password(struct secret *ret_password)
-{
-    AUTO(secret) bytes = {0};
-    TRY(secret_new(&bytes, PASSWORD_RANDOM_LEN));
-    ENSURE(RAND_priv_bytes(bytes.data, PASSWORD_RANDOM_LEN) == 1, E_CRYPTO, "no randomness");
-    TRY(secret_new(ret_password, BASE64_LENGTH(PASSWORD_RANDOM_LEN)));
-    base64_encode((char *)ret_password->data, bytes.data, bytes.length);
-    return RESULT_OK;
-}
-
 static must_check result take_bio(struct buffer *out, BIO *bio)
 {
     const char *bytes;
@@ -141,24 +130,6 @@ static must_check result make_pem(struct buffer *out, X509 *certificate)
     return take_bio(out, bio);
 }
 
-/* {"tls_password_b64","tls_keystore_b64"}: the plaintext under KMS. */
-static must_check result make_plaintext(struct secret *ret_plaintext, const struct buffer *pkcs12,
-                                        const struct secret *password)
-{
-    static const char format[] = "{\"tls_password_b64\":\"%s\",\"tls_keystore_b64\":\"%s\"}";
-    AUTO(secret) pkcs12_b64 = {0};
-    AUTO(secret) password_b64 = {0};
-    TRY(secret_new(&pkcs12_b64, BASE64_LENGTH(pkcs12->length)));
-    TRY(secret_new(&password_b64, BASE64_LENGTH(password->length)));
-    base64_encode((char *)pkcs12_b64.data, pkcs12->data, pkcs12->length);
-    base64_encode((char *)password_b64.data, password->data, password->length);
-    TRY(secret_new(ret_plaintext, sizeof format + pkcs12_b64.length + password_b64.length));
-    int length = snprintf((char *)ret_plaintext->data, ret_plaintext->length + 1, format,
-                          (char *)password_b64.data, (char *)pkcs12_b64.data);
-    secret_truncate(ret_plaintext, (size_t)length);
-    return RESULT_OK;
-}
-
 static must_check result write_files(const char *folder, const struct buffer *ciphertext_b64,
                                      const struct buffer *pem)
 {
@@ -166,9 +137,7 @@ static must_check result write_files(const char *folder, const struct buffer *ci
     AUTO(buffer) item = {0};
     TRY(buffer_printf(&item, "{\n  \"key_id\": 1,\n  \"encrypted_tls_key_b64\": \"%s\",\n  \"cert_pem\": \"",
                       (const char *)ciphertext_b64->data));
-    TRY(buffer_reserve(&item, BASE64_LENGTH(pem->length) + 1));
-    base64_encode((char *)item.data + item.length, pem->data, pem->length);
-    item.length += BASE64_LENGTH(pem->length);
+    TRY(base64_append(&item, pem->data, pem->length));
     TRY(buffer_append_text(&item, "\"\n}\n"));
     (void)snprintf(path, sizeof path, "%s/tls/1.json",
                    folder); /* ctl_make_folder has checked the length of folder */
@@ -195,12 +164,13 @@ result ctl_tls_make(struct ctl_call *call)
     ENSURE(key, E_CRYPTO, "the key cannot be made");
     AUTO_POINTER(X509) certificate = NULL;
     TRY(make_certificate(&certificate, key, o.name));
-    TRY(make_password(&password));
-    if (o.secrets_fd != NO_FD)
+    TRY(ctl_make_password(&password));
+    if (o.secrets_fd != CTL_NO_FD)
         TRY(ctl_reveal((int)o.secrets_fd, "tls_password", (const char *)password.data));
     TRY(make_pkcs12(&pkcs12, key, certificate, &password));
     TRY(make_pem(&pem, certificate));
-    TRY(make_plaintext(&plaintext, &pkcs12, &password));
+    TRY(ctl_plaintext(&plaintext, &(struct ctl_member){"tls_password_b64", password.data, password.length},
+                      &(struct ctl_member){"tls_keystore_b64", pkcs12.data, pkcs12.length}));
     TRY(ctl_kms_encrypt(&kms, &ciphertext_b64, &plaintext));
     TRY(write_files(o.out, &ciphertext_b64, &pem));
     (void)printf("%s/tls-cert.pem\n", o.out);

@@ -51,6 +51,14 @@ static size_t find(int argc, char *const argv[], int *ret_words)
     return i;
 }
 
+/* What was printed is the result: a policy document that a full disk cut short must not look made. */
+static must_check result finish_output(void)
+{
+    bool printed = fflush(stdout) == 0 && !ferror(stdout);
+    ENSURE(printed, E_IO, "standard output: cannot be written");
+    return RESULT_OK;
+}
+
 int main(int argc, char *argv[])
 {
     log_open("nitro-signer-ctl", LOG_LEVEL_INFO);
@@ -68,6 +76,8 @@ int main(int argc, char *argv[])
     result r = process_harden();
     if (!r.code)
         r = verbs[i].run(&call);
+    if (!r.code)
+        r = finish_output();
     if (r.code)
         log_error("%s", error_text());
     return call.is_usage_error ? PROGRAM_EXIT_USAGE : r.code ? 1 : 0;

@@ -11,27 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file_io.h"
 #include "eth2/eth2_config.h"
-
-enum { NETWORK_FILE_MAX = 1 << 20 };
-
-static must_check result network_from_file(struct eth2_network *ret_network, const char *path)
-{
-    AUTO(buffer) text = {0};
-    TRY(file_read(&text, path, NETWORK_FILE_MAX));
-    return eth2_network_from_yaml(ret_network, (const char *)text.data, text.length);
-}
-
-static must_check result find_network(struct eth2_network *ret_network, const char *name)
-{
-    result r = eth2_network_by_name(ret_network, name);
-    if (r.code == E_NOT_FOUND)
-        r = network_from_file(ret_network, name);
-    if (!r.code)
-        return r;
-    return error_prefix((result){E_INPUT}, "--network: neither a known name nor a usable configuration file");
-}
 
 static must_check result absolute_path(char *out, size_t out_capacity, const char *path)
 {
@@ -53,7 +33,7 @@ result signer_policy(struct buffer *out, const struct signer_options *options)
                             .kms_key = "none",
                             .region = "none",
                             .log_level = options->log_level};
-    TRY(find_network(&policy.network, options->network));
+    TRY(eth2_network_of_option(&policy.network, options->network));
     if (options->slashing_protection_enabled) {
         result r = absolute_path(policy.store, sizeof policy.store, options->slashing_protection_db_path);
         if (r.code)

@@ -165,3 +165,27 @@ def test_kms_says_no(ctl, folder, kms, start):
     text = ctl("tls", "make", "--name=a.b", f"--out={folder}/items", *kms, status=1)
     assert "KMS Encrypt" in text and damaged["secret_access_key"] not in text
     assert not (folder / "items/tls/1.json").exists()
+
+
+@pytest.mark.parametrize("arguments, named", [
+    (["policy", "make", "--store=sqlite:/x", "--kms-key=abc"], "--kms-key"),
+    (["policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}", "--network=nowhere"], "--network"),
+    (["policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}", "--log-level=loud"], "--log-level"),
+    (["policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}", "--genesis-validators-root=0x12"], "--genesis-validators-root"),
+    (["status", "--control=nowhere"], "--control"),
+    (["attest", "verify", "--control=nowhere"], "--control"),
+    (["attest", "verify", "--control=unix:/nowhere", "--pcr0=12"], "--pcr0"),
+    (["attest", "verify", "--control=unix:/nowhere", "--pcr16=xyz"], "--pcr16"),
+    (["sign-test", "--url=http://127.0.0.1:1", "--genesis-validators-root=any"], "--genesis-validators-root"),
+    (["sign-test", "--url=http://127.0.0.1:1", f"--genesis-validators-root=0x{'00' * 32}", "--only=NOTHING"], "--only"),
+])
+def test_a_value_that_cannot_be_is_a_usage_error(ctl, arguments, named):
+    assert f" {named}: " in ctl(*arguments, status=2)
+
+
+def test_what_could_not_be_printed_was_not_done(bin_dir):
+    """A document cut short by a full disk would be measured, and no enclave would come up with it."""
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([bin_dir / "nitro-signer-ctl", "policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}"],
+                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "standard output" in done.stderr
