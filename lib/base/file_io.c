@@ -67,14 +67,6 @@ result file_read(struct buffer *out, const char *path, size_t max_length)
     }
 }
 
-static must_check result write_and_sync(int fd, const void *bytes, size_t bytes_len, unsigned mode)
-{
-    ENSURE(fchmod(fd, (mode_t)mode) == 0, E_IO, "chmod: %s", strerror(errno));
-    TRY(file_write_full(fd, bytes, bytes_len));
-    ENSURE(fsync(fd) == 0, E_IO, "fsync: %s", strerror(errno));
-    return RESULT_OK;
-}
-
 static must_check result sync_folder_of(const char *path)
 {
     char copy[PATH_MAX];
@@ -84,19 +76,51 @@ static must_check result sync_folder_of(const char *path)
     return RESULT_OK;
 }
 
+void file_replacement_cleanup(struct file_replacement *replacement)
+{
+    if (replacement->open) {
+        (void)unlink(replacement->temporary);
+        (void)close(replacement->fd);
+    }
+    free(replacement->temporary);
+    free(replacement->path);
+    *replacement = (struct file_replacement){0};
+}
+
+result file_replace_begin(struct file_replacement *ret_replacement, const char *path, unsigned mode)
+{
+    AUTO(file_replacement) new = {.path = strdup(path)};
+    ENSURE(strlen(path) < PATH_MAX - sizeof ".XXXXXX", E_INPUT, "path is too long");
+    ENSURE(new.path &&asprintf(&new.temporary, "%s.XXXXXX", path) >= 0, E_MEMORY, "out of memory");
+    new.fd = mkostemp(new.temporary, O_CLOEXEC);
+    ENSURE(new.fd >= 0, E_IO, "%s: %s", new.temporary, strerror(errno));
+    new.open = true;
+    ENSURE(fchmod(new.fd, (mode_t)mode) == 0, E_IO, "%s: chmod: %s", path, strerror(errno));
+    *ret_replacement = new;
+    new = (struct file_replacement){0};
+    return RESULT_OK;
+}
+
+result file_replace_write(struct file_replacement *replacement, const void *bytes, size_t bytes_len)
+{
+    result r = file_write_full(replacement->fd, bytes, bytes_len);
+    return r.code ? error_prefix(r, "%s", replacement->path) : r;
+}
+
+result file_replace_commit(struct file_replacement *replacement)
+{
+    const char *path = replacement->path;
+    ENSURE(fsync(replacement->fd) == 0, E_IO, "%s: fsync: %s", path, strerror(errno));
+    ENSURE(rename(replacement->temporary, path) == 0, E_IO, "%s: rename: %s", path, strerror(errno));
+    (void)close(replacement->fd);
+    replacement->open = false;
+    return sync_folder_of(path);
+}
+
 result file_write(const char *path, const void *bytes, size_t bytes_len, unsigned mode)
 {
-    char temporary[PATH_MAX];
-    int length = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    ENSURE(length > 0 && (size_t)length < sizeof temporary, E_INPUT, "path is too long");
-    AUTO_FD fd = mkostemp(temporary, O_CLOEXEC);
-    ENSURE(fd >= 0, E_IO, "%s: %s", temporary, strerror(errno));
-    result r = write_and_sync(fd, bytes, bytes_len, mode);
-    if (!r.code && rename(temporary, path) != 0)
-        r = error_set(E_IO, "rename: %s", strerror(errno));
-    if (r.code) {
-        (void)unlink(temporary);
-        return error_prefix(r, "%s", path);
-    }
-    return sync_folder_of(path);
+    AUTO(file_replacement) replacement = {0};
+    TRY(file_replace_begin(&replacement, path, mode));
+    TRY(file_replace_write(&replacement, bytes, bytes_len));
+    return file_replace_commit(&replacement);
 }

@@ -19,4 +19,18 @@ must_check result file_read(struct buffer *out, const char *path, size_t max_len
  * see the old contents or the new; fsyncs file and folder. */
 must_check result file_write(const char *path, const void *bytes, size_t bytes_len, unsigned mode);
 
+/* The same in pieces. AUTO(file_replacement) removes what was not committed. */
+struct file_replacement {
+    char *path, *temporary;
+    bool open; /* fd is, and the temporary file is there */
+    int fd;
+};
+must_check result file_replace_begin(struct file_replacement *ret_replacement, const char *path,
+                                     unsigned mode);
+must_check result file_replace_write(struct file_replacement *replacement, const void *bytes,
+                                     size_t bytes_len);
+/* fsync, rename, fsync of the folder. */
+must_check result file_replace_commit(struct file_replacement *replacement);
+void file_replacement_cleanup(struct file_replacement *replacement);
+
 #endif

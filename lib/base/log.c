@@ -37,6 +37,11 @@ result log_level_parse(enum log_level *ret_level, const char *name)
     FAIL(E_INPUT, "log level must be one of error, warn, info, debug");
 }
 
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
 static void write_line(enum log_level level, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 

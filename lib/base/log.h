@@ -20,6 +20,9 @@ void log_set_level(enum log_level level);
 /* "error", "warn", "info", "debug" (any case); E_INPUT otherwise. */
 must_check result log_level_parse(enum log_level *ret_level, const char *name);
 
+/* The same word. */
+const char *log_level_name(enum log_level level);
+
 /* One line each, printf-like; dropped below the level in force. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,7 +1,9 @@
 /* test_base.c - lib/base. */
 #include "testing.h"
 
+#include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/base64.h"
@@ -67,7 +69,8 @@ static void base64_agrees_with_openssl(void **state)
 static void base64_refuses_malformed(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"A", "AA", "AAA", "A===", "====", "AA=A", "AB==", "AAB=", "AA A", "AA\nA", "A-_A", "=AAA"};
+    static const char *const bad[] = {"A",    "AA",   "AAA",  "A===",  "====", "AA=A",
+                                      "AB==", "AAB=", "AA A", "AA\nA", "A-_A", "=AAA"};
     uint8_t out[16];
     size_t length;
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
@@ -142,6 +145,39 @@ static void secret_file_limits(void **state)
     assert_fails(E_NOT_FOUND, file_read(&b, path, 3));
 }
 
+static void a_replacement_shows_only_when_it_is_whole(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ns-test-XXXXXX", path[64], text[4] = "";
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/file", folder);
+    {
+        AUTO(file_replacement) r = {0};
+        assert_ok(file_replace_begin(&r, path, 0600));
+        assert_ok(file_replace_write(&r, "abc", 3));
+        assert_int_equal(access(path, F_OK), -1);
+    }
+    assert_int_equal(rmdir(folder), 0); /* nothing was left behind */
+    assert_int_equal(mkdir(folder, 0700), 0);
+    {
+        AUTO(file_replacement) r = {0};
+        assert_ok(file_replace_begin(&r, path, 0640));
+        assert_ok(file_replace_write(&r, "ab", 2));
+        assert_ok(file_replace_write(&r, "c", 1));
+        assert_ok(file_replace_commit(&r));
+    }
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0640);
+    AUTO_FD fd = open(path, O_RDONLY);
+    assert_ok(file_read_full(fd, text, 3));
+    assert_string_equal(text, "abc");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    AUTO(file_replacement) nowhere = {0};
+    assert_fails(E_IO, file_replace_begin(&nowhere, path, 0600));
+}
+
 static void options_name_the_mistake(void **state)
 {
     (void)state;
@@ -152,7 +188,8 @@ static void options_name_the_mistake(void **state)
                              {"port", OPTION_U32, &port, "", 1, 65535},
                              {"flag", OPTION_FLAG, &flag, "", 0, 0}};
     int next;
-    char *good[] = {(char[]){"p"}, (char[]){"--text=a=b"}, (char[]){"--port"}, (char[]){"80"}, (char[]){"--flag"}, (char[]){"verb"}};
+    char *good[] = {(char[]){"p"},  (char[]){"--text=a=b"}, (char[]){"--port"},
+                    (char[]){"80"}, (char[]){"--flag"},     (char[]){"verb"}};
     assert_ok(options_parse(&next, table, 3, "p", 6, good));
     assert_string_equal(text, "a=b");
     assert_true(port == 80 && flag && next == 5);
@@ -190,6 +227,7 @@ int main(void)
         cmocka_unit_test(secrets_live_in_the_secure_heap_and_are_wiped),
         cmocka_unit_test(openssl_wipes_from_the_start_or_not_at_all),
         cmocka_unit_test(secret_file_limits),
+        cmocka_unit_test(a_replacement_shows_only_when_it_is_whole),
         cmocka_unit_test(options_name_the_mistake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
