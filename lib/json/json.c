@@ -141,6 +141,12 @@ static must_check result view_object(struct json_view *ret_view, struct json_vie
     return RESULT_OK;
 }
 
+result json_view_element(struct json_view *ret_view, const json_t *element, const struct json_view *array,
+                         size_t index)
+{
+    return view_object(ret_view, (struct json_view){.value = element, .parent = array, .index = index});
+}
+
 static must_check result view_text(const char **ret_text, size_t *ret_length, struct json_view view)
 {
     if (!json_is_string(view.value))

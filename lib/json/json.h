@@ -37,6 +37,10 @@ struct json_view {
 /* The root as an object. E_INPUT "document: must be an object". */
 must_check result json_view_root(struct json_view *ret_view, const json_t *root);
 
+/* The same for an element that was read apart from its array (json_stream.h): of array, at index. */
+must_check result json_view_element(struct json_view *ret_view, const json_t *element,
+                                    const struct json_view *array, size_t index);
+
 /* Whether there is a member of that name. One that is null is none: serialisers write what is unset so. */
 bool json_has(const struct json_view *object, const char *name);
 
