@@ -1,153 +1,132 @@
-/* slashing_interchange.c - EIP-3076 files: parsed completely, then imported in one transaction.
+/* slashing_interchange.c - files into the store, and the store into a file.
  *
- * Files of other clients hold slashable data now and then, and refusing such a file would leave
- * the operator without any protection; minification to watermarks makes every file importable,
- * and the result refuses at least what the file demands. */
+ * An import merges while it reads, which would be acting before everything is parsed, were it not
+ * for the transaction around it: until the last byte of the file was right nothing is changed.
+ * Rejected: collecting the records of all validators first, in memory that grows with the file. */
 #include "slashing/slashing_interchange.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "json/json.h"
+#include "base/hex.h"
 
-enum { VALUES_MAX = 32 * 1024 * 1024, ROWS_MAX = 8 * 1024 * 1024 };
+struct import {
+    struct slashing_store *store;
+    struct json_stream *in;
+    size_t num_validators;
+};
 
-void slashing_interchange_cleanup(struct slashing_interchange *interchange)
+static result lock_to(void *context, const uint8_t genesis_validators_root[static 32])
 {
-    free(interchange->entries);
-    *interchange = (struct slashing_interchange){0};
+    const struct import *import = context;
+    return slashing_store_lock_genesis(import->store, genesis_validators_root);
 }
 
-static must_check result read_root(bool *ret_has_root, uint8_t ret_root[static 32],
-                                   const struct json_view *row)
+static result merge_one(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
 {
-    size_t length = 0;
-    if (json_has(row, "signing_root"))
-        TRY(json_get_hex_up_to(ret_root, &length, 32, row, "signing_root"));
-    *ret_has_root = length == 32;
+    struct import *import = context;
+    struct slashing_advance advance = {0};
+    memcpy(advance.pubkey, pubkey, sizeof advance.pubkey);
+    TRY(slashing_store_load(import->store, &advance.old, pubkey));
+    slashing_merge(&advance.next, &advance.old, record);
+    TRY(slashing_store_advance(import->store, &advance, 1));
+    ENSURE(advance.done, E_STORE, "a record changed during the import");
+    import->num_validators++;
     return RESULT_OK;
 }
 
-static must_check result read_blocks(struct slashing_record *record, const struct json_view *validator)
+static result read_and_merge(void *context)
 {
-    struct json_view rows;
-    TRY(json_get_array(&rows, validator, "signed_blocks", ROWS_MAX));
-    for (size_t i = 0; i < json_array_size(rows.value); i++) {
-        struct json_view row;
-        struct slashing_record block = {.has_block = true};
-        TRY(json_element_object(&row, &rows, i));
-        TRY(json_get_u64(&block.block_slot, &row, "slot"));
-        TRY(read_root(&block.block_has_root, block.block_root, &row));
-        slashing_merge(record, record, &block);
-    }
+    struct import *import = context;
+    const struct slashing_interchange_visitor visitor = {
+        .context = import, .genesis = lock_to, .validator = merge_one};
+    return slashing_interchange_read(import->in, &visitor);
+}
+
+result slashing_interchange_import(struct slashing_store *store, size_t *ret_num_validators,
+                                   struct json_stream *in)
+{
+    struct import import = {.store = store, .in = in};
+    TRY(slashing_store_transaction(store, read_and_merge, &import));
+    *ret_num_validators = import.num_validators;
     return RESULT_OK;
 }
 
-static must_check result read_attestations(struct slashing_record *record, const struct json_view *validator)
+struct export
 {
-    struct json_view rows;
-    TRY(json_get_array(&rows, validator, "signed_attestations", ROWS_MAX));
-    for (size_t i = 0; i < json_array_size(rows.value); i++) {
-        struct json_view row;
-        struct slashing_record vote = {.has_attestation = true};
-        TRY(json_element_object(&row, &rows, i));
-        TRY(json_get_u64(&vote.source_epoch, &row, "source_epoch"));
-        TRY(json_get_u64(&vote.target_epoch, &row, "target_epoch"));
-        TRY(read_root(&vote.attestation_has_root, vote.attestation_root, &row));
-        slashing_merge(record, record, &vote);
-    }
+    const struct slashing_interchange_sink *sink;
+    struct buffer text; /* not written yet */
+    size_t num_validators;
+};
+
+enum { PIECE_LEN = 32 * 1024 };
+
+static void export_cleanup(struct export *export)
+{
+    buffer_cleanup(&export->text);
+}
+
+static must_check result flush(struct export *export)
+{
+    TRY(export->sink->write(export->sink->context, export->text.data, export->text.length));
+    buffer_consume(&export->text, export->text.length);
     return RESULT_OK;
 }
 
-static must_check result read_metadata(struct slashing_interchange *interchange,
-                                       const struct json_view *document)
+static must_check result append_root(struct buffer *out, bool has_root, const uint8_t root[static 32])
 {
-    struct json_view metadata;
-    uint64_t version = 0;
-    TRY(json_get_object(&metadata, document, "metadata"));
-    TRY(json_get_u64(&version, &metadata, "interchange_format_version"));
-    if (version != 5)
-        return json_blame(error_set(E_INPUT, "must be 5"), &metadata, "interchange_format_version");
-    return json_get_hex(interchange->genesis_validators_root, 32, &metadata, "genesis_validators_root");
+    char digits[67];
+    hex_encode_0x(digits, root, 32);
+    return has_root ? buffer_printf(out, ", \"signing_root\": \"%s\"", digits) : RESULT_OK;
 }
 
-static int compare_keys(const void *a, const void *b)
+static must_check result append_record(struct buffer *out, const struct slashing_record *r)
 {
-    return memcmp(((const struct slashing_interchange_entry *)a)->pubkey,
-                  ((const struct slashing_interchange_entry *)b)->pubkey, 48);
-}
-
-/* Sorts, and folds entries of the same validator into one. */
-static void unite(struct slashing_interchange *interchange)
-{
-    struct slashing_interchange_entry *entries = interchange->entries;
-    size_t kept = 0;
-    if (interchange->num_entries == 0)
-        return;
-    qsort(entries, interchange->num_entries, sizeof *entries, compare_keys);
-    for (size_t i = 1; i < interchange->num_entries; i++) {
-        if (memcmp(entries[kept].pubkey, entries[i].pubkey, 48) == 0)
-            slashing_merge(&entries[kept].record, &entries[kept].record, &entries[i].record);
-        else
-            entries[++kept] = entries[i];
+    TRY(buffer_append_text(out, "      \"signed_blocks\": ["));
+    if (r->has_block) {
+        TRY(buffer_printf(out, "\n        {\"slot\": \"%" PRIu64 "\"", r->block_slot));
+        TRY(append_root(out, r->block_has_root, r->block_root));
+        TRY(buffer_append_text(out, "}\n      "));
     }
-    interchange->num_entries = kept + 1;
-}
-
-static must_check result read_validators(struct slashing_interchange *interchange,
-                                         const struct json_view *document)
-{
-    struct json_view data;
-    TRY(json_get_array(&data, document, "data", ROWS_MAX));
-    size_t count = json_array_size(data.value);
-    interchange->entries = calloc(count ? count : 1, sizeof *interchange->entries);
-    ENSURE(interchange->entries, E_MEMORY, "out of memory for %zu validators", count);
-    for (size_t i = 0; i < count; i++) {
-        struct slashing_interchange_entry *entry = &interchange->entries[i];
-        struct json_view validator;
-        TRY(json_element_object(&validator, &data, i));
-        TRY(json_get_hex(entry->pubkey, sizeof entry->pubkey, &validator, "pubkey"));
-        TRY(read_blocks(&entry->record, &validator));
-        TRY(read_attestations(&entry->record, &validator));
+    TRY(buffer_append_text(out, "],\n      \"signed_attestations\": ["));
+    if (r->has_attestation) {
+        TRY(buffer_printf(out,
+                          "\n        {\"source_epoch\": \"%" PRIu64 "\", \"target_epoch\": \"%" PRIu64 "\"",
+                          r->source_epoch, r->target_epoch));
+        TRY(append_root(out, r->attestation_has_root, r->attestation_root));
+        TRY(buffer_append_text(out, "}\n      "));
     }
-    interchange->num_entries = count;
-    unite(interchange);
-    return RESULT_OK;
+    return buffer_append_text(out, "]\n");
 }
 
-result slashing_interchange_parse(struct slashing_interchange *ret_interchange, const char *json,
-                                  size_t json_len)
+static result export_one(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
 {
-    AUTO_POINTER(json_t) root = NULL;
-    AUTO(slashing_interchange) interchange = {0};
-    struct json_view document;
-    TRY(json_read(&root, json, json_len, INTERCHANGE_MAX, VALUES_MAX));
-    TRY(json_view_root(&document, root));
-    TRY(read_metadata(&interchange, &document));
-    TRY(read_validators(&interchange, &document));
-    *ret_interchange = interchange;
-    interchange = (struct slashing_interchange){0};
-    return RESULT_OK;
+    struct export *export = context;
+    char digits[99];
+    hex_encode_0x(digits, pubkey, 48);
+    TRY(buffer_append_text(&export->text, export->num_validators++ ? ",\n    {\n" : "\n    {\n"));
+    TRY(buffer_printf(&export->text, "      \"pubkey\": \"%s\",\n", digits));
+    TRY(append_record(&export->text, record));
+    TRY(buffer_append_text(&export->text, "    }"));
+    return export->text.length < PIECE_LEN ? RESULT_OK : flush(export);
 }
 
-typedef struct slashing_advance slashing_advance;
-DEFINE_AUTO_POINTER(slashing_advance, free)
-
-result slashing_interchange_import(struct slashing_store *store,
-                                   const struct slashing_interchange *interchange)
+result slashing_interchange_export(struct slashing_store *store, size_t *ret_num_validators,
+                                   const struct slashing_interchange_sink *sink)
 {
-    size_t count = interchange->num_entries;
-    AUTO_POINTER(slashing_advance) advances = calloc(count ? count : 1, sizeof *advances);
-    ENSURE(advances, E_MEMORY, "out of memory for %zu validators", count);
-    for (size_t i = 0; i < count; i++) {
-        const struct slashing_interchange_entry *entry = &interchange->entries[i];
-        memcpy(advances[i].pubkey, entry->pubkey, 48);
-        TRY(slashing_store_load(store, &advances[i].old, entry->pubkey));
-        slashing_merge(&advances[i].next, &advances[i].old, &entry->record);
-    }
-    TRY(slashing_store_lock_genesis(store, interchange->genesis_validators_root));
-    TRY(slashing_store_advance(store, advances, count));
-    for (size_t i = 0; i < count; i++)
-        ENSURE(advances[i].done, E_STORE, "a record changed during the import");
+    AUTO(export) export = {.sink = sink};
+    uint8_t genesis[32];
+    char digits[67];
+    TRY(slashing_store_genesis(store, genesis));
+    hex_encode_0x(digits, genesis, sizeof genesis);
+    TRY(buffer_printf(&export.text,
+                      "{\n  \"metadata\": {\n    \"interchange_format_version\": \"5\",\n"
+                      "    \"genesis_validators_root\": \"%s\"\n  },\n  \"data\": [",
+                      digits));
+    TRY(slashing_store_scan(store, export_one, &export));
+    TRY(buffer_append_text(&export.text, export.num_validators ? "\n  ]\n}\n" : "]\n}\n"));
+    TRY(flush(&export));
+    *ret_num_validators = export.num_validators;
     return RESULT_OK;
 }

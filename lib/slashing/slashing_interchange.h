@@ -5,38 +5,51 @@
 #define SLASHING_SLASHING_INTERCHANGE_H
 
 #include "slashing/slashing_store.h"
+#include "json/json_stream.h"
 
-enum { INTERCHANGE_MAX = 256 * 1024 * 1024 };
-
-struct slashing_interchange_entry {
-    uint8_t pubkey[48];
-    struct slashing_record record;
+/* What is told while a file is read. A failure of either ends the reading and is passed on. */
+struct slashing_interchange_visitor {
+    void *context;
+    result (*genesis)(void *context, const uint8_t genesis_validators_root[static 32]); /* once */
+    /* Once for each element of "data", its history folded; the same validator may come again. */
+    result (*validator)(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record);
 };
-
-/* One entry a validator, in ascending order of key. */
-struct slashing_interchange {
-    uint8_t genesis_validators_root[32];
-    struct slashing_interchange_entry *entries;
-    size_t num_entries;
-};
-void slashing_interchange_cleanup(struct slashing_interchange *interchange);
 
 /* Both histories in one record: each watermark is the higher of the two. A root is kept only while it is
  * certainly that of the single message at the watermark. Disabled if either is. */
 void slashing_merge(struct slashing_record *ret_merged, const struct slashing_record *a,
                     const struct slashing_record *b);
 
-/* Version 5 of the format. Slashable data (double votes, surrounds, source after target) is no error: the
- * folded record refuses everything that any of it refuses. A signing root that is absent, null or shorter
- * than 32 bytes counts as unknown. Unknown members are ignored. E_INPUT names the member, E_TOO_LARGE over
- * INTERCHANGE_MAX. */
-must_check result slashing_interchange_parse(struct slashing_interchange *ret_interchange, const char *json,
-                                             size_t json_len);
+/* Reads version 5 of the format, complete or minimal, to the end of the stream and in memory that does not
+ * grow with it. The members of an object may be in any order, so the genesis validators root may come last:
+ * only success says that all of the file was right. Slashable data (double votes, surrounds, source after
+ * target) is no error: the folded record refuses everything that any of it refuses. A signing root that is
+ * absent, null or shorter than 32 bytes counts as unknown. Unknown members are ignored. E_INPUT names the
+ * member. */
+must_check result slashing_interchange_read(struct json_stream *in,
+                                            const struct slashing_interchange_visitor *visitor);
 
-/* Merges into the store in one durable transaction; no watermark is lowered, and a disabled validator stays
- * disabled. Locks the store to the file's genesis validators root: E_MISMATCH when it is locked to another,
- * and nothing is imported then. */
-must_check result slashing_interchange_import(struct slashing_store *store,
-                                              const struct slashing_interchange *interchange);
+/* Reads and merges into the store in one durable transaction: all of the file, or on any error nothing. No
+ * watermark is lowered, and a disabled validator stays disabled. Locks the store to the file's genesis
+ * validators root: E_MISMATCH when it is locked to another. *ret_num_validators counts elements of "data". */
+must_check result slashing_interchange_import(struct slashing_store *store, size_t *ret_num_validators,
+                                              struct json_stream *in);
+
+/* Where an export goes; pieces of some kilobytes. */
+struct slashing_interchange_sink {
+    void *context;
+    result (*write)(void *context, const void *bytes, size_t bytes_len);
+};
+
+/* Writes the records of all validators, in ascending order of key, as an EIP-3076 document of the minimal
+ * kind: at most one block and one attestation each. The import of it into an empty store gives the same
+ * records, but that no validator is disabled: the format has no word for it. E_NOT_FOUND when the store is
+ * locked to no genesis validators root yet. */
+must_check result slashing_interchange_export(struct slashing_store *store, size_t *ret_num_validators,
+                                              const struct slashing_interchange_sink *sink);
+
+/* Merges the same record into that of every validator of the store, in one durable transaction. */
+must_check result slashing_raise_all(struct slashing_store *store, size_t *ret_num_validators,
+                                     const struct slashing_record *floor);
 
 #endif

@@ -168,15 +168,38 @@ static must_check result advance_one(struct slashing_store *store, bool *ret_hel
     return RESULT_OK;
 }
 
+/* After a failure the transaction may be gone, and what is written then would be committed by itself. */
+static must_check result still_in_transaction(const struct slashing_store *store)
+{
+    ENSURE(!store->in_transaction || !sqlite3_get_autocommit(store->database), E_STORE,
+           "the transaction has ended by a failure");
+    return RESULT_OK;
+}
+
+static must_check result advance_each(struct slashing_store *store, struct slashing_advance *advances,
+                                      size_t num_advances)
+{
+    for (size_t i = 0; i < num_advances; i++)
+        TRY(advance_one(store, &advances[i].done, &advances[i]));
+    return RESULT_OK;
+}
+
+static must_check result commit(struct slashing_store *store)
+{
+    TRY(step_done(store, STORE_COMMIT, "making records durable"));
+    return slashing_check_files(store);
+}
+
 static must_check result advance_all(struct slashing_store *store, struct slashing_advance *advances,
                                      size_t num_advances)
 {
+    TRY(still_in_transaction(store));
+    if (store->in_transaction)
+        return advance_each(store, advances, num_advances);
     TRY(slashing_check_sizes(store));
     TRY(step_done(store, STORE_BEGIN, "beginning a transaction"));
-    for (size_t i = 0; i < num_advances; i++)
-        TRY(advance_one(store, &advances[i].done, &advances[i]));
-    TRY(step_done(store, STORE_COMMIT, "making records durable"));
-    return slashing_check_files(store);
+    TRY(advance_each(store, advances, num_advances));
+    return commit(store);
 }
 
 /* Some failures have rolled back already: then there is no transaction left to end. */
@@ -200,6 +223,22 @@ result slashing_store_advance(struct slashing_store *store, struct slashing_adva
     return r;
 }
 
+result slashing_store_transaction(struct slashing_store *store, result (*work)(void *context), void *context)
+{
+    ENSURE(!store->in_transaction, E_INTERNAL, "a transaction within a transaction");
+    TRY(slashing_check_sizes(store));
+    TRY(step_done(store, STORE_BEGIN, "beginning a transaction"));
+    store->in_transaction = true;
+    result r = work(context);
+    store->in_transaction = false;
+    /* After a failure that was not passed on nothing is open any more, and this fails. */
+    if (!r.code)
+        r = commit(store);
+    if (r.code)
+        abandon(store);
+    return r;
+}
+
 result slashing_store_genesis(struct slashing_store *store, uint8_t ret_root[static 32])
 {
     AUTO_POINTER(sqlite3_stmt) statement = store->statements[STORE_GENESIS];
@@ -214,6 +253,7 @@ result slashing_store_genesis(struct slashing_store *store, uint8_t ret_root[sta
 result slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32])
 {
     sqlite3_stmt *lock = store->statements[STORE_LOCK_GENESIS];
+    TRY(still_in_transaction(store));
     if (bind_blob(lock, 1, true, root, 32) != SQLITE_OK)
         return slashing_sqlite_failure(store->database, "binding");
     TRY(step_done(store, STORE_LOCK_GENESIS, "locking the genesis validators root"));

@@ -31,6 +31,7 @@ struct slashing_store {
     sqlite3_stmt *statements[STORE_STATEMENT_COUNT];
     char *path, *log_path; /* the file and its write-ahead log */
     struct file_identity file, log;
+    bool in_transaction; /* of slashing_store_transaction, which ends it */
 };
 
 /* E_STORE with SQLite's own words. */

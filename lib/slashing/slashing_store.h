@@ -30,6 +30,11 @@ must_check result slashing_store_load(struct slashing_store *store, struct slash
  * none may be signed. Two advances of one key in a batch are applied in order. */
 must_check result slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
                                          size_t num_advances);
+/* Runs work between beginning and end of a transaction: what it advances and locks is durable together, once
+ * this returns RESULT_OK, and on any failure, of work or of the end, none of it has happened. Inside,
+ * slashing_store_load sees what was advanced, and "done" means no more than that. Not to be nested. */
+must_check result slashing_store_transaction(struct slashing_store *store, result (*work)(void *context),
+                                             void *context);
 /* Calls visit for every validator in ascending order of key. */
 must_check result slashing_store_scan(struct slashing_store *store,
                                       result (*visit)(void *context, const uint8_t pubkey[static 48],

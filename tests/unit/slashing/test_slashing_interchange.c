@@ -5,6 +5,7 @@
 #include <glob.h>
 
 #include "base/file_io.h"
+#include "base/hex.h"
 #include "slashing/slashing_interchange.h"
 #include "json/json.h"
 
@@ -75,14 +76,21 @@ static void read_json(json_t **ret_root, const char *path)
     assert_ok(json_read(ret_root, (const char *)text.data, text.length, 1 << 20, 100000));
 }
 
+static result import_text(struct slashing_store *store, size_t *ret_num_validators, const char *text,
+                          size_t text_len)
+{
+    AUTO_POINTER(json_stream) in = NULL;
+    assert_ok(json_stream_open_text(&in, text, text_len));
+    return slashing_interchange_import(store, ret_num_validators, in);
+}
+
 static result import_value(struct slashing_store *store, const json_t *value)
 {
     char *text = json_dumps(value, 0);
-    AUTO(slashing_interchange) interchange = {0};
-    result r = slashing_interchange_parse(&interchange, text, strlen(text));
+    size_t num_validators;
+    result r = import_text(store, &num_validators, text, strlen(text));
     free(text);
-    TRY(r);
-    return slashing_interchange_import(store, &interchange);
+    return r;
 }
 
 /* Signs as the keeper does: decide on the stored record, then make the next one durable. */
@@ -182,6 +190,21 @@ static void all_cases_of_the_interchange_tests(void **state)
     assert_true(messages > 100);
 }
 
+static result count_one(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
+{
+    (void)pubkey;
+    (void)record;
+    ++*(size_t *)context;
+    return RESULT_OK;
+}
+
+static size_t count_records(struct slashing_store *store)
+{
+    size_t count = 0;
+    assert_ok(slashing_store_scan(store, count_one, &count));
+    return count;
+}
+
 static void files_of_web3signer(void **state)
 {
     (void)state;
@@ -211,29 +234,46 @@ static void files_of_web3signer(void **state)
         (void)snprintf(name, sizeof name, "slashing-interchange-extra/web3signer/%s.json", files[i].name);
         vector_path(path, sizeof path, name);
         AUTO(buffer) text = {0};
-        AUTO(slashing_interchange) interchange = {0};
+        struct slashing_store *store = NULL;
+        size_t num_validators = 0;
         assert_ok(file_read(&text, path, 1 << 20));
-        result r = slashing_interchange_parse(&interchange, (const char *)text.data, text.length);
+        assert_int_equal(store_setup(NULL), 0);
+        assert_ok(slashing_sqlite_open(&store, store_path));
+        result r = import_text(store, &num_validators, (const char *)text.data, text.length);
         if (files[i].refused_for) {
             if (r.code != E_INPUT || !strstr(error_text(), files[i].refused_for))
                 fail_msg("%s: %s", files[i].name, r.code ? error_text() : "accepted");
         } else if (r.code) {
             fail_msg("%s: %s", files[i].name, error_text());
         }
-        assert_int_equal(interchange.num_entries, files[i].validators);
+        assert_int_equal(num_validators, files[i].validators);
+        assert_int_equal(count_records(store), files[i].validators);
+        slashing_store_close(store);
+        assert_int_equal(store_teardown(NULL), 0);
     }
 }
 
 #define KEY                                                                                                  \
     "0xa99a76ed7796f7be22d5b7e85deeb7c5677e88e511e0b337618f8c4eb61349b4bf2d153f649f7b53359fe8b94a38e44c"
+#define OTHER_KEY                                                                                            \
+    "0xb99a76ed7796f7be22d5b7e85deeb7c5677e88e511e0b337618f8c4eb61349b4bf2d153f649f7b53359fe8b94a38e44c"
 #define ROOT "0x0000000000000000000000000000000000000000000000000000000000000001"
 #define METADATA                                                                                             \
     "{\"metadata\":{\"interchange_format_version\":\"5\",\"genesis_validators_root\":\"" ROOT "\"},"
 
-static result parse(struct slashing_interchange *interchange, const char *text)
+/* Nothing of a file with a mistake is in the store, the lock on its network included. */
+static void assert_refused(struct slashing_store *store, const char *text, const char *name)
 {
-    return slashing_interchange_parse(interchange, text, strlen(text));
+    size_t num_validators;
+    uint8_t genesis[32];
+    result r = import_text(store, &num_validators, text, strlen(text));
+    if (r.code != E_INPUT || !strstr(error_text(), name))
+        fail_msg("%s: %s", text, r.code ? error_text() : "accepted");
+    assert_int_equal(count_records(store), 0);
+    assert_fails(E_NOT_FOUND, slashing_store_genesis(store, genesis));
 }
+
+#define VALIDATOR "{\"pubkey\":\"" KEY "\",\"signed_blocks\":[{\"slot\":\"3\"}],\"signed_attestations\":[]}"
 
 static void malformed_files_are_refused_by_name(void **state)
 {
@@ -266,43 +306,229 @@ static void malformed_files_are_refused_by_name(void **state)
         {METADATA "\"data\":[{\"pubkey\":\"" KEY
                   "\",\"signed_blocks\":[],\"signed_attestations\":[{\"source_epoch\":\"1\"}]}]}",
          "target_epoch"},
+        {"", "ends early"},
+        {"[]", "document: must be an object"},
+        {METADATA "\"data\":{}}", "data: must be an array"},
+        {METADATA "\"data\":[7]}", "must be an object"},
+        {METADATA "\"data\":[" VALIDATOR "]} x", "trailing bytes"},
+        {METADATA "\"data\":[" VALIDATOR ",]}", "must be an object"},
+        {METADATA "\"data\":[" VALIDATOR " " VALIDATOR "]}", "malformed"},
+        {METADATA "\"data\":[" VALIDATOR "]", "ends early"},
+        {METADATA "\"data\":[" VALIDATOR "],\"data\":[]}", "member twice"},
+        {METADATA "\"data\":[" VALIDATOR "],\"metadata\":1}", "member twice"},
+        {METADATA "\"data\":[" VALIDATOR "],\"\\u0064ata\":[]}", "member twice"},
+        {"{\"data\":[" VALIDATOR "]}", "metadata: is missing"},
+        {"{\"data\":[" VALIDATOR "],\"metadata\":{\"interchange_format_version\":\"4\"}}",
+         "interchange_format_version"},
+        {METADATA "\"data\":[{\"pubkey\":\"" KEY "\",\"signed_attestations\":[],\"signed_blocks\":[7]}]}",
+         "data[0].signed_blocks[0]: must be an object"},
+        {METADATA "\"data\":[" VALIDATOR ",{\"pubkey\":\"" KEY
+                  "\",\"signed_attestations\":[],\"signed_blocks\":{}}]}",
+         "data[1].signed_blocks: must be an array"},
+        {METADATA "\"data\":[{\"pubkey\":\"" KEY "\",\"signed_attestations\":[],\"signed_blocks\":["
+                  "{\"slot\":\"1\",\"slot\":\"1\"}]}]}",
+         "member twice"},
+        {METADATA "\"data\":[{\"pubkey\":\"" KEY "\",\"pubkey\":\"" KEY "\"}]}", "member twice"},
+        {METADATA "\"data\":[{\"signed_blocks\":[],\"signed_attestations\":[]}]}",
+         "data[0].pubkey: is missing"},
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
-        AUTO(slashing_interchange) interchange = {0};
-        assert_fails(E_INPUT, parse(&interchange, bad[i].text));
-        assert_error_names(bad[i].name);
-        assert_null(interchange.entries);
-    }
+    struct slashing_store *store = NULL;
+    assert_ok(slashing_sqlite_open(&store, store_path));
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_refused(store, bad[i].text, bad[i].name);
+    size_t num_validators;
+    static const char good[] = METADATA "\"data\":[" VALIDATOR "]}";
+    for (size_t length = 0; length < sizeof good - 1; length++)
+        assert_fails(E_INPUT, import_text(store, &num_validators, good, length));
+    assert_int_equal(count_records(store), 0);
+    assert_ok(import_text(store, &num_validators, good, sizeof good - 1));
+    assert_int_equal(count_records(store), 1);
+    slashing_store_close(store);
+}
+
+/* The root that locks the store may be the last member of the file. */
+static void members_may_come_in_any_order(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"data\":[{\"signed_attestations\":[],\"more\":{\"x\":[1,2]},\"signed_blocks\":[{\"slot\":\"5\"}],"
+        "\"pubkey\":\"" KEY "\"}],\"comment\":null,\"metadata\":{\"genesis_validators_root\":\"" ROOT
+        "\",\"interchange_format_version\":\"5\"}}\n";
+    struct slashing_store *store = NULL;
+    struct slashing_record r, wanted = {.has_block = true, .block_slot = 5};
+    size_t num_validators;
+    uint8_t genesis[32], pubkey[48], other[32] = {0};
+    assert_ok(hex_decode(pubkey, sizeof pubkey, KEY, strlen(KEY)));
+    assert_ok(slashing_sqlite_open(&store, store_path));
+    assert_ok(import_text(store, &num_validators, text, sizeof text - 1));
+    assert_ok(slashing_store_load(store, &r, pubkey));
+    assert_record_equal(&r, &wanted);
+    assert_ok(slashing_store_genesis(store, genesis));
+    assert_int_equal(genesis[31], 1);
+    slashing_store_close(store);
+
+    /* And when it turns out to be another, what was read before it is taken back. */
+    assert_int_equal(store_teardown(NULL), 0);
+    assert_int_equal(store_setup(NULL), 0);
+    assert_ok(slashing_sqlite_open(&store, store_path));
+    assert_ok(slashing_store_lock_genesis(store, other));
+    assert_fails(E_MISMATCH, import_text(store, &num_validators, text, sizeof text - 1));
+    assert_int_equal(count_records(store), 0);
+    slashing_store_close(store);
 }
 
 static void an_import_lowers_nothing(void **state)
 {
     (void)state;
+    static const char text[] =
+        METADATA "\"data\":[{\"pubkey\":\"" KEY "\",\"signed_blocks\":[{\"slot\":\"18446744073709551615\"}],"
+                 "\"signed_attestations\":[{\"source_epoch\":\"1\",\"target_epoch\":\"2\"}]}]}";
     struct slashing_store *store = NULL;
     struct slashing_record nothing = {0}, high = vote_record(8, 9, 1), r;
+    size_t num_validators;
     high.disabled = true;
-    AUTO(slashing_interchange) interchange = {0};
-    assert_ok(parse(&interchange,
-                    METADATA "\"data\":[{\"pubkey\":\"" KEY
-                             "\",\"signed_blocks\":[{\"slot\":\"18446744073709551615\"}],"
-                             "\"signed_attestations\":[{\"source_epoch\":\"1\",\"target_epoch\":\"2\"}]}]}"));
     struct slashing_advance advance = {.old = nothing, .next = high};
-    memcpy(advance.pubkey, interchange.entries[0].pubkey, 48);
+    assert_ok(hex_decode(advance.pubkey, 48, KEY, strlen(KEY)));
     assert_ok(slashing_sqlite_open(&store, store_path));
     assert_ok(slashing_store_advance(store, &advance, 1));
-    assert_ok(slashing_interchange_import(store, &interchange));
+    assert_ok(import_text(store, &num_validators, text, sizeof text - 1));
     assert_ok(slashing_store_load(store, &r, advance.pubkey));
     struct slashing_record expected = high;
     expected.has_block = true;
     expected.block_slot = UINT64_MAX;
     assert_record_equal(&r, &expected);
 
-    interchange.genesis_validators_root[0] ^= 1;
-    interchange.entries[0].record = block_record(4, 4);
-    memset(interchange.entries[0].pubkey, 7, 48);
-    assert_fails(E_MISMATCH, slashing_interchange_import(store, &interchange));
-    r = stored(store, 7);
-    assert_record_equal(&r, &nothing);
+    static const char foreign[] =
+        "{\"metadata\":{\"interchange_format_version\":\"5\",\"genesis_validators_root\":"
+        "\"0x0000000000000000000000000000000000000000000000000000000000000002\"},\"data\":[{\"pubkey\":"
+        "\"" OTHER_KEY "\",\"signed_blocks\":[{\"slot\":\"4\"}],\"signed_attestations\":[]}]}";
+    assert_fails(E_MISMATCH, import_text(store, &num_validators, foreign, sizeof foreign - 1));
+    assert_int_equal(count_records(store), 1);
+    slashing_store_close(store);
+}
+
+static result append(void *context, const void *bytes, size_t bytes_len)
+{
+    return buffer_append(context, bytes, bytes_len);
+}
+
+enum { MANY = 3000 };
+
+static struct slashing_record random_record(void)
+{
+    struct slashing_record r = {0}, vote = vote_record((uint64_t)random() % 9, 9 + (uint64_t)random(), 3);
+    struct slashing_record block = block_record(UINT64_MAX - (uint64_t)random(), 4);
+    vote.attestation_has_root = random() % 2;
+    block.block_has_root = random() % 2;
+    if (random() % 4)
+        slashing_merge(&r, &r, &vote);
+    if (random() % 4)
+        slashing_merge(&r, &r, &block);
+    return r;
+}
+
+static void fill_with_random_records(struct slashing_store *store)
+{
+    static struct slashing_advance advances[MANY];
+    memset(advances, 0, sizeof advances);
+    for (size_t i = 0; i < MANY; i++) {
+        memcpy(advances[i].pubkey, &i, sizeof i);
+        advances[i].next = random_record();
+    }
+    assert_ok(slashing_store_advance(store, advances, MANY));
+}
+
+static result same_in(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
+{
+    struct slashing_record r;
+    assert_ok(slashing_store_load(context, &r, pubkey));
+    assert_record_equal(&r, record);
+    return RESULT_OK;
+}
+
+static void what_was_exported_is_imported_as_it_was(void **state)
+{
+    (void)state;
+    struct slashing_store *store = NULL, *copy = NULL;
+    char copy_path[sizeof store_path + 8];
+    uint8_t genesis[32], copied[32];
+    size_t num_validators = 0;
+    AUTO(buffer) text = {0};
+    const struct slashing_interchange_sink sink = {.context = &text, .write = append};
+    memset(genesis, 7, sizeof genesis);
+    assert_ok(slashing_sqlite_open(&store, store_path));
+    assert_fails(E_NOT_FOUND, slashing_interchange_export(store, &num_validators, &sink));
+    assert_int_equal(text.length, 0);
+    assert_ok(slashing_store_lock_genesis(store, genesis));
+    assert_ok(slashing_interchange_export(store, &num_validators, &sink));
+    assert_int_equal(num_validators, 0);
+    AUTO_POINTER(json_t) empty = NULL;
+    assert_ok(json_read(&empty, (const char *)text.data, text.length, 1 << 20, 100));
+    buffer_consume(&text, text.length);
+
+    srandom(9);
+    fill_with_random_records(store);
+    assert_ok(slashing_interchange_export(store, &num_validators, &sink));
+    assert_int_equal(num_validators, MANY);
+    (void)snprintf(copy_path, sizeof copy_path, "%s.copy", store_path);
+    assert_ok(slashing_sqlite_open(&copy, copy_path));
+    num_validators = 0;
+    assert_ok(import_text(copy, &num_validators, (const char *)text.data, text.length));
+    assert_int_equal(num_validators, MANY);
+    assert_int_equal(count_records(copy), MANY);
+    assert_ok(slashing_store_scan(store, same_in, copy));
+    assert_ok(slashing_store_genesis(copy, copied));
+    assert_memory_equal(copied, genesis, sizeof genesis);
+    slashing_store_close(copy);
+    slashing_store_close(store);
+}
+
+static result cannot_write(void *context, const void *bytes, size_t bytes_len)
+{
+    (void)context;
+    (void)bytes;
+    (void)bytes_len;
+    FAIL(E_IO, "the disk is full");
+}
+
+static void an_export_that_cannot_be_written_fails(void **state)
+{
+    (void)state;
+    struct slashing_store *store = NULL;
+    uint8_t genesis[32] = {0};
+    size_t num_validators;
+    const struct slashing_interchange_sink sink = {.write = cannot_write};
+    assert_ok(slashing_sqlite_open(&store, store_path));
+    assert_ok(slashing_store_lock_genesis(store, genesis));
+    fill_with_random_records(store);
+    assert_fails(E_IO, slashing_interchange_export(store, &num_validators, &sink));
+    assert_int_equal(count_records(store), MANY); /* the scan was left half-way: the store works on */
+    slashing_store_close(store);
+}
+
+static void a_floor_raises_and_never_lowers(void **state)
+{
+    (void)state;
+    struct slashing_store *store = NULL;
+    const struct slashing_record nothing = {0}, low = vote_record(2, 3, 1), high = vote_record(4, 90, 1);
+    const struct slashing_record floor = {
+        .has_block = true, .block_slot = 70, .has_attestation = true, .source_epoch = 7, .target_epoch = 7};
+    struct slashing_record block = block_record(80, 2), r;
+    struct slashing_advance advances[] = {advance_of(1, &nothing, &low), advance_of(2, &nothing, &high),
+                                          advance_of(3, &nothing, &block)};
+    size_t num_validators = 0;
+    assert_ok(slashing_sqlite_open(&store, store_path));
+    assert_ok(slashing_raise_all(store, &num_validators, &floor));
+    assert_int_equal(num_validators, 0);
+    assert_ok(slashing_store_advance(store, advances, ARRAY_LENGTH(advances)));
+    assert_ok(slashing_raise_all(store, &num_validators, &floor));
+    assert_int_equal(num_validators, 3);
+    r = stored(store, 1);
+    assert_record_equal(&r, &floor);
+    r = stored(store, 2);
+    assert_true(r.source_epoch == 7 && r.target_epoch == 90 && r.block_slot == 70);
+    r = stored(store, 3);
+    assert_true(r.block_slot == 80 && r.block_has_root && r.target_epoch == 7 && r.source_epoch == 7);
     slashing_store_close(store);
 }
 
@@ -311,7 +537,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_merge_is_never_lower),
         cmocka_unit_test(a_root_is_kept_only_where_one_message_stands),
-        cmocka_unit_test(malformed_files_are_refused_by_name),
+        cmocka_unit_test_setup_teardown(malformed_files_are_refused_by_name, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(members_may_come_in_any_order, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(what_was_exported_is_imported_as_it_was, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(an_export_that_cannot_be_written_fails, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_floor_raises_and_never_lowers, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(an_import_lowers_nothing, store_setup, store_teardown),
         cmocka_unit_test(all_cases_of_the_interchange_tests),
         cmocka_unit_test(files_of_web3signer),

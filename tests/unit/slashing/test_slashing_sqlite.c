@@ -296,6 +296,77 @@ static void a_failed_commit_leaves_the_old_records(void **state)
     slashing_store_close(store);
 }
 
+struct work {
+    struct slashing_store *store;
+    int steps; /* advances before the end */
+    result end;
+    int interrupted; /* the number of the advance that is made to fail, and not passed on; 0: none */
+};
+
+static int interrupt(void *unused)
+{
+    (void)unused;
+    return 1; /* SQLite then rolls the whole transaction back */
+}
+
+static result advance_in_steps(void *context)
+{
+    struct work *work = context;
+    uint8_t root[32] = {6};
+    struct slashing_record one = block_record(1, 1), two = block_record(2, 2);
+    TRY(slashing_store_lock_genesis(work->store, root));
+    for (int i = 1; i <= work->steps; i++) {
+        struct slashing_advance both[] = {advance_of((uint8_t)i, &nothing, &one),
+                                          advance_of((uint8_t)i, &one, &two)};
+        sqlite3_progress_handler(opened, i == work->interrupted, interrupt, NULL);
+        result r = slashing_store_advance(work->store, both, 2);
+        sqlite3_progress_handler(opened, 0, NULL, NULL);
+        bool fails = work->interrupted && i >= work->interrupted;
+        assert_int_equal(r.code, fails ? E_STORE : E_NONE);
+        assert_true(both[1].done == !fails);
+        struct slashing_record r_seen = stored(work->store, (uint8_t)i);
+        assert_true(fails || r_seen.block_slot == 2);
+    }
+    if (work->interrupted)
+        assert_fails(E_STORE, slashing_store_lock_genesis(work->store, root));
+    return work->end;
+}
+
+static void a_transaction_is_all_or_nothing(void **state)
+{
+    (void)state;
+    struct slashing_store *store = open_and_catch();
+    uint8_t root[32];
+    struct work fails = {.store = store, .steps = 3, .end = {E_INPUT}};
+    struct work loses = {.store = store, .steps = 3, .interrupted = 2};
+    struct work works = {.store = store, .steps = 3};
+    assert_fails(E_INPUT, slashing_store_transaction(store, advance_in_steps, &fails));
+    assert_fails(E_STORE, slashing_store_transaction(store, advance_in_steps, &loses));
+    (void)sqlite3_commit_hook(opened, refuse_commit, NULL);
+    assert_fails(E_STORE, slashing_store_transaction(store, advance_in_steps, &works));
+    (void)sqlite3_commit_hook(opened, NULL, NULL);
+    for (uint8_t key = 1; key <= 3; key++) {
+        struct slashing_record r = stored(store, key);
+        assert_record_equal(&r, &nothing);
+    }
+    assert_fails(E_NOT_FOUND, slashing_store_genesis(store, root));
+
+    assert_ok(slashing_store_transaction(store, advance_in_steps, &works));
+    slashing_store_close(store);
+    store = open_store();
+    for (uint8_t key = 1; key <= 3; key++)
+        assert_int_equal(stored(store, key).block_slot, 2);
+    assert_ok(slashing_store_genesis(store, root));
+    assert_int_equal(root[0], 6);
+    struct slashing_record two = block_record(2, 2), three = block_record(3, 3);
+    struct slashing_advance alone = advance_of(1, &two, &three); /* by itself again, and durable */
+    assert_ok(slashing_store_advance(store, &alone, 1));
+    slashing_store_close(store);
+    store = open_store();
+    assert_int_equal(stored(store, 1).block_slot, 3);
+    slashing_store_close(store);
+}
+
 static void a_replaced_or_deleted_file_is_noticed(void **state)
 {
     (void)state;
@@ -419,6 +490,7 @@ int main(void)
                                         store_teardown),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(a_failed_commit_leaves_the_old_records, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_transaction_is_all_or_nothing, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(a_replaced_or_deleted_file_is_noticed, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(the_names_are_durable_before_any_record, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(records_found_at_opening_are_made_durable, store_setup,
