@@ -12,6 +12,7 @@
 #include "net/net_address.h"
 #include "process/process_notify.h"
 #include "process/process_supervisor.h"
+#include "signer_interchange.h"
 #include "signer_options.h"
 #include "signer_policy.h"
 
@@ -19,21 +20,6 @@ struct signer {
     const struct signer_options *options;
     bool serving;
 };
-
-static const char *level_name(enum log_level level)
-{
-    switch (level) {
-    case LOG_LEVEL_ERROR:
-        return "error";
-    case LOG_LEVEL_WARN:
-        return "warn";
-    case LOG_LEVEL_INFO:
-        return "info";
-    case LOG_LEVEL_DEBUG:
-        return "debug";
-    }
-    return "info";
-}
 
 static must_check result optional_argument(struct process_command *command, const char *name,
                                            const char *value)
@@ -55,7 +41,7 @@ static must_check result loader_command(struct process_command *command, const s
 
 static must_check result make_family(struct process_family *family, const struct signer_options *o, int https)
 {
-    const char *level = level_name(o->log_level);
+    const char *level = log_level_name(o->log_level);
     family->https = https;
     family->control = -1;
     TRY(process_command_add(&family->keeper, "nitro-signer-keeper"));
@@ -139,7 +125,9 @@ int main(int argc, char *argv[])
     AUTO(buffer) policy = {0};
     log_open("nitro-signer", LOG_LEVEL_INFO);
     result r = signer_options_parse(&options, argc, argv);
-    if (!r.code)
+    if (!r.code && options.command != SIGNER_SERVE)
+        r = signer_interchange_become(&options);
+    else if (!r.code)
         r = signer_policy(&policy, &options);
     if (r.code) {
         log_error("%s", error_text());

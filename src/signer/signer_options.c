@@ -1,4 +1,4 @@
-/* signer_options.c - two tables, one for each half of the command line, and then the rules that
+/* signer_options.c - a table for each part of the command line, and then the rules that
  * hold between options. All of it happens before anything is opened or started. */
 #include "signer_options.h"
 
@@ -8,11 +8,16 @@
 #include "base/options.h"
 
 static const char usage[] =
-    "nitro-signer [options] eth2 [eth2 options]\n"
+    "nitro-signer [options] eth2 [eth2 options] [import|export|watermark-repair]\n"
     "A remote signer for Ethereum validators with Web3Signer's HTTP API and option names.\n"
     "The options of eth2 come after that word; nitro-signer eth2 --help lists them.";
 
-static const char eth2_usage[] = "nitro-signer [options] eth2 [eth2 options]";
+static const char eth2_usage[] =
+    "nitro-signer [options] eth2 [eth2 options]                            serve\n"
+    "       nitro-signer eth2 --slashing-protection-db-path=FILE import --from=FILE\n"
+    "       nitro-signer eth2 --slashing-protection-db-path=FILE export --to=FILE\n"
+    "       nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --epoch=N --slot=N\n"
+    "The last three work on the slashing protection store while no signer runs.";
 
 /* Web3Signer's names of levels; ours are fewer. */
 static must_check result parse_logging(enum log_level *ret_level, const char *name)
@@ -142,7 +147,8 @@ static must_check result check_side(const struct option *other, size_t num_other
     return RESULT_OK;
 }
 
-static must_check result parse_halves(struct signer_options *o, struct texts *texts, int argc,
+/* *ret_rest indexes what follows the options of eth2. */
+static must_check result parse_halves(struct signer_options *o, struct texts *texts, int *ret_rest, int argc,
                                       char *const argv[])
 {
     struct option global[GLOBAL_OPTIONS], eth2[ETH2_OPTIONS];
@@ -156,7 +162,77 @@ static must_check result parse_halves(struct signer_options *o, struct texts *te
            word);
     TRY(check_side(global, GLOBAL_OPTIONS, "before", argc - word - 1, argv + word + 1));
     TRY(options_parse(&end, eth2, ETH2_OPTIONS, eth2_usage, argc - word, argv + word));
-    ENSURE(word + end == argc, E_INPUT, "argument %d: unexpected; options of eth2 begin with --", word + end);
+    *ret_rest = word + end;
+    return RESULT_OK;
+}
+
+static must_check result parse_height(uint64_t *ret_height, const char *option, const char *text)
+{
+    ENSURE(text, E_INPUT, "--%s: required", option);
+    result r = parse_u64(ret_height, text);
+    return r.code ? error_prefix(r, "--%s", option) : r;
+}
+
+/* argv begins with the word. Each reads only its own options. */
+static must_check result parse_command(struct signer_options *o, int *ret_next, int argc, char *const argv[])
+{
+    static const char help_import[] =
+        "nitro-signer eth2 --slashing-protection-db-path=FILE import --from=FILE";
+    static const char help_export[] = "nitro-signer eth2 --slashing-protection-db-path=FILE export --to=FILE";
+    static const char help_repair[] = "nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair "
+                                      "--epoch=N --slot=N\n"
+                                      "Raises the watermarks of every validator in the store where they are "
+                                      "lower; never lowers one.";
+    const char *epoch = NULL, *slot = NULL;
+    const struct option from[] = {{"from", OPTION_TEXT, &o->from, "EIP-3076 file to import", 0, 0}};
+    const struct option to[] = {{"to", OPTION_TEXT, &o->to, "EIP-3076 file to write, mode 0600", 0, 0}};
+    const struct option heights[] = {
+        {"epoch", OPTION_TEXT, &epoch, "no attestation with this target or a lower one, or a lower source", 0,
+         0},
+        {"slot", OPTION_TEXT, &slot, "no block at this slot or a lower one", 0, 0}};
+    switch (o->command) {
+    case SIGNER_SERVE:
+        break;
+    case SIGNER_IMPORT:
+        TRY(options_parse(ret_next, from, ARRAY_LENGTH(from), help_import, argc, argv));
+        ENSURE(o->from, E_INPUT, "--from: required");
+        return RESULT_OK;
+    case SIGNER_EXPORT:
+        TRY(options_parse(ret_next, to, ARRAY_LENGTH(to), help_export, argc, argv));
+        ENSURE(o->to, E_INPUT, "--to: required");
+        return RESULT_OK;
+    case SIGNER_REPAIR:
+        TRY(options_parse(ret_next, heights, ARRAY_LENGTH(heights), help_repair, argc, argv));
+        TRY(parse_height(&o->epoch, "epoch", epoch));
+        return parse_height(&o->slot, "slot", slot);
+    }
+    FAIL(E_INTERNAL, "no such command");
+}
+
+static must_check result find_command(enum signer_command *ret_command, const char *word, int argument)
+{
+    static const char *const words[] = {
+        [SIGNER_IMPORT] = "import", [SIGNER_EXPORT] = "export", [SIGNER_REPAIR] = "watermark-repair"};
+    for (size_t i = SIGNER_IMPORT; i < ARRAY_LENGTH(words); i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *ret_command = (enum signer_command)i;
+            return RESULT_OK;
+        }
+    }
+    FAIL(E_INPUT, "argument %d: unexpected; it can be import, export or watermark-repair", argument);
+}
+
+/* What may follow the options of eth2, from argv[at]. */
+static must_check result parse_rest(struct signer_options *o, int at, int argc, char *const argv[])
+{
+    int next = 0;
+    if (at == argc)
+        return RESULT_OK;
+    TRY(find_command(&o->command, argv[at], at));
+    TRY(parse_command(o, &next, argc - at, argv + at));
+    ENSURE(at + next == argc, E_INPUT, "argument %d: unexpected", at + next);
+    ENSURE(o->slashing_protection_enabled, E_INPUT,
+           "--slashing-protection-enabled: must not be false with %s", argv[at]);
     return RESULT_OK;
 }
 
@@ -169,9 +245,11 @@ result signer_options_parse(struct signer_options *ret_options, int argc, char *
                                .key_config_path = "./",
                                .network = "mainnet"};
     struct texts texts = {.logging = "INFO", .enabled = "true"};
-    TRY(parse_halves(&o, &texts, argc, argv));
+    int rest = 0;
+    TRY(parse_halves(&o, &texts, &rest, argc, argv));
     TRY(parse_logging(&o.log_level, texts.logging));
     TRY(parse_boolean(&o.slashing_protection_enabled, "slashing-protection-enabled", texts.enabled));
+    TRY(parse_rest(&o, rest, argc, argv));
     TRY(check_tls(&o));
     TRY(check_keystores(&o));
     TRY(check_slashing_protection(&o));

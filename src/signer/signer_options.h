@@ -1,5 +1,5 @@
 /* signer_options.h - the command line of nitro-signer, in Web3Signer's names:
- * nitro-signer [options] eth2 [eth2 options]. */
+ * nitro-signer [options] eth2 [eth2 options] [import|export|watermark-repair [its options]]. */
 #ifndef SIGNER_SIGNER_OPTIONS_H
 #define SIGNER_SIGNER_OPTIONS_H
 
@@ -8,7 +8,10 @@
 #include "base/log.h"
 #include "base/result.h"
 
+enum signer_command { SIGNER_SERVE, SIGNER_IMPORT, SIGNER_EXPORT, SIGNER_REPAIR };
+
 struct signer_options {
+    enum signer_command command;
     const char *http_listen_host;
     uint32_t http_listen_port;
     const char *http_host_allowlist;
@@ -25,6 +28,9 @@ struct signer_options {
     const char *keystores_path;
     const char *keystores_passwords_path;
     const char *keystores_password_file;
+    const char *from;     /* of SIGNER_IMPORT */
+    const char *to;       /* of SIGNER_EXPORT */
+    uint64_t epoch, slot; /* of SIGNER_REPAIR */
 };
 
 /* E_INPUT names the option. --help and --version end the process with 0. */

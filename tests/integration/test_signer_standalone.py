@@ -107,7 +107,9 @@ def test_keystores_of_the_standard_are_loaded(start, folder, vectors, kdf, way):
 @pytest.mark.parametrize("arguments, named", [
     ([], "eth2"),
     (["eth2"], "--slashing-protection-db-path"),
-    (["eth2", "import"], "argument 2"),
+    (["eth2", "prune"], "argument 2"),
+    (["eth2", "import"], "--from"),
+    (["eth2", "import", "--from=x"], "--slashing-protection-db-path"),
     (["eth1"], "argument 1"),
     (["--no-such-option", "eth2"], "--no-such-option"),
     (["--http-listen-port=70000", "eth2"], "--http-listen-port"),
@@ -146,7 +148,7 @@ def test_an_option_on_the_wrong_side_of_eth2_is_told_so(start):
 
 
 def test_help_and_version(bin_dir):
-    for words in (["--help"], ["eth2", "--help"], ["--version"]):
+    for words in (["--help"], ["eth2", "--help"], ["eth2", "export", "--help"], ["--version"]):
         done = subprocess.run([bin_dir / "nitro-signer", *words], capture_output=True, text=True, timeout=20, check=False)
         assert done.returncode == 0 and done.stdout and not done.stderr
 

@@ -1,0 +1,10 @@
+/* interchange_sandbox.h - what is left to an import once its two files are open. */
+#ifndef INTERCHANGE_INTERCHANGE_SANDBOX_H
+#define INTERCHANGE_INTERCHANGE_SANDBOX_H
+
+#include "base/result.h"
+
+/* Reads and writes of what is open, and no more. */
+must_check result interchange_sandbox_enter(void);
+
+#endif

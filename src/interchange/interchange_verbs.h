@@ -1,0 +1,16 @@
+/* interchange_verbs.h - what nitro-signer-interchange does with a store. Each logs what it has done. */
+#ifndef INTERCHANGE_INTERCHANGE_VERBS_H
+#define INTERCHANGE_INTERCHANGE_VERBS_H
+
+#include <stdint.h>
+
+#include "base/result.h"
+
+/* Merges the EIP-3076 file into the store, which is made when absent. Enters the sandbox. */
+must_check result interchange_import(const char *store_path, const char *from_path);
+/* Writes the store's records to a file, mode 0600, all of it or none. */
+must_check result interchange_export(const char *store_path, const char *to_path);
+/* Raises every validator's watermarks to these heights, where they are lower. */
+must_check result interchange_repair(const char *store_path, uint64_t epoch, uint64_t slot);
+
+#endif

@@ -1,0 +1,103 @@
+/* main.c - nitro-signer-interchange: slashing-protection history in and out, and raised, while no
+ * signer runs. Its own executable, so that nitro-signer, which starts it, has no code for a store. */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "base/process_limits.h"
+#include "interchange_verbs.h"
+
+static const char usage[] = "nitro-signer-interchange import --store=FILE --from=FILE\n"
+                            "       nitro-signer-interchange export --store=FILE --to=FILE\n"
+                            "       nitro-signer-interchange repair --store=FILE --epoch=N --slot=N\n"
+                            "What nitro-signer eth2 import, export and watermark-repair start.";
+
+enum verb { VERB_IMPORT, VERB_EXPORT, VERB_REPAIR };
+
+struct order {
+    enum verb verb;
+    const char *store, *from, *to;
+    uint64_t epoch, slot;
+};
+
+static must_check result parse_verb(enum verb *ret_verb, const char *word)
+{
+    static const char *const words[] = {
+        [VERB_IMPORT] = "import", [VERB_EXPORT] = "export", [VERB_REPAIR] = "repair"};
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *ret_verb = (enum verb)i;
+            return RESULT_OK;
+        }
+    }
+    FAIL(E_INPUT, "argument 1: must be import, export or repair");
+}
+
+static must_check result parse_height(uint64_t *ret_height, const char *option, const char *text)
+{
+    ENSURE(text, E_INPUT, "%s: required", option);
+    result r = parse_u64(ret_height, text);
+    return r.code ? error_prefix(r, "%s", option) : r;
+}
+
+static must_check result parse(struct order *ret_order, int argc, char *const argv[])
+{
+    struct order order = {0};
+    const char *level_name = "info", *epoch = NULL, *slot = NULL;
+    enum log_level level;
+    const struct option table[] = {
+        {"store", OPTION_TEXT, &order.store, "SQLite file that remembers what was signed", 0, 0},
+        {"from", OPTION_TEXT, &order.from, "EIP-3076 file to import", 0, 0},
+        {"to", OPTION_TEXT, &order.to, "EIP-3076 file to write", 0, 0},
+        {"epoch", OPTION_TEXT, &epoch, "lowest source and target epoch", 0, 0},
+        {"slot", OPTION_TEXT, &slot, "lowest slot", 0, 0},
+        {"log-level", OPTION_TEXT, &level_name, "error, warn, info or debug", 0, 0},
+    };
+    int verb = 1, next;
+    if (argc > 1 && argv[1][0] != '-')
+        verb = 2;
+    TRY(options_parse(&next, table, ARRAY_LENGTH(table), usage, argc - verb + 1, argv + verb - 1));
+    ENSURE(verb == 2, E_INPUT, "argument 1: must be import, export or repair");
+    ENSURE(next == argc - 1, E_INPUT, "argument %d: unexpected", next + 1);
+    TRY(parse_verb(&order.verb, argv[1]));
+    ENSURE(order.store, E_INPUT, "--store: required");
+    ENSURE(order.verb != VERB_IMPORT || order.from, E_INPUT, "--from: required");
+    ENSURE(order.verb != VERB_EXPORT || order.to, E_INPUT, "--to: required");
+    if (order.verb == VERB_REPAIR) {
+        TRY(parse_height(&order.epoch, "--epoch", epoch));
+        TRY(parse_height(&order.slot, "--slot", slot));
+    }
+    TRY(log_level_parse(&level, level_name));
+    log_set_level(level);
+    *ret_order = order;
+    return RESULT_OK;
+}
+
+static must_check result carry_out(const struct order *order)
+{
+    TRY(process_harden());
+    switch (order->verb) {
+    case VERB_IMPORT:
+        return interchange_import(order->store, order->from);
+    case VERB_EXPORT:
+        return interchange_export(order->store, order->to);
+    case VERB_REPAIR:
+        return interchange_repair(order->store, order->epoch, order->slot);
+    }
+    FAIL(E_INTERNAL, "no such verb");
+}
+
+int main(int argc, char *argv[])
+{
+    struct order order = {0};
+    log_open("nitro-signer-interchange", LOG_LEVEL_INFO);
+    result r = parse(&order, argc, argv);
+    if (r.code) {
+        log_error("%s", error_text());
+        return PROGRAM_EXIT_USAGE;
+    }
+    r = carry_out(&order);
+    if (r.code)
+        log_error("%s", error_text());
+    return r.code ? 1 : 0;
+}
