@@ -29,7 +29,7 @@
 
 #include "net/net_http_internal.h"
 
-enum { READ_STEP = 16384, CLOSING_SECONDS = 2, ACCEPT_PAUSE_US = 100000 };
+enum { READ_STEP = 16384, CLOSING_SECONDS = 2, CROWDED_SECONDS = 3, ACCEPT_PAUSE_US = 100000 };
 
 /* A body up to this size is not counted among all bodies: seven clients that begin ten mebibytes each and
  * stop must not turn away the requests of a kibibyte that matter. The number of connections bounds these. */
@@ -182,6 +182,16 @@ static void refuse(struct net_http_connection *c, int status)
 
 /* ---- requests ---- */
 
+/* To receive a request. With three quarters of all places taken a client that dribbles its request is given
+ * little: else as many of them as there are places keep everybody out for half a minute at a time. */
+static uint32_t patience(const struct net_http_server *server)
+{
+    const struct net_http_config *config = &server->config;
+    bool crowded = server->num_connections > config->max_connections / 4 * 3;
+    return crowded && config->request_timeout_seconds > CROWDED_SECONDS ? CROWDED_SECONDS
+                                                                        : config->request_timeout_seconds;
+}
+
 static bool step_idle(struct net_http_connection *c, struct evbuffer *input)
 {
     /* An empty line before a request is an old client's way to end the body before (RFC 9112 2.2). */
@@ -192,7 +202,7 @@ static bool step_idle(struct net_http_connection *c, struct evbuffer *input)
     if (ready == 0 || (ready == 1 && evbuffer_copyout(input, start, 1) == 1 && start[0] == '\r'))
         return false;
     set_state(c, HEAD);
-    start_deadline(c, c->server->config.request_timeout_seconds);
+    start_deadline(c, patience(c->server));
     update_listening(c->server);
     return true;
 }

@@ -8,11 +8,11 @@
  * The process must ignore SIGPIPE (process_harden does).
  *
  * Limits: request line 4 KiB (414), head 8 KiB and 100 fields (431), body (413), time to receive a
- * request and time to take a reply (closed), idle time, connections (the longest idle one is closed to
- * let a new one in; with none idle, clients wait in the listen queue), bytes of all bodies above 16 KiB
- * together (503). Refused: control bytes, bare LF, folded headers, Content-Length beside Transfer-Encoding,
- * repeated Host or Content-Length, any transfer coding but chunked. A request it refuses by itself is
- * answered with
+ * request (shorter when most places are taken) and time to take a reply (closed), idle time, connections (the
+ * longest idle one is closed to let a new one in; with none idle, clients wait in the listen queue), bytes of
+ * all bodies above 16 KiB together (503). Refused: control bytes, bare LF, folded headers, Content-Length
+ * beside Transfer-Encoding, repeated Host or Content-Length, any transfer coding but chunked. A request it
+ * refuses by itself is answered with
  * {"error":"..."} and the connection is closed.
  */
 #ifndef NET_HTTP_H

@@ -416,6 +416,27 @@ static void test_with_nobody_idle_clients_wait_their_turn(void **state)
     stop();
 }
 
+static void test_clients_that_dribble_do_not_keep_others_out(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_connections = 8});
+    int slow[8];
+    for (size_t i = 0; i < ARRAY_LENGTH(slow); i++) {
+        slow[i] = client();
+        send_text(slow[i], "GET /ech");
+        (void)usleep(5000);
+    }
+    int newcomer = client();
+    send_text(newcomer, GET("/echo"));
+    assert_starts(receive_until(newcomer, "\r\n\r\n", 5000), "HTTP/1.1 200");
+    send_text(slow[0], "o HTTP/1.1\r\nHost: h\r\n\r\n"); /* who came first has all of its time */
+    assert_starts(receive_until(slow[0], "\r\n\r\n", 2000), "HTTP/1.1 200");
+    for (size_t i = 0; i < ARRAY_LENGTH(slow); i++)
+        (void)close(slow[i]);
+    (void)close(newcomer);
+    stop();
+}
+
 static void test_bodies_together_have_a_limit(void **state)
 {
     (void)state;
@@ -495,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_slow_and_idle_clients_are_closed),
         cmocka_unit_test(test_the_longest_idle_connection_makes_room),
         cmocka_unit_test(test_with_nobody_idle_clients_wait_their_turn),
+        cmocka_unit_test(test_clients_that_dribble_do_not_keep_others_out),
         cmocka_unit_test(test_bodies_together_have_a_limit),
         cmocka_unit_test(test_running_out_of_descriptors_does_not_spin),
     };
