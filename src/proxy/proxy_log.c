@@ -8,6 +8,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -52,7 +54,13 @@ static void print_line(const char *text, size_t length)
         line[at++] = control ? '?' : text[i];
     }
     line[at++] = '\n';
-    /* Lost when the reader does not keep up: relays must not wait for a log. */
+    /* Lost when the reader does not keep up: relays must not wait for a log. Standard error is not made
+     * non-blocking for that, since others share it; a pipe that polls writable has room for PIPE_BUF bytes.
+     */
+    _Static_assert(sizeof line <= PIPE_BUF, "one line may block");
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT))
+        return;
     ssize_t written = write(STDERR_FILENO, line, at);
     (void)written;
 }

@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 
@@ -321,6 +322,29 @@ def test_the_log_sink_prints_lines_and_nothing_else(start, folder):
         time.sleep(0.02)
     assert process.log().count("enclave: late\n") == 30
     assert process.terminate() == 0
+
+
+def test_a_log_that_nobody_reads_does_not_stop_relays(bin_dir, folder):
+    server = listen(f"unix:{folder}/out")
+    command = [bin_dir / PROGRAM, f"--inbound=unix:{folder}/in=unix:{folder}/out", f"--log-sink=unix:{folder}/log"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        try:
+            deadline = time.monotonic() + 10
+            while not os.path.exists(f"{folder}/log") and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(0.1)
+            with connect(f"unix:{folder}/log") as writer:
+                writer.sendall((b"x" * 99 + b"\n") * 5000)  # more than a pipe holds
+            with connect(f"unix:{folder}/in") as client:
+                stream, _ = server.accept()
+                stream.settimeout(10)
+                client.sendall(b"hello")
+                assert stream.recv(100) == b"hello"
+                stream.close()
+        finally:
+            process.kill()
+            process.stderr.close()
+    server.close()
 
 
 def test_it_ends_by_signals_with_connections_open_and_lives_in_a_sandbox(start, folder):
