@@ -2,7 +2,7 @@
  *
  * Line: 2026-01-31T12:00:00.123Z level program: text. Control bytes are replaced by '?', so
  * no peer can forge a line. Where standard error does not block (the enclave's --log), a write that
- * would is dropped and counted, never waited for: a host that does not read the enclave's log
+ * would is dropped, never waited for: a host that does not read the enclave's log
  * must not be able to stop signatures. A blocking one, inherited from a shell or service, is waited for.
  * There is deliberately no way to format a secret, a request body or credentials.
  */
@@ -28,8 +28,5 @@ void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* Lines lost because the reader did not keep up. */
-unsigned long log_dropped(void);
 
 #endif
