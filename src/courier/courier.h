@@ -62,6 +62,7 @@ struct courier {
     uint64_t started_ns;
     struct courier_waiters status_waiters, document_waiters;
     struct courier_load load;
+    unsigned results_due; /* LOAD_BEGINs that the keeper has not answered, those of aborted loads too */
     uint8_t outgoing[IPC_PACKET_MAX], incoming[IPC_PACKET_MAX];
 };
 

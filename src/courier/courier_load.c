@@ -71,6 +71,7 @@ static must_check result begin_records(struct courier *c)
     struct packer p = courier_pack(c);
     ipc_pack_load_begin(&p, false);
     TRY(courier_send(c, &p));
+    c->results_due++;
     return next_record(c);
 }
 
@@ -257,7 +258,9 @@ static must_check result reply_loaded(struct courier *c, uint32_t keys, uint32_t
 
 result courier_load_on_result(struct courier *c, const struct ipc_load_result *r)
 {
-    if (c->load.phase != COURIER_FINISHING)
+    ENSURE(c->results_due > 0, E_PEER, "LOAD_RESULT without a LOAD_BEGIN");
+    c->results_due--;
+    if (c->load.phase != COURIER_FINISHING || c->results_due > 0)
         return RESULT_OK; /* of a load that was aborted */
     if (!r->ok) {
         char text[256];
