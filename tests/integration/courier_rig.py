@@ -44,11 +44,11 @@ class Keeper:
         while True:
             try:
                 message = receive_packet(self.end, 60)
+                if message is None:
+                    return
+                self._take(*message[:3])
             except OSError:
-                return
-            if message is None:
-                return
-            self._take(*message[:3])
+                return  # the courier may end, or the test close the socket, at any time
 
     def _take(self, kind, count, body):
         if kind != STATUS_WANTED:
