@@ -43,7 +43,7 @@ def test_a_failing_step_fails_the_demo(bin_dir, folder):
         # Copies, not links: a supervisor looks for its children beside its own, resolved, path.
         shutil.copy(program, broken)
     shutil.copy("/bin/true", broken / "nitro-signer-front")
-    done = subprocess.run([ROOT / "scripts/demo"], env={**environment(broken, folder), "NS_DEMO_PATIENCE": "5"},
+    done = subprocess.run([ROOT / "scripts/demo"], env={**environment(broken, folder), "NS_DEMO_PATIENCE": "3"},
                           capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 1
     assert "FAILED" in done.stdout

@@ -1,13 +1,16 @@
 """The watchdog between an enclave that answers nonsense and files that are damaged. An enclave that breaks the protocol
 is ended and started again, with patience; a damaged file is named."""
 import json
+import os
 import struct
 
 import pytest
 
 from hostile import damage, mutants, name_of, seeded
-from test_watchdog import (KEYS, SECRET, SERVING, TOKEN, arguments, control, enclave_of,  # noqa: F401 (fixtures)
-                           serving)
+from test_watchdog import (KEYS, SECRET, SERVING, TOKEN, Control, arguments, control, enclave_of,  # noqa: F401 (fixtures)
+                           prepare, serving)
+
+ROUNDS = int(os.environ.get("NS_ROUNDS", 12))
 
 
 def frame(text):
@@ -43,19 +46,44 @@ BREACHES = {
 }
 
 
-@pytest.mark.parametrize("breach", BREACHES)
-def test_a_reply_that_is_none_starts_a_new_enclave(serving, control, breach):
-    before = enclave_of(serving)
-    assert control.request() == {"operation": "status"}
-    try:
-        control.stream.sendall(BREACHES[breach])
-    except OSError:
-        pass
-    control.accept()
-    control.expect("init", body={"init_state": True, "keys": 2, "failed": 0})
-    assert enclave_of(serving) != before
-    assert "\x1b" not in serving.log() and SECRET not in serving.log()
-    assert serving.terminate() == 0
+@pytest.fixture
+def serve_many(start, folder):
+    """serve_many(names) gives (watchdog, control) by name: many at once, since all of them wait most of the time."""
+    controls = []
+
+    def maker(names):
+        rigs = {}
+        for name in names:
+            place = folder / str(len(controls))
+            place.mkdir()
+            controls.append(Control(place / "control"))
+            rigs[name] = start("nitro-signer-watchdog", *prepare(place), ready=False), controls[-1]
+        for watchdog, control in rigs.values():
+            control.accept()
+            control.expect("init", body={"init_state": True, "keys": 2, "failed": 0})
+            watchdog.wait_ready()
+        return rigs
+
+    yield maker
+    for control in controls:
+        control.close()
+
+
+def test_a_reply_that_is_none_starts_a_new_enclave(serve_many):
+    rigs = serve_many(BREACHES)
+    before = {breach: enclave_of(watchdog) for breach, (watchdog, _) in rigs.items()}
+    for breach, (_, control) in rigs.items():
+        assert control.request() == {"operation": "status"}, breach
+        try:
+            control.stream.sendall(BREACHES[breach])
+        except OSError:
+            pass
+    for breach, (watchdog, control) in rigs.items():
+        control.accept()
+        control.expect("init", body={"init_state": True, "keys": 2, "failed": 0})
+        assert enclave_of(watchdog) != before[breach], breach
+        assert "\x1b" not in watchdog.log() and SECRET not in watchdog.log(), breach
+        assert watchdog.terminate() == 0, breach
 
 
 def test_what_nobody_asked_for_starts_a_new_enclave(serving, control):
@@ -83,25 +111,26 @@ def test_a_flood_costs_no_memory(serving, control):
     assert serving.terminate() == 0
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_replies_damaged_at_random(serving, control, seed):
-    """Each is understood, or costs the enclave; after all of them the watchdog is as before."""
-    rng = seeded("replies", seed)
-    for _ in range(4):
-        assert control.request() == {"operation": "status"}
+def test_replies_damaged_at_random(serve_many):
+    """Each is understood, or costs the enclave; after it the watchdog is as before."""
+    rigs = serve_many(range(ROUNDS))
+    replies = {seed: damage(seeded("replies", seed), GOOD) for seed in rigs}
+    for seed, (_, control) in rigs.items():
+        assert control.request() == {"operation": "status"}, seed
         try:
-            control.stream.sendall(frame(damage(rng, GOOD)))
-            control.stream.settimeout(4)
-            request = control.request()
+            control.stream.sendall(frame(replies[seed]))
         except OSError:
-            request = None
-        control.stream.settimeout(20)
-        if request is None:
+            pass
+    understood = 0
+    for seed, (watchdog, control) in rigs.items():
+        try:
+            control.expect("status", body=SERVING)
+            understood += 1
+        except OSError:
             control.accept()
             control.expect("init", body={"init_state": True, "keys": 2, "failed": 0})
-        else:
-            control.reply(200, SERVING)
-    assert serving.terminate() == 0
+        assert watchdog.terminate() == 0, seed
+    assert 0 < understood < ROUNDS
 
 
 def refused(start, arguments, path, text):
@@ -145,7 +174,7 @@ def test_files_damaged_at_random(start, control, arguments, folder, name):
     path = folder / name
     good = path.read_bytes()
     refusals = 0
-    for _ in range(25):
+    for _ in range(2 * ROUNDS):
         path.write_bytes(damage(rng, good))
         watchdog = start("nitro-signer-watchdog", *arguments, ready=False)
         log = ""

@@ -82,8 +82,8 @@ def write_credentials(folder, secret=SECRET):
     os.replace(folder / "new", folder / "credentials.json")
 
 
-@pytest.fixture
-def arguments(folder):
+def prepare(folder):
+    """Items, credentials and a policy there; the watchdog's arguments."""
     (folder / "items/validators").mkdir(parents=True)
     (folder / "items/tls").mkdir()
     write_item(folder, KEYS[0], b"first")
@@ -94,6 +94,11 @@ def arguments(folder):
     write_credentials(folder)
     return [f"--control=unix:{folder}/control", f"--items={folder}/items", f"--credentials={folder}/credentials.json",
             f"--policy={folder}/policy", "--status-interval=1", "--log-level=debug", "--", "/bin/sh", "-c", "exec sleep 1000"]
+
+
+@pytest.fixture
+def arguments(folder):
+    return prepare(folder)
 
 
 def enclave_of(watchdog):
