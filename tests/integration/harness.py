@@ -134,8 +134,8 @@ def connect(address, timeout=20):
     family, rest = address.split(":", 1)
     if family == "unix":
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        stream.connect(rest)  # with a timeout set before, a full queue would be an error at once
         stream.settimeout(timeout)
-        stream.connect(rest)
         return stream
     host, port = rest.rsplit(":", 1)
     return socket.create_connection((host.strip("[]"), int(port)), timeout)
