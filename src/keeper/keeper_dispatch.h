@@ -1,4 +1,4 @@
-/* keeper_dispatch.h - one packet in, one thing done. */
+/* keeper_dispatch.h - one packet in, one thing done; sign orders are collected. */
 #ifndef KEEPER_DISPATCH_H
 #define KEEPER_DISPATCH_H
 
