@@ -17,7 +17,9 @@
 static must_check result take_format(struct policy *p, enum eth2_fork fork, const char *value)
 {
     (void)p, (void)fork;
-    ENSURE(strcmp(value, "1") == 0, E_INPUT, "must be 1");
+    ENSURE(strcmp(value, "1") != 0, E_INPUT,
+           "version 1 lacks settings that decide safety and is not read: make a new document");
+    ENSURE(strcmp(value, "2") == 0, E_INPUT, "must be 2");
     return RESULT_OK;
 }
 
@@ -26,6 +28,67 @@ static must_check result copy_text(char *out, size_t out_capacity, const char *v
     size_t length = strlen(value);
     ENSURE(length < out_capacity, E_INPUT, "must have at most %zu characters", out_capacity - 1);
     memcpy(out, value, length + 1);
+    return RESULT_OK;
+}
+
+/* Each begins with its prefix; without a place the prefix is the whole text. */
+static const struct {
+    const char *prefix;
+    bool has_place;
+} stores[] = {[POLICY_STORE_NONE] = {"none", false},
+              [POLICY_STORE_SQLITE] = {"sqlite:", true},
+              [POLICY_STORE_DYNAMODB] = {"dynamodb:", true},
+              [POLICY_STORE_POSTGRESQL] = {"postgresql", false}};
+
+static must_check result store_kind_of(enum policy_store_kind *ret_kind, const char *text)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(stores); i++) {
+        size_t length = strlen(stores[i].prefix);
+        if (strncmp(text, stores[i].prefix, length) == 0 && (stores[i].has_place || text[length] == 0)) {
+            *ret_kind = (enum policy_store_kind)i;
+            return RESULT_OK;
+        }
+    }
+    FAIL(E_INPUT, "must be sqlite:/PATH, dynamodb:TABLE, postgresql or none");
+}
+
+/* Amazon's rule for names of tables. */
+static bool is_table_name(const char *name)
+{
+    size_t length = strlen(name);
+    return length >= 3 && length <= 255 &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == length;
+}
+
+result policy_set_store(struct policy *policy, const char *text)
+{
+    enum policy_store_kind kind;
+    TRY(store_kind_of(&kind, text));
+    const char *place = text + strlen(stores[kind].prefix);
+    ENSURE(kind != POLICY_STORE_SQLITE || place[0] == '/', E_INPUT,
+           "sqlite: must be followed by an absolute path");
+    ENSURE(kind != POLICY_STORE_DYNAMODB || is_table_name(place), E_INPUT,
+           "dynamodb: must be followed by a table's name, 3 to 255 of A-Z a-z 0-9 _ . -");
+    TRY(copy_text(policy->store, sizeof policy->store, text));
+    policy->store_kind = kind;
+    policy->single_mode = kind == POLICY_STORE_NONE || kind == POLICY_STORE_SQLITE;
+    return RESULT_OK;
+}
+
+const char *policy_store_place(const struct policy *policy)
+{
+    return policy->store + strlen(stores[policy->store_kind].prefix);
+}
+
+result policy_set_far_future(struct policy *policy, const char *text)
+{
+    uint64_t epochs = 0;
+    bool bounded = strcmp(text, "any") != 0;
+    if (bounded)
+        TRY(parse_u64(&epochs, text));
+    ENSURE(epochs <= POLICY_FAR_FUTURE_MAX, E_INPUT, "must be 0 to %d, or any", POLICY_FAR_FUTURE_MAX);
+    policy->has_far_future = bounded;
+    policy->far_future_epochs = epochs;
     return RESULT_OK;
 }
 
@@ -80,22 +143,68 @@ static must_check result take_genesis_root(struct policy *p, enum eth2_fork fork
     return hex_decode(p->genesis_validators_root, ETH2_ROOT_LEN, value, strlen(value));
 }
 
+static must_check result take_switch(bool *ret_on, const char *value)
+{
+    bool on = strcmp(value, "enabled") == 0;
+    ENSURE(on || strcmp(value, "disabled") == 0, E_INPUT, "must be enabled or disabled");
+    *ret_on = on;
+    return RESULT_OK;
+}
+
 static must_check result take_protection(struct policy *p, enum eth2_fork fork, const char *value)
 {
     (void)fork;
-    p->slashing_protection = strcmp(value, "enabled") == 0;
-    ENSURE(p->slashing_protection || strcmp(value, "disabled") == 0, E_INPUT, "must be enabled or disabled");
-    return RESULT_OK;
+    return take_switch(&p->slashing_protection, value);
 }
 
 static must_check result take_store(struct policy *p, enum eth2_fork fork, const char *value)
 {
     (void)fork;
-    bool is_none = strcmp(value, "none") == 0;
-    ENSURE(is_none || strncmp(value, "sqlite:/", 8) == 0, E_INPUT, "must be sqlite:/PATH or none");
-    ENSURE(!is_none || !p->slashing_protection, E_INPUT,
+    TRY(policy_set_store(p, value));
+    ENSURE(p->store_kind != POLICY_STORE_NONE || !p->slashing_protection, E_INPUT,
            "must not be none while slashing_protection is enabled");
-    return copy_text(p->store, sizeof p->store, value);
+    return RESULT_OK;
+}
+
+static must_check result take_store_identity(struct policy *p, enum eth2_fork fork, const char *value)
+{
+    (void)fork;
+    p->has_store_identity = strcmp(value, "none") != 0;
+    if (!p->has_store_identity)
+        return RESULT_OK;
+    ENSURE(p->store_kind == POLICY_STORE_DYNAMODB, E_INPUT, "must be none unless the store is dynamodb");
+    return hex_decode(p->store_identity, sizeof p->store_identity, value, strlen(value));
+}
+
+static must_check result take_store_mode(struct policy *p, enum eth2_fork fork, const char *value)
+{
+    (void)fork;
+    p->single_mode = strcmp(value, "single") == 0;
+    ENSURE(p->single_mode || strcmp(value, "fleet") == 0, E_INPUT, "must be single or fleet");
+    switch (p->store_kind) {
+    case POLICY_STORE_NONE:
+    case POLICY_STORE_SQLITE:
+        ENSURE(p->single_mode, E_INPUT, "must be single with this store");
+        return RESULT_OK;
+    case POLICY_STORE_POSTGRESQL:
+        ENSURE(!p->single_mode, E_INPUT, "must be fleet with this store");
+        return RESULT_OK;
+    case POLICY_STORE_DYNAMODB:
+        return RESULT_OK;
+    }
+    FAIL(E_INTERNAL, "no such store");
+}
+
+static must_check result take_far_future(struct policy *p, enum eth2_fork fork, const char *value)
+{
+    (void)fork;
+    return policy_set_far_future(p, value);
+}
+
+static must_check result take_boot_floor(struct policy *p, enum eth2_fork fork, const char *value)
+{
+    (void)fork;
+    return take_switch(&p->boot_floor, value);
 }
 
 static must_check result take_kms_key(struct policy *p, enum eth2_fork fork, const char *value)
@@ -139,6 +248,10 @@ static const struct line {
     {"genesis_validators_root", take_genesis_root, ETH2_PHASE0},
     {"slashing_protection", take_protection, ETH2_PHASE0},
     {"store", take_store, ETH2_PHASE0},
+    {"store_identity", take_store_identity, ETH2_PHASE0},
+    {"store_mode", take_store_mode, ETH2_PHASE0},
+    {"far_future_epochs", take_far_future, ETH2_PHASE0},
+    {"boot_floor", take_boot_floor, ETH2_PHASE0},
     {"kms_key", take_kms_key, ETH2_PHASE0},
     {"region", take_region, ETH2_PHASE0},
     {"log_level", take_log_level, ETH2_PHASE0},
@@ -168,6 +281,11 @@ static must_check result next_value(struct cursor *text, char ret_value[static P
     return RESULT_OK;
 }
 
+static const char *switch_name(bool on)
+{
+    return on ? "enabled" : "disabled";
+}
+
 static must_check result append_fork(struct buffer *out, const struct policy *policy, enum eth2_fork fork)
 {
     char version[2 * ETH2_VERSION_LEN + 3];
@@ -180,6 +298,20 @@ static must_check result append_fork(struct buffer *out, const struct policy *po
                          policy->network.fork_epoch[fork]);
 }
 
+static must_check result append_store(struct buffer *out, const struct policy *policy)
+{
+    char identity[2 * POLICY_STORE_IDENTITY_LEN + 3] = "none";
+    if (policy->has_store_identity)
+        hex_encode_0x(identity, policy->store_identity, POLICY_STORE_IDENTITY_LEN);
+    TRY(buffer_printf(out, "store %s\nstore_identity %s\nstore_mode %s\n", policy->store, identity,
+                      policy->single_mode ? "single" : "fleet"));
+    if (policy->has_far_future)
+        TRY(buffer_printf(out, "far_future_epochs %" PRIu64 "\n", policy->far_future_epochs));
+    else
+        TRY(buffer_append_text(out, "far_future_epochs any\n"));
+    return buffer_printf(out, "boot_floor %s\n", switch_name(policy->boot_floor));
+}
+
 /* Writes without checking. */
 static must_check result compose(struct buffer *out, const struct policy *policy)
 {
@@ -188,16 +320,17 @@ static must_check result compose(struct buffer *out, const struct policy *policy
     if (policy->has_genesis_validators_root)
         hex_encode_0x(root, policy->genesis_validators_root, ETH2_ROOT_LEN);
     ENSURE((size_t)policy->log_level < ARRAY_LENGTH(levels), E_INPUT, "log_level: is unknown");
-    TRY(buffer_printf(out, "nitro-signer-policy 1\nnetwork %s\npreset %s\n", policy->network.name,
+    TRY(buffer_printf(out, "nitro-signer-policy 2\nnetwork %s\npreset %s\n", policy->network.name,
                       eth2_preset_name(policy->network.preset)));
     TRY(buffer_printf(out, "genesis_time %" PRIu64 "\nseconds_per_slot %" PRIu64 "\n",
                       policy->network.genesis_time, policy->network.seconds_per_slot));
     for (enum eth2_fork fork = ETH2_PHASE0; fork < ETH2_FORK_COUNT; fork++)
         TRY(append_fork(out, policy, fork));
     TRY(buffer_printf(out, "genesis_validators_root %s\nslashing_protection %s\n", root,
-                      policy->slashing_protection ? "enabled" : "disabled"));
-    return buffer_printf(out, "store %s\nkms_key %s\nregion %s\nlog_level %s\n", policy->store,
-                         policy->kms_key, policy->region, levels[policy->log_level]);
+                      switch_name(policy->slashing_protection)));
+    TRY(append_store(out, policy));
+    return buffer_printf(out, "kms_key %s\nregion %s\nlog_level %s\n", policy->kms_key, policy->region,
+                         levels[policy->log_level]);
 }
 
 static must_check result check_network(const struct eth2_network *network)
@@ -235,6 +368,7 @@ result policy_format(struct buffer *out, const struct policy *policy)
     struct policy parsed;
     TRY(compose(&text, policy));
     TRY(policy_parse(&parsed, (const char *)text.data, text.length));
+    ENSURE(parsed.store_kind == policy->store_kind, E_INTERNAL, "policy: store_kind is not that of store");
     return buffer_append(out, text.data, text.length);
 }
 

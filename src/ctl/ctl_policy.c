@@ -10,14 +10,29 @@
 
 struct options {
     const char *network, *store, *kms_key, *region, *genesis_validators_root, *log_level;
+    const char *store_identity, *store_mode, *far_future_epochs;
+    bool boot_floor;
 };
 
 static must_check result parse_options(struct options *o, struct ctl_call *call)
 {
-    *o = (struct options){.network = "mainnet", .genesis_validators_root = "any", .log_level = "info"};
+    *o = (struct options){.network = "mainnet",
+                          .genesis_validators_root = "any",
+                          .log_level = "info",
+                          .store_identity = "none",
+                          .far_future_epochs = "2"};
     const struct option table[] = {
         {"network", OPTION_TEXT, &o->network, "name or configuration YAML (mainnet)", 0, 0},
-        {"store", OPTION_TEXT, &o->store, "slashing protection store: sqlite:/PATH", 0, 0},
+        {"store", OPTION_TEXT, &o->store,
+         "slashing protection store: sqlite:/PATH, dynamodb:TABLE, or postgresql", 0, 0},
+        {"store-identity", OPTION_TEXT, &o->store_identity,
+         "0x identity of the DynamoDB table, as slashing init prints it (none)", 0, 0},
+        {"store-mode", OPTION_TEXT, &o->store_mode,
+         "single, one signer at a time, or fleet (fleet for dynamodb and postgresql, else single)", 0, 0},
+        {"far-future-epochs", OPTION_TEXT, &o->far_future_epochs,
+         "refuse what is this many epochs ahead of the clock; any: no bound (2)", 0, 0},
+        {"boot-floor", OPTION_FLAG, &o->boot_floor,
+         "refuse new blocks and attestations up to the epoch and slot of the start (false)", 0, 0},
         {"kms-key", OPTION_TEXT, &o->kms_key, "ARN of the only KMS key that is accepted", 0, 0},
         {"genesis-validators-root", OPTION_TEXT, &o->genesis_validators_root, "0x root, or any (any)", 0, 0},
         {"log-level", OPTION_TEXT, &o->log_level,
@@ -37,11 +52,34 @@ static must_check result copy_text(char *out, size_t out_capacity, const char *t
     return RESULT_OK;
 }
 
+static must_check result set_store(struct policy *policy, const struct options *o)
+{
+    result r = policy_set_store(policy, o->store);
+    if (r.code)
+        return error_prefix(r, "--store");
+    r = policy_set_far_future(policy, o->far_future_epochs);
+    if (r.code)
+        return error_prefix(r, "--far-future-epochs");
+    policy->boot_floor = o->boot_floor;
+    policy->has_store_identity = strcmp(o->store_identity, "none") != 0;
+    if (policy->has_store_identity)
+        r = hex_decode(policy->store_identity, sizeof policy->store_identity, o->store_identity,
+                       strlen(o->store_identity));
+    if (r.code)
+        return error_prefix(r, "--store-identity");
+    if (!o->store_mode)
+        return RESULT_OK;
+    policy->single_mode = strcmp(o->store_mode, "single") == 0;
+    ENSURE(policy->single_mode || strcmp(o->store_mode, "fleet") == 0, E_INPUT,
+           "--store-mode: must be single or fleet");
+    return RESULT_OK;
+}
+
 static must_check result make(struct policy *policy, const struct options *o)
 {
     *policy = (struct policy){.slashing_protection = true};
     TRY(eth2_network_of_option(&policy->network, o->network));
-    TRY(copy_text(policy->store, sizeof policy->store, o->store, "store"));
+    TRY(set_store(policy, o));
     TRY(copy_text(policy->kms_key, sizeof policy->kms_key, o->kms_key, "kms-key"));
     TRY(ctl_region_of_key(policy->region, sizeof policy->region, o->kms_key, "kms-key"));
     result r = log_level_parse(&policy->log_level, o->log_level);

@@ -73,6 +73,9 @@ static must_check result accept_policy(struct keeper *k, struct ipc_bytes text)
     TRY(policy_parse(&policy, (const char *)text.data, text.length));
     ENSURE(k->standalone || policy.slashing_protection, E_INPUT,
            "slashing_protection: must be enabled in an enclave");
+    /* Credentials come from the host: without the identity any table of any account would do. */
+    ENSURE(k->standalone || policy.store_kind != POLICY_STORE_DYNAMODB || policy.has_store_identity, E_INPUT,
+           "store_identity: must be given in an enclave when the store is dynamodb");
     TRY(keeper_store_open(&k->store, &policy));
     result r = k->standalone ? RESULT_OK : keeper_attest_measure(k, text);
     if (!r.code)

@@ -9,8 +9,6 @@
 
 #include "base/log.h"
 
-static const char sqlite_prefix[] = "sqlite:";
-
 static must_check result read_genesis(struct keeper_store *store)
 {
     result r = slashing_store_genesis(store->file, store->genesis);
@@ -38,10 +36,9 @@ result keeper_store_open(struct keeper_store *store, const struct policy *policy
     *store = (struct keeper_store){.ok = true};
     if (!policy->slashing_protection)
         return RESULT_OK;
-    size_t prefix_len = sizeof sqlite_prefix - 1;
-    ENSURE(strncmp(policy->store, sqlite_prefix, prefix_len) == 0, E_UNSUPPORTED,
-           "store: must be sqlite:/PATH");
-    TRY(slashing_sqlite_open(&store->file, policy->store + prefix_len));
+    ENSURE(policy->store_kind == POLICY_STORE_SQLITE, E_UNSUPPORTED,
+           "store: this release keeps records in sqlite:/PATH only");
+    TRY(slashing_sqlite_open(&store->file, policy_store_place(policy)));
     result r = policy->has_genesis_validators_root
                    ? slashing_store_lock_genesis(store->file, policy->genesis_validators_root)
                    : RESULT_OK;

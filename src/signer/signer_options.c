@@ -83,7 +83,7 @@ static must_check result check_slashing_protection(const struct signer_options *
     return RESULT_OK;
 }
 
-enum { GLOBAL_OPTIONS = 11, ETH2_OPTIONS = 6 };
+enum { GLOBAL_OPTIONS = 11, ETH2_OPTIONS = 8 };
 
 /* Where the texts go that are interpreted later. */
 struct texts {
@@ -126,6 +126,10 @@ static void fill_eth2(struct option table[static ETH2_OPTIONS], struct signer_op
         {"slashing-protection-enabled", OPTION_TEXT, &texts->enabled, "true or false (true)", 0, 0},
         {"slashing-protection-db-path", OPTION_TEXT, &o->slashing_protection_db_path,
          "SQLite file that remembers what was signed", 0, 0},
+        {"slashing-protection-far-future-epochs", OPTION_TEXT, &o->far_future_epochs,
+         "refuse blocks and attestations this many epochs ahead of the clock; any: no bound (2)", 0, 0},
+        {"boot-floor", OPTION_FLAG, &o->boot_floor,
+         "refuse new blocks and attestations up to the epoch and slot of the start (false)", 0, 0},
         {"keystores-path", OPTION_TEXT, &o->keystores_path, "folder of EIP-2335 keystores, *.json", 0, 0},
         {"keystores-passwords-path", OPTION_TEXT, &o->keystores_passwords_path,
          "folder with a password file NAME.txt for each NAME.json", 0, 0},
@@ -243,7 +247,8 @@ result signer_options_parse(struct signer_options *ret_options, int argc, char *
                                .http_host_allowlist = "localhost,127.0.0.1",
                                .idle_connection_timeout_seconds = 30,
                                .key_config_path = "./",
-                               .network = "mainnet"};
+                               .network = "mainnet",
+                               .far_future_epochs = "2"};
     struct texts texts = {.logging = "INFO", .enabled = "true"};
     int rest = 0;
     TRY(parse_halves(&o, &texts, &rest, argc, argv));

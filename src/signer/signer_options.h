@@ -25,6 +25,8 @@ struct signer_options {
     const char *network;
     const char *slashing_protection_db_path;
     bool slashing_protection_enabled;
+    const char *far_future_epochs; /* a number or "any"; signer_policy reads it */
+    bool boot_floor;
     const char *keystores_path;
     const char *keystores_passwords_path;
     const char *keystores_password_file;

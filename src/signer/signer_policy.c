@@ -30,12 +30,20 @@ result signer_policy(struct buffer *out, const struct signer_options *options)
 {
     struct policy policy = {.slashing_protection = options->slashing_protection_enabled,
                             .store = "none",
+                            .single_mode = true,
+                            .boot_floor = options->boot_floor,
                             .kms_key = "none",
                             .region = "none",
                             .log_level = options->log_level};
     TRY(eth2_network_of_option(&policy.network, options->network));
+    result r = policy_set_far_future(&policy, options->far_future_epochs);
+    if (r.code)
+        return error_prefix(r, "--slashing-protection-far-future-epochs");
     if (options->slashing_protection_enabled) {
-        result r = absolute_path(policy.store, sizeof policy.store, options->slashing_protection_db_path);
+        char store[POLICY_VALUE_MAX];
+        r = absolute_path(store, sizeof store, options->slashing_protection_db_path);
+        if (!r.code)
+            r = policy_set_store(&policy, store);
         if (r.code)
             return error_prefix(r, "--slashing-protection-db-path");
     }

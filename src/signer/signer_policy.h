@@ -5,7 +5,7 @@
 #include "policy/policy.h"
 #include "signer_options.h"
 
-/* Appends the policy text. E_INPUT: --network or --slashing-protection-db-path cannot be used. */
+/* Appends the policy text. E_INPUT: --network or an option of slashing protection cannot be used. */
 must_check result signer_policy(struct buffer *out, const struct signer_options *options);
 
 #endif

@@ -159,9 +159,9 @@ def control(stream, message):
     return json.loads(receive_exactly(stream, length))
 
 
-def policy_text(store="none", kms_key="none", region="none", log_level="info"):
+def policy_text(store="none", kms_key="none", region="none", log_level="info", far_future="2"):
     """A policy document for mainnet (PROTOCOL.control section 3)."""
-    return f"""nitro-signer-policy 1
+    return f"""nitro-signer-policy 2
 network mainnet
 preset mainnet
 genesis_time 1606824023
@@ -176,6 +176,10 @@ fulu_fork 0x06000000 411392
 genesis_validators_root any
 slashing_protection enabled
 store {store}
+store_identity none
+store_mode single
+far_future_epochs {far_future}
+boot_floor disabled
 kms_key {kms_key}
 region {region}
 log_level {log_level}

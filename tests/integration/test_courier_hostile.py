@@ -41,7 +41,7 @@ def changed(**members):
     ({"operation": "reload", "encrypted_validator_keys": []}, "encrypted_validator_keys"),
     ({"operation": "reload", "encrypted_validator_keys": {}}, "encrypted_validator_keys"),
     (changed(policy=None), "policy"), (changed(policy=1), "policy"), (changed(policy=""), "policy"), (changed(policy="x" * 4097), "policy"),
-    (changed(policy="nitro-signer-policy 1\n"), "policy"), (changed(policy=POLICY), "kms_key"),
+    (changed(policy="nitro-signer-policy 2\n"), "policy"), (changed(policy=POLICY), "kms_key"),
     (changed(policy=policy_for() + "more\n"), "policy"),
     (changed(credential=None), "credential"), (changed(credential__token=None), "credential.token"),
     (changed(credential__token=1), "credential.token"), (changed(credential__secret_access_key=""), "secret_access_key"),

@@ -53,11 +53,25 @@ def test_measure_is_the_formula(ctl, folder):
 
 def test_policy_is_made_and_measured(ctl, folder):
     text = ctl("policy", "make", "--network=hoodi", "--store=sqlite:/run/slashing.sqlite", f"--kms-key={KEY}")
-    assert text.startswith("nitro-signer-policy 1\nnetwork hoodi\n") and f"\nkms_key {KEY}\nregion us-east-1\n" in text
+    assert text.startswith("nitro-signer-policy 2\nnetwork hoodi\n") and f"\nkms_key {KEY}\nregion us-east-1\n" in text
+    assert "\nstore sqlite:/run/slashing.sqlite\nstore_identity none\nstore_mode single\nfar_future_epochs 2\nboot_floor disabled\n" in text
     (folder / "policy").write_text(text)
     assert ctl("policy", "measure", "policy").strip() == extend(text.encode())
     (folder / "policy").write_text(text + " ")
     assert "policy: " in ctl("policy", "measure", "policy", status=1)
+
+
+def test_policy_for_a_store_across_a_network(ctl):
+    identity = "0x" + "5a" * 32
+    make = ("policy", "make", f"--kms-key={KEY}")
+    assert "\nstore dynamodb:marks\nstore_identity none\nstore_mode fleet\n" in ctl(*make, "--store=dynamodb:marks")
+    text = ctl(*make, "--store=dynamodb:marks", f"--store-identity={identity}", "--store-mode=single", "--far-future-epochs=any", "--boot-floor")
+    assert f"\nstore dynamodb:marks\nstore_identity {identity}\nstore_mode single\nfar_future_epochs any\nboot_floor enabled\n" in text
+    assert "\nstore postgresql\nstore_identity none\nstore_mode fleet\n" in ctl(*make, "--store=postgresql")
+    for wrong, named in (("--store=dynamodb:a", "--store: "), ("--store=none", "store"), ("--store-mode=both", "--store-mode: "),
+                         ("--store-mode=fleet", "store_mode: "), (f"--store-identity={identity}", "store_identity: "),
+                         ("--store-identity=5a", "--store-identity: "), ("--far-future-epochs=1000001", "--far-future-epochs: ")):
+        assert named in ctl(*make, "--store=sqlite:/s", wrong, status=2), wrong
 
 
 def test_key_policy_allows_and_denies(ctl):

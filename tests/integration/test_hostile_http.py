@@ -10,7 +10,7 @@ from front_process import IDENTIFIER, front, post, randao  # noqa: F401 (front i
 from hostile import damage, mutants, name_of, seeded
 from scripted_keeper import ORDER_LEN, answer, order_fields, signature_of
 
-SEPOLIA = """nitro-signer-policy 1
+SEPOLIA = """nitro-signer-policy 2
 network sepolia
 preset mainnet
 genesis_time 1655733600
@@ -25,6 +25,10 @@ fulu_fork 0x90000075 272640
 genesis_validators_root any
 slashing_protection enabled
 store sqlite:/nowhere
+store_identity none
+store_mode single
+far_future_epochs 2
+boot_floor disabled
 kms_key none
 region none
 log_level debug

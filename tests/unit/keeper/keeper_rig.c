@@ -49,13 +49,18 @@ int rig_setup(void **state)
     if (!rig)
         return -1;
     rig->supervisor = rig->front = rig->courier = rig->loader = rig->descriptor = -1;
+    char store[sizeof rig->store + 8];
     (void)snprintf(rig->folder, sizeof rig->folder, "/tmp/ns-keeper-XXXXXX");
     if (!mkdtemp(rig->folder))
         return -1;
     (void)snprintf(rig->store, sizeof rig->store, "%s/store", rig->folder);
-    rig->policy = (struct policy){
-        .slashing_protection = true, .kms_key = "none", .region = "none", .log_level = LOG_LEVEL_DEBUG};
-    (void)snprintf(rig->policy.store, sizeof rig->policy.store, "sqlite:%s", rig->store);
+    rig->policy = (struct policy){.slashing_protection = true,
+                                  .single_mode = true,
+                                  .kms_key = "none",
+                                  .region = "none",
+                                  .log_level = LOG_LEVEL_DEBUG};
+    (void)snprintf(store, sizeof store, "sqlite:%s", rig->store);
+    assert_ok(policy_set_store(&rig->policy, store));
     *state = rig;
     return eth2_network_by_name(&rig->policy.network, "hoodi").code;
 }

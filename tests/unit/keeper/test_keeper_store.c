@@ -213,7 +213,7 @@ static void protection_can_be_off_stand_alone(void **state)
     struct rig *rig = *state;
     struct stat status;
     rig->policy.slashing_protection = false;
-    (void)snprintf(rig->policy.store, sizeof rig->policy.store, "none");
+    assert_ok(policy_set_store(&rig->policy, "none"));
     rig_boot(rig, 1);
     for (uint8_t variety = 0; variety < 3; variety++) {
         struct eth2_order vote = rig_vote(0, 5, 6, variety);

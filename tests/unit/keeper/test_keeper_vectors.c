@@ -90,7 +90,7 @@ static void run_network(struct rig *rig, const char *network)
     assert_non_null(vectors);
     assert_in_range(json_array_size(vectors), 100, VECTORS_MAX);
     rig->policy.slashing_protection = false;
-    (void)snprintf(rig->policy.store, sizeof rig->policy.store, "none");
+    assert_ok(policy_set_store(&rig->policy, "none"));
     assert_ok(eth2_network_by_name(&rig->policy.network, network));
     rig_boot_to_load(rig);
     load_all_secrets(rig, vectors);

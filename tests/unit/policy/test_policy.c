@@ -9,7 +9,7 @@
 
 /* Written by hand from PROTOCOL.control section 3, not by our formatter. */
 static const char holesky[] =
-    "nitro-signer-policy 1\n"
+    "nitro-signer-policy 2\n"
     "network holesky\n"
     "preset mainnet\n"
     "genesis_time 1695902400\n"
@@ -24,6 +24,10 @@ static const char holesky[] =
     "genesis_validators_root 0x9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1\n"
     "slashing_protection enabled\n"
     "store sqlite:/var/lib/nitro signer/a.db\n"
+    "store_identity none\n"
+    "store_mode single\n"
+    "far_future_epochs 2\n"
+    "boot_floor disabled\n"
     "kms_key arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\n"
     "region eu-central-1\n"
     "log_level info\n";
@@ -44,6 +48,10 @@ static void a_document_is_read(void **state)
     assert_true(policy.has_genesis_validators_root && policy.genesis_validators_root[0] == 0x91);
     assert_true(policy.slashing_protection && policy.log_level == LOG_LEVEL_INFO);
     assert_string_equal(policy.store, "sqlite:/var/lib/nitro signer/a.db");
+    assert_int_equal(policy.store_kind, POLICY_STORE_SQLITE);
+    assert_string_equal(policy_store_place(&policy), "/var/lib/nitro signer/a.db");
+    assert_true(policy.single_mode && !policy.has_store_identity && !policy.boot_floor);
+    assert_true(policy.has_far_future && policy.far_future_epochs == 2);
     assert_string_equal(policy.region, "eu-central-1");
     AUTO(buffer) again = {0};
     assert_ok(policy_format(&again, &policy));
@@ -59,6 +67,7 @@ static void every_built_in_network_round_trips(void **state)
         struct policy policy = {.store = "none",
                                 .kms_key = "none",
                                 .region = "none",
+                                .single_mode = true,
                                 .log_level = LOG_LEVEL_DEBUG},
                       back;
         AUTO(buffer) text = {0}, again = {0};
@@ -128,7 +137,8 @@ static void values_out_of_range_are_named(void **state)
     (void)state;
     static const struct {
         const char *line, *replacement, *names;
-    } bad[] = {{"nitro-signer-policy 1", "nitro-signer-policy 2", "line 1, nitro-signer-policy"},
+    } bad[] = {{"nitro-signer-policy 2", "nitro-signer-policy 1", "line 1, nitro-signer-policy: version 1"},
+               {"nitro-signer-policy 2", "nitro-signer-policy 3", "line 1, nitro-signer-policy: must be 2"},
                {"network holesky", "network Holesky", "network: name"},
                {"network holesky", "network ", "line 2, network"},
                {"preset mainnet", "preset swift", "line 3, preset"},
@@ -146,6 +156,15 @@ static void values_out_of_range_are_named(void **state)
                {"slashing_protection enabled", "slashing_protection yes", "slashing_protection"},
                {"store sqlite:/var/lib/nitro signer/a.db", "store none", "store"},
                {"store sqlite:/var/lib/nitro signer/a.db", "store sqlite:relative.db", "store"},
+               {"store sqlite:/var/lib/nitro signer/a.db", "store none ", "store: must be"},
+               {"store sqlite:/var/lib/nitro signer/a.db", "store postgresql:x", "store: must be"},
+               {"store_identity none", "store_identity any", "store_identity"},
+               {"store_mode single", "store_mode both", "store_mode: must be single or fleet"},
+               {"store_mode single", "store_mode fleet", "store_mode: must be single with"},
+               {"far_future_epochs 2", "far_future_epochs 1000001", "far_future_epochs"},
+               {"far_future_epochs 2", "far_future_epochs 02", "canonical"},
+               {"far_future_epochs 2", "far_future_epochs never", "far_future_epochs"},
+               {"boot_floor disabled", "boot_floor off", "boot_floor"},
                {"kms_key arn:aws", "kms_key alias:aws", "kms_key"},
                {"region eu-central-1", "region eu central", "region"},
                {"log_level info", "log_level INFO", "canonical"},
@@ -162,6 +181,92 @@ static void values_out_of_range_are_named(void **state)
         if (r.code != E_INPUT || !strstr(error_text(), bad[i].names))
             fail_msg("%s gave %s: %s", bad[i].replacement, error_name(r.code), error_text());
     }
+}
+
+/* The five lines of the store and its bounds, in a document that is good otherwise. */
+static result read_store_lines(struct policy *ret_policy, const char *store_lines)
+{
+    const char *from = strstr(holesky, "store sqlite:"), *to = strstr(holesky, "kms_key ");
+    AUTO(buffer) text = {0}, again = {0};
+    assert_ok(buffer_append(&text, holesky, (size_t)(from - holesky)));
+    assert_ok(buffer_append_text(&text, store_lines));
+    assert_ok(buffer_append_text(&text, to));
+    TRY(policy_parse(ret_policy, (char *)text.data, text.length));
+    assert_ok(policy_format(&again, ret_policy));
+    assert_string_equal((char *)again.data, (char *)text.data);
+    return RESULT_OK;
+}
+
+#define IDENTITY "0x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define NAME_OF_64 "A-Table_of.64.characters-0123456789-0123456789-0123456789-01234."
+
+static void stores_across_a_network_are_read(void **state)
+{
+    (void)state;
+    struct policy policy;
+    assert_ok(read_store_lines(&policy, "store dynamodb:a.B\nstore_identity " IDENTITY
+                                        "\nstore_mode single\nfar_future_epochs any\nboot_floor enabled\n"));
+    assert_int_equal(policy.store_kind, POLICY_STORE_DYNAMODB);
+    assert_string_equal(policy_store_place(&policy), "a.B");
+    assert_true(policy.single_mode && policy.boot_floor && !policy.has_far_future);
+    assert_true(policy.has_store_identity && policy.store_identity[1] == 0x11);
+    assert_ok(read_store_lines(&policy, "store dynamodb:" NAME_OF_64 NAME_OF_64 NAME_OF_64
+                                        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n"
+                                        "store_identity none\nstore_mode fleet\nfar_future_epochs 1000000\n"
+                                        "boot_floor disabled\n"));
+    assert_int_equal(strlen(policy_store_place(&policy)), 255);
+    assert_true(!policy.single_mode && !policy.has_store_identity);
+    assert_true(policy.has_far_future && policy.far_future_epochs == 1000000);
+    assert_ok(read_store_lines(&policy, "store postgresql\nstore_identity none\nstore_mode fleet\n"
+                                        "far_future_epochs 0\nboot_floor disabled\n"));
+    assert_int_equal(policy.store_kind, POLICY_STORE_POSTGRESQL);
+    assert_string_equal(policy_store_place(&policy), "");
+    assert_true(policy.has_far_future && policy.far_future_epochs == 0);
+}
+
+static void stores_across_a_network_have_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lines, *names;
+    } bad[] = {
+        {"store dynamodb:ab\nstore_identity none\nstore_mode fleet\n", "store: dynamodb"},
+        {"store dynamodb:a/b\nstore_identity none\nstore_mode fleet\n", "store: dynamodb"},
+        {"store dynamodb:" NAME_OF_64 NAME_OF_64 NAME_OF_64 NAME_OF_64
+         "\nstore_identity none\nstore_mode fleet\n",
+         "store: dynamodb"},
+        {"store dynamodb:table\nstore_identity 0x0011\nstore_mode fleet\n", "store_identity"},
+        {"store postgresql\nstore_identity " IDENTITY "\nstore_mode fleet\n", "store_identity: must be none"},
+        {"store sqlite:/a\nstore_identity " IDENTITY "\nstore_mode single\n", "store_identity: must be none"},
+        {"store postgresql\nstore_identity none\nstore_mode single\n", "store_mode: must be fleet"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        struct policy policy;
+        AUTO(buffer) lines = {0};
+        assert_ok(buffer_append_text(&lines, bad[i].lines));
+        assert_ok(buffer_append_text(&lines, "far_future_epochs 2\nboot_floor disabled\n"));
+        assert_fails(E_INPUT, read_store_lines(&policy, (char *)lines.data));
+        assert_error_names(bad[i].names);
+    }
+}
+
+static void makers_set_a_store_as_a_whole(void **state)
+{
+    (void)state;
+    struct policy policy;
+    AUTO(buffer) out = {0};
+    assert_ok(policy_parse(&policy, holesky, strlen(holesky)));
+    assert_ok(policy_set_store(&policy, "dynamodb:table"));
+    assert_false(policy.single_mode);
+    assert_fails(E_INPUT, policy_set_store(&policy, "sqlite:table"));
+    assert_fails(E_INPUT, policy_set_store(&policy, "dynamodb"));
+    assert_string_equal(policy.store, "dynamodb:table");
+    assert_ok(policy_set_store(&policy, "sqlite:/b"));
+    assert_true(policy.single_mode);
+    policy.store_kind = POLICY_STORE_DYNAMODB; /* and the text says otherwise */
+    assert_fails(E_INTERNAL, policy_format(&out, &policy));
+    assert_fails(E_INPUT, policy_set_far_future(&policy, "-1"));
+    assert_true(policy.has_far_future && policy.far_future_epochs == 2);
 }
 
 static void a_newline_cannot_smuggle_a_line_in(void **state)
@@ -212,6 +317,9 @@ int main(void)
         cmocka_unit_test(one_byte_mutations),
         cmocka_unit_test(lines_missing_repeated_swapped),
         cmocka_unit_test(values_out_of_range_are_named),
+        cmocka_unit_test(stores_across_a_network_are_read),
+        cmocka_unit_test(stores_across_a_network_have_rules),
+        cmocka_unit_test(makers_set_a_store_as_a_whole),
         cmocka_unit_test(a_newline_cannot_smuggle_a_line_in),
         cmocka_unit_test(the_measure_is_what_openssl_says),
     };
