@@ -100,14 +100,14 @@ static must_check result append_record(struct buffer *out, const struct slashing
     return buffer_append_text(out, "]\n");
 }
 
-static result export_one(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
+static result export_one(void *context, const uint8_t pubkey[static 48], const struct slashing_entry *entry)
 {
     struct export *export = context;
     char digits[99];
     hex_encode_0x(digits, pubkey, 48);
     TRY(buffer_append_text(&export->text, export->num_validators++ ? ",\n    {\n" : "\n    {\n"));
     TRY(buffer_printf(&export->text, "      \"pubkey\": \"%s\",\n", digits));
-    TRY(append_record(&export->text, record));
+    TRY(append_record(&export->text, &entry->record));
     TRY(buffer_append_text(&export->text, "    }"));
     return export->text.length < PIECE_LEN ? RESULT_OK : flush(export);
 }

@@ -32,14 +32,14 @@ static must_check result make_room(struct raise *raise)
     return RESULT_OK;
 }
 
-static result collect(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
+static result collect(void *context, const uint8_t pubkey[static 48], const struct slashing_entry *entry)
 {
     struct raise *raise = context;
     TRY(make_room(raise));
     struct slashing_advance *advance = &raise->advances[raise->num_advances++];
-    *advance = (struct slashing_advance){.old = *record};
+    *advance = (struct slashing_advance){.old = entry->record, .old_stamp = entry->stamp};
     memcpy(advance->pubkey, pubkey, sizeof advance->pubkey);
-    slashing_merge(&advance->next, record, raise->floor);
+    slashing_merge(&advance->next, &entry->record, raise->floor);
     return RESULT_OK;
 }
 

@@ -36,7 +36,7 @@ static int bind_number(sqlite3_stmt *statement, int at, bool present, uint64_t v
 }
 
 /* The six columns of a record, from parameter number at. */
-static must_check result bind_record(struct slashing_store *store, sqlite3_stmt *statement, int at,
+static must_check result bind_record(struct slashing_sqlite *store, sqlite3_stmt *statement, int at,
                                      const struct slashing_record *r)
 {
     bool has_root = r->has_block && r->block_has_root;
@@ -97,7 +97,7 @@ static void statement_reset(sqlite3_stmt *statement)
 DEFINE_AUTO_POINTER(sqlite3_stmt, statement_reset)
 
 /* A statement that answers no row. */
-static must_check result step_done(struct slashing_store *store, enum store_statement which,
+static must_check result step_done(struct slashing_sqlite *store, enum store_statement which,
                                    const char *doing)
 {
     int code = sqlite3_step(store->statements[which]);
@@ -106,35 +106,47 @@ static must_check result step_done(struct slashing_store *store, enum store_stat
     return r;
 }
 
-result slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record,
-                           const uint8_t pubkey[static 48])
+static struct slashing_sqlite *sqlite_of(struct slashing_store *store)
+{
+    return (struct slashing_sqlite *)store; /* its first member */
+}
+
+static must_check result load(struct slashing_sqlite *store, struct slashing_entry *ret_entry,
+                              const uint8_t pubkey[static 48])
 {
     AUTO_POINTER(sqlite3_stmt) statement = store->statements[STORE_LOAD];
+    struct slashing_entry entry = {0};
     if (bind_blob(statement, 1, true, pubkey, 48) != SQLITE_OK)
         return slashing_sqlite_failure(store->database, "binding");
     int code = sqlite3_step(statement);
     if (code == SQLITE_ROW)
-        return read_record(statement, ret_record);
-    if (code != SQLITE_DONE)
+        TRY(read_record(statement, &entry.record));
+    else if (code != SQLITE_DONE)
         return slashing_sqlite_failure(store->database, "reading a record");
-    *ret_record = (struct slashing_record){0};
+    *ret_entry = entry;
     return RESULT_OK;
 }
 
-result slashing_store_scan(struct slashing_store *store,
-                           result (*visit)(void *context, const uint8_t pubkey[static 48],
-                                           const struct slashing_record *record),
-                           void *context)
+static result load_many(struct slashing_store *store, struct slashing_entry *ret_entries,
+                        const uint8_t (*pubkeys)[48], size_t num_pubkeys)
 {
+    for (size_t i = 0; i < num_pubkeys; i++)
+        TRY(load(sqlite_of(store), &ret_entries[i], pubkeys[i]));
+    return RESULT_OK;
+}
+
+static result scan(struct slashing_store *base, slashing_visit *visit, void *context)
+{
+    struct slashing_sqlite *store = sqlite_of(base);
     AUTO_POINTER(sqlite3_stmt) statement = store->statements[STORE_SCAN];
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct slashing_record record = {0};
+        struct slashing_entry entry = {0};
         uint8_t pubkey[48];
         bool present;
-        TRY(read_record(statement, &record));
+        TRY(read_record(statement, &entry.record));
         TRY(column_blob(statement, 6, &present, pubkey, 48));
-        TRY(visit(context, pubkey, &record));
+        TRY(visit(context, pubkey, &entry));
     }
     if (code != SQLITE_DONE)
         return slashing_sqlite_failure(store->database, "reading the records");
@@ -147,7 +159,7 @@ static bool record_is_empty(const struct slashing_record *r)
 }
 
 /* One compare-and-set inside the open transaction; *ret_held says whether the old record was there. */
-static must_check result advance_one(struct slashing_store *store, bool *ret_held,
+static must_check result advance_one(struct slashing_sqlite *store, bool *ret_held,
                                      const struct slashing_advance *a)
 {
     sqlite3_stmt *update = store->statements[STORE_UPDATE], *insert = store->statements[STORE_INSERT];
@@ -169,28 +181,32 @@ static must_check result advance_one(struct slashing_store *store, bool *ret_hel
 }
 
 /* After a failure the transaction may be gone, and what is written then would be committed by itself. */
-static must_check result still_in_transaction(const struct slashing_store *store)
+static must_check result still_in_transaction(const struct slashing_sqlite *store)
 {
     ENSURE(!store->in_transaction || !sqlite3_get_autocommit(store->database), E_STORE,
            "the transaction has ended by a failure");
     return RESULT_OK;
 }
 
-static must_check result advance_each(struct slashing_store *store, struct slashing_advance *advances,
+static must_check result advance_each(struct slashing_sqlite *store, struct slashing_advance *advances,
                                       size_t num_advances)
 {
-    for (size_t i = 0; i < num_advances; i++)
+    for (size_t i = 0; i < num_advances; i++) {
         TRY(advance_one(store, &advances[i].done, &advances[i]));
+        advances[i].conflict = !advances[i].done;
+        if (advances[i].conflict)
+            TRY(load(store, &advances[i].found, advances[i].pubkey));
+    }
     return RESULT_OK;
 }
 
-static must_check result commit(struct slashing_store *store)
+static must_check result commit(struct slashing_sqlite *store)
 {
     TRY(step_done(store, STORE_COMMIT, "making records durable"));
     return slashing_check_files(store);
 }
 
-static must_check result advance_all(struct slashing_store *store, struct slashing_advance *advances,
+static must_check result advance_all(struct slashing_sqlite *store, struct slashing_advance *advances,
                                      size_t num_advances)
 {
     TRY(still_in_transaction(store));
@@ -203,7 +219,7 @@ static must_check result advance_all(struct slashing_store *store, struct slashi
 }
 
 /* Some failures have rolled back already: then there is no transaction left to end. */
-static void abandon(struct slashing_store *store)
+static void abandon(struct slashing_sqlite *store)
 {
     if (!sqlite3_get_autocommit(store->database)) {
         (void)sqlite3_step(store->statements[STORE_ROLLBACK]);
@@ -211,20 +227,21 @@ static void abandon(struct slashing_store *store)
     }
 }
 
-result slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
-                              size_t num_advances)
+static result advance(struct slashing_store *base, struct slashing_advance *advances, size_t num_advances)
 {
+    struct slashing_sqlite *store = sqlite_of(base);
     result r = advance_all(store, advances, num_advances);
     if (r.code) {
         for (size_t i = 0; i < num_advances; i++)
-            advances[i].done = false;
+            advances[i].done = advances[i].conflict = false;
         abandon(store);
     }
     return r;
 }
 
-result slashing_store_transaction(struct slashing_store *store, result (*work)(void *context), void *context)
+static result transaction(struct slashing_store *base, result (*work)(void *context), void *context)
 {
+    struct slashing_sqlite *store = sqlite_of(base);
     ENSURE(!store->in_transaction, E_INTERNAL, "a transaction within a transaction");
     TRY(slashing_check_sizes(store));
     TRY(step_done(store, STORE_BEGIN, "beginning a transaction"));
@@ -239,28 +256,52 @@ result slashing_store_transaction(struct slashing_store *store, result (*work)(v
     return r;
 }
 
-result slashing_store_genesis(struct slashing_store *store, uint8_t ret_root[static 32])
+static result head(struct slashing_store *base, struct slashing_head *ret_head)
 {
+    struct slashing_sqlite *store = sqlite_of(base);
     AUTO_POINTER(sqlite3_stmt) statement = store->statements[STORE_GENESIS];
+    struct slashing_head found = {0};
     int code = sqlite3_step(statement);
-    ENSURE(code != SQLITE_DONE, E_NOT_FOUND, "the store is not locked to a genesis validators root yet");
-    if (code != SQLITE_ROW)
+    if (code == SQLITE_ROW)
+        TRY(column_blob(statement, 0, &found.has_genesis, found.genesis_validators_root, 32));
+    else if (code != SQLITE_DONE)
         return slashing_sqlite_failure(store->database, "reading the genesis validators root");
-    bool present;
-    return column_blob(statement, 0, &present, ret_root, 32);
+    *ret_head = found;
+    return RESULT_OK;
 }
 
-result slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32])
+static result set_head(struct slashing_store *base, const struct slashing_head *old,
+                       const struct slashing_head *next, const struct slashing_enrolment *enrolments,
+                       size_t num_enrolments)
 {
+    struct slashing_sqlite *store = sqlite_of(base);
     sqlite3_stmt *lock = store->statements[STORE_LOCK_GENESIS];
+    (void)enrolments; /* a validator is known by its first record */
+    (void)num_enrolments;
+    (void)old; /* the first root stays */
+    ENSURE(next->has_genesis && !next->has_high_watermark, E_UNSUPPORTED,
+           "this store keeps the genesis validators root only");
     TRY(still_in_transaction(store));
-    if (bind_blob(lock, 1, true, root, 32) != SQLITE_OK)
+    if (bind_blob(lock, 1, true, next->genesis_validators_root, 32) != SQLITE_OK)
         return slashing_sqlite_failure(store->database, "binding");
     TRY(step_done(store, STORE_LOCK_GENESIS, "locking the genesis validators root"));
     TRY(slashing_check_files(store));
-    uint8_t locked[32];
-    TRY(slashing_store_genesis(store, locked));
-    ENSURE(memcmp(locked, root, 32) == 0, E_MISMATCH,
-           "the store is locked to another genesis validators root");
+    struct slashing_head now;
+    TRY(head(base, &now));
+    ENSURE(now.has_genesis && memcmp(now.genesis_validators_root, next->genesis_validators_root, 32) == 0,
+           E_MISMATCH, "the store is locked to another genesis validators root");
     return RESULT_OK;
 }
+
+static void close_store(struct slashing_store *store)
+{
+    slashing_sqlite_free(sqlite_of(store));
+}
+
+const struct slashing_store_operations slashing_sqlite_operations = {.close = close_store,
+                                                                     .head = head,
+                                                                     .set_head = set_head,
+                                                                     .load_many = load_many,
+                                                                     .advance = advance,
+                                                                     .transaction = transaction,
+                                                                     .scan = scan};

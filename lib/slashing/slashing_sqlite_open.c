@@ -160,7 +160,7 @@ static must_check result same_file(const char *path, struct file_identity *opene
     return RESULT_OK;
 }
 
-result slashing_check_files(struct slashing_store *store)
+result slashing_check_files(struct slashing_sqlite *store)
 {
     TRY(same_file(store->path, &store->file));
     return same_file(store->log_path, &store->log);
@@ -175,7 +175,7 @@ static must_check result not_cut(const char *path, const struct file_identity *o
     return RESULT_OK;
 }
 
-result slashing_check_sizes(const struct slashing_store *store)
+result slashing_check_sizes(const struct slashing_sqlite *store)
 {
     TRY(not_cut(store->path, &store->file));
     return not_cut(store->log_path, &store->log);
@@ -234,7 +234,7 @@ static must_check result check_not_emptied(const char *path, const char *log_pat
     return RESULT_OK;
 }
 
-static must_check result open_into(struct slashing_store *store, const char *path)
+static must_check result open_into(struct slashing_sqlite *store, const char *path)
 {
     store->path = strdup(path);
     ENSURE(store->path && asprintf(&store->log_path, "%s-wal", path) >= 0, E_MEMORY, "out of memory");
@@ -256,21 +256,22 @@ static must_check result open_into(struct slashing_store *store, const char *pat
     return identify(&store->log, store->log_path);
 }
 
-typedef struct slashing_store slashing_store;
-DEFINE_AUTO_POINTER(slashing_store, slashing_store_close)
+typedef struct slashing_sqlite slashing_sqlite;
+DEFINE_AUTO_POINTER(slashing_sqlite, slashing_sqlite_free)
 
 result slashing_sqlite_open(struct slashing_store **ret_store, const char *path)
 {
-    AUTO_POINTER(slashing_store) store = calloc(1, sizeof *store);
+    AUTO_POINTER(slashing_sqlite) store = calloc(1, sizeof *store);
     ENSURE(store, E_MEMORY, "out of memory");
+    store->store.operations = &slashing_sqlite_operations;
     result r = open_into(store, path);
     if (r.code)
         return error_prefix(r, "slashing protection store %s", path);
-    *ret_store = TAKE(store);
+    *ret_store = &TAKE(store)->store;
     return RESULT_OK;
 }
 
-void slashing_store_close(struct slashing_store *store)
+void slashing_sqlite_free(struct slashing_sqlite *store)
 {
     if (!store)
         return;

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "interchange_sandbox.h"
 #include "slashing/slashing_interchange.h"
+#include "slashing/slashing_sqlite.h"
 
 /* Bounds the time that an endless input can take. */
 #define INPUT_LEN_MAX ((uint64_t)1 << 40)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "slashing/slashing_sqlite.h"
 
 static must_check result read_genesis(struct keeper_store *store)
 {

@@ -7,7 +7,7 @@
 #include <ftw.h>
 #include <unistd.h>
 
-#include "slashing/slashing_store.h"
+#include "slashing/slashing_sqlite.h"
 
 static char store_folder[64];
 static char store_path[96];

@@ -190,10 +190,10 @@ static void all_cases_of_the_interchange_tests(void **state)
     assert_true(messages > 100);
 }
 
-static result count_one(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
+static result count_one(void *context, const uint8_t pubkey[static 48], const struct slashing_entry *entry)
 {
     (void)pubkey;
-    (void)record;
+    (void)entry;
     ++*(size_t *)context;
     return RESULT_OK;
 }
@@ -438,11 +438,11 @@ static void fill_with_random_records(struct slashing_store *store)
     assert_ok(slashing_store_advance(store, advances, MANY));
 }
 
-static result same_in(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
+static result same_in(void *context, const uint8_t pubkey[static 48], const struct slashing_entry *entry)
 {
     struct slashing_record r;
     assert_ok(slashing_store_load(context, &r, pubkey));
-    assert_record_equal(&r, record);
+    assert_record_equal(&r, &entry->record);
     return RESULT_OK;
 }
 

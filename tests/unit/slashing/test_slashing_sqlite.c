@@ -104,11 +104,11 @@ static void every_column_of_a_vote_is_compared(void **state)
     slashing_store_close(store);
 }
 
-static result collect(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
+static result collect(void *context, const uint8_t pubkey[static 48], const struct slashing_entry *entry)
 {
     uint8_t *last = context;
     assert_true(pubkey[0] > *last);
-    assert_int_equal(record->block_slot, pubkey[0]);
+    assert_int_equal(entry->record.block_slot, pubkey[0]);
     *last = pubkey[0];
     ENSURE(pubkey[0] < 200, E_INTERNAL, "enough");
     return RESULT_OK;
