@@ -5,8 +5,9 @@ vectors from $NS_VECTORS_DIR (else ../shared/vectors).
         relay = start("nitro-signer-proxy", f"--inbound=unix:{folder}/in=unix:{folder}/out")
         assert relay.terminate() == 0
 
-A missing executable is a failure; missing vectors are a skip that the summary shows.
+A missing executable or server is a failure; missing vectors are a skip that the summary shows.
 """
+import contextlib
 import os
 import pathlib
 import shutil
@@ -14,7 +15,10 @@ import tempfile
 
 import pytest
 
+from dynamodb_relay import Authority, TlsRelay
+from dynamodb_server import DynamodbServer
 from harness import Process, packet_pair
+from postgres_server import PostgresServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -78,3 +82,36 @@ def pair():
     yield maker
     for end in ends:
         end.close()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """One PostgreSQL server for the whole run (postgres_server.PostgresServer)."""
+    with contextlib.closing(PostgresServer()) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_database(postgres):
+    """A database of the test's own with Web3Signer's tables, as yet without a row of data."""
+    return postgres.database()
+
+
+@pytest.fixture(scope="session")
+def dynamodb():
+    """One DynamoDB Local for the whole run (dynamodb_server.DynamodbServer), its tables in memory."""
+    with contextlib.closing(DynamodbServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dynamodb_authority():
+    with tempfile.TemporaryDirectory(prefix="ns-ca-") as path:
+        yield Authority(path)
+
+
+@pytest.fixture
+def dynamodb_relay(dynamodb, dynamodb_authority, folder):
+    """The TLS front of DynamoDB Local, the test's own (dynamodb_relay.TlsRelay): a loopback port and a unix socket."""
+    with contextlib.closing(TlsRelay(dynamodb.port, dynamodb_authority, folder / "dynamodb")) as relay:
+        yield relay

@@ -1,0 +1,120 @@
+"""Amazon's DynamoDB Local for tests, and a TLS front for it that can misbehave.
+
+    def test_it(dynamodb, dynamodb_relay):
+        table = dynamodb.create_table()                      # a fresh name, partition key "pk", a string
+        relay = dynamodb_relay
+        relay.delay_ms = 5                                   # on every answer, without holding up others
+        relay.inject(dynamodb_relay.drop_answer, count=2, operation="UpdateItem")
+        signer(f"--dynamodb-endpoint=https://{HOST}", relay.address, relay.ca_file)
+        assert relay.operations["UpdateItem"] == 3
+
+A fault is any coroutine function that takes an Exchange. DynamoDB Local listens on every interface (it has no option
+for that), speaks plain HTTP and believes any signature; the relay is on loopback and can check signatures.
+"""
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree
+
+POM = pathlib.Path(__file__).with_name("dynamodb-local") / "pom.xml"
+MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
+ACCESS_KEY, SECRET_KEY, REGION = "AKIDLOCALTESTS", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1"
+START_SECONDS = 60
+
+
+def library_folder():
+    """Where scripts/setup puts DynamoDB Local."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    version = xml.etree.ElementTree.parse(POM).getroot().findtext("version")
+    return pathlib.Path(cache) / "nitro-signer" / f"dynamodb-local-{version}"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class DynamodbServer:
+    """DynamoDB Local with its tables in memory: port speaks plain HTTP. Tables of all regions and credentials are one."""
+
+    def __init__(self):
+        self.library = library_folder()
+        assert self.library.is_dir(), f"no DynamoDB Local in {self.library}: run scripts/setup"
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ns-dynamodb-"))
+        self.log_path = self.folder / "log"
+        self._serial = itertools.count(1)
+        self._local = threading.local()
+        self._process = None
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self):
+        self.port = free_port()
+        command = ["setpriv", "--pdeathsig", "KILL", "java", "-Xmx768m", "-XX:+UseSerialGC",
+                   f"-Djava.library.path={self.library}", "-cp", f"{self.library}/*", MAIN_CLASS, "-inMemory", "-sharedDb",
+                   "-disableTelemetry", "-port", str(self.port)]
+        with open(self.log_path, "wb") as log:
+            self._process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self._process.poll() is None and time.monotonic() < deadline, self.log_path.read_text()
+            time.sleep(0.05)
+
+    def _answers(self):
+        try:
+            return self.call("ListTables", {})[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def call(self, operation, body):
+        """(status, parsed answer) of one request; each thread has a connection of its own."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        scope = f"{ACCESS_KEY}/20200101/{REGION}/dynamodb/aws4_request"
+        try:
+            connection.request("POST", "/", json.dumps(body), {
+                "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+                "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            raise
+
+    def ask(self, operation, body):
+        """The parsed answer of a request that must succeed."""
+        status, answer = self.call(operation, body)
+        assert status == 200, (operation, status, answer)
+        return answer
+
+    def fresh_name(self):
+        """A table name nobody else uses."""
+        return f"slashing-{os.getpid()}-{next(self._serial)}"
+
+    def create_table(self, name=None, key="pk", key_type="S"):
+        """Makes a table with one partition key; its name."""
+        name = name or self.fresh_name()
+        self.ask("CreateTable", {"TableName": name, "BillingMode": "PAY_PER_REQUEST",
+                                 "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+                                 "AttributeDefinitions": [{"AttributeName": key, "AttributeType": key_type}]})
+        return name
+
+    def close(self):
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
