@@ -24,7 +24,17 @@ enum {
     IPC_TEXT_MAX = 255,
     IPC_NONCE_MAX = 512,
     IPC_POLICY_MAX = 4096,
-    IPC_TLS_MAX = 60000
+    IPC_TLS_MAX = 60000,
+    IPC_STORE_ENTRY_LEN = 136,
+    IPC_STORE_HEAD_LEN = 1152,
+    IPC_STORE_KEY_LEN = 32,
+    IPC_STORE_ENROLMENTS_MAX = 96,
+    IPC_STORE_LOAD_MAX = 1024,
+    IPC_STORE_ENTRIES_MAX = 256,
+    IPC_STORE_NAMED_ENTRY_LEN = 48 + IPC_STORE_ENTRY_LEN,
+    IPC_STORE_ADVANCE_LEN = 8 + 48 + 2 * IPC_STORE_ENTRY_LEN,
+    IPC_STORE_ADVANCED_LEN = 16 + IPC_STORE_ENTRY_LEN,
+    IPC_STORE_ADVANCES_MAX = 160
 };
 
 enum ipc_type {
@@ -51,7 +61,17 @@ enum ipc_type {
     IPC_STATUS = 0x030a,
     IPC_RECIPIENT_KEY = 0x0401,
     IPC_KEY = 0x0402,
-    IPC_RECORD_FAILED = 0x0403
+    IPC_RECORD_FAILED = 0x0403,
+    IPC_STORE_KEY = 0x0404,
+    IPC_STORE_OPEN = 0x0501,
+    IPC_STORE_HEAD = 0x0502,
+    IPC_STORE_HEAD_WANTED = 0x0503,
+    IPC_STORE_HEAD_SET = 0x0504,
+    IPC_STORE_HEAD_IS_SET = 0x0505,
+    IPC_STORE_LOAD = 0x0506,
+    IPC_STORE_ENTRIES = 0x0507,
+    IPC_STORE_ADVANCE = 0x0508,
+    IPC_STORE_ADVANCED = 0x0509
 };
 
 enum ipc_keeper_state {
@@ -100,8 +120,8 @@ struct ipc_answer {
     bool has_recorded_block, has_recorded_attestation;
 };
 
-/* Checks header and type of a packet; of SIGN, SIGNED and KEY also that the body is count records long (1 to
- * the message's limit), so that as many can be taken. E_INPUT otherwise. */
+/* Checks header and type of a packet; of SIGN, SIGNED, KEY, STORE_ADVANCE and STORE_ADVANCED also that the
+ * body is count records long (1 to the message's limit), so that as many can be taken. E_INPUT otherwise. */
 must_check result ipc_open(struct ipc_message *ret_message, const uint8_t *packet, size_t packet_len);
 /* Starts a packet of that type; the body is packed behind it with the pack_ functions. */
 void ipc_begin(struct packer *p, enum ipc_type type, uint32_t count);
@@ -153,12 +173,13 @@ struct ipc_bytes {
     const uint8_t *data;
     uint32_t length;
 };
-/* POLICY SETTINGS DOCUMENT RECIPIENT_KEY; only a DOCUMENT may be empty. */
+/* POLICY SETTINGS DOCUMENT RECIPIENT_KEY STORE_OPEN; only a DOCUMENT may be empty. */
 void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_bytes bytes);
 must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m,
                                          uint32_t max_length);
 
-void ipc_pack_empty(struct packer *p, enum ipc_type type); /* SERVE LOAD_ABORT STATUS_WANTED LOADER_START */
+/* SERVE LOAD_ABORT STATUS_WANTED LOADER_START STORE_HEAD_WANTED. */
+void ipc_pack_empty(struct packer *p, enum ipc_type type);
 must_check result ipc_take_empty(struct ipc_message *m);
 
 /* TLS: PKCS#8 DER (secret), and certificates in DER, leaf first. */
@@ -241,5 +262,77 @@ struct ipc_record_failed {
 };
 void ipc_pack_record_failed(struct packer *p, const struct ipc_record_failed *failed);
 must_check result ipc_take_record_failed(struct ipc_record_failed *ret_failed, struct ipc_message *m);
+
+/* STORE_KEY: IPC_STORE_KEY_LEN secret bytes, which point into the packet. */
+void ipc_pack_store_key(struct packer *p, const uint8_t key[static IPC_STORE_KEY_LEN]);
+must_check result ipc_take_store_key(const uint8_t **ret_key, struct ipc_message *m);
+
+/* Entries and heads are bytes here, IPC_STORE_ENTRY_LEN and IPC_STORE_HEAD_LEN of them; slashing_codec.h says
+ * what they mean, and checks them. Pointers point into the packet. */
+
+/* STORE_HEAD: head is zero unless the status is FOUND; the text says why it could not be asked. */
+enum ipc_store_head_status { IPC_STORE_HEAD_FOUND, IPC_STORE_HEAD_NONE, IPC_STORE_HEAD_FAILED };
+struct ipc_store_head {
+    enum ipc_store_head_status status;
+    const uint8_t *head;
+    struct ipc_bytes text;
+};
+void ipc_pack_store_head(struct packer *p, const struct ipc_store_head *head);
+must_check result ipc_take_store_head(struct ipc_store_head *ret_head, struct ipc_message *m);
+
+/* STORE_HEAD_SET; the enrolments are num_enrolments x (48 bytes of public key, entry). */
+struct ipc_store_head_set {
+    uint64_t id;
+    const uint8_t *old, *next;
+    const uint8_t *enrolments;
+    uint32_t num_enrolments;
+};
+void ipc_pack_store_head_set(struct packer *p, const struct ipc_store_head_set *set);
+must_check result ipc_take_store_head_set(struct ipc_store_head_set *ret_set, struct ipc_message *m);
+
+/* STORE_HEAD_IS_SET, and the outcome of an advance: OPEN may be true now, later or never. */
+enum ipc_store_outcome { IPC_STORE_OPEN_OUTCOME, IPC_STORE_DONE, IPC_STORE_CONFLICT };
+struct ipc_store_head_is_set {
+    uint64_t id;
+    enum ipc_store_outcome outcome;
+    struct ipc_bytes text;
+};
+void ipc_pack_store_head_is_set(struct packer *p, const struct ipc_store_head_is_set *set);
+must_check result ipc_take_store_head_is_set(struct ipc_store_head_is_set *ret_set, struct ipc_message *m);
+
+/* STORE_LOAD: no public keys ask for all that the store has. */
+struct ipc_store_load {
+    uint64_t id;
+    const uint8_t *pubkeys; /* num_keys x 48 */
+    uint32_t num_keys;
+};
+void ipc_pack_store_load(struct packer *p, const struct ipc_store_load *load);
+must_check result ipc_take_store_load(struct ipc_store_load *ret_load, struct ipc_message *m);
+
+/* STORE_ENTRIES: in the order they were asked for, in as many packets as it takes. */
+enum ipc_store_entries_status { IPC_STORE_MORE, IPC_STORE_LAST, IPC_STORE_LOAD_FAILED };
+struct ipc_store_entries {
+    uint64_t id;
+    enum ipc_store_entries_status status;
+    const uint8_t *entries; /* num_entries x (48 bytes of public key, entry) */
+    uint32_t num_entries;
+};
+void ipc_pack_store_entries(struct packer *p, const struct ipc_store_entries *entries);
+must_check result ipc_take_store_entries(struct ipc_store_entries *ret_entries, struct ipc_message *m);
+
+/* After ipc_begin(IPC_STORE_ADVANCE, count) and ipc_begin(IPC_STORE_ADVANCED, count). */
+struct ipc_store_advance {
+    uint64_t id;
+    const uint8_t *pubkey, *old, *next;
+};
+void ipc_pack_store_advance(struct packer *p, const struct ipc_store_advance *advance);
+must_check result ipc_take_store_advance(struct ipc_store_advance *ret_advance, struct cursor *c);
+struct ipc_store_advanced {
+    uint64_t id;
+    enum ipc_store_outcome outcome;
+    const uint8_t *found; /* an entry; NULL, and zero on the wire, unless CONFLICT */
+};
+void ipc_pack_store_advanced(struct packer *p, const struct ipc_store_advanced *advanced);
+must_check result ipc_take_store_advanced(struct ipc_store_advanced *ret_advanced, struct cursor *c);
 
 #endif

@@ -39,6 +39,16 @@ static bool type_exists(uint16_t type)
     case IPC_RECIPIENT_KEY:
     case IPC_KEY:
     case IPC_RECORD_FAILED:
+    case IPC_STORE_KEY:
+    case IPC_STORE_OPEN:
+    case IPC_STORE_HEAD:
+    case IPC_STORE_HEAD_WANTED:
+    case IPC_STORE_HEAD_SET:
+    case IPC_STORE_HEAD_IS_SET:
+    case IPC_STORE_LOAD:
+    case IPC_STORE_ENTRIES:
+    case IPC_STORE_ADVANCE:
+    case IPC_STORE_ADVANCED:
         return true;
     }
     return false;
@@ -72,6 +82,10 @@ result ipc_open(struct ipc_message *ret_message, const uint8_t *packet, size_t p
         TRY(check_array(&m, IPC_BATCH_MAX, IPC_ANSWER_LEN));
     if (m.type == IPC_KEY)
         TRY(check_array(&m, IPC_LOADED_KEYS_MAX, IPC_LOADED_KEY_LEN));
+    if (m.type == IPC_STORE_ADVANCE)
+        TRY(check_array(&m, IPC_STORE_ADVANCES_MAX, IPC_STORE_ADVANCE_LEN));
+    if (m.type == IPC_STORE_ADVANCED)
+        TRY(check_array(&m, IPC_STORE_ADVANCES_MAX, IPC_STORE_ADVANCED_LEN));
     *ret_message = m;
     return RESULT_OK;
 }

@@ -121,6 +121,16 @@ static must_check result handle(struct front *front, struct ipc_message *message
     case IPC_RECIPIENT_KEY:
     case IPC_KEY:
     case IPC_RECORD_FAILED:
+    case IPC_STORE_KEY:
+    case IPC_STORE_OPEN:
+    case IPC_STORE_HEAD:
+    case IPC_STORE_HEAD_WANTED:
+    case IPC_STORE_HEAD_SET:
+    case IPC_STORE_HEAD_IS_SET:
+    case IPC_STORE_LOAD:
+    case IPC_STORE_ENTRIES:
+    case IPC_STORE_ADVANCE:
+    case IPC_STORE_ADVANCED:
         break;
     }
     FAIL(E_PEER, "keeper: message 0x%04x is not for the front", message->type);

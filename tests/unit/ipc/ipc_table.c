@@ -41,6 +41,16 @@ static result take_bytes(struct packer *again, struct ipc_message *m)
     return RESULT_OK;
 }
 
+static void pack_store_open(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_STORE_OPEN, some(900));
+}
+
+static void pack_store_head_wanted(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_STORE_HEAD_WANTED);
+}
+
 static void pack_serve(struct packer *p)
 {
     ipc_pack_empty(p, IPC_SERVE);
@@ -394,5 +404,19 @@ const struct table_row messages[] = {
     {"RECIPIENT_KEY", IPC_RECIPIENT_KEY, pack_recipient_key, take_bytes, 8 + 1217},
     {"KEY", IPC_KEY, pack_loaded_keys, take_loaded_keys, 8 + 3 * 84},
     {"RECORD_FAILED", IPC_RECORD_FAILED, pack_record_failed, take_record_failed, 8 + 5 + 30},
+    {"STORE_KEY", IPC_STORE_KEY, pack_store_key, take_store_key, 8 + 32},
+    {"STORE_OPEN", IPC_STORE_OPEN, pack_store_open, take_bytes, 8 + 900},
+    {"STORE_HEAD", IPC_STORE_HEAD, pack_store_head, take_store_head, 8 + 1 + 1152},
+    {"STORE_HEAD, none", IPC_STORE_HEAD, pack_store_no_head, take_store_head, 8 + 1 + 1152 + 40},
+    {"STORE_HEAD_WANTED", IPC_STORE_HEAD_WANTED, pack_store_head_wanted, take_empty, 8},
+    {"STORE_HEAD_SET", IPC_STORE_HEAD_SET, pack_store_head_set, take_store_head_set,
+     8 + 8 + 2 * 1152 + 2 * 184},
+    {"STORE_HEAD_IS_SET", IPC_STORE_HEAD_IS_SET, pack_store_head_is_set, take_store_head_is_set, 8 + 9 + 50},
+    {"STORE_LOAD", IPC_STORE_LOAD, pack_store_load, take_store_load, 8 + 8 + 3 * 48},
+    {"STORE_LOAD of all", IPC_STORE_LOAD, pack_store_load_all, take_store_load, 8 + 8},
+    {"STORE_ENTRIES", IPC_STORE_ENTRIES, pack_store_entries, take_store_entries, 8 + 9 + 2 * 184},
+    {"STORE_ENTRIES, failed", IPC_STORE_ENTRIES, pack_store_entries_failed, take_store_entries, 8 + 9},
+    {"STORE_ADVANCE", IPC_STORE_ADVANCE, pack_store_advance, take_store_advance, 8 + 3 * 328},
+    {"STORE_ADVANCED", IPC_STORE_ADVANCED, pack_store_advanced, take_store_advanced, 8 + 3 * 152},
 };
 const size_t num_messages = ARRAY_LENGTH(messages);

@@ -17,6 +17,27 @@ struct table_row {
 extern const struct table_row messages[];
 extern const size_t num_messages;
 
+/* ipc_table_store.c */
+void pack_store_key(struct packer *p);
+void pack_store_head(struct packer *p);
+void pack_store_no_head(struct packer *p);
+void pack_store_head_set(struct packer *p);
+void pack_store_head_is_set(struct packer *p);
+void pack_store_load(struct packer *p);
+void pack_store_load_all(struct packer *p);
+void pack_store_entries(struct packer *p);
+void pack_store_entries_failed(struct packer *p);
+void pack_store_advance(struct packer *p);
+void pack_store_advanced(struct packer *p);
+result take_store_key(struct packer *again, struct ipc_message *m);
+result take_store_head(struct packer *again, struct ipc_message *m);
+result take_store_head_set(struct packer *again, struct ipc_message *m);
+result take_store_head_is_set(struct packer *again, struct ipc_message *m);
+result take_store_load(struct packer *again, struct ipc_message *m);
+result take_store_entries(struct packer *again, struct ipc_message *m);
+result take_store_advance(struct packer *again, struct ipc_message *m);
+result take_store_advanced(struct packer *again, struct ipc_message *m);
+
 /* Bytes without a pattern that a mistake could keep; filled by the test's main. */
 extern uint8_t pattern[IPC_PACKET_MAX];
 struct ipc_bytes some(uint32_t length);
