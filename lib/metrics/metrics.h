@@ -36,7 +36,9 @@ struct metrics_declaration {
 struct metrics;
 struct metric;
 
+/* An empty registry. */
 must_check result metrics_new(struct metrics **ret_metrics);
+/* With all its metrics; NULL is fine. */
 void metrics_free(struct metrics *metrics);
 
 /* Adds a metric, which the registry owns. E_INTERNAL, naming the metric, for a name, label or bound that the

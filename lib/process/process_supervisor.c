@@ -70,8 +70,8 @@ result process_supervisor_start(struct process_supervisor *ret_supervisor, struc
 
     const int keeper_fds[] = {w.keeper[1], w.front[0], w.courier[0]};
     TRY(start(&s->children, &family->keeper, keeper_fds, has_courier ? 3 : 2, false));
-    const int front_fds[] = {w.front[1], family->https};
-    TRY(start(&s->children, &family->front, front_fds, 2, false));
+    const int front_fds[] = {w.front[1], family->https, family->metrics};
+    TRY(start(&s->children, &family->front, front_fds, family->metrics >= 0 ? 3 : 2, false));
     const int courier_fds[] = {w.courier[1], family->control};
     if (has_courier)
         TRY(start(&s->children, &family->courier, courier_fds, 2, false));

@@ -28,6 +28,7 @@ struct process_family {
     struct process_command keeper, front, loader;
     struct process_command courier; /* num_words 0: there is none */
     int https;                      /* the front's bound socket */
+    int metrics;                    /* its second one, or -1 */
     int control;                    /* the courier's listening socket, or -1 */
 };
 

@@ -22,7 +22,7 @@ enum { CONTROL_BACKLOG = 8, LOG_CONNECT_MS = 1000 };
 
 struct options {
     const char *control, *https, *nsm, *kms_via;
-    const char *kms_endpoint, *ca_file, *log; /* NULL: not given */
+    const char *kms_endpoint, *ca_file, *log, *metrics; /* NULL: not given */
     const char *log_level;
     bool drop_privileges;
 };
@@ -46,6 +46,8 @@ static must_check result parse_options(struct options *o, int argc, char *const 
         {"ca-file", OPTION_TEXT, &o->ca_file,
          "PEM file of the authorities that KMS's certificate may come from", 0, 0},
         {"log", OPTION_TEXT, &o->log, "where log lines are sent, such as vsock:3:8002 (standard error)", 0,
+         0},
+        {"metrics", OPTION_TEXT, &o->metrics, "where metrics are served, such as vsock:any:9001 (nowhere)", 0,
          0},
         {"log-level", OPTION_TEXT, &o->log_level, "error, warn, info, debug (info)", 0, 0},
         {"drop-privileges", OPTION_FLAG, &o->drop_privileges,
@@ -79,16 +81,20 @@ static must_check result parse_address(struct net_address *ret_address, const ch
     return r.code ? error_prefix(r, "--%s", option) : r;
 }
 
-static must_check result open_sockets(int *ret_control, int *ret_https, const struct options *o)
+static must_check result bind_option(int *ret_fd, const char *option, const char *text)
 {
-    struct net_address control, https;
-    TRY(parse_address(&control, "control", o->control));
-    TRY(parse_address(&https, "https", o->https));
-    AUTO_FD control_fd = -1;
-    TRY(net_listen(&control_fd, &control, CONTROL_BACKLOG));
-    TRY(net_bind(ret_https, &https));
-    *ret_control = fd_take(&control_fd);
-    return RESULT_OK;
+    struct net_address address;
+    TRY(parse_address(&address, option, text));
+    result r = net_bind(ret_fd, &address);
+    return r.code ? error_prefix(r, "--%s", option) : r;
+}
+
+static must_check result open_control(int *ret_fd, const struct options *o)
+{
+    struct net_address address;
+    TRY(parse_address(&address, "control", o->control));
+    result r = net_listen(ret_fd, &address, CONTROL_BACKLOG);
+    return r.code ? error_prefix(r, "--control") : r;
 }
 
 static must_check result begin(struct process_command *command, const char *program, const struct options *o)
@@ -104,6 +110,8 @@ static must_check result make_family(struct process_family *family, const struct
     TRY(process_command_add(&family->keeper, "--nsm=%s", o->nsm));
     TRY(begin(&family->front, "nitro-signer-front", o));
     TRY(process_command_add(&family->front, "--mode=enclave"));
+    if (o->metrics)
+        TRY(process_command_add(&family->front, "--metrics"));
     TRY(begin(&family->courier, "nitro-signer-courier", o));
     TRY(process_command_add(&family->courier, "--kms-via=%s", o->kms_via));
     if (o->kms_endpoint)
@@ -137,9 +145,14 @@ static must_check result supervise(struct process_supervisor *supervisor, const 
     {
         AUTO_FD control = -1;
         AUTO_FD https = -1;
-        TRY(open_sockets(&control, &https, o));
+        AUTO_FD metrics = -1;
+        TRY(open_control(&control, o));
+        TRY(bind_option(&https, "https", o->https));
+        if (o->metrics)
+            TRY(bind_option(&metrics, "metrics", o->metrics));
         family.control = control;
         family.https = https;
+        family.metrics = metrics;
         TRY(process_supervisor_start(supervisor, &family));
     }
     log_info("started; the control port is %s", o->control);

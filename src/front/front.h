@@ -13,12 +13,15 @@
 struct event;
 struct event_base;
 struct front_desk;
+struct front_metrics;
 
-enum { FRONT_HOSTS_MAX = 64, FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4 };
+enum { FRONT_HOSTS_MAX = 64, FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4, FRONT_METRICS_FD = 5 };
 
 struct front_options {
     bool enclave;
     const char *host_allowlist;
+    bool metrics; /* serve them on FRONT_METRICS_FD */
+    const char *metrics_host_allowlist;
     uint32_t idle_timeout_seconds;
 };
 
@@ -32,9 +35,9 @@ struct front_hosts {
 
 struct front {
     struct front_options options;
-    struct front_hosts hosts;
+    struct front_hosts hosts, metrics_hosts;
     struct event_base *base;
-    int keeper, listener;
+    int keeper, listener, metrics_listener;
     struct event *keeper_readable, *keeper_writable;
     uint8_t packet[IPC_PACKET_MAX]; /* the one being read, or the one being sent */
     bool has_policy;
@@ -43,8 +46,9 @@ struct front {
     struct ipc_health health;
     struct buffer new_keys; /* a list that is still arriving: 48 bytes a key */
     bool new_keys_open;
-    struct buffer keys_json; /* the answer to publicKeys, complete */
-    struct net_http_server *server;
+    struct buffer keys_json;                         /* the answer to publicKeys, complete */
+    struct net_http_server *server, *metrics_server; /* the second may be NULL */
+    struct front_metrics *metrics;
     uint32_t max_connections;
     struct front_desk *desk;
     bool stopping; /* the loop ends; failure says whether that was wished */
@@ -53,8 +57,10 @@ struct front {
 
 /* front_routes.c: what the server calls for every request. */
 net_http_handler front_handle;
-/* Splits a comma-separated list; "*" or "all" is any host, "none" nobody. */
-must_check result front_hosts_parse(struct front_hosts *ret_hosts, const char *text);
+/* What holds for every path: no Origin, and a Host that is allowed. False: it has been answered. */
+bool front_admits(const struct front_hosts *hosts, struct net_http_request *request);
+/* Splits the comma-separated list that this option has; "*" or "all" is any host, "none" nobody. */
+must_check result front_hosts_parse(struct front_hosts *ret_hosts, const char *option, const char *text);
 void front_hosts_cleanup(struct front_hosts *hosts);
 /* {"error": sentence}; characters that JSON would have to escape become '?'. */
 void front_reply_error(struct net_http_request *request, int status, const char *format, ...)
@@ -78,6 +84,31 @@ void front_keys_list(struct front *front, struct net_http_request *request, cons
 /* front_health.c */
 void front_upcheck(struct front *front, struct net_http_request *request, const char *rest);
 void front_healthcheck(struct front *front, struct net_http_request *request, const char *rest);
+
+/* How a sign request ended. */
+enum front_outcome {
+    FRONT_SIGNED,
+    FRONT_MALFORMED, /* what was sent cannot be a message */
+    FRONT_ROOT_DIFFERS,
+    FRONT_UNKNOWN_KEY,
+    FRONT_REFUSED, /* by slashing protection */
+    FRONT_STORE_ERROR,
+    FRONT_BUSY,
+    FRONT_LATE, /* the keeper did not answer in time */
+    FRONT_FAILED,
+    FRONT_OUTCOME_END
+};
+
+/* front_metrics.c: what is counted. Freed by the caller even after a failure. */
+must_check result front_metrics_new(struct front_metrics **ret_metrics);
+void front_metrics_free(struct front_metrics *metrics);
+/* A sign request of that kind (0: not known) that was complete at that time of the monotonic clock. */
+void front_metrics_answered(struct front *front, enum front_outcome outcome, enum eth2_order_kind kind,
+                            uint64_t began_ns);
+/* Why slashing protection refused one; beside front_metrics_answered. */
+void front_metrics_refused(struct front *front, uint8_t verdict);
+/* The handler of the metrics' own server. */
+net_http_handler front_metrics_handle;
 
 /* front_keeper.c: the channel. Opens it on front->keeper and reads until SERVE makes the front listen. */
 must_check result front_keeper_open(struct front *front);

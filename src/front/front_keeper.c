@@ -14,6 +14,9 @@
 
 enum { BACKLOG = 4096, PACKETS_A_TURN = 32 };
 
+/* Scrapers are few; their places are within what front_sandbox.c leaves for other descriptors. */
+enum { METRICS_CONNECTIONS = 16 };
+
 void front_fail(struct front *front, result failure)
 {
     if (front->stopping)
@@ -69,6 +72,29 @@ static must_check result tell_listening(struct front *front)
     return ipc_send(front->keeper, p.data, p.length, -1);
 }
 
+static must_check result open_server(struct net_http_server **ret_server, const struct front *front,
+                                     const struct net_http_config *config, int listener)
+{
+    ENSURE(fcntl(listener, F_SETFL, O_NONBLOCK) == 0, E_IO, "listening socket: %s", strerror(errno));
+    ENSURE(listen(listener, BACKLOG) == 0, E_IO, "listen: %s", strerror(errno));
+    TRY(net_http_server_new(ret_server, front->base, config));
+    return net_http_server_accept(*ret_server, listener);
+}
+
+/* Plain HTTP in an enclave too: there is nothing secret in it, and no body to receive. */
+static must_check result open_metrics(struct front *front)
+{
+    struct net_http_config config = {.handler = front_metrics_handle,
+                                     .context = front,
+                                     .max_connections = METRICS_CONNECTIONS,
+                                     .max_body = 1,
+                                     .idle_timeout_seconds = front->options.idle_timeout_seconds};
+    if (!front->options.metrics)
+        return RESULT_OK;
+    result r = open_server(&front->metrics_server, front, &config, front->metrics_listener);
+    return r.code ? error_prefix(r, "metrics") : r;
+}
+
 static must_check result begin_to_serve(struct front *front, struct ipc_message *message)
 {
     TRY(ipc_take_empty(message));
@@ -81,10 +107,8 @@ static must_check result begin_to_serve(struct front *front, struct ipc_message 
                                      .context = front,
                                      .max_connections = front->max_connections,
                                      .idle_timeout_seconds = front->options.idle_timeout_seconds};
-    ENSURE(fcntl(front->listener, F_SETFL, O_NONBLOCK) == 0, E_IO, "listening socket: %s", strerror(errno));
-    ENSURE(listen(front->listener, BACKLOG) == 0, E_IO, "listen: %s", strerror(errno));
-    TRY(net_http_server_new(&front->server, front->base, &config));
-    TRY(net_http_server_accept(front->server, front->listener));
+    TRY(open_server(&front->server, front, &config, front->listener));
+    TRY(open_metrics(front));
     return tell_listening(front);
 }
 

@@ -45,19 +45,26 @@ static bool host_allowed(const struct front_hosts *hosts, const char *host)
     return hosts->any;
 }
 
-void front_handle(void *context, struct net_http_request *request)
+bool front_admits(const struct front_hosts *hosts, struct net_http_request *request)
 {
     static const char not_authorized[] = "{\"message\":\"Host not authorized.\"}";
-    struct front *front = context;
     if (net_http_header(request, "origin")) {
         front_reply_error(request, 403, "CORS Rejected - Invalid origin");
-        return;
+        return false;
     }
-    if (!host_allowed(&front->hosts, net_http_host(request))) {
+    if (!host_allowed(hosts, net_http_host(request))) {
         net_http_reply(request, 403, "application/json; charset=utf-8", not_authorized,
                        sizeof not_authorized - 1);
-        return;
+        return false;
     }
+    return true;
+}
+
+void front_handle(void *context, struct net_http_request *request)
+{
+    struct front *front = context;
+    if (!front_admits(&front->hosts, request))
+        return;
     for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
         const char *rest = match(&routes[i], net_http_path(request));
         if (rest && routes[i].method == net_http_method(request)) {
@@ -101,11 +108,10 @@ bool front_accepts(const char *accept, const char *media_range)
     return false;
 }
 
-static must_check result add_host(struct front_hosts *hosts, char *name)
+static must_check result add_host(struct front_hosts *hosts, const char *option, char *name)
 {
-    ENSURE(hosts->num_names < FRONT_HOSTS_MAX, E_INPUT, "--host-allowlist: more than %d names",
-           FRONT_HOSTS_MAX);
-    ENSURE(*name, E_INPUT, "--host-allowlist: empty name");
+    ENSURE(hosts->num_names < FRONT_HOSTS_MAX, E_INPUT, "--%s: more than %d names", option, FRONT_HOSTS_MAX);
+    ENSURE(*name, E_INPUT, "--%s: empty name", option);
     for (char *c = name; *c; c++) {
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c | 0x20);
@@ -114,7 +120,7 @@ static must_check result add_host(struct front_hosts *hosts, char *name)
     return RESULT_OK;
 }
 
-result front_hosts_parse(struct front_hosts *ret_hosts, const char *text)
+result front_hosts_parse(struct front_hosts *ret_hosts, const char *option, const char *text)
 {
     AUTO(front_hosts) hosts = {0};
     hosts.text = strdup(text);
@@ -124,12 +130,12 @@ result front_hosts_parse(struct front_hosts *ret_hosts, const char *text)
         at = strchr(at, ',');
         if (at)
             *at++ = 0;
-        TRY(add_host(&hosts, name));
+        TRY(add_host(&hosts, option, name));
     }
     for (size_t i = 0; i < hosts.num_names; i++) {
         bool any = strcmp(hosts.names[i], "*") == 0 || strcmp(hosts.names[i], "all") == 0;
         bool none = strcmp(hosts.names[i], "none") == 0;
-        ENSURE(!(any || none) || hosts.num_names == 1, E_INPUT, "--host-allowlist: * and none stand alone");
+        ENSURE(!(any || none) || hosts.num_names == 1, E_INPUT, "--%s: * and none stand alone", option);
         hosts.any = any;
         if (any || none)
             hosts.num_names = 0;

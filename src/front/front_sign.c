@@ -25,7 +25,7 @@ enum { DEADLINE_SECONDS = 10, SLOT_BITS = 20 };
 struct slot {
     TAILQ_ENTRY(slot) link; /* in free, in waiting, or in sent */
     uint64_t id;
-    uint64_t deadline_ns;
+    uint64_t began_ns, deadline_ns;
     struct net_http_request *request;
     bool as_json;
     bool is_sent;
@@ -91,32 +91,33 @@ static void reply_slashable(const struct slot *slot, const struct ipc_answer *an
         net_http_reply(slot->request, 412, "application/json", body.data, body.length);
 }
 
-static void reply(const struct slot *slot, const struct ipc_answer *answer)
+static enum front_outcome reply(const struct slot *slot, const struct ipc_answer *answer)
 {
     switch (answer->status) {
     case IPC_ANSWER_SIGNED:
         reply_signature(slot, answer->signature);
-        return;
+        return FRONT_SIGNED;
     case IPC_ANSWER_UNKNOWN_KEY:
         front_reply_error(slot->request, 404, "identifier: no such key is loaded");
-        return;
+        return FRONT_UNKNOWN_KEY;
     case IPC_ANSWER_ROOT_DIFFERS:
         reply_root_differs(slot, answer);
-        return;
+        return FRONT_ROOT_DIFFERS;
     case IPC_ANSWER_SLASHABLE:
         reply_slashable(slot, answer);
-        return;
+        return FRONT_REFUSED;
     case IPC_ANSWER_STORE:
         front_reply_error(slot->request, 503,
                           "the slashing protection store cannot answer; nothing is signed");
-        return;
+        return FRONT_STORE_ERROR;
     case IPC_ANSWER_BAD_ORDER:
         front_reply_error(slot->request, 400, "the keeper refuses this message as malformed");
-        return;
+        return FRONT_MALFORMED;
     case IPC_ANSWER_INTERNAL:
         break;
     }
     front_reply_error(slot->request, 500, "signing failed");
+    return FRONT_FAILED;
 }
 
 /* ---- slots ---- */
@@ -157,6 +158,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     unsigned late = 0;
     for (struct slot *slot = oldest(desk); slot && slot->deadline_ns <= now; slot = oldest(desk)) {
         front_reply_error(slot->request, 503, "no answer within %d seconds", DEADLINE_SECONDS);
+        front_metrics_answered(desk->front, FRONT_LATE, slot->order.kind, slot->began_ns);
         release(desk, slot);
         late++;
     }
@@ -227,7 +229,10 @@ result front_desk_take_answers(struct front_desk *desk, struct ipc_message *mess
         struct slot *slot = &desk->slots[index];
         if (slot->id != answer.id || !slot->request || !slot->is_sent)
             continue; /* the request timed out before */
-        reply(slot, &answer);
+        enum front_outcome outcome = reply(slot, &answer);
+        front_metrics_answered(desk->front, outcome, slot->order.kind, slot->began_ns);
+        if (outcome == FRONT_REFUSED)
+            front_metrics_refused(desk->front, answer.verdict);
         release(desk, slot);
     }
     return cursor_end(&message->body);
@@ -235,23 +240,37 @@ result front_desk_take_answers(struct front_desk *desk, struct ipc_message *mess
 
 /* ---- from the client ---- */
 
+/* What the keeper never hears of. */
+static void turn_away(struct front *front, struct net_http_request *request, enum front_outcome outcome,
+                      enum eth2_order_kind kind, uint64_t began_ns)
+{
+    if (outcome == FRONT_MALFORMED)
+        front_reply_error(request, 400, "%s", error_text());
+    else if (outcome == FRONT_UNKNOWN_KEY)
+        front_reply_error(request, 404, "identifier: no such key is loaded");
+    else
+        front_reply_error(request, 503, "too many requests at once");
+    front_metrics_answered(front, outcome, kind, began_ns);
+}
+
 void front_sign(struct front *front, struct net_http_request *request, const char *identifier)
 {
     struct front_desk *desk = front->desk;
-    struct eth2_order order;
+    uint64_t now = clock_monotonic_ns();
+    struct eth2_order order = {0};
     size_t body_len;
     const char *body = net_http_body(request, &body_len);
     if (eth2_api_parse(&order, &front->policy.network, body, body_len).code) {
-        front_reply_error(request, 400, "%s", error_text());
+        turn_away(front, request, FRONT_MALFORMED, 0, now);
         return;
     }
     if (hex_decode(order.pubkey, sizeof order.pubkey, identifier, strlen(identifier)).code) {
-        front_reply_error(request, 404, "identifier: no such key is loaded");
+        turn_away(front, request, FRONT_UNKNOWN_KEY, order.kind, now);
         return;
     }
     struct slot *slot = TAILQ_FIRST(&desk->free);
     if (!slot) {
-        front_reply_error(request, 503, "too many requests at once");
+        turn_away(front, request, FRONT_BUSY, order.kind, now);
         return;
     }
     const char *accept = net_http_header(request, "accept");
@@ -259,7 +278,8 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
     slot->request = request;
     slot->order = order;
     slot->is_sent = false;
-    slot->deadline_ns = clock_monotonic_ns() + (uint64_t)DEADLINE_SECONDS * 1000000000;
+    slot->began_ns = now;
+    slot->deadline_ns = now + (uint64_t)DEADLINE_SECONDS * 1000000000;
     TAILQ_REMOVE(&desk->free, slot, link);
     TAILQ_INSERT_TAIL(&desk->waiting, slot, link);
     watch_deadline(desk);

@@ -1,8 +1,9 @@
 /* main.c - nitro-signer-front: TLS, HTTP and JSON; turns requests into sign orders.
  *
  * It holds the TLS key and nothing else worth stealing. Everything it knows comes from the
- * keeper over descriptor 3; descriptor 4 is the bound socket it listens on once the keeper says SERVE. The
- * end of the keeper is its end. */
+ * keeper over descriptor 3; descriptor 4 is the bound socket it listens on once the keeper says SERVE, and
+ * with
+ * --metrics descriptor 5 another one. The end of the keeper is its end. */
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +29,9 @@ static must_check result parse_options(struct front *front, int argc, char *cons
         {"mode", OPTION_TEXT, &mode, "enclave (TLS is a must) or standalone", 0, 0},
         {"host-allowlist", OPTION_TEXT, &o->host_allowlist,
          "comma-separated Host names served, or * (localhost,127.0.0.1; * in an enclave)", 0, 0},
+        {"metrics", OPTION_FLAG, &o->metrics, "serve metrics on descriptor 5, without TLS (false)", 0, 0},
+        {"metrics-host-allowlist", OPTION_TEXT, &o->metrics_host_allowlist, "the same list for metrics", 0,
+         0},
         {"idle-connection-timeout-seconds", OPTION_U32, &o->idle_timeout_seconds,
          "close kept connections after this long (30)", 1, 86400},
         {"log-level", OPTION_TEXT, &level_name, "error, warn, info, debug (info)", 0, 0},
@@ -39,14 +43,16 @@ static must_check result parse_options(struct front *front, int argc, char *cons
     ENSURE(next == argc, E_INPUT, "argument %d: unexpected", next);
     o->enclave = strcmp(mode, "enclave") == 0;
     ENSURE(o->enclave || strcmp(mode, "standalone") == 0, E_INPUT, "--mode: must be enclave or standalone");
-    if (!o->host_allowlist)
-        o->host_allowlist = o->enclave ? "*" : "localhost,127.0.0.1";
+    const char *hosts = o->enclave ? "*" : "localhost,127.0.0.1";
+    TRY(front_hosts_parse(&front->hosts, "host-allowlist", o->host_allowlist ? o->host_allowlist : hosts));
+    TRY(front_hosts_parse(&front->metrics_hosts, "metrics-host-allowlist",
+                          o->metrics_host_allowlist ? o->metrics_host_allowlist : hosts));
     enum log_level level;
     result r = log_level_parse(&level, level_name);
     if (r.code)
         return error_prefix(r, "--log-level");
     log_set_level(level);
-    return front_hosts_parse(&front->hosts, o->host_allowlist);
+    return RESULT_OK;
 }
 
 static void on_terminate(evutil_socket_t number, short what, void *context)
@@ -65,6 +71,7 @@ static must_check result open_front(struct front *front)
     eth2_api_open();
     front->base = event_base_new();
     ENSURE(front->base, E_MEMORY, "no event loop");
+    TRY(front_metrics_new(&front->metrics));
     TRY(front_desk_new(&front->desk, front, front->max_connections));
     return front_keeper_open(front);
 }
@@ -84,18 +91,22 @@ static must_check result serve(struct front *front)
 static void close_front(struct front *front)
 {
     front_keeper_close(front);
+    net_http_server_free(front->metrics_server);
     net_http_server_free(front->server);
     front_desk_free(front->desk); /* after the server: what still waits is answered to nobody */
+    front_metrics_free(front->metrics);
     SSL_CTX_free(front->tls);
     buffer_cleanup(&front->new_keys);
     buffer_cleanup(&front->keys_json);
     front_hosts_cleanup(&front->hosts);
+    front_hosts_cleanup(&front->metrics_hosts);
     net_loop_free(front->base);
 }
 
 int main(int argc, char *argv[])
 {
-    static struct front front = {.keeper = FRONT_KEEPER_FD, .listener = FRONT_LISTENER_FD};
+    static struct front front = {
+        .keeper = FRONT_KEEPER_FD, .listener = FRONT_LISTENER_FD, .metrics_listener = FRONT_METRICS_FD};
     log_open("nitro-signer-front", LOG_LEVEL_INFO);
     if (parse_options(&front, argc, argv).code) {
         log_error("%s", error_text());

@@ -18,6 +18,7 @@
 
 struct signer {
     const struct signer_options *options;
+    uint32_t metrics_port; /* 0: not served */
     bool serving;
 };
 
@@ -39,38 +40,59 @@ static must_check result loader_command(struct process_command *command, const s
     return optional_argument(command, "tls-keystore-password-file", o->tls_keystore_password_file);
 }
 
-static must_check result make_family(struct process_family *family, const struct signer_options *o, int https)
+static must_check result front_command(struct process_command *command, const struct signer_options *o)
 {
-    const char *level = log_level_name(o->log_level);
+    TRY(process_command_add(command, "nitro-signer-front"));
+    TRY(process_command_add(command, "--mode=standalone"));
+    TRY(process_command_add(command, "--host-allowlist=%s", o->http_host_allowlist));
+    TRY(process_command_add(command, "--idle-connection-timeout-seconds=%u",
+                            o->idle_connection_timeout_seconds));
+    if (o->metrics_enabled) {
+        TRY(process_command_add(command, "--metrics"));
+        TRY(process_command_add(command, "--metrics-host-allowlist=%s", o->metrics_host_allowlist));
+    }
+    return process_command_add(command, "--log-level=%s", log_level_name(o->log_level));
+}
+
+/* The sockets are the caller's. */
+static must_check result make_family(struct process_family *family, const struct signer_options *o, int https,
+                                     int metrics)
+{
     family->https = https;
+    family->metrics = metrics;
     family->control = -1;
     TRY(process_command_add(&family->keeper, "nitro-signer-keeper"));
     TRY(process_command_add(&family->keeper, "--mode=standalone"));
-    TRY(process_command_add(&family->keeper, "--log-level=%s", level));
-    TRY(process_command_add(&family->front, "nitro-signer-front"));
-    TRY(process_command_add(&family->front, "--mode=standalone"));
-    TRY(process_command_add(&family->front, "--host-allowlist=%s", o->http_host_allowlist));
-    TRY(process_command_add(&family->front, "--idle-connection-timeout-seconds=%u",
-                            o->idle_connection_timeout_seconds));
-    TRY(process_command_add(&family->front, "--log-level=%s", level));
+    TRY(process_command_add(&family->keeper, "--log-level=%s", log_level_name(o->log_level)));
+    TRY(front_command(&family->front, o));
     return loader_command(&family->loader, o);
 }
 
-static must_check result bind_http(int *ret_fd, const struct signer_options *o)
+/* options names both in an error. */
+static must_check result bind_tcp(int *ret_fd, const char *host, uint32_t port, const char *options)
 {
-    struct net_address address = {.family = NET_TCP, .port = o->http_listen_port};
-    int length = snprintf(address.host, sizeof address.host, "%s", o->http_listen_host);
-    ENSURE(length >= 0 && (size_t)length < sizeof address.host, E_INPUT, "--http-listen-host: too long");
+    struct net_address address = {.family = NET_TCP, .port = port};
+    int length = snprintf(address.host, sizeof address.host, "%s", host);
+    ENSURE(length >= 0 && (size_t)length < sizeof address.host, E_INPUT, "%s: too long", options);
     result r = net_bind(ret_fd, &address);
-    return r.code ? error_prefix(r, "--http-listen-host, --http-listen-port") : r;
+    return r.code ? error_prefix(r, "%s", options) : r;
 }
 
-static must_check result write_ports(const char *data_path, uint32_t port)
+static must_check result bind_metrics(int *ret_fd, uint32_t *ret_port, const struct signer_options *o)
+{
+    if (!o->metrics_enabled)
+        return RESULT_OK;
+    TRY(bind_tcp(ret_fd, o->metrics_host, o->metrics_port, "--metrics-host, --metrics-port"));
+    return net_local_port(ret_port, *ret_fd);
+}
+
+static must_check result write_ports(const char *data_path, uint32_t port, uint32_t metrics_port)
 {
     char path[PROCESS_PATH_MAX], text[64];
     int length = snprintf(path, sizeof path, "%s/web3signer.ports", data_path);
     ENSURE(length > 0 && (size_t)length < sizeof path, E_INPUT, "--data-path: too long");
-    length = snprintf(text, sizeof text, "http-port=%u\n", port);
+    length = metrics_port ? snprintf(text, sizeof text, "http-port=%u\nmetrics-port=%u\n", port, metrics_port)
+                          : snprintf(text, sizeof text, "http-port=%u\n", port);
     result r = file_write(path, text, (size_t)length, 0644);
     return r.code ? error_prefix(r, "--data-path") : r;
 }
@@ -86,10 +108,12 @@ static result on_state(void *context, const struct ipc_state *state)
     signer->serving = true;
     const struct signer_options *o = signer->options;
     if (o->data_path)
-        TRY(write_ports(o->data_path, state->port));
+        TRY(write_ports(o->data_path, state->port, signer->metrics_port));
     log_info("listening on %s://%s:%u with %u keys (%u failed to load)",
              o->tls_keystore_file ? "https" : "http", o->http_listen_host, state->port, state->keys,
              state->failed);
+    if (signer->metrics_port)
+        log_info("metrics at http://%s:%u/metrics", o->metrics_host, signer->metrics_port);
     process_notify("READY=1\nSTATUS=serving %u keys on port %u", state->keys, state->port);
     return RESULT_OK;
 }
@@ -111,8 +135,11 @@ static must_check result supervise(struct process_supervisor *supervisor,
     struct signer signer = {.options = options};
     {
         AUTO_FD http = -1;
-        TRY(bind_http(&http, options));
-        TRY(make_family(&family, options, http));
+        AUTO_FD metrics = -1;
+        TRY(bind_tcp(&http, options->http_listen_host, options->http_listen_port,
+                     "--http-listen-host, --http-listen-port"));
+        TRY(bind_metrics(&metrics, &signer.metrics_port, options));
+        TRY(make_family(&family, options, http, metrics));
         TRY(process_supervisor_start(supervisor, &family));
     }
     TRY(send_policy(supervisor->keeper, policy));

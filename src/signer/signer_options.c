@@ -83,7 +83,16 @@ static must_check result check_slashing_protection(const struct signer_options *
     return RESULT_OK;
 }
 
-enum { GLOBAL_OPTIONS = 11, ETH2_OPTIONS = 8 };
+/* Both sockets are bound before either listens, which the kernel allows. */
+static must_check result check_metrics(const struct signer_options *o)
+{
+    ENSURE(!o->metrics_enabled || o->metrics_port == 0 || o->metrics_port != o->http_listen_port ||
+               strcmp(o->metrics_host, o->http_listen_host) != 0,
+           E_INPUT, "--metrics-port: is the same as --http-listen-port");
+    return RESULT_OK;
+}
+
+enum { GLOBAL_OPTIONS = 15, ETH2_OPTIONS = 8 };
 
 /* Where the texts go that are interpreted later. */
 struct texts {
@@ -101,6 +110,14 @@ static void fill_global(struct option table[static GLOBAL_OPTIONS], struct signe
          "values of the Host header that are served, or * (localhost,127.0.0.1)", 0, 0},
         {"idle-connection-timeout-seconds", OPTION_U32, &o->idle_connection_timeout_seconds,
          "an idle connection is closed after this time (30)", 1, 86400},
+        {"metrics-enabled", OPTION_FLAG, &o->metrics_enabled, "serve GET /metrics, for Prometheus (false)", 0,
+         0},
+        {"metrics-host", OPTION_TEXT, &o->metrics_host, "address on which metrics are served (127.0.0.1)", 0,
+         0},
+        {"metrics-port", OPTION_U32, &o->metrics_port, "port for metrics; 0 picks a free one (9001)", 0,
+         65535},
+        {"metrics-host-allowlist", OPTION_TEXT, &o->metrics_host_allowlist,
+         "values of the Host header for which metrics are served, or * (localhost,127.0.0.1)", 0, 0},
         {"data-path", OPTION_TEXT, &o->data_path, "folder in which web3signer.ports is written (none)", 0, 0},
         {"key-config-path", OPTION_TEXT, &o->key_config_path,
          "folder of key configuration files, *.yaml (./)", 0, 0},
@@ -246,6 +263,9 @@ result signer_options_parse(struct signer_options *ret_options, int argc, char *
                                .http_listen_port = 9000,
                                .http_host_allowlist = "localhost,127.0.0.1",
                                .idle_connection_timeout_seconds = 30,
+                               .metrics_host = "127.0.0.1",
+                               .metrics_port = 9001,
+                               .metrics_host_allowlist = "localhost,127.0.0.1",
                                .key_config_path = "./",
                                .network = "mainnet",
                                .far_future_epochs = "2"};
@@ -255,6 +275,7 @@ result signer_options_parse(struct signer_options *ret_options, int argc, char *
     TRY(parse_logging(&o.log_level, texts.logging));
     TRY(parse_boolean(&o.slashing_protection_enabled, "slashing-protection-enabled", texts.enabled));
     TRY(parse_rest(&o, rest, argc, argv));
+    TRY(check_metrics(&o));
     TRY(check_tls(&o));
     TRY(check_keystores(&o));
     TRY(check_slashing_protection(&o));

@@ -16,6 +16,10 @@ struct signer_options {
     uint32_t http_listen_port;
     const char *http_host_allowlist;
     uint32_t idle_connection_timeout_seconds;
+    bool metrics_enabled;
+    const char *metrics_host;
+    uint32_t metrics_port;
+    const char *metrics_host_allowlist;
     const char *data_path; /* NULL: none; so for each of the following */
     const char *key_config_path;
     const char *tls_keystore_file;

@@ -31,20 +31,30 @@ ATTESTATION = {"type": "ATTESTATION", "fork_info": FORK_INFO,
                                "target": {"epoch": "1", "root": "0x" + "44" * 32}}}
 
 
+def bound():
+    """A socket of a free port that does not listen yet, as the supervisor makes them."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", 0))
+    return made
+
+
 class Front:
     """A running front with its keeper."""
 
-    def __init__(self, start, pair, *arguments, tls=None, hosts="*", serve=True, policy=scripted_keeper.POLICY):
+    def __init__(self, start, pair, *arguments, tls=None, hosts="*", serve=True, policy=scripted_keeper.POLICY,
+                 metrics=False):
         ours, theirs = pair()
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", 0))
+        self.listener, metrics_listener = bound(), bound()
+        self.metrics_port = metrics_listener.getsockname()[1]
         self.port = self.listener.getsockname()[1]
         allow = [f"--host-allowlist={hosts}"] if hosts else []
-        self.process = start("nitro-signer-front", "--log-level=debug", *allow, *arguments,
-                             fds=(theirs.fileno(), self.listener.fileno()), ready=False)
+        sockets = [theirs, self.listener] + [metrics_listener] * metrics
+        self.process = start("nitro-signer-front", "--log-level=debug", *allow, *["--metrics"] * metrics, *arguments,
+                             fds=[one.fileno() for one in sockets], ready=False)
         theirs.close()
         self.listener.close()
+        metrics_listener.close()
         self.keeper = Keeper(ours)
         self.certificate = tls
         if serve:
