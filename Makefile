@@ -9,7 +9,7 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup build demo run test bench interop clean help
+.PHONY: all setup build demo run test soak bench interop clean help
 
 all: build ## set up and build everything (into build/bin)
 
@@ -31,6 +31,9 @@ test: build ## unit tests and lint, then black-box and interop tests (PRESET=asa
 	@set -e; folders=; for folder in tests/integration tests/interop; do \
 	   if ls $$folder/test_*.py >/dev/null 2>&1; then folders="$$folders $$folder"; fi; done; \
 	 [ -z "$$folders" ] || $(python) -m pytest -q $$folders
+
+soak: build ## search the model of several signers on one store; minutes
+	@tests/model/check
 
 interop: build ## only the comparison with Lodestar's and other people's programs
 	@$(python) -m pytest -q tests/interop
