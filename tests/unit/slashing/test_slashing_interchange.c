@@ -1,8 +1,6 @@
-/* test_slashing_interchange.c - folding, import, the interchange tests of eth-clients and the files of
- * Web3Signer. */
+/* test_slashing_interchange.c - folding, import, export and the files of Web3Signer. The interchange tests of
+ * eth-clients are in interchange_cases.c. */
 #include "store_testing.h"
-
-#include <glob.h>
 
 #include "base/file_io.h"
 #include "base/hex.h"
@@ -69,125 +67,12 @@ static void a_root_is_kept_only_where_one_message_stands(void **state)
     assert_true(merged.has_block && merged.block_slot == 6 && !merged.block_has_root);
 }
 
-static void read_json(json_t **ret_root, const char *path)
-{
-    AUTO(buffer) text = {0};
-    assert_ok(file_read(&text, path, 1 << 20));
-    assert_ok(json_read(ret_root, (const char *)text.data, text.length, 1 << 20, 100000));
-}
-
 static result import_text(struct slashing_store *store, size_t *ret_num_validators, const char *text,
                           size_t text_len)
 {
     AUTO_POINTER(json_stream) in = NULL;
     assert_ok(json_stream_open_text(&in, text, text_len));
     return slashing_interchange_import(store, ret_num_validators, in);
-}
-
-static result import_value(struct slashing_store *store, const json_t *value)
-{
-    char *text = json_dumps(value, 0);
-    size_t num_validators;
-    result r = import_text(store, &num_validators, text, strlen(text));
-    free(text);
-    return r;
-}
-
-/* Signs as the keeper does: decide on the stored record, then make the next one durable. */
-static enum slashing_verdict try_to_sign(struct slashing_store *store, const struct json_view *message,
-                                         struct eth2_order order)
-{
-    uint8_t root[32] = {0};
-    struct slashing_advance advance = {0};
-    assert_ok(json_get_hex(advance.pubkey, 48, message, "pubkey"));
-    if (json_has(message, "signing_root"))
-        assert_ok(json_get_hex(root, 32, message, "signing_root"));
-    assert_ok(slashing_store_load(store, &advance.old, advance.pubkey));
-    enum slashing_verdict verdict = slashing_decide(&advance.next, &advance.old, &order, root);
-    if (verdict == SLASHING_ALLOW_NEW) {
-        assert_ok(slashing_store_advance(store, &advance, 1));
-        assert_true(advance.done);
-    }
-    return verdict;
-}
-
-/* Exactly what the minimal conditions ask, and beyond them only the very same message again, which the
- * complete conditions allow. */
-static void check_messages(struct slashing_store *store, const struct json_view *step, const char *list,
-                           const char *path, int *messages)
-{
-    struct json_view rows, row;
-    bool minimal, complete;
-    assert_ok(json_get_array(&rows, step, list, 1000));
-    for (size_t i = 0; i < json_array_size(rows.value); i++) {
-        struct eth2_order order = {0};
-        assert_ok(json_element_object(&row, &rows, i));
-        assert_ok(json_get_bool(&minimal, &row, "should_succeed"));
-        assert_ok(json_get_bool(&complete, &row, "should_succeed_complete"));
-        if (strcmp(list, "blocks") == 0) {
-            order.kind = ETH2_ORDER_BLOCK;
-            assert_ok(json_get_u64(&order.of.header.slot, &row, "slot"));
-        } else {
-            order.kind = ETH2_ORDER_ATTESTATION;
-            assert_ok(json_get_u64(&order.of.attestation.source.epoch, &row, "source_epoch"));
-            assert_ok(json_get_u64(&order.of.attestation.target.epoch, &row, "target_epoch"));
-        }
-        enum slashing_verdict verdict = try_to_sign(store, &row, order);
-        bool wanted = minimal || (complete && verdict == SLASHING_ALLOW_REPEAT);
-        if (slashing_allows(verdict) != wanted)
-            fail_msg("%s: %s %zu: %s", path, list, i, slashing_verdict_name(verdict));
-        (*messages)++;
-    }
-}
-
-static void check_step(struct slashing_store *store, const struct json_view *step, const char *path,
-                       int *messages)
-{
-    bool succeed;
-    assert_ok(json_get_bool(&succeed, step, "should_succeed"));
-    /* Slashable data is folded, never refused, so contains_slashable_data gives no leave to skip anything. */
-    result imported = import_value(store, json_object_get(step->value, "interchange"));
-    if (succeed != (imported.code == E_NONE))
-        fail_msg("%s: import: %s", path, imported.code ? error_text() : "succeeded");
-    check_messages(store, step, "blocks", path, messages);
-    check_messages(store, step, "attestations", path, messages);
-}
-
-/* The tests' order of initialisation: an empty store locked to the case's genesis validators root. */
-static void run_case(const char *path, int *messages)
-{
-    AUTO_POINTER(json_t) root = NULL;
-    struct json_view view, steps, step;
-    struct slashing_store *store = NULL;
-    uint8_t genesis[32];
-    read_json(&root, path);
-    assert_ok(json_view_root(&view, root));
-    assert_ok(json_get_hex(genesis, 32, &view, "genesis_validators_root"));
-    assert_int_equal(store_setup(NULL), 0);
-    assert_ok(slashing_sqlite_open(&store, store_path));
-    assert_ok(slashing_store_lock_genesis(store, genesis));
-    assert_ok(json_get_array(&steps, &view, "steps", 100));
-    for (size_t i = 0; i < json_array_size(steps.value); i++) {
-        assert_ok(json_element_object(&step, &steps, i));
-        check_step(store, &step, path, messages);
-    }
-    slashing_store_close(store);
-    assert_int_equal(store_teardown(NULL), 0);
-}
-
-static void all_cases_of_the_interchange_tests(void **state)
-{
-    (void)state;
-    char pattern[512];
-    vector_path(pattern, sizeof pattern, "slashing-interchange/tests/generated/*.json");
-    glob_t found = {0};
-    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-    assert_int_equal(found.gl_pathc, 38);
-    int messages = 0;
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        run_case(found.gl_pathv[i], &messages);
-    globfree(&found);
-    assert_true(messages > 100);
 }
 
 static result count_one(void *context, const uint8_t pubkey[static 48], const struct slashing_entry *entry)
@@ -543,7 +428,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_export_that_cannot_be_written_fails, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(a_floor_raises_and_never_lowers, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(an_import_lowers_nothing, store_setup, store_teardown),
-        cmocka_unit_test(all_cases_of_the_interchange_tests),
         cmocka_unit_test(files_of_web3signer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
