@@ -29,6 +29,7 @@ POM = pathlib.Path(__file__).with_name("dynamodb-local") / "pom.xml"
 MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
 ACCESS_KEY, SECRET_KEY, REGION = "AKIDLOCALTESTS", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1"
 START_SECONDS = 60
+IDLE_SECONDS = 10  # the server closes a connection after 30 without a request
 
 
 def library_folder():
@@ -80,18 +81,20 @@ class DynamodbServer:
 
     def call(self, operation, body):
         """(status, parsed answer) of one request; each thread has a connection of its own."""
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection, used = getattr(self._local, "connection", (None, 0))
+        if connection is None or time.monotonic() - used > IDLE_SECONDS:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         scope = f"{ACCESS_KEY}/20200101/{REGION}/dynamodb/aws4_request"
         try:
             connection.request("POST", "/", json.dumps(body), {
                 "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}",
                 "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"})
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            parsed = json.loads(answer.read())
+            self._local.connection = connection, time.monotonic()
+            return answer.status, parsed
         except (OSError, http.client.HTTPException):
-            connection.close()
+            connection.close()  # connects anew when it is used again
             raise
 
     def ask(self, operation, body):

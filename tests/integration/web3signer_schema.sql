@@ -1,6 +1,7 @@
 -- The slashing protection database that Web3Signer's schema version 12 describes, for tests of the PostgreSQL
 -- store. Written from that description as one step to the end state (the original arrives there in twelve), with its
--- names for tables, columns, constraints and functions, since programs that share the database may lean on them.
+-- names of tables, columns, constraints and functions, and its order of columns, since programs that share the
+-- database may lean on them.
 
 CREATE TABLE database_version (
     id integer PRIMARY KEY,
@@ -22,10 +23,10 @@ CREATE TABLE validators (
 );
 
 CREATE TABLE signed_blocks (
-    id bigserial PRIMARY KEY,
     validator_id integer NOT NULL REFERENCES validators,
     slot numeric(20) NOT NULL,
     signing_root bytea,
+    id bigserial PRIMARY KEY,
     CONSTRAINT unique_signed_block UNIQUE (validator_id, slot)
 );
 -- Beside the unique index: the original has both.
@@ -33,11 +34,11 @@ CREATE INDEX signed_blocks_validator_id_slot_idx ON signed_blocks (validator_id,
 
 -- validator_id may be null here, and only here: so it is in the original.
 CREATE TABLE signed_attestations (
-    id bigserial PRIMARY KEY,
     validator_id integer REFERENCES validators,
     source_epoch numeric(20) NOT NULL,
     target_epoch numeric(20) NOT NULL,
     signing_root bytea,
+    id bigserial PRIMARY KEY,
     CONSTRAINT unique_signed_attestation UNIQUE (validator_id, target_epoch)
 );
 CREATE INDEX signed_attestations_validator_id_target_epoch_idx ON signed_attestations (validator_id, target_epoch);
@@ -45,8 +46,8 @@ CREATE INDEX signed_attestations_validator_id_target_epoch_idx ON signed_attesta
 CREATE TABLE low_watermarks (
     validator_id integer NOT NULL CONSTRAINT low_watermarks_validator_id_key UNIQUE REFERENCES validators,
     slot numeric(20),
-    source_epoch numeric(20),
     target_epoch numeric(20),
+    source_epoch numeric(20),
     CONSTRAINT both_epochs_set_or_null CHECK ((source_epoch IS NULL) = (target_epoch IS NULL))
 );
 
