@@ -82,7 +82,7 @@ class Exchange:
         if not self._upstream or self._upstream[0].at_eof():  # the server closes what was idle for 30 seconds
             for stream in self._upstream[1:]:
                 stream.close()
-            self._upstream[:] = (await asyncio.open_connection("127.0.0.1", self.relay.server_port, limit=HEAD_MAX))
+            self._upstream[:] = await asyncio.open_connection("127.0.0.1", self.relay.server_port, limit=HEAD_MAX)
         reader, writer = self._upstream
         content = self.request.body if body is None else json.dumps(body).encode()
         headers = "".join(f"{name}: {value}\r\n" for name, value in self.request.headers.items()

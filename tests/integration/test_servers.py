@@ -184,16 +184,17 @@ def test_dynamodb_scan_pages(dynamodb):
 
 @pytest.fixture
 def https(dynamodb_relay):
-    """https(operation, body, authorization) over one verified connection that is kept while it works."""
+    """https(operation, body, timeout) over one verified connection that is kept while it works."""
     context = ssl.create_default_context(cafile=dynamodb_relay.ca_file)
-    connection = http.client.HTTPSConnection("localhost", dynamodb_relay.port, context=context, timeout=5)
+    connection = http.client.HTTPSConnection("localhost", dynamodb_relay.port, context=context)
 
-    def ask(operation, body, authorization=None):
+    def ask(operation, body, timeout=30):
+        connection.timeout = timeout
         try:
             connection.request("POST", "/", json.dumps(body), {
                 "X-Amz-Target": f"DynamoDB_20120810.{operation}", "Content-Type": "application/x-amz-json-1.0",
-                "Authorization": authorization or f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20200101/{REGION}/dynamodb/"
-                "aws4_request, SignedHeaders=host, Signature=0"})
+                "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20200101/{REGION}/dynamodb/aws4_request, "
+                "SignedHeaders=host, Signature=0"})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException):
@@ -248,11 +249,11 @@ def test_relay_delays_without_holding_up_others(dynamodb_relay, table):
         connection.close()
         return time.monotonic() - start
 
-    dynamodb_relay.delay_ms = 300
+    dynamodb_relay.delay_ms = 1000
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
-        assert all(seconds > 0.29 for seconds in pool.map(one, range(20)))
-    assert time.monotonic() - start < 20 * 0.3 / 2
+        assert all(seconds > 0.99 for seconds in pool.map(one, range(20)))
+    assert time.monotonic() - start < 20 / 2
     assert dynamodb_relay.most_connections > 10
 
 
@@ -279,11 +280,11 @@ def test_relay_duplicates(dynamodb, dynamodb_relay, https, table):
 
 
 def test_relay_delivers_late(dynamodb, dynamodb_relay, https, table):
-    dynamodb_relay.inject(relays.late(0.2))
+    dynamodb_relay.inject(relays.late(2))
     with pytest.raises(BROKEN):
         https("UpdateItem", advance(table, "a", 0, 1))
     assert mark(dynamodb, table) == "0"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while mark(dynamodb, table) == "0":
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -292,7 +293,7 @@ def test_relay_delivers_late(dynamodb, dynamodb_relay, https, table):
 def test_relay_hangs_and_heals(dynamodb, dynamodb_relay, https, table):
     dynamodb_relay.inject(relays.hang, count=None)
     with pytest.raises(TimeoutError):
-        https("UpdateItem", advance(table, "a", 0, 1))
+        https("UpdateItem", advance(table, "a", 0, 1), timeout=2)
     assert mark(dynamodb, table) == "1"
     dynamodb_relay.heal()
     assert https("UpdateItem", advance(table, "a", 1, 2))[0] == 200
