@@ -110,14 +110,19 @@ struct ipc_order {
     struct eth2_order order;
 };
 
+/* The refusals of enum slashing_verdict (lib/slashing is no room that this one may see). */
+enum { IPC_VERDICT_FIRST = 3, IPC_VERDICT_LAST = 13 };
+
 struct ipc_answer {
     uint64_t id;
     enum ipc_answer_status status;
-    uint8_t verdict; /* enum slashing_verdict */
+    uint8_t verdict; /* when slashable: IPC_VERDICT_FIRST..IPC_VERDICT_LAST */
     uint8_t signing_root[32];
     uint8_t signature[96];
     uint64_t recorded_slot, recorded_source, recorded_target;
     bool has_recorded_block, has_recorded_attestation;
+    bool has_limit; /* the refusal rests on a limit of all validators */
+    uint64_t limit; /* an epoch for an attestation, a slot for a block */
 };
 
 /* Checks header and type of a packet; of SIGN, SIGNED, KEY, STORE_ADVANCE and STORE_ADVANCED also that the

@@ -133,19 +133,25 @@ void ipc_pack_answer(struct packer *p, const struct ipc_answer *answer)
     pack_u64(p, slashable ? answer->recorded_target : 0);
     pack_u8(p, slashable && answer->has_recorded_block);
     pack_u8(p, slashable && answer->has_recorded_attestation);
-    pack_bytes(p, zeros, 22);
+    pack_u8(p, slashable && answer->has_limit);
+    pack_bytes(p, zeros, 5);
+    pack_u64(p, slashable && answer->has_limit ? answer->limit : 0);
+    pack_bytes(p, zeros, 8);
 }
 
 result ipc_take_answer(struct ipc_answer *ret_answer, struct cursor *c)
 {
     struct ipc_answer answer = {0};
     const uint8_t *start = c->at, *padding;
-    uint8_t status = 0, has_block = 0, has_attestation = 0;
+    uint8_t status = 0, has_block = 0, has_attestation = 0, has_limit = 0;
     TRY(cursor_u64(c, &answer.id));
     TRY(cursor_u8(c, &status));
     ENSURE(status <= IPC_ANSWER_INTERNAL, E_INPUT, "answer: status %u does not exist", status);
     answer.status = (enum ipc_answer_status)status;
     TRY(cursor_u8(c, &answer.verdict));
+    ENSURE(answer.status != IPC_ANSWER_SLASHABLE ||
+               (answer.verdict >= IPC_VERDICT_FIRST && answer.verdict <= IPC_VERDICT_LAST),
+           E_INPUT, "answer: verdict %u is no refusal", answer.verdict);
     TRY(cursor_view(c, &padding, 6));
     TRY(cursor_copy(c, answer.signing_root, sizeof answer.signing_root));
     TRY(cursor_copy(c, answer.signature, sizeof answer.signature));
@@ -154,7 +160,11 @@ result ipc_take_answer(struct ipc_answer *ret_answer, struct cursor *c)
     TRY(cursor_u64(c, &answer.recorded_target));
     TRY(cursor_u8(c, &has_block));
     TRY(cursor_u8(c, &has_attestation));
-    TRY(cursor_view(c, &padding, 22));
+    TRY(cursor_u8(c, &has_limit));
+    TRY(cursor_view(c, &padding, 5));
+    TRY(cursor_u64(c, &answer.limit));
+    TRY(cursor_view(c, &padding, 8));
+    answer.has_limit = has_limit != 0;
     answer.has_recorded_block = has_block != 0;
     answer.has_recorded_attestation = has_attestation != 0;
 

@@ -204,7 +204,10 @@ static must_check result take_far_future(struct policy *p, enum eth2_fork fork, 
 static must_check result take_boot_floor(struct policy *p, enum eth2_fork fork, const char *value)
 {
     (void)fork;
-    return take_switch(&p->boot_floor, value);
+    TRY(take_switch(&p->boot_floor, value));
+    ENSURE(!p->boot_floor || p->network.genesis_time != 0, E_INPUT,
+           "must be disabled with genesis_time 0: the epoch of the start cannot be known");
+    return RESULT_OK;
 }
 
 static must_check result take_kms_key(struct policy *p, enum eth2_fork fork, const char *value)

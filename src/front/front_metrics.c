@@ -76,6 +76,9 @@ static enum meaning meaning_of(enum slashing_verdict verdict)
     case SLASHING_REFUSE_DISABLED:
     case SLASHING_REFUSE_SOURCE_AFTER_TARGET:
     case SLASHING_REFUSE_GENESIS_ROOT:
+    case SLASHING_REFUSE_HIGH_WATERMARK:
+    case SLASHING_REFUSE_FAR_FUTURE:
+    case SLASHING_REFUSE_BOOT_FLOOR:
         break;
     }
     return OTHER;

@@ -79,6 +79,10 @@ static must_check result format_slashable(struct buffer *out, const struct slot 
         TRY(buffer_printf(
             out, ",\"recorded_source_epoch\":\"%" PRIu64 "\",\"recorded_target_epoch\":\"%" PRIu64 "\"",
             answer->recorded_source, answer->recorded_target));
+    if (answer->has_limit)
+        TRY(buffer_printf(out, ",\"%s\":\"%" PRIu64 "\"",
+                          slot->order.kind == ETH2_ORDER_ATTESTATION ? "limit_epoch" : "limit_slot",
+                          answer->limit));
     return buffer_append_text(out, "}");
 }
 

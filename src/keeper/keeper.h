@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "keeper_channel.h"
 #include "keeper_keys.h"
+#include "keeper_limits.h"
 #include "keeper_store.h"
 #include "nitro/nitro_nsm.h"
 #include "policy/policy.h"

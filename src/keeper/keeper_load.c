@@ -148,6 +148,8 @@ static void put_into_service(struct keeper *k)
         k->certificates = k->load.certificates;
         k->load.certificates = (struct buffer){0};
     }
+    if (first)
+        keeper_limits_begin(&k->store.limits, &k->policy);
     keeper_tell_front(k, &k->load.tls, first);
     secret_cleanup(&k->load.tls);
     if (first)

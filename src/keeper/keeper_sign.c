@@ -21,8 +21,13 @@ struct decision {
     size_t rests_on;              /* 1 + index of an advance of the batch, or 0 */
 };
 
+_Static_assert((int)IPC_VERDICT_FIRST == SLASHING_REFUSE_FIRST &&
+                   (int)IPC_VERDICT_LAST == SLASHING_REFUSE_LAST,
+               "the refusals that an answer can carry");
+
 static void refuse_slashable(struct ipc_answer *answer, enum slashing_verdict verdict,
-                             const struct keeper_key *key)
+                             const struct keeper_key *key, const struct slashing_limits *limits,
+                             enum eth2_order_kind kind)
 {
     answer->status = IPC_ANSWER_SLASHABLE;
     answer->verdict = (uint8_t)verdict;
@@ -31,6 +36,7 @@ static void refuse_slashable(struct ipc_answer *answer, enum slashing_verdict ve
     answer->has_recorded_attestation = key->record.has_attestation;
     answer->recorded_source = key->record.source_epoch;
     answer->recorded_target = key->record.target_epoch;
+    answer->has_limit = slashing_limit_height(&answer->limit, verdict, limits, kind);
 }
 
 static void decide(struct keeper *k, struct decision *decision, struct ipc_answer *answer,
@@ -54,7 +60,7 @@ static void decide(struct keeper *k, struct decision *decision, struct ipc_answe
         return;
     decision->rests_on = verdict == SLASHING_NOT_APPLICABLE ? 0 : key->pending;
     if (!slashing_allows(verdict)) {
-        refuse_slashable(answer, verdict, key);
+        refuse_slashable(answer, verdict, key, &k->store.limits, order->kind);
         return;
     }
     answer->status = IPC_ANSWER_INTERNAL; /* until there is a signature */
@@ -82,6 +88,7 @@ void keeper_sign(struct keeper *k, keeper_sign_answered *answered)
     static struct ipc_answer answers[KEEPER_BATCH_MAX];
     struct decision decisions[KEEPER_BATCH_MAX];
     k->batch.num_advances = 0;
+    keeper_limits_update(&k->store.limits, &k->policy);
     for (size_t i = 0; i < k->num_orders; i++) {
         answers[i] = (struct ipc_answer){.id = k->orders[i].id};
         decide(k, &decisions[i], &answers[i], &k->orders[i].order);

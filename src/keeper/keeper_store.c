@@ -105,7 +105,7 @@ result keeper_store_decide(struct keeper_store *store, enum slashing_verdict *re
         *ret_verdict = SLASHING_REFUSE_GENESIS_ROOT;
         return RESULT_OK;
     }
-    *ret_verdict = slashing_decide(&next, &key->record, order, signing_root);
+    *ret_verdict = slashing_decide(&next, &key->record, &store->limits, order, signing_root);
     if (!slashing_allows(*ret_verdict))
         return RESULT_OK;
     TRY(lock_genesis(store, genesis));

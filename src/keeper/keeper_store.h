@@ -13,6 +13,7 @@ struct keeper_store {
     bool broken;                 /* it cannot even be read: nothing is signed any more */
     bool has_genesis;
     uint8_t genesis[32];
+    struct slashing_limits limits;
 };
 
 /* Orders that share one transaction at most. */
@@ -32,9 +33,10 @@ void keeper_store_close(struct keeper_store *store);
 /* Reads a new key's record. */
 must_check result keeper_store_know(struct keeper_store *store, struct keeper_key *key);
 
-/* Decides one order against the record in memory, orders before it in the batch included. A new height, or
- * a repeat of one that is not proven to be durable, is noted in the batch; key->pending then says on which
- * advance this decision rests, if any. E_STORE when the record or the genesis lock cannot be had. */
+/* Decides one order against the record in memory and store->limits, orders before it in the batch included. A
+ * new height, or a repeat of one that is not proven to be durable, is noted in the batch; key->pending then
+ * says on which advance this decision rests, if any. E_STORE when the record or the genesis lock cannot be
+ * had. */
 must_check result keeper_store_decide(struct keeper_store *store, enum slashing_verdict *ret_verdict,
                                       struct keeper_batch *batch, struct keeper_key *key,
                                       const struct eth2_order *order, const uint8_t signing_root[static 32]);

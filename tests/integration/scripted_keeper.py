@@ -20,9 +20,9 @@ def order_fields(order):
     return number, kind, order[16:64], order[64:96] if has_root else None
 
 
-def answer(number, status=SIGNED_OK, *, root=bytes(32), signature=bytes(96), verdict=0, block=None, attestation=None):
+def answer(number, status=SIGNED_OK, *, root=bytes(32), signature=bytes(96), verdict=0, block=None, attestation=None, limit=None):
     heights = struct.pack("<QQQ", block or 0, *(attestation or (0, 0)))
-    flags = struct.pack("<BB", block is not None, attestation is not None)
+    flags = struct.pack("<BBB5xQ", block is not None, attestation is not None, limit is not None, limit or 0)
     packed = struct.pack("<QBB6x", number, status, verdict) + root + signature + heights + flags
     return packed.ljust(ANSWER_LEN, b"\0")
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import scripted_keeper
-from front_process import ATTESTATION, IDENTIFIER, KEY, front, post, randao  # noqa: F401 (front is a fixture)
+from front_process import ATTESTATION, FORK_INFO, IDENTIFIER, KEY, front, post, randao  # noqa: F401 (front is a fixture)
 from harness import send_packet
 from scripted_keeper import (BAD_ORDER, INTERNAL, ROOT_DIFFERS, SLASHABLE, STORE, UNKNOWN_KEY, answer, order_fields,
                              signature_of)
@@ -228,6 +228,20 @@ def test_a_slashable_message_is_refused_with_code_and_heights(front):
     f.keeper.decide = lambda order: answer(order_fields(order)[0], SLASHABLE, root=bytes([1]) * 32, verdict=9, block=77)
     body = f.sign(ATTESTATION).json()
     assert body["recorded_block_slot"] == "77" and "recorded_source_epoch" not in body
+    assert "limit_epoch" not in body and "limit_slot" not in body
+
+
+@pytest.mark.parametrize("verdict, code", [(11, "at_or_above_high_watermark"), (12, "far_future"), (13, "at_or_below_boot_floor")])
+def test_a_limit_is_told_with_its_height(front, verdict, code):
+    f = front()
+    f.keeper.decide = lambda order: answer(order_fields(order)[0], SLASHABLE, root=bytes([1]) * 32, verdict=verdict, limit=2**64 - 1)
+    body = f.sign(ATTESTATION).json()
+    assert (body["code"], body["limit_epoch"]) == (code, str(2**64 - 1)) and "limit_slot" not in body
+    block = {"type": "BLOCK_V2", "fork_info": FORK_INFO, "beacon_block": {"version": "FULU", "block_header": {
+        "slot": "1", "proposer_index": "2", "parent_root": "0x" + "11" * 32, "state_root": "0x" + "22" * 32, "body_root": "0x" + "33" * 32}}}
+    reply = f.sign(block)
+    assert reply.status_code == 412
+    assert (reply.json()["code"], reply.json()["limit_slot"]) == (code, str(2**64 - 1)) and "limit_epoch" not in reply.json()
 
 
 def test_answers_may_come_in_any_order_and_late(front):

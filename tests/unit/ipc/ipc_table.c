@@ -351,6 +351,8 @@ struct ipc_answer answer_of(enum ipc_answer_status status)
         answer.recorded_source = 2;
         answer.recorded_target = 3;
         answer.has_recorded_block = answer.has_recorded_attestation = true;
+        answer.has_limit = true;
+        answer.limit = UINT64_MAX - 1;
     }
     return answer;
 }

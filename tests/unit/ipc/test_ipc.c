@@ -166,11 +166,47 @@ static void a_refusal_never_carries_a_signature(void **state)
         assert_int_equal(bytes[i], 0);
 }
 
+/* A front must not take a number for a refusal that it has no name for. */
+static void only_refusals_are_verdicts(void **state)
+{
+    (void)state;
+    for (unsigned verdict = 0; verdict < 256; verdict++) {
+        uint8_t bytes[IPC_ANSWER_LEN];
+        struct ipc_answer answer = answer_of(IPC_ANSWER_SLASHABLE), taken;
+        answer.verdict = (uint8_t)verdict;
+        struct packer p = {.data = bytes, .capacity = sizeof bytes};
+        ipc_pack_answer(&p, &answer);
+        assert_ok(pack_end(&p));
+        struct cursor c = {bytes, sizeof bytes};
+        bool known = verdict >= IPC_VERDICT_FIRST && verdict <= IPC_VERDICT_LAST;
+        assert_int_equal(ipc_take_answer(&taken, &c).code, known ? E_NONE : E_INPUT);
+    }
+}
+
+/* A limit without its flag is not in canonical form. */
+static void a_limit_comes_with_its_flag(void **state)
+{
+    (void)state;
+    uint8_t bytes[IPC_ANSWER_LEN];
+    struct ipc_answer answer = answer_of(IPC_ANSWER_SLASHABLE), taken;
+    struct packer p = {.data = bytes, .capacity = sizeof bytes};
+    ipc_pack_answer(&p, &answer);
+    assert_ok(pack_end(&p));
+    struct cursor c = {bytes, sizeof bytes};
+    assert_ok(ipc_take_answer(&taken, &c));
+    assert_true(taken.has_limit && taken.limit == answer.limit);
+    bytes[170] = 0;
+    c = (struct cursor){bytes, sizeof bytes};
+    assert_fails(E_INPUT, ipc_take_answer(&taken, &c));
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof pattern; i++)
         pattern[i] = (uint8_t)(i * 151 + i / 256 + 1);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_refusals_are_verdicts),
+        cmocka_unit_test(a_limit_comes_with_its_flag),
         cmocka_unit_test(every_message_comes_back_as_it_was),
         cmocka_unit_test(every_other_length_is_refused),
         cmocka_unit_test(random_bytes_never_crash_and_have_one_form),

@@ -56,6 +56,8 @@ int rig_setup(void **state)
     (void)snprintf(rig->store, sizeof rig->store, "%s/store", rig->folder);
     rig->policy = (struct policy){.slashing_protection = true,
                                   .single_mode = true,
+                                  .has_far_future = true,
+                                  .far_future_epochs = POLICY_FAR_FUTURE_DEFAULT,
                                   .kms_key = "none",
                                   .region = "none",
                                   .log_level = LOG_LEVEL_DEBUG};

@@ -11,7 +11,16 @@ static struct {
     struct slashing_record stored; /* what load finds */
     unsigned advances, signatures;
     unsigned signatures_before_durable;
+    uint64_t now_ms; /* what the clock says */
+    unsigned clock_reads;
 } fake;
+
+uint64_t __wrap_clock_realtime_ms(void);
+uint64_t __wrap_clock_realtime_ms(void)
+{
+    fake.clock_reads++;
+    return fake.now_ms;
+}
 
 result __wrap_slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
                                      size_t num_advances);
@@ -120,6 +129,15 @@ static struct ipc_order block(uint32_t key, uint64_t slot, uint8_t variety)
 {
     struct ipc_order order = {
         .order = {.kind = ETH2_ORDER_BLOCK, .of.header = {.slot = slot, .body_root = {variety}}}};
+    memcpy(order.order.pubkey, pubkeys[key], 48);
+    return order;
+}
+
+static struct ipc_order vote(uint32_t key, uint64_t source, uint64_t target)
+{
+    struct ipc_order order = {
+        .order = {.kind = ETH2_ORDER_ATTESTATION,
+                  .of.attestation = {.slot = target * 32, .source.epoch = source, .target.epoch = target}}};
     memcpy(order.order.pubkey, pubkeys[key], 48);
     return order;
 }
@@ -316,6 +334,74 @@ static void a_full_heap_refuses_keys(void **state)
         keeper_keys_free(sets[made]);
 }
 
+static void expect_limit(const struct ipc_order *order, enum slashing_verdict verdict, uint64_t limit)
+{
+    struct ipc_answer answer;
+    unsigned advances = fake.advances;
+    ask(&answer, order, 1);
+    assert_int_equal(answer.status, IPC_ANSWER_SLASHABLE);
+    assert_int_equal(answer.verdict, verdict);
+    assert_true(answer.has_limit);
+    assert_int_equal(answer.limit, limit);
+    assert_int_equal(fake.advances, advances);
+}
+
+static void expect_signed(const struct ipc_order *order)
+{
+    struct ipc_answer answer;
+    ask(&answer, order, 1);
+    assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
+    assert_false(answer.has_limit);
+}
+
+/* Epoch 100 of mainnet; two epochs ahead are permitted. */
+static void the_clock_bounds_what_is_signed(void **state)
+{
+    (void)state;
+    struct ipc_order orders[] = {vote(0, 99, 102), vote(0, 99, 103), block(1, 103 * 32 - 1, 1),
+                                 block(1, 103 * 32, 1)};
+    struct ipc_answer answers[2];
+    k.policy.slashing_protection = k.policy.has_far_future = true;
+    k.policy.far_future_epochs = 2;
+    fake.now_ms = (k.policy.network.genesis_time + 100 * 384) * 1000;
+    expect_limit(&orders[1], SLASHING_REFUSE_FAR_FUTURE, 102);
+    expect_limit(&orders[3], SLASHING_REFUSE_FAR_FUTURE, 103 * 32 - 1);
+    expect_signed(&orders[0]);
+    expect_signed(&orders[2]);
+    fake.now_ms += 384000;
+    fake.clock_reads = 0;
+    ask(answers, (const struct ipc_order[]){orders[1], orders[3]}, 2);
+    assert_int_equal(answers[0].status, IPC_ANSWER_SIGNED);
+    assert_int_equal(answers[1].status, IPC_ANSWER_SIGNED);
+    assert_int_equal(fake.clock_reads, 1);
+}
+
+static void the_floor_is_the_start(void **state)
+{
+    (void)state;
+    struct ipc_order at_floor = vote(0, 99, 100), above = vote(0, 99, 101), slot = block(1, 3201, 1),
+                     after = block(1, 3202, 1);
+    k.policy.slashing_protection = k.policy.boot_floor = true;
+    fake.now_ms = (k.policy.network.genesis_time + 3201 * 12) * 1000;
+    keeper_limits_begin(&k.store.limits, &k.policy);
+    fake.now_ms += 3600000;
+    expect_limit(&at_floor, SLASHING_REFUSE_BOOT_FLOOR, 100);
+    expect_limit(&slot, SLASHING_REFUSE_BOOT_FLOOR, 3201);
+    expect_signed(&above);
+    expect_signed(&above);
+    expect_signed(&after);
+}
+
+static void the_high_watermark_is_told(void **state)
+{
+    (void)state;
+    struct ipc_order at = vote(0, 1, 7), below = vote(0, 1, 6), slot = block(1, 9, 1);
+    k.store.limits = (struct slashing_limits){.has_high_watermark = true, .high_epoch = 7, .high_slot = 9};
+    expect_limit(&at, SLASHING_REFUSE_HIGH_WATERMARK, 7);
+    expect_limit(&slot, SLASHING_REFUSE_HIGH_WATERMARK, 9);
+    expect_signed(&below);
+}
+
 int main(void)
 {
     if (secret_heap_open(2 << 20).code) {
@@ -323,6 +409,9 @@ int main(void)
         return 1;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(the_clock_bounds_what_is_signed, setup),
+        cmocka_unit_test_setup(the_floor_is_the_start, setup),
+        cmocka_unit_test_setup(the_high_watermark_is_told, setup),
         cmocka_unit_test_setup(durable_comes_before_the_first_signature, setup),
         cmocka_unit_test_setup(nothing_to_record_asks_no_store, setup),
         cmocka_unit_test_setup(a_lost_compare_and_set_costs_its_order_only, setup),

@@ -250,6 +250,19 @@ static void stores_across_a_network_have_rules(void **state)
     }
 }
 
+static void a_floor_needs_a_known_genesis(void **state)
+{
+    (void)state;
+    struct policy policy;
+    AUTO(buffer) out = {0};
+    assert_ok(policy_parse(&policy, holesky, strlen(holesky)));
+    policy.boot_floor = true;
+    assert_ok(policy_format(&out, &policy));
+    policy.network.genesis_time = 0;
+    assert_fails(E_INPUT, policy_format(&out, &policy));
+    assert_error_names("boot_floor: must be disabled");
+}
+
 static void makers_set_a_store_as_a_whole(void **state)
 {
     (void)state;
@@ -319,6 +332,7 @@ int main(void)
         cmocka_unit_test(values_out_of_range_are_named),
         cmocka_unit_test(stores_across_a_network_are_read),
         cmocka_unit_test(stores_across_a_network_have_rules),
+        cmocka_unit_test(a_floor_needs_a_known_genesis),
         cmocka_unit_test(makers_set_a_store_as_a_whole),
         cmocka_unit_test(a_newline_cannot_smuggle_a_line_in),
         cmocka_unit_test(the_measure_is_what_openssl_says),

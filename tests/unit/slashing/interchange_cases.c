@@ -61,6 +61,8 @@ static result import_value(struct slashing_store *store, const json_t *value)
     return r;
 }
 
+static const struct slashing_limits no_limits;
+
 /* Signs as the keeper does: decide on the stored record, then make the next one durable. */
 static enum slashing_verdict try_to_sign(struct slashing_store *store, const struct json_view *message,
                                          const struct eth2_order *order)
@@ -71,7 +73,7 @@ static enum slashing_verdict try_to_sign(struct slashing_store *store, const str
     if (json_has(message, "signing_root"))
         assert_ok(json_get_hex(root, 32, message, "signing_root"));
     assert_ok(slashing_store_load(store, &advance.old, advance.pubkey));
-    enum slashing_verdict verdict = slashing_decide(&advance.next, &advance.old, order, root);
+    enum slashing_verdict verdict = slashing_decide(&advance.next, &advance.old, &no_limits, order, root);
     if (verdict == SLASHING_ALLOW_NEW) {
         assert_ok(slashing_store_advance(store, &advance, 1));
         assert_true(advance.done);

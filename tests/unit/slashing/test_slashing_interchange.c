@@ -7,6 +7,8 @@
 #include "slashing/slashing_interchange.h"
 #include "json/json.h"
 
+static const struct slashing_limits no_limits;
+
 static void a_merge_is_never_lower(void **state)
 {
     (void)state;
@@ -37,9 +39,9 @@ static void a_merge_is_never_lower(void **state)
                                        .of.attestation = {.source.epoch = (uint64_t)random() % 5,
                                                           .target.epoch = (uint64_t)random() % 5}}};
         for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
-            if (slashing_allows(slashing_decide(&next, &merged, &orders[i], root))) {
-                assert_true(slashing_allows(slashing_decide(&next, &a, &orders[i], root)));
-                assert_true(slashing_allows(slashing_decide(&next, &b, &orders[i], root)));
+            if (slashing_allows(slashing_decide(&next, &merged, &no_limits, &orders[i], root))) {
+                assert_true(slashing_allows(slashing_decide(&next, &a, &no_limits, &orders[i], root)));
+                assert_true(slashing_allows(slashing_decide(&next, &b, &no_limits, &orders[i], root)));
             }
         }
     }

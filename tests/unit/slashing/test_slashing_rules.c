@@ -5,6 +5,7 @@
 #include "slashing/slashing_rules.h"
 
 static const uint8_t root_a[32] = {0xaa}, root_b[32] = {0xbb};
+static const struct slashing_limits no_limits;
 
 static struct eth2_order vote(uint64_t source, uint64_t target)
 {
@@ -22,7 +23,7 @@ static enum slashing_verdict sign(struct slashing_record *record, struct eth2_or
                                   const uint8_t root[static 32])
 {
     struct slashing_record next, before = *record;
-    enum slashing_verdict verdict = slashing_decide(&next, record, &order, root);
+    enum slashing_verdict verdict = slashing_decide(&next, record, &no_limits, &order, root);
     if (verdict != SLASHING_ALLOW_NEW)
         assert_memory_equal(&next, &before, sizeof next);
     assert_memory_equal(record, &before, sizeof before);
@@ -105,7 +106,7 @@ static void other_kinds_are_not_judged(void **state)
 static void verdicts_have_names_and_sides(void **state)
 {
     (void)state;
-    for (int v = SLASHING_ALLOW_NEW; v <= SLASHING_REFUSE_GENESIS_ROOT; v++) {
+    for (int v = SLASHING_ALLOW_NEW; v <= SLASHING_REFUSE_LAST; v++) {
         assert_string_not_equal(slashing_verdict_name((enum slashing_verdict)v), "unknown");
         for (int other = SLASHING_ALLOW_NEW; other < v; other++)
             assert_string_not_equal(slashing_verdict_name((enum slashing_verdict)v),
@@ -168,13 +169,13 @@ static bool refuses_all_that(const struct slashing_record *later, const struct s
         uint8_t signing_root[32] = {root};
         for (uint64_t a = 0; a < 5; a++) {
             struct eth2_order order = block(a);
-            if (slashing_allows(slashing_decide(&next, later, &order, signing_root)) &&
-                !slashing_allows(slashing_decide(&next, earlier, &order, signing_root)))
+            if (slashing_allows(slashing_decide(&next, later, &no_limits, &order, signing_root)) &&
+                !slashing_allows(slashing_decide(&next, earlier, &no_limits, &order, signing_root)))
                 return false;
             for (uint64_t b = 0; b < 5; b++) {
                 order = vote(a, b);
-                if (slashing_allows(slashing_decide(&next, later, &order, signing_root)) &&
-                    !slashing_allows(slashing_decide(&next, earlier, &order, signing_root)))
+                if (slashing_allows(slashing_decide(&next, later, &no_limits, &order, signing_root)) &&
+                    !slashing_allows(slashing_decide(&next, earlier, &no_limits, &order, signing_root)))
                     return false;
             }
         }
@@ -196,7 +197,7 @@ static void covering_means_refusing_as_much(void **state)
         assert_true(slashing_covers(&a, &a));
         struct eth2_order order =
             round % 2 ? block((uint64_t)random() % 4) : vote((uint64_t)random() % 4, (uint64_t)random() % 4);
-        (void)slashing_decide(&next, &a, &order, root_a);
+        (void)slashing_decide(&next, &a, &no_limits, &order, root_a);
         assert_true(slashing_covers(&next, &a));
     }
     assert_true(covering > 100);
