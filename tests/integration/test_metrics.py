@@ -426,3 +426,17 @@ def test_the_page_is_small_and_does_not_grow(signer):
         signer.sign(attestation(2, 3), f"0x{i:096x}")
         signer.sign(f'{{"type": "KIND_{i}"}}')
     assert first < 32768 and length() < first + 400  # digits, and quantiles that are no longer NaN
+
+
+def test_the_readme_lists_exactly_what_is_served(signer):
+    section = (pathlib.Path(__file__).parents[2] / "README.md").read_text().split("\n## Metrics\n", 1)[1].split("\n## ", 1)[0]
+    theirs, ours = section.split("And these are ours", 1)
+    listed = {name + suffix for prefix, text in (("", theirs), ("nitro_signer_", ours))
+              for row in re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
+              for name, suffix in ((prefix + word, labels) for word, labels in re.findall(r"`(\w+)(\{\w+\})?`", row))}
+    served = set()
+    for family in text_string_to_metric_families(get(signer.metrics_port).text):
+        labels = {label for sample in family.samples for label in sample.labels} - {"le", "quantile"}
+        name = family.name + "_total" * (family.type == "counter")
+        served.add(name + "".join(f"{{{label}}}" for label in sorted(labels) if name != "process_release"))
+    assert listed == served
