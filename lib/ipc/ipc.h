@@ -95,7 +95,7 @@ enum ipc_answer_status {
     IPC_ANSWER_INTERNAL
 };
 
-enum ipc_record_kind { IPC_RECORD_VALIDATOR = 1, IPC_RECORD_TLS = 2 };
+enum ipc_record_kind { IPC_RECORD_VALIDATOR = 1, IPC_RECORD_TLS, IPC_RECORD_STORE_KEY };
 enum ipc_attest_purpose { IPC_ATTEST_RECIPIENT, IPC_ATTEST_IDENTITY };
 
 /* A received packet: type, count, and a cursor on the body. */

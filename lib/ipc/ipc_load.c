@@ -64,8 +64,8 @@ result ipc_take_record(struct ipc_record *ret_record, struct ipc_message *m)
     struct ipc_record record = {0};
     uint8_t kind = 0;
     TRY(cursor_u8(&m->body, &kind));
-    ENSURE(kind == IPC_RECORD_VALIDATOR || kind == IPC_RECORD_TLS, E_INPUT, "record: kind %u does not exist",
-           kind);
+    ENSURE(kind >= IPC_RECORD_VALIDATOR && kind <= IPC_RECORD_STORE_KEY, E_INPUT,
+           "record: kind %u does not exist", kind);
     record.kind = (enum ipc_record_kind)kind;
     TRY(cursor_u32(&m->body, &record.index));
     TRY(ipc_take_counted(&record.envelope, m, 1, IPC_RECORD_MAX));

@@ -53,6 +53,8 @@ static must_check result add_record(struct loader_pool *pool, struct ipc_message
     case IPC_RECORD_TLS:
         job.kind = LOADER_JOB_TLS_RECORD;
         break;
+    case IPC_RECORD_STORE_KEY:
+        FAIL(E_UNSUPPORTED, "a store's key among the records");
     }
     TRY(buffer_append(&job.envelope, record.envelope.data, record.envelope.length));
     return loader_pool_add(pool, &job);
