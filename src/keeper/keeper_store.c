@@ -5,18 +5,26 @@
  * back. Memory and file are both asked: memory by the rules, the file by compare-and-set. */
 #include "keeper_store.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "slashing/slashing_sqlite.h"
 
-static must_check result read_genesis(struct keeper_store *store)
+/* Nobody else can change it while this store is open. */
+static must_check result read_head(struct keeper_store *store)
 {
-    result r = slashing_store_genesis(store->file, store->genesis);
-    if (r.code == E_NOT_FOUND)
-        return RESULT_OK;
-    TRY(r);
-    store->has_genesis = true;
+    struct slashing_head head;
+    TRY(slashing_store_head(store->file, &head));
+    store->has_genesis = head.has_genesis;
+    memcpy(store->genesis, head.genesis_validators_root, sizeof store->genesis);
+    store->limits.has_high_watermark = head.has_high_watermark;
+    store->limits.high_epoch = head.high_epoch;
+    store->limits.high_slot = head.high_slot;
+    if (head.has_high_watermark)
+        log_info("slashing protection: nothing is signed from epoch %" PRIu64 " and slot %" PRIu64
+                 " on: the store's high watermark",
+                 head.high_epoch, head.high_slot);
     return RESULT_OK;
 }
 
@@ -44,7 +52,7 @@ result keeper_store_open(struct keeper_store *store, const struct policy *policy
                    ? slashing_store_lock_genesis(store->file, policy->genesis_validators_root)
                    : RESULT_OK;
     if (!r.code)
-        r = read_genesis(store);
+        r = read_head(store);
     if (r.code)
         keeper_store_close(store);
     return r;

@@ -26,7 +26,6 @@ result __wrap_slashing_store_advance(struct slashing_store *store, struct slashi
                                      size_t num_advances);
 result __wrap_slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record,
                                   const uint8_t pubkey[static 48]);
-result __wrap_slashing_store_genesis(struct slashing_store *store, uint8_t ret_root[static 32]);
 result __wrap_slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32]);
 result __wrap_bls_sign(uint8_t ret_signature[static 96], const uint8_t secret[static 32],
                        const uint8_t *message, size_t message_len);
@@ -53,13 +52,6 @@ result __wrap_slashing_store_load(struct slashing_store *store, struct slashing_
     ENSURE(!fake.load_code, (enum error_code)fake.load_code, "told to fail");
     *ret_record = fake.stored;
     return RESULT_OK;
-}
-
-result __wrap_slashing_store_genesis(struct slashing_store *store, uint8_t ret_root[static 32])
-{
-    (void)store;
-    memset(ret_root, 0, 32);
-    FAIL(E_NOT_FOUND, "none");
 }
 
 result __wrap_slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32])
