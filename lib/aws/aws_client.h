@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "aws/aws_credentials.h"
+#include "aws/aws_error.h"
 #include "base/buffer.h"
 #include "net/net_address.h"
 
@@ -26,8 +27,12 @@ struct aws_client_config {
     const struct buffer *ca_pem;   /* the same, read before by aws_authorities_read; NULL: ca_file is read */
     int connect_timeout_ms;
     int attempt_timeout_ms; /* whole exchange, connection included */
-    unsigned attempts; /* at least 1; throttling, 5xx and lost connections are tried again with full jitter */
-    size_t response_max; /* bytes of body; more is E_TOO_LARGE */
+    /* Throttling, 5xx and lost connections are tried again with full jitter, this often in all. 0: until the
+     * call's deadline, and what had no answer in time is tried again too: for calls that may be repeated. */
+    unsigned attempts;
+    size_t response_max;      /* bytes of body; more is E_TOO_LARGE */
+    const char *content_type; /* NULL: application/x-amz-json-1.1 */
+    unsigned connections;     /* kept, and used at the same time by aws_client_call_many; 0: one */
 };
 
 /* Once a process, before threads: libcurl, with an allocator that wipes what it frees, because requests may
@@ -49,5 +54,29 @@ void aws_client_close(struct aws_client *client);
 must_check result aws_client_call(struct aws_client *client, struct buffer *response, const char *target,
                                   const struct aws_credentials *credentials, const uint8_t *body,
                                   size_t body_len);
+
+/* One of many calls under way at the same time. */
+struct aws_call {
+    const char *target;
+    struct cursor body;    /* borrowed */
+    struct buffer *answer; /* replaced by the body of the latest answer, whatever its status */
+    /* Told of every complete answer but those that are tried again anyway: of a 200, and of a refusal, which
+     * error then holds. What it returns is the call's outcome, unless it asks for another attempt after a
+     * pause (it may replace the body before). NULL: a 200 is right, a refusal is a failure. */
+    result (*answered)(struct aws_call *call, bool *ret_again);
+    void *context; /* the caller's own */
+    /* Out. */
+    long status; /* HTTP status of the latest answer; 0: there was none */
+    struct aws_error error;
+    result outcome;
+    char text[256]; /* the sentence of a failed outcome */
+};
+
+/* Makes all calls, as many at once as there are connections, each with its own retries, until deadline_ns
+ * (clock_monotonic_ns; 0: none) at the latest; each call then has its outcome, as of aws_client_call,
+ * E_TIMEOUT when it was never made. RESULT_OK when all are, otherwise the first failure in the order of the
+ * calls. */
+must_check result aws_client_call_many(struct aws_client *client, struct aws_call *calls, size_t num_calls,
+                                       const struct aws_credentials *credentials, uint64_t deadline_ns);
 
 #endif

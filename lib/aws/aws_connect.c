@@ -32,14 +32,22 @@ static must_check result make_socket(int *ret_fd, const struct aws_connect *conn
     return RESULT_OK;
 }
 
+/* Keeps the sentence too: until somebody asks, another exchange may fail with another. True if it failed. */
+static bool remember(struct aws_connect *connect, result r)
+{
+    connect->failure = (enum error_code)r.code;
+    if (r.code)
+        (void)snprintf(connect->text, sizeof connect->text, "%s", error_text());
+    return r.code != 0;
+}
+
 static curl_socket_t open_socket(void *connect_pointer, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
     struct aws_connect *connect = connect_pointer;
     int fd = -1;
     connect->address = address;
-    connect->failure = make_socket(&fd, connect);
-    return connect->failure.code ? CURL_SOCKET_BAD : fd;
+    return remember(connect, make_socket(&fd, connect)) ? CURL_SOCKET_BAD : fd;
 }
 
 /* struct curl_sockaddr ends in a sockaddr, behind which libcurl keeps room for any sockaddr_storage. */
@@ -60,8 +68,8 @@ static int finish_socket(void *connect_pointer, curl_socket_t socket, curlsockty
     struct aws_connect *connect = connect_pointer;
     if (!connects_again())
         return CURL_SOCKOPT_ALREADY_CONNECTED;
-    connect->failure = replace_address(connect->address, &connect->via);
-    return connect->failure.code ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
+    return remember(connect, replace_address(connect->address, &connect->via)) ? CURL_SOCKOPT_ERROR
+                                                                               : CURL_SOCKOPT_OK;
 }
 
 static must_check result add_entry(struct aws_connect *connect, const char *entry)

@@ -1,4 +1,4 @@
-/* aws_connect.h - lets libcurl reach an endpoint through another address; used by aws_client.c alone. */
+/* aws_connect.h - lets libcurl reach an endpoint through another address; used by aws_exchange.c alone. */
 #ifndef AWS_AWS_CONNECT_H
 #define AWS_AWS_CONNECT_H
 
@@ -11,7 +11,8 @@ struct aws_connect {
     int timeout_ms;
     struct curl_slist *table;      /* libcurl does not copy it */
     struct curl_sockaddr *address; /* libcurl's own, between its two callbacks */
-    result failure;                /* why the latest connection could not be made; the caller resets it */
+    enum error_code failure;       /* why the latest connection could not be made; the caller resets it */
+    char text[256];                /* and its sentence */
 };
 
 /* Sets the options of curl; connect must stay where it is until curl is cleaned up. */

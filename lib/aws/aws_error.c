@@ -6,7 +6,7 @@
 
 #include "json/json.h"
 
-enum { ERROR_BODY_MAX = 65536, ERROR_VALUES_MAX = 256 };
+enum { ERROR_BODY_MAX = 65536, ERROR_VALUES_MAX = 2048 };
 
 static const struct {
     const char *type;
@@ -33,7 +33,15 @@ static const struct {
     {"KMSInternalException", E_PEER, true},
     {"InternalFailure", E_PEER, true},
     {"ServiceUnavailableException", E_PEER, true},
+    {"InternalServerError", E_PEER, true},
+    {"ServiceUnavailable", E_PEER, true},
+    {"TransactionInProgressException", E_PEER, true},
+    {"TransactionConflictException", E_PEER, true},
+    {"ReplicatedWriteConflictException", E_PEER, true},
     {"NotFoundException", E_NOT_FOUND, false},
+    {"ResourceNotFoundException", E_NOT_FOUND, false},
+    {"ConditionalCheckFailedException", E_MISMATCH, false},
+    {"TransactionCanceledException", E_MISMATCH, false},
     {"IncorrectKeyException", E_MISMATCH, false},
     {"InvalidCiphertextException", E_INPUT, false},
     {"ValidationException", E_INPUT, false},

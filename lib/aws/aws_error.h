@@ -19,9 +19,10 @@ struct aws_error {
 /* Never fails: a body that is not the expected JSON leaves type and message empty, and the status decides.
  *   AccessDenied                                        E_DENIED
  *   expired or unknown credentials, bad signature       E_AUTH
- *   throttling, internal failures, 429 and 5xx          E_PEER, retry
- *   NotFoundException                                   E_NOT_FOUND
- *   IncorrectKeyException                               E_MISMATCH
+ *   throttling, internal failures, transactions that
+ *   get in each other's way, 429 and 5xx                E_PEER, retry
+ *   NotFoundException, ResourceNotFoundException        E_NOT_FOUND
+ *   IncorrectKeyException, a condition that fails       E_MISMATCH
  *   InvalidCiphertextException, ValidationException     E_INPUT
  *   anything else                                       E_PEER */
 void aws_error_read(struct aws_error *out, long http_status, const uint8_t *body, size_t body_len);
