@@ -27,6 +27,13 @@ static must_check result send_tls(struct loader_report *report, const char *keys
     return loader_report_tls(report, &tls);
 }
 
+static must_check result send_store_key(struct loader_report *report, const char *path)
+{
+    AUTO(secret) key = {0};
+    TRY(secret_read_file(&key, path, IPC_STORE_KEY_LEN));
+    return loader_report_store_key(report, &key);
+}
+
 static must_check result list_sources(struct key_sources *sources, const struct loader_settings *settings)
 {
     if (settings->key_config_path) {
@@ -74,6 +81,11 @@ result loader_run_files(int socket, const struct loader_settings *settings)
         result r = send_tls(&report, settings->tls_keystore_file, settings->tls_keystore_password_file);
         if (r.code)
             return error_prefix(r, "--tls-keystore-file");
+    }
+    if (settings->slashing_protection_key_file) {
+        result r = send_store_key(&report, settings->slashing_protection_key_file);
+        if (r.code)
+            return error_prefix(r, "--slashing-protection-key-file");
     }
     TRY(list_sources(&sources, settings));
     TRY(load_sources(&report, &sources, settings->jobs));

@@ -11,6 +11,7 @@ struct loader_settings {
     const char *key_config_path;
     const char *keystores_path, *keystores_passwords_path, *keystores_password_file;
     const char *tls_keystore_file, *tls_keystore_password_file;
+    const char *slashing_protection_key_file;
     uint32_t jobs;
 };
 

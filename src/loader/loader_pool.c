@@ -14,6 +14,9 @@ static must_check result run(struct loader_job *job, EVP_PKEY *recipient_key)
         return loader_record_open_key(&job->key, recipient_key, job->envelope.data, job->envelope.length);
     case LOADER_JOB_TLS_RECORD:
         return loader_record_open_tls(&job->tls, recipient_key, job->envelope.data, job->envelope.length);
+    case LOADER_JOB_STORE_KEY_RECORD:
+        return loader_record_open_store_key(&job->store_key, recipient_key, job->envelope.data,
+                                            job->envelope.length);
     case LOADER_JOB_SOURCE:
         return key_source_open(&job->key, job->source, LOADER_KDF_MEMORY_MAX);
     }
@@ -61,6 +64,7 @@ static void job_cleanup(struct loader_job *job)
     buffer_cleanup(&job->envelope);
     keystore_cleanup(&job->key);
     loader_tls_cleanup(&job->tls);
+    secret_cleanup(&job->store_key);
 }
 
 void loader_pool_cleanup(struct loader_pool *pool)

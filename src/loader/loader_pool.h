@@ -14,7 +14,12 @@
 
 enum { LOADER_JOBS_MAX = KEY_SOURCES_MAX, LOADER_THREADS_MAX = 64, LOADER_TEXT_MAX = 255 };
 
-enum loader_job_kind { LOADER_JOB_KEY_RECORD, LOADER_JOB_TLS_RECORD, LOADER_JOB_SOURCE };
+enum loader_job_kind {
+    LOADER_JOB_KEY_RECORD,
+    LOADER_JOB_TLS_RECORD,
+    LOADER_JOB_STORE_KEY_RECORD,
+    LOADER_JOB_SOURCE
+};
 
 struct loader_job {
     uint32_t index; /* of the record or item, as reported */
@@ -27,6 +32,7 @@ struct loader_job {
     char text[LOADER_TEXT_MAX + 1];
     struct keystore key;
     struct loader_tls tls;
+    struct secret store_key;
     bool done; /* under the pool's lock */
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "ipc/ipc.h"
 #include "nitro/nitro_envelope.h"
 #include "json/json.h"
 
@@ -88,4 +89,15 @@ result loader_record_open_tls(struct loader_tls *ret_tls, EVP_PKEY *recipient_ke
     TRY(open_pair(&pair, recipient_key, envelope, envelope_len, "tls_keystore_b64", "tls_password_b64"));
     result r = loader_tls_open(ret_tls, pair.content.data, pair.content.length, &pair.password);
     return r.code ? error_prefix(r, "record: tls_keystore_b64") : r;
+}
+
+result loader_record_open_store_key(struct secret *ret_key, EVP_PKEY *recipient_key, const uint8_t *envelope,
+                                    size_t envelope_len)
+{
+    AUTO(secret) key = {0};
+    TRY(envelope_open(&key, recipient_key, envelope, envelope_len));
+    ENSURE(key.length == IPC_STORE_KEY_LEN, E_INPUT, "record: a store's key has %d bytes", IPC_STORE_KEY_LEN);
+    *ret_key = key;
+    key = (struct secret){0};
+    return RESULT_OK;
 }

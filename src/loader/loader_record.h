@@ -19,4 +19,8 @@ must_check result loader_record_open_key(struct keystore *ret_keystore, EVP_PKEY
 must_check result loader_record_open_tls(struct loader_tls *ret_tls, EVP_PKEY *recipient_key,
                                          const uint8_t *envelope, size_t envelope_len);
 
+/* A record of a store's key: its 32 bytes as they are. E_INPUT for any other length. */
+must_check result loader_record_open_store_key(struct secret *ret_key, EVP_PKEY *recipient_key,
+                                               const uint8_t *envelope, size_t envelope_len);
+
 #endif

@@ -54,7 +54,8 @@ static must_check result add_record(struct loader_pool *pool, struct ipc_message
         job.kind = LOADER_JOB_TLS_RECORD;
         break;
     case IPC_RECORD_STORE_KEY:
-        FAIL(E_UNSUPPORTED, "a store's key among the records");
+        job.kind = LOADER_JOB_STORE_KEY_RECORD;
+        break;
     }
     TRY(buffer_append(&job.envelope, record.envelope.data, record.envelope.length));
     return loader_pool_add(pool, &job);

@@ -102,6 +102,17 @@ result loader_report_tls(struct loader_report *report, struct loader_tls *tls)
     return finish(report, &p);
 }
 
+result loader_report_store_key(struct loader_report *report, struct secret *key)
+{
+    struct packer p = begin(report);
+    ENSURE(key->length == IPC_STORE_KEY_LEN, E_INPUT, "the store's key has %zu bytes, not %d", key->length,
+           IPC_STORE_KEY_LEN);
+    ipc_pack_store_key(&p, key->data);
+    report->has_store_key = true;
+    secret_cleanup(key);
+    return finish(report, &p);
+}
+
 result loader_report_job(struct loader_report *report, struct loader_job *job)
 {
     if (job->error)
@@ -110,6 +121,10 @@ result loader_report_job(struct loader_report *report, struct loader_job *job)
     case LOADER_JOB_KEY_RECORD:
     case LOADER_JOB_SOURCE:
         return report_key(report, job);
+    case LOADER_JOB_STORE_KEY_RECORD:
+        if (report->has_store_key)
+            return report_failure(report, job->index, E_INPUT, "a store's key came before");
+        return loader_report_store_key(report, &job->store_key);
     case LOADER_JOB_TLS_RECORD:
         if (report->has_tls)
             return report_failure(report, job->index, E_INPUT, "a TLS record came before");

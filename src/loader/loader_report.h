@@ -12,7 +12,7 @@ struct loader_report {
     uint32_t num_batch;
     void *seen; /* tsearch(3) tree of the public keys so far, borrowed from their jobs */
     uint32_t keys, failed;
-    bool has_tls;
+    bool has_tls, has_store_key;
 };
 void loader_report_cleanup(struct loader_report *report);
 
@@ -23,6 +23,9 @@ must_check result loader_report_open(struct loader_report *report, int socket);
 must_check result loader_report_job(struct loader_report *report, struct loader_job *job);
 
 must_check result loader_report_tls(struct loader_report *report, struct loader_tls *tls);
+
+/* E_INPUT unless it has the length of one. Takes it over. */
+must_check result loader_report_store_key(struct loader_report *report, struct secret *key);
 
 /* Sends what is left, and LOAD_END. */
 must_check result loader_report_end(struct loader_report *report);

@@ -36,6 +36,8 @@ static must_check result parse_options(struct loader_settings *settings, int arg
         {"tls-keystore-file", OPTION_TEXT, &settings->tls_keystore_file, "PKCS#12 file of the server", 0, 0},
         {"tls-keystore-password-file", OPTION_TEXT, &settings->tls_keystore_password_file,
          "its password, first line", 0, 0},
+        {"slashing-protection-key-file", OPTION_TEXT, &settings->slashing_protection_key_file,
+         "key of the shared slashing protection store, 32 bytes", 0, 0},
         {"jobs", OPTION_U32, &settings->jobs, "keys opened at once; default: processors, as memory allows", 1,
          LOADER_THREADS_MAX},
         {"log-level", OPTION_TEXT, &level_name, "error, warn, info or debug", 0, 0},
@@ -56,7 +58,8 @@ static must_check result check_settings(enum loader_sandbox *ret_mode, const str
     ENSURE(files || (s->mode && strcmp(s->mode, "records") == 0), E_INPUT,
            "--mode: must be records or files");
     bool any_path = s->key_config_path || s->keystores_path || s->keystores_passwords_path ||
-                    s->keystores_password_file || s->tls_keystore_file || s->tls_keystore_password_file;
+                    s->keystores_password_file || s->tls_keystore_file || s->tls_keystore_password_file ||
+                    s->slashing_protection_key_file;
     ENSURE(files || !any_path, E_INPUT, "--mode=records: reads no files");
     bool passwords = s->keystores_passwords_path, password = s->keystores_password_file;
     ENSURE(!(passwords && password), E_INPUT,

@@ -18,8 +18,8 @@ import pytest
 from harness import packet, receive_packet, send_packet
 
 TLS, RECORD, LOAD_END = 0x0202, 0x0305, 0x0306
-RECIPIENT_KEY, KEY, RECORD_FAILED = 0x0401, 0x0402, 0x0403
-VALIDATOR_KIND, TLS_KIND = 1, 2
+RECIPIENT_KEY, KEY, RECORD_FAILED, STORE_KEY = 0x0401, 0x0402, 0x0403, 0x0404
+VALIDATOR_KIND, TLS_KIND, STORE_KEY_KIND = 1, 2, 3
 E_INPUT, E_TOO_LARGE, E_NOT_FOUND, E_MISMATCH, E_AUTH, E_UNSUPPORTED = 1, 2, 3, 4, 8, 15
 
 FILLER = "the quick brown fox"
@@ -75,7 +75,7 @@ class Outcome:
     """Everything the loader said until it closed."""
 
     def __init__(self, end):
-        self.keys, self.failures, self.tls, self.end = [], {}, None, None
+        self.keys, self.failures, self.tls, self.store_key, self.end = [], {}, None, None, None
         while (message := receive_packet(end, timeout=60)) is not None:
             assert self.end is None, "a message behind LOAD_END"
             kind, count, body, _ = message
@@ -92,6 +92,9 @@ class Outcome:
                 certificates_len = struct.unpack_from("<I", body, 4 + key_len)[0]
                 assert len(body) == 8 + key_len + certificates_len
                 self.tls = body[4:4 + key_len], body[8 + key_len:]
+            elif kind == STORE_KEY:
+                assert count == 0 and self.store_key is None
+                self.store_key = body
             elif kind == LOAD_END:
                 self.end = struct.unpack("<II", body)
             else:
@@ -158,6 +161,18 @@ def test_without_mnemonic_and_with_unknown_members(load, recipient, vectors):
 def test_no_records_at_all(load, recipient):
     outcome, _ = load_records(load, recipient, [])
     assert outcome.end == (0, 0)
+
+
+def test_a_stores_key_is_passed_on_as_it_is(load, recipient, vectors):
+    entry = cheap_keystores(vectors, 1)[0]
+    key = bytes(range(200, 232))
+    records = [(STORE_KEY_KIND, recipient.seal(key)), (VALIDATOR_KIND, recipient.seal(validator_record(entry))),
+               (STORE_KEY_KIND, recipient.seal(bytes(32))), (STORE_KEY_KIND, recipient.seal(key[1:]))]
+    outcome, loader = load_records(load, recipient, records)
+    assert outcome.store_key == key
+    assert_keys(outcome, [(1, entry)])
+    assert {index: failure[0] for index, failure in outcome.failures.items()} == {2: E_INPUT, 3: E_INPUT}
+    assert key.hex() not in loader.log()
 
 
 BAD_RECORDS = {
@@ -456,6 +471,18 @@ def test_a_tls_keystore_that_fails_ends_the_load(load_files, folder):
     assert "tls-keystore-file" in loader.log() and "wrong\n" not in loader.log().replace("is wrong\n", "")
 
 
+def test_a_stores_key_comes_from_a_file(load_files, folder):
+    path, key = folder / "store.key", bytes(range(7, 39))
+    path.write_bytes(key)
+    outcome, loader = load_files(f"--slashing-protection-key-file={path}")
+    assert loader.wait() == 0 and outcome.store_key == key and outcome.end == (0, 0)
+    for wrong in (key[1:], key + b"\n", b""):
+        path.write_bytes(wrong)
+        outcome, loader = load_files(f"--slashing-protection-key-file={path}")
+        assert loader.wait() == 1 and outcome.end is None and outcome.store_key is None
+        assert "--slashing-protection-key-file" in loader.log()
+
+
 def test_missing_folders_end_the_load(load_files, folder):
     outcome, loader = load_files(f"--key-config-path={folder / 'none'}")
     assert loader.wait() == 1 and outcome.end is None
@@ -466,6 +493,7 @@ USAGE = {
     (): "--mode",
     ("--mode=other",): "--mode",
     ("--mode=records", "--key-config-path=x"): "--mode",
+    ("--mode=records", "--slashing-protection-key-file=x"): "--mode",
     ("--mode=files", "--keystores-path=x"): "--keystores-path",
     ("--mode=files", "--keystores-password-file=x"): "--keystores-path",
     ("--mode=files", "--keystores-path=x", "--keystores-password-file=x", "--keystores-passwords-path=x"):
