@@ -1,0 +1,94 @@
+/* test_store_property.c - no pair of slashable signatures, whatever is asked, whoever dies, however many
+ * signers share the store. NS_ORDERS says how many orders (each test), NS_SEED which ones. */
+#include "store_testing.h"
+
+#include <time.h>
+
+#include "store_property.h"
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text && *text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static struct property_outcome run(struct conformance_target *target, uint32_t signers,
+                                   enum property_sabotage sabotage)
+{
+    bool is_sound = sabotage == PROPERTY_SOUND;
+    struct property_settings settings = {.orders = is_sound ? from_environment("NS_ORDERS", 8000) : 1000000,
+                                         .seed = from_environment("NS_SEED", (uint64_t)time(NULL)),
+                                         .signers = signers,
+                                         .sabotage = sabotage};
+    struct property_outcome o;
+    target->place = store_path;
+    print_message("%s, %u signers, NS_SEED=%llu: ", target->name, signers, (unsigned long long)settings.seed);
+    property_run(&o, target, &settings);
+    print_message("%llu orders, %llu signed, %llu again, %llu refused, %llu conflicts, %llu without answer, "
+                  "%llu lives, %llu deaths\n",
+                  (unsigned long long)o.orders, (unsigned long long)o.signed_new,
+                  (unsigned long long)o.repeated, (unsigned long long)o.refused,
+                  (unsigned long long)o.conflicts, (unsigned long long)o.unknown, (unsigned long long)o.lives,
+                  (unsigned long long)o.deaths);
+    return o;
+}
+
+static void hold(struct conformance_target *target, uint32_t signers)
+{
+    struct property_outcome o = run(target, signers, PROPERTY_SOUND);
+    if (o.convicted)
+        fail_msg("slashable: source %llu height %llu, and source %llu height %llu",
+                 (unsigned long long)o.one.source, (unsigned long long)o.one.height,
+                 (unsigned long long)o.other.source, (unsigned long long)o.other.height);
+    /* And it was no idle run. */
+    assert_true(o.signed_new > o.orders / 10 && o.refused > o.orders / 10 && o.repeated > o.orders / 100);
+    assert_true(o.deaths > 0);
+    assert_true(!target->several_handles || (o.unknown > o.orders / 100));
+    assert_true(signers == 1 || o.conflicts > o.orders / 1000);
+}
+
+static void one_signer_on_sqlite(void **state)
+{
+    (void)state;
+    hold(&conformance_sqlite, 1);
+}
+
+static void one_signer_on_a_bad_network(void **state)
+{
+    (void)state;
+    hold(&property_remote, 1);
+}
+
+static void two_signers_on_a_bad_network(void **state)
+{
+    (void)state;
+    hold(&property_remote, 2);
+}
+
+static void three_signers_on_a_bad_network(void **state)
+{
+    (void)state;
+    hold(&property_remote, 3);
+}
+
+static void broken_signers_are_convicted(void **state)
+{
+    (void)state;
+    assert_true(run(&conformance_sqlite, 1, PROPERTY_NO_RULES).convicted);
+    assert_true(run(&conformance_sqlite, 1, PROPERTY_NO_RECORD).convicted);
+    assert_true(run(&conformance_sqlite, 1, PROPERTY_SIGN_FIRST).convicted);
+    assert_true(run(&property_remote, 1, PROPERTY_UNKNOWN_IS_DONE).convicted);
+    assert_true(run(&property_remote, 3, PROPERTY_IGNORE_CONFLICT).convicted);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_signer_on_sqlite, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(one_signer_on_a_bad_network, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(two_signers_on_a_bad_network, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(three_signers_on_a_bad_network, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(broken_signers_are_convicted, store_setup, store_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
