@@ -15,6 +15,7 @@ struct import {
     struct slashing_store *store;
     struct json_stream *in;
     size_t num_validators;
+    struct slashing_head head; /* as it was at the beginning: for its high watermark */
 };
 
 static result lock_to(void *context, const uint8_t genesis_validators_root[static 32])
@@ -23,10 +24,25 @@ static result lock_to(void *context, const uint8_t genesis_validators_root[stati
     return slashing_store_lock_genesis(import->store, genesis_validators_root);
 }
 
+/* No signer can have signed there. */
+static must_check result check_below_high_watermark(const struct import *import,
+                                                    const uint8_t pubkey[static 48],
+                                                    const struct slashing_record *record)
+{
+    char digits[2 * 48 + 3];
+    hex_encode_0x(digits, pubkey, 48);
+    ENSURE(!slashing_reaches(&import->head, record), E_STATE,
+           "data[%zu], validator %s: its history reaches the store's high watermark, epoch %" PRIu64
+           " and slot %" PRIu64,
+           import->num_validators, digits, import->head.high_epoch, import->head.high_slot);
+    return RESULT_OK;
+}
+
 static result merge_one(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record)
 {
     struct import *import = context;
     struct slashing_advance advance = {0};
+    TRY(check_below_high_watermark(import, pubkey, record));
     memcpy(advance.pubkey, pubkey, sizeof advance.pubkey);
     TRY(slashing_store_load(import->store, &advance.old, pubkey));
     slashing_merge(&advance.next, &advance.old, record);
@@ -41,6 +57,7 @@ static result read_and_merge(void *context)
     struct import *import = context;
     const struct slashing_interchange_visitor visitor = {
         .context = import, .genesis = lock_to, .validator = merge_one};
+    TRY(slashing_store_head(import->store, &import->head));
     return slashing_interchange_read(import->in, &visitor);
 }
 

@@ -2,6 +2,7 @@
  *
  * The records are collected first: a scan does not promise what it sees of changes made under it.
  * Memory grows with the number of validators, some 300 bytes each, not with their history. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,12 @@ result slashing_raise_all(struct slashing_store *store, size_t *ret_num_validato
                           const struct slashing_record *floor)
 {
     AUTO(raise) raise = {.floor = floor};
+    struct slashing_head head;
+    TRY(slashing_store_head(store, &head));
+    ENSURE(!slashing_reaches(&head, floor), E_STATE,
+           "the store's high watermark, epoch %" PRIu64 " and slot %" PRIu64
+           ", must stay above all watermarks",
+           head.high_epoch, head.high_slot);
     TRY(slashing_store_scan(store, collect, &raise));
     TRY(slashing_store_advance(store, raise.advances, raise.num_advances));
     for (size_t i = 0; i < raise.num_advances; i++)

@@ -1,4 +1,4 @@
-/* slashing_sqlite.c - records in SQLite: read, compare and set, scan, and the genesis lock.
+/* slashing_sqlite.c - records in SQLite: read, compare and set, scan; and the store's own row.
  *
  * An advance is one transaction for the whole batch: one fsync, however many keys. What SQLite
  * reports as committed under synchronous=FULL is on the disk; after each commit we also look
@@ -256,40 +256,59 @@ static result transaction(struct slashing_store *base, result (*work)(void *cont
     return r;
 }
 
-static result head(struct slashing_store *base, struct slashing_head *ret_head)
+static must_check result read_head(sqlite3_stmt *statement, struct slashing_head *ret_head)
 {
-    struct slashing_sqlite *store = sqlite_of(base);
-    AUTO_POINTER(sqlite3_stmt) statement = store->statements[STORE_GENESIS];
     struct slashing_head found = {0};
-    int code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        TRY(column_blob(statement, 0, &found.has_genesis, found.genesis_validators_root, 32));
-    else if (code != SQLITE_DONE)
-        return slashing_sqlite_failure(store->database, "reading the genesis validators root");
+    bool has_slot = false;
+    TRY(column_blob(statement, 0, &found.has_genesis, found.genesis_validators_root, 32));
+    TRY(column_number(statement, 1, &found.has_high_watermark, &found.high_epoch));
+    TRY(column_number(statement, 2, &has_slot, &found.high_slot));
+    ENSURE(has_slot == found.has_high_watermark, E_STORE,
+           "the high watermark has an epoch or a slot without the other");
     *ret_head = found;
     return RESULT_OK;
 }
 
+static result head(struct slashing_store *base, struct slashing_head *ret_head)
+{
+    struct slashing_sqlite *store = sqlite_of(base);
+    AUTO_POINTER(sqlite3_stmt) statement = store->statements[STORE_HEAD];
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        return read_head(statement, ret_head);
+    ENSURE(code != SQLITE_DONE, E_STORE, "the store's own row is missing");
+    return slashing_sqlite_failure(store->database, "reading the store's own row");
+}
+
+/* The three columns of a head, from parameter number at. */
+static must_check result bind_head(struct slashing_sqlite *store, sqlite3_stmt *statement, int at,
+                                   const struct slashing_head *h)
+{
+    if (bind_blob(statement, at, h->has_genesis, h->genesis_validators_root, 32) != SQLITE_OK ||
+        bind_number(statement, at + 1, h->has_high_watermark, h->high_epoch) != SQLITE_OK ||
+        bind_number(statement, at + 2, h->has_high_watermark, h->high_slot) != SQLITE_OK)
+        return slashing_sqlite_failure(store->database, "binding");
+    return RESULT_OK;
+}
+
+/* A validator is known by its first record: there is nothing to enrol. */
 static result set_head(struct slashing_store *base, const struct slashing_head *old,
                        const struct slashing_head *next, const struct slashing_enrolment *enrolments,
                        size_t num_enrolments)
 {
     struct slashing_sqlite *store = sqlite_of(base);
-    sqlite3_stmt *lock = store->statements[STORE_LOCK_GENESIS];
-    (void)enrolments; /* a validator is known by its first record */
+    sqlite3_stmt *set = store->statements[STORE_SET_HEAD];
+    (void)enrolments;
     (void)num_enrolments;
-    (void)old; /* the first root stays */
-    ENSURE(next->has_genesis && !next->has_high_watermark, E_UNSUPPORTED,
-           "this store keeps the genesis validators root only");
     TRY(still_in_transaction(store));
-    if (bind_blob(lock, 1, true, next->genesis_validators_root, 32) != SQLITE_OK)
-        return slashing_sqlite_failure(store->database, "binding");
-    TRY(step_done(store, STORE_LOCK_GENESIS, "locking the genesis validators root"));
+    if (!store->in_transaction)
+        TRY(slashing_check_sizes(store));
+    TRY(bind_head(store, set, 1, next));
+    TRY(bind_head(store, set, 4, old));
+    TRY(step_done(store, STORE_SET_HEAD, "changing the store's own row"));
+    bool held = sqlite3_changes(store->database) == 1;
     TRY(slashing_check_files(store));
-    struct slashing_head now;
-    TRY(head(base, &now));
-    ENSURE(now.has_genesis && memcmp(now.genesis_validators_root, next->genesis_validators_root, 32) == 0,
-           E_MISMATCH, "the store is locked to another genesis validators root");
+    ENSURE(held, E_MISMATCH, "the store's own row was changed meanwhile");
     return RESULT_OK;
 }
 

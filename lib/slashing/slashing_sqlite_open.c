@@ -17,10 +17,21 @@
 #include <unistd.h>
 
 #define APPLICATION_ID "1314083664" /* 0x4e535350, "NSSP" */
-#define SCHEMA_VERSION "1"
+#define SCHEMA_VERSION "2"
+#define SCHEMA_VERSION_BEFORE "1"
 
 /* The smallest page. */
 enum { DATABASE_MIN = 512 };
+
+/* What the store says of itself: always one row. */
+#define CREATE_STORE                                                                                         \
+    "CREATE TABLE store ("                                                                                   \
+    " id INTEGER PRIMARY KEY CHECK (id = 1),"                                                                \
+    " genesis_validators_root BLOB CHECK (length(genesis_validators_root) = 32),"                            \
+    " high_epoch BLOB CHECK (length(high_epoch) = 8),"                                                       \
+    " high_slot BLOB CHECK (length(high_slot) = 8),"                                                         \
+    " CHECK ((high_epoch IS NULL) = (high_slot IS NULL))"                                                    \
+    ") STRICT;"
 
 /* Numbers are 8 bytes, big-endian: SQLite's integers are signed, and slots and epochs go up to 2^64 - 1. */
 static const char schema[] = "BEGIN EXCLUSIVE;"
@@ -35,14 +46,18 @@ static const char schema[] = "BEGIN EXCLUSIVE;"
                              " CHECK ((source_epoch IS NULL) = (target_epoch IS NULL)),"
                              " CHECK (block_root IS NULL OR block_slot IS NOT NULL),"
                              " CHECK (attestation_root IS NULL OR target_epoch IS NOT NULL)"
-                             ") STRICT, WITHOUT ROWID;"
-                             "CREATE TABLE genesis ("
-                             " id INTEGER PRIMARY KEY CHECK (id = 1),"
-                             " validators_root BLOB NOT NULL CHECK (length(validators_root) = 32)"
-                             ") STRICT;"
+                             ") STRICT, WITHOUT ROWID;" CREATE_STORE "INSERT INTO store (id) VALUES (1);"
                              "PRAGMA application_id = " APPLICATION_ID ";"
                              "PRAGMA user_version = " SCHEMA_VERSION ";"
                              "COMMIT;";
+
+/* Version 1 kept the genesis validators root in a table of its own, and no high watermark. */
+static const char migration[] =
+    "BEGIN EXCLUSIVE;" CREATE_STORE "INSERT INTO store (id, genesis_validators_root)"
+    " VALUES (1, (SELECT validators_root FROM genesis WHERE id = 1));"
+    "DROP TABLE genesis;"
+    "PRAGMA user_version = " SCHEMA_VERSION ";"
+    "COMMIT;";
 
 #define RECORD_COLUMNS "disabled, block_slot, block_root, source_epoch, target_epoch, attestation_root"
 
@@ -60,9 +75,10 @@ static const char *const statement_texts[STORE_STATEMENT_COUNT] = {
         " AND target_epoch IS ?12 AND attestation_root IS ?13",
     [STORE_INSERT] = "INSERT INTO validator (pubkey, " RECORD_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
                      " ON CONFLICT (pubkey) DO NOTHING",
-    [STORE_GENESIS] = "SELECT validators_root FROM genesis WHERE id = 1",
-    [STORE_LOCK_GENESIS] =
-        "INSERT INTO genesis (id, validators_root) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING",
+    [STORE_HEAD] = "SELECT genesis_validators_root, high_epoch, high_slot FROM store WHERE id = 1",
+    [STORE_SET_HEAD] = "UPDATE store SET genesis_validators_root = ?1, high_epoch = ?2, high_slot = ?3"
+                       " WHERE id = 1 AND genesis_validators_root IS ?4 AND high_epoch IS ?5"
+                       " AND high_slot IS ?6",
 };
 
 result slashing_sqlite_failure(sqlite3 *database, const char *doing)
@@ -101,6 +117,14 @@ static must_check result ask(sqlite3 *database, char *out, size_t out_capacity, 
     return RESULT_OK;
 }
 
+static must_check result has_version(sqlite3 *database, bool *ret_has, const char *version)
+{
+    char answer[32] = "";
+    TRY(ask(database, answer, sizeof answer, "PRAGMA user_version"));
+    *ret_has = strcmp(answer, version) == 0;
+    return RESULT_OK;
+}
+
 static must_check result expect(sqlite3 *database, const char *text, const char *wanted,
                                 const char *otherwise)
 {
@@ -110,7 +134,8 @@ static must_check result expect(sqlite3 *database, const char *text, const char 
     return RESULT_OK;
 }
 
-/* Makes the tables in an empty file; otherwise the file must be ours already. */
+/* Makes the tables in an empty file; otherwise the file must be ours already, of this version or the one
+ * before. */
 static must_check result claim(sqlite3 *database)
 {
     char objects[32] = "", id[32] = "";
@@ -119,8 +144,23 @@ static must_check result claim(sqlite3 *database)
     if (strcmp(objects, "0") == 0 && strcmp(id, "0") == 0)
         return run(database, schema, "making the tables");
     TRY(expect(database, "PRAGMA application_id", APPLICATION_ID, "a SQLite file of another application"));
+    bool is_before = false;
+    TRY(has_version(database, &is_before, SCHEMA_VERSION_BEFORE));
+    if (is_before)
+        return RESULT_OK;
     return expect(database, "PRAGMA user_version", SCHEMA_VERSION,
                   "of a schema version this program does not know");
+}
+
+/* Of a file that was found sound, under the lock: all of it or nothing. */
+static must_check result migrate(sqlite3 *database)
+{
+    bool is_before = false;
+    TRY(has_version(database, &is_before, SCHEMA_VERSION_BEFORE));
+    if (!is_before)
+        return RESULT_OK;
+    return run(database, migration,
+               "bringing the tables from schema version " SCHEMA_VERSION_BEFORE " to " SCHEMA_VERSION);
 }
 
 static must_check result configure(sqlite3 *database)
@@ -134,7 +174,8 @@ static must_check result configure(sqlite3 *database)
     TRY(run(database, "PRAGMA synchronous = FULL", "asking for durable commits"));
     TRY(expect(database, "PRAGMA synchronous", "2", "no durable commits"));
     TRY(expect(database, "PRAGMA quick_check(1)", "ok", "the file is damaged"));
-    return run(database, "BEGIN IMMEDIATE; COMMIT", "taking the lock");
+    TRY(run(database, "BEGIN IMMEDIATE; COMMIT", "taking the lock"));
+    return migrate(database);
 }
 
 static must_check result identify(struct file_identity *ret_identity, const char *path)

@@ -16,8 +16,8 @@ enum store_statement {
     STORE_SCAN,
     STORE_UPDATE,
     STORE_INSERT,
-    STORE_GENESIS,
-    STORE_LOCK_GENESIS,
+    STORE_HEAD,
+    STORE_SET_HEAD,
     STORE_STATEMENT_COUNT
 };
 

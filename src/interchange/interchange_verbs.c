@@ -82,3 +82,24 @@ result interchange_repair(const char *store_path, uint64_t epoch, uint64_t slot)
              num_validators, slot, epoch);
     return RESULT_OK;
 }
+
+result interchange_set_high_watermark(const char *store_path, uint64_t epoch, uint64_t slot)
+{
+    AUTO_POINTER(slashing_store) store = NULL;
+    TRY(open_existing(&store, store_path));
+    result r = slashing_set_high_watermark(store, epoch, slot);
+    if (r.code)
+        return error_prefix(r, "the high watermark was not changed");
+    log_info("nothing is signed any more from epoch %" PRIu64 " and slot %" PRIu64 " on", epoch, slot);
+    return RESULT_OK;
+}
+
+result interchange_remove_high_watermark(const char *store_path)
+{
+    AUTO_POINTER(slashing_store) store = NULL;
+    bool was_set = false;
+    TRY(open_existing(&store, store_path));
+    TRY(slashing_remove_high_watermark(store, &was_set));
+    log_info("%s", was_set ? "the high watermark was removed" : "there was no high watermark to remove");
+    return RESULT_OK;
+}

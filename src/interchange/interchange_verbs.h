@@ -12,5 +12,8 @@ must_check result interchange_import(const char *store_path, const char *from_pa
 must_check result interchange_export(const char *store_path, const char *to_path);
 /* Raises every validator's watermarks to these heights, where they are lower. */
 must_check result interchange_repair(const char *store_path, uint64_t epoch, uint64_t slot);
+/* The high watermark: at or above it nothing is signed for any validator. */
+must_check result interchange_set_high_watermark(const char *store_path, uint64_t epoch, uint64_t slot);
+must_check result interchange_remove_high_watermark(const char *store_path);
 
 #endif

@@ -7,12 +7,17 @@
 #include "base/process_limits.h"
 #include "interchange_verbs.h"
 
-static const char usage[] = "nitro-signer-interchange import --store=FILE --from=FILE\n"
-                            "       nitro-signer-interchange export --store=FILE --to=FILE\n"
-                            "       nitro-signer-interchange repair --store=FILE --epoch=N --slot=N\n"
-                            "What nitro-signer eth2 import, export and watermark-repair start.";
+static const char usage[] =
+    "nitro-signer-interchange import --store=FILE --from=FILE\n"
+    "       nitro-signer-interchange export --store=FILE --to=FILE\n"
+    "       nitro-signer-interchange repair --store=FILE --epoch=N --slot=N\n"
+    "       nitro-signer-interchange set-high-watermark --store=FILE --epoch=N --slot=N\n"
+    "       nitro-signer-interchange remove-high-watermark --store=FILE\n"
+    "What nitro-signer eth2 import, export and watermark-repair start.";
 
-enum verb { VERB_IMPORT, VERB_EXPORT, VERB_REPAIR };
+enum verb { VERB_IMPORT, VERB_EXPORT, VERB_REPAIR, VERB_SET_HIGH, VERB_REMOVE_HIGH };
+
+#define NOT_A_VERB "argument 1: must be import, export, repair, set-high-watermark or remove-high-watermark"
 
 struct order {
     enum verb verb;
@@ -22,15 +27,18 @@ struct order {
 
 static must_check result parse_verb(enum verb *ret_verb, const char *word)
 {
-    static const char *const words[] = {
-        [VERB_IMPORT] = "import", [VERB_EXPORT] = "export", [VERB_REPAIR] = "repair"};
+    static const char *const words[] = {[VERB_IMPORT] = "import",
+                                        [VERB_EXPORT] = "export",
+                                        [VERB_REPAIR] = "repair",
+                                        [VERB_SET_HIGH] = "set-high-watermark",
+                                        [VERB_REMOVE_HIGH] = "remove-high-watermark"};
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
         if (strcmp(word, words[i]) == 0) {
             *ret_verb = (enum verb)i;
             return RESULT_OK;
         }
     }
-    FAIL(E_INPUT, "argument 1: must be import, export or repair");
+    FAIL(E_INPUT, NOT_A_VERB);
 }
 
 static must_check result parse_height(uint64_t *ret_height, const char *option, const char *text)
@@ -49,21 +57,21 @@ static must_check result parse(struct order *ret_order, int argc, char *const ar
         {"store", OPTION_TEXT, &order.store, "SQLite file that remembers what was signed", 0, 0},
         {"from", OPTION_TEXT, &order.from, "EIP-3076 file to import", 0, 0},
         {"to", OPTION_TEXT, &order.to, "EIP-3076 file to write", 0, 0},
-        {"epoch", OPTION_TEXT, &epoch, "lowest source and target epoch", 0, 0},
-        {"slot", OPTION_TEXT, &slot, "lowest slot", 0, 0},
+        {"epoch", OPTION_TEXT, &epoch, "repair: lowest source and target; else the high watermark's", 0, 0},
+        {"slot", OPTION_TEXT, &slot, "repair: lowest slot; else the high watermark's", 0, 0},
         {"log-level", OPTION_TEXT, &level_name, "error, warn, info or debug", 0, 0},
     };
     int verb = 1, next;
     if (argc > 1 && argv[1][0] != '-')
         verb = 2;
     TRY(options_parse(&next, table, ARRAY_LENGTH(table), usage, argc - verb + 1, argv + verb - 1));
-    ENSURE(verb == 2, E_INPUT, "argument 1: must be import, export or repair");
+    ENSURE(verb == 2, E_INPUT, NOT_A_VERB);
     ENSURE(next == argc - 1, E_INPUT, "argument %d: unexpected", next + 1);
     TRY(parse_verb(&order.verb, argv[1]));
     ENSURE(order.store, E_INPUT, "--store: required");
     ENSURE(order.verb != VERB_IMPORT || order.from, E_INPUT, "--from: required");
     ENSURE(order.verb != VERB_EXPORT || order.to, E_INPUT, "--to: required");
-    if (order.verb == VERB_REPAIR) {
+    if (order.verb == VERB_REPAIR || order.verb == VERB_SET_HIGH) {
         TRY(parse_height(&order.epoch, "--epoch", epoch));
         TRY(parse_height(&order.slot, "--slot", slot));
     }
@@ -83,6 +91,10 @@ static must_check result carry_out(const struct order *order)
         return interchange_export(order->store, order->to);
     case VERB_REPAIR:
         return interchange_repair(order->store, order->epoch, order->slot);
+    case VERB_SET_HIGH:
+        return interchange_set_high_watermark(order->store, order->epoch, order->slot);
+    case VERB_REMOVE_HIGH:
+        return interchange_remove_high_watermark(order->store);
     }
     FAIL(E_INTERNAL, "no such verb");
 }

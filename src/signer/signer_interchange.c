@@ -51,9 +51,13 @@ static must_check result compose(struct words *words, const struct signer_option
         TRY(add(words, "--to=%s", o->to));
         return add(words, "--store=%s", o->slashing_protection_db_path);
     case SIGNER_REPAIR:
-        TRY(add(words, "repair"));
+    case SIGNER_SET_HIGH:
+        TRY(add(words, "%s", o->command == SIGNER_REPAIR ? "repair" : "set-high-watermark"));
         TRY(add(words, "--epoch=%" PRIu64, o->epoch));
         TRY(add(words, "--slot=%" PRIu64, o->slot));
+        return add(words, "--store=%s", o->slashing_protection_db_path);
+    case SIGNER_REMOVE_HIGH:
+        TRY(add(words, "remove-high-watermark"));
         return add(words, "--store=%s", o->slashing_protection_db_path);
     }
     FAIL(E_INTERNAL, "serving is not an interchange");

@@ -17,7 +17,10 @@ static const char eth2_usage[] =
     "       nitro-signer eth2 --slashing-protection-db-path=FILE import --from=FILE\n"
     "       nitro-signer eth2 --slashing-protection-db-path=FILE export --to=FILE\n"
     "       nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --epoch=N --slot=N\n"
-    "The last three work on the slashing protection store while no signer runs.";
+    "       nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --set-high-watermark "
+    "--epoch=N --slot=N\n"
+    "       nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --remove-high-watermark\n"
+    "All but the first work on the slashing protection store while no signer runs.";
 
 /* Web3Signer's names of levels; ours are fewer. */
 static must_check result parse_logging(enum log_level *ret_level, const char *name)
@@ -194,23 +197,45 @@ static must_check result parse_height(uint64_t *ret_height, const char *option, 
     return r.code ? error_prefix(r, "--%s", option) : r;
 }
 
+/* watermark-repair is three commands, told apart by its flags. Where the high watermark is removed the
+ * heights mean nothing; Web3Signer takes no notice of them either. */
+static must_check result parse_repair(struct signer_options *o, int *ret_next, int argc, char *const argv[])
+{
+    static const char help[] =
+        "nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --epoch=N --slot=N\n"
+        "       ... watermark-repair --set-high-watermark --epoch=N --slot=N\n"
+        "       ... watermark-repair --remove-high-watermark\n"
+        "The first raises the watermarks of every validator in the store where they are lower; it never "
+        "lowers "
+        "one.";
+    const char *epoch = NULL, *slot = NULL;
+    bool set = false, removed = false;
+    const struct option table[] = {
+        {"epoch", OPTION_TEXT, &epoch, "no attestation with this target or a lower one, or a lower source", 0,
+         0},
+        {"slot", OPTION_TEXT, &slot, "no block at this slot or a lower one", 0, 0},
+        {"set-high-watermark", OPTION_FLAG, &set,
+         "instead: no attestation or block at the epoch and slot or above, for any validator (false)", 0, 0},
+        {"remove-high-watermark", OPTION_FLAG, &removed, "instead: take the high watermark away (false)", 0,
+         0}};
+    TRY(options_parse(ret_next, table, ARRAY_LENGTH(table), help, argc, argv));
+    ENSURE(!set || !removed, E_INPUT,
+           "--remove-high-watermark: cannot be given together with --set-high-watermark");
+    o->command = removed ? SIGNER_REMOVE_HIGH : set ? SIGNER_SET_HIGH : SIGNER_REPAIR;
+    if (removed)
+        return RESULT_OK;
+    TRY(parse_height(&o->epoch, "epoch", epoch));
+    return parse_height(&o->slot, "slot", slot);
+}
+
 /* argv begins with the word. Each reads only its own options. */
 static must_check result parse_command(struct signer_options *o, int *ret_next, int argc, char *const argv[])
 {
     static const char help_import[] =
         "nitro-signer eth2 --slashing-protection-db-path=FILE import --from=FILE";
     static const char help_export[] = "nitro-signer eth2 --slashing-protection-db-path=FILE export --to=FILE";
-    static const char help_repair[] = "nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair "
-                                      "--epoch=N --slot=N\n"
-                                      "Raises the watermarks of every validator in the store where they are "
-                                      "lower; never lowers one.";
-    const char *epoch = NULL, *slot = NULL;
     const struct option from[] = {{"from", OPTION_TEXT, &o->from, "EIP-3076 file to import", 0, 0}};
     const struct option to[] = {{"to", OPTION_TEXT, &o->to, "EIP-3076 file to write, mode 0600", 0, 0}};
-    const struct option heights[] = {
-        {"epoch", OPTION_TEXT, &epoch, "no attestation with this target or a lower one, or a lower source", 0,
-         0},
-        {"slot", OPTION_TEXT, &slot, "no block at this slot or a lower one", 0, 0}};
     switch (o->command) {
     case SIGNER_SERVE:
         break;
@@ -223,9 +248,10 @@ static must_check result parse_command(struct signer_options *o, int *ret_next, 
         ENSURE(o->to, E_INPUT, "--to: required");
         return RESULT_OK;
     case SIGNER_REPAIR:
-        TRY(options_parse(ret_next, heights, ARRAY_LENGTH(heights), help_repair, argc, argv));
-        TRY(parse_height(&o->epoch, "epoch", epoch));
-        return parse_height(&o->slot, "slot", slot);
+        return parse_repair(o, ret_next, argc, argv);
+    case SIGNER_SET_HIGH:
+    case SIGNER_REMOVE_HIGH:
+        break;
     }
     FAIL(E_INTERNAL, "no such command");
 }

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/result.h"
 
-enum signer_command { SIGNER_SERVE, SIGNER_IMPORT, SIGNER_EXPORT, SIGNER_REPAIR };
+enum signer_command { SIGNER_SERVE, SIGNER_IMPORT, SIGNER_EXPORT, SIGNER_REPAIR, SIGNER_SET_HIGH, SIGNER_REMOVE_HIGH };
 
 struct signer_options {
     enum signer_command command;
@@ -36,7 +36,7 @@ struct signer_options {
     const char *keystores_password_file;
     const char *from;     /* of SIGNER_IMPORT */
     const char *to;       /* of SIGNER_EXPORT */
-    uint64_t epoch, slot; /* of SIGNER_REPAIR */
+    uint64_t epoch, slot; /* of SIGNER_REPAIR and SIGNER_SET_HIGH */
 };
 
 /* E_INPUT names the option. --help and --version end the process with 0. */

@@ -174,7 +174,10 @@ def test_an_import_that_is_killed_has_imported_nothing(bin_dir, start, run, fold
     (["watermark-repair", "--epoch=1"], "--slot: required"),
     (["watermark-repair", "--epoch=-1", "--slot=1"], "--epoch: must be"),
     (["watermark-repair", "--epoch=1", "--slot=18446744073709551616"], "--slot: must be"),
-    (["watermark-repair", "--set-high-watermark", "--epoch=1", "--slot=1"], "--set-high-watermark: unknown"),
+    (["watermark-repair", "--set-high-watermark"], "--epoch: required"),
+    (["watermark-repair", "--set-high-watermark", "--epoch=1"], "--slot: required"),
+    (["watermark-repair", "--set-high-watermark", "--epoch=1", "--slot=x"], "--slot: must be"),
+    (["watermark-repair", "--set-high-watermark", "--remove-high-watermark"], "--remove-high-watermark: cannot"),
     (["prune"], "argument 3: unexpected"),
 ])
 def test_usage_errors_name_the_option(run, folder, words, named):

@@ -205,8 +205,11 @@ static void foreign_files_are_refused_and_left_alone(void **state)
          "another application"},
         {"PRAGMA application_id = 7; PRAGMA user_version = 1;", "another application"},
         {"CREATE TABLE precious (x); INSERT INTO precious VALUES (1); PRAGMA application_id = 1314083664;"
-         " PRAGMA user_version = 2;",
+         " PRAGMA user_version = 3;",
          "schema version"},
+        {"CREATE TABLE precious (x); INSERT INTO precious VALUES (1); PRAGMA application_id = 1314083664;"
+         " PRAGMA user_version = 2;",
+         "no such table"},
         {"CREATE TABLE precious (x); INSERT INTO precious VALUES (1); PRAGMA application_id = 1314083664;"
          " PRAGMA user_version = 1;",
          "no such table"},
