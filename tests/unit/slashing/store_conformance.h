@@ -20,7 +20,8 @@ struct conformance_target {
     const char *place; /* the target's own: path, table, connection string */
 };
 
-extern struct conformance_target conformance_sqlite; /* place: the path of the file */
+extern struct conformance_target conformance_sqlite;     /* place: the path of the file */
+extern struct conformance_target conformance_postgresql; /* place: its URL, with user and password */
 
 /* Runs all checks whose names match the pattern (cmocka's: * and ?; NULL: all); the number of failures. */
 int store_conformance_run(struct conformance_target *target, const char *pattern);

@@ -6,7 +6,7 @@
 #include "store_conformance.h"
 
 static struct {
-    const char *sqlite, *checks;
+    const char *sqlite, *postgresql, *checks;
     uint32_t many;
 } options;
 
@@ -23,6 +23,10 @@ static int run(void)
 {
     conformance_sqlite.place = options.sqlite;
     conformance_sqlite.many = options.many;
+    conformance_postgresql.place = options.postgresql;
+    conformance_postgresql.many = options.many;
+    if (options.postgresql)
+        return store_conformance_run(&conformance_postgresql, options.checks);
     return options.sqlite ? store_conformance_run(&conformance_sqlite, options.checks)
                           : run_on_own_folder(&conformance_sqlite);
 }
@@ -31,6 +35,7 @@ int main(int argc, char *argv[])
 {
     static const struct option table[] = {
         {"sqlite", OPTION_TEXT, &options.sqlite, "path of a file, which is replaced", 0, 0},
+        {"postgresql", OPTION_TEXT, &options.postgresql, "URL of a database, whose tables are emptied", 0, 0},
         {"checks", OPTION_TEXT, &options.checks, "names of the checks, with * and ? (all)", 0, 0},
         {"many", OPTION_U32, &options.many, "validators of the checks about numbers (10000)", 1, 1000000},
     };
