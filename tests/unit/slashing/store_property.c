@@ -45,7 +45,7 @@ struct report {
     uint32_t orders, signed_new, repeated, refused, conflicts, unknown;
 };
 
-static int report_pipe[2];
+static int report_pipe[2], start_pipe[2]; /* all start when the latter is closed */
 
 static void report(const struct report *r)
 {
@@ -339,18 +339,25 @@ static void start_lives(pid_t pids[static SIGNERS_MAX], struct conformance_targe
                         const struct property_settings *settings)
 {
     assert_int_equal(pipe(report_pipe), 0);
+    assert_int_equal(pipe(start_pipe), 0);
     for (uint32_t i = 0; i < settings->signers; i++) {
         uint64_t seed = chance_next();
         pids[i] = fork();
         assert_true(pids[i] >= 0);
         if (pids[i] == 0) {
+            char none;
             (void)close(report_pipe[0]);
+            (void)close(start_pipe[1]);
+            if (read(start_pipe[0], &none, 1) != 0)
+                _exit(3);
             chance_state = seed;
             live(target, settings);
             _exit(0);
         }
     }
     (void)close(report_pipe[1]);
+    (void)close(start_pipe[0]);
+    (void)close(start_pipe[1]);
 }
 
 static void take_report(struct property_outcome *outcome, struct judge_validator *validators,

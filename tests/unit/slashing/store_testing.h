@@ -20,14 +20,27 @@ static inline int store_remove(const char *path, const struct stat *status, int 
     return remove(path);
 }
 
-static inline int store_setup(void **state)
+static inline int store_setup_in(const char *parent)
 {
-    (void)state;
-    (void)snprintf(store_folder, sizeof store_folder, "/tmp/ns-slashing-XXXXXX");
+    (void)snprintf(store_folder, sizeof store_folder, "%s/ns-slashing-XXXXXX", parent);
     if (!mkdtemp(store_folder))
         return -1;
     (void)snprintf(store_path, sizeof store_path, "%s/protection.sqlite", store_folder);
     return 0;
+}
+
+static inline int store_setup(void **state)
+{
+    (void)state;
+    return store_setup_in("/tmp");
+}
+
+/* In memory, if there is a folder there: for tests that make thousands of stores, or of records, and need no
+ * disk, since only processes die. */
+static inline int store_setup_in_memory(void **state)
+{
+    (void)state;
+    return store_setup_in(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 }
 
 static inline int store_teardown(void **state)

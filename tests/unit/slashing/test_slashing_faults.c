@@ -162,7 +162,7 @@ static void every_operation_in_turn(bool on_a_log)
         refused = 0;
         for (bool reached = true; reached;) {
             assert_true(++at < OPERATIONS_MAX);
-            assert_int_equal(store_setup(NULL), 0);
+            assert_int_equal(store_setup_in_memory(NULL), 0);
             uint8_t durable = on_a_log ? SLOTS : 0, asked = durable;
             if (on_a_log)
                 leave_a_log();
@@ -199,7 +199,7 @@ static void a_lying_disk_loses_records(void **state)
     for (bool reached = true; reached;) {
         struct slashing_store *store = NULL;
         uint8_t durable = 0, asked = 0;
-        assert_int_equal(store_setup(NULL), 0);
+        assert_int_equal(store_setup_in_memory(NULL), 0);
         reached = run_child(&asked, &durable, FAULT_LYING_DISK, ++at);
         bool opens = !slashing_sqlite_open(&store, store_path).code;
         lost += durable > 0 && (!opens || stored(store, 1).block_slot < durable);

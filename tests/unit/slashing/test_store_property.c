@@ -44,7 +44,7 @@ static void hold(struct conformance_target *target, uint32_t signers)
     assert_true(o.signed_new > o.orders / 10 && o.refused > o.orders / 10 && o.repeated > o.orders / 100);
     assert_true(o.deaths > 0);
     assert_true(!target->several_handles || (o.unknown > o.orders / 100));
-    assert_true(signers == 1 || o.conflicts > o.orders / 1000);
+    assert_true(signers == 1 || o.conflicts > o.orders / 40);
 }
 
 static void one_signer_on_sqlite(void **state)
@@ -84,11 +84,12 @@ static void broken_signers_are_convicted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(one_signer_on_sqlite, store_setup, store_teardown),
-        cmocka_unit_test_setup_teardown(one_signer_on_a_bad_network, store_setup, store_teardown),
-        cmocka_unit_test_setup_teardown(two_signers_on_a_bad_network, store_setup, store_teardown),
-        cmocka_unit_test_setup_teardown(three_signers_on_a_bad_network, store_setup, store_teardown),
-        cmocka_unit_test_setup_teardown(broken_signers_are_convicted, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(one_signer_on_sqlite, store_setup_in_memory, store_teardown),
+        cmocka_unit_test_setup_teardown(one_signer_on_a_bad_network, store_setup_in_memory, store_teardown),
+        cmocka_unit_test_setup_teardown(two_signers_on_a_bad_network, store_setup_in_memory, store_teardown),
+        cmocka_unit_test_setup_teardown(three_signers_on_a_bad_network, store_setup_in_memory,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(broken_signers_are_convicted, store_setup_in_memory, store_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
