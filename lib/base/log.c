@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const char *program_name = "nitro-signer";
-static enum log_level threshold = LOG_LEVEL_INFO;
+static _Atomic(enum log_level) threshold = LOG_LEVEL_INFO; /* read by every thread */
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 

@@ -15,6 +15,7 @@ enum {
         8 + 32 + 4 * 8 + SLASHING_STORE_ID_LEN + 8 + SLASHING_SEALED_KEY_MAX + SLASHING_MAC_LEN
 };
 
+/* What a flag declares absent is written as zero, whatever the struct holds there. */
 void slashing_record_encode(uint8_t out[static SLASHING_RECORD_BYTES], const struct slashing_record *record);
 void slashing_entry_encode(uint8_t out[static SLASHING_ENTRY_BYTES], const struct slashing_entry *entry);
 /* The MAC stands in the last SLASHING_MAC_LEN bytes. */

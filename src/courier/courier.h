@@ -4,9 +4,12 @@
 #define COURIER_H
 
 #include "base/log.h"
+#include "courier_backend.h"
 #include "courier_control.h"
 #include "courier_kms.h"
+#include "courier_outbox.h"
 #include "courier_request.h"
+#include "courier_store.h"
 #include "ipc/ipc.h"
 
 enum { COURIER_WAITERS_MAX = 64, COURIER_DOCUMENT_FRESH_SECONDS = 60 };
@@ -35,6 +38,8 @@ enum courier_phase {
     COURIER_IDLE,
     COURIER_CHECKING,   /* waits for STATUS */
     COURIER_PROPOSING,  /* waits for POLICY_RESULT */
+    COURIER_OPENING,    /* waits for the store's head, which has the store's key */
+    COURIER_HOLDING,    /* waits until the keeper has read what it was sent */
     COURIER_ATTESTING,  /* waits for DOCUMENT */
     COURIER_DECRYPTING, /* waits for KMS */
     COURIER_FINISHING   /* waits for LOAD_RESULT */
@@ -53,6 +58,11 @@ struct courier_load {
 
 struct courier {
     int keeper;
+    struct courier_outbox *outbox;
+    const struct courier_backend_settings *backend_settings;
+    struct courier_backend backend;
+    bool store_wanted;           /* STORE_OPEN has come */
+    struct courier_store *store; /* NULL before, and when it cannot be made */
     struct courier_control *control;
     struct courier_kms *kms;
     struct aws_credentials credentials;
@@ -73,6 +83,8 @@ struct courier {
 must_check result courier_take_message(void *courier, uint64_t connection, const char *message,
                                        size_t message_len);
 must_check result courier_take_keeper_packet(struct courier *c);
+/* Something came out of the outbox's or the store's threads, or the keeper has room. */
+must_check result courier_go_on(struct courier *c);
 must_check result courier_reply_error(struct courier *c, uint64_t connection, int status, const char *text);
 /* Asks the keeper; E_STATE when too many wait already. */
 must_check result courier_ask_status(struct courier *c, const struct courier_waiter *waiter);
@@ -87,6 +99,9 @@ must_check result courier_load_on_status(struct courier *c, const struct ipc_sta
 must_check result courier_load_on_policy_result(struct courier *c, const struct ipc_policy_result *r);
 must_check result courier_load_on_document(struct courier *c, struct ipc_bytes document);
 must_check result courier_load_on_kms(struct courier *c);
+must_check result courier_load_on_store_head(struct courier *c, const struct courier_store_head *head);
+/* The keeper has read most of what it was sent. */
+must_check result courier_load_on_room(struct courier *c);
 must_check result courier_load_on_result(struct courier *c, const struct ipc_load_result *r);
 void courier_load_cleanup(struct courier_load *load);
 

@@ -2,8 +2,10 @@
  *
  *   CHECKING    is the keeper in a state that permits it?
  *   PROPOSING   (init) the policy, which the keeper measures and locks
+ *   OPENING     (init, a store with a sealed key) the store's head; its key is the first record
  *   ATTESTING   a document with the keeper's public key, when the last one is older than a minute
  *   DECRYPTING  KMS turns one ciphertext into an envelope for that key; it goes to the keeper, and so on
+ *   HOLDING     in between, while the keeper is behind with reading
  *   FINISHING   the keeper's verdict
  *
  * KMS refusing the enclave, or being out of reach, ends the load at once: the remaining calls would end no
@@ -105,13 +107,46 @@ result courier_load_on_status(struct courier *c, const struct ipc_status *status
 }
 
 /* What is pinned from the accepted policy: the key, the region, the ceiling of the log. */
-static must_check result adopt_policy(struct courier *c)
+static must_check result adopt_policy(struct courier *c, bool *ret_has_store_key)
 {
     struct policy policy;
     TRY(policy_parse(&policy, (const char *)c->load.request.policy.data, c->load.request.policy.length));
     TRY(courier_kms_configure(c->kms, policy.region, policy.kms_key));
     log_set_level(policy.log_level < c->log_level ? policy.log_level : c->log_level);
+    *ret_has_store_key = policy.store_kind == POLICY_STORE_DYNAMODB;
     return RESULT_OK;
+}
+
+/* The keeper's STORE_OPEN may be behind us or still to come; then its answer is what we wait for. */
+static must_check result open_store(struct courier *c)
+{
+    c->load.phase = COURIER_OPENING;
+    if (!c->store_wanted)
+        return RESULT_OK;
+    if (!c->store)
+        return end_with_error(c, 500, "store: the enclave was not started for this kind of store");
+    TRY(courier_store_authorise(c->store, &c->credentials));
+    return courier_store_read_head(c->store, false);
+}
+
+result courier_load_on_store_head(struct courier *c, const struct courier_store_head *head)
+{
+    char text[IPC_TEXT_MAX + 32];
+    if (c->load.phase != COURIER_OPENING)
+        return RESULT_OK; /* the keeper wanted it for itself */
+    switch (head->status) {
+    case IPC_STORE_HEAD_FOUND:
+        if (head->head.sealed_key_len == 0)
+            return end_with_error(c, 500, "store: its key is not under KMS: it was not made for enclaves");
+        TRY(courier_request_put_first(&c->load.request, IPC_RECORD_STORE_KEY, head->head.sealed_key,
+                                      head->head.sealed_key_len));
+        return begin_records(c);
+    case IPC_STORE_HEAD_NONE:
+    case IPC_STORE_HEAD_FAILED:
+        (void)snprintf(text, sizeof text, "store: %s", head->text);
+        return end_with_error(c, head->status == IPC_STORE_HEAD_NONE ? 500 : 502, text);
+    }
+    FAIL(E_INTERNAL, "no such head");
 }
 
 result courier_load_on_policy_result(struct courier *c, const struct ipc_policy_result *r)
@@ -123,9 +158,10 @@ result courier_load_on_policy_result(struct courier *c, const struct ipc_policy_
         return end_with_error(c, c->policy_accepted ? 409 : 400, text);
     }
     c->policy_accepted = true;
-    if (adopt_policy(c).code)
+    bool has_store_key = false;
+    if (adopt_policy(c, &has_store_key).code)
         return end_with_error(c, 500, error_text());
-    return begin_records(c);
+    return has_store_key ? open_store(c) : begin_records(c);
 }
 
 static must_check result submit_record(struct courier *c)
@@ -157,6 +193,10 @@ static bool document_is_fresh(const struct courier_load *load)
 
 static must_check result next_record(struct courier *c)
 {
+    if (courier_outbox_is_long(c->outbox)) {
+        c->load.phase = COURIER_HOLDING;
+        return RESULT_OK;
+    }
     if (c->load.next == c->load.request.num_records)
         return finish_records(c);
     if (document_is_fresh(&c->load))
@@ -164,6 +204,11 @@ static must_check result next_record(struct courier *c)
     const struct courier_waiter waiter = {.wish = COURIER_WISH_LOAD};
     c->load.phase = COURIER_ATTESTING;
     return courier_ask_document(c, &waiter, IPC_ATTEST_RECIPIENT);
+}
+
+result courier_load_on_room(struct courier *c)
+{
+    return c->load.phase == COURIER_HOLDING ? next_record(c) : RESULT_OK;
 }
 
 result courier_load_on_document(struct courier *c, struct ipc_bytes document)

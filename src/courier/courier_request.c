@@ -185,6 +185,21 @@ result courier_request_parse(struct courier_request *ret_request, const char *te
     return RESULT_OK;
 }
 
+result courier_request_put_first(struct courier_request *request, enum ipc_record_kind kind,
+                                 const uint8_t *ciphertext, uint32_t ciphertext_len)
+{
+    struct courier_record *records = calloc(request->num_records + 1, sizeof *records);
+    ENSURE(records, E_MEMORY, "out of memory for %zu records", request->num_records + 1);
+    if (request->num_records)
+        memcpy(records + 1, request->records, request->num_records * sizeof *records);
+    records[0] = (struct courier_record){
+        .kind = kind, .offset = (uint32_t)request->ciphertexts.length, .length = ciphertext_len};
+    free(request->records);
+    request->records = records;
+    request->num_records++;
+    return buffer_append(&request->ciphertexts, ciphertext, ciphertext_len);
+}
+
 void courier_request_cleanup(struct courier_request *request)
 {
     buffer_cleanup(&request->policy);

@@ -44,6 +44,9 @@ struct courier_request {
  */
 must_check result courier_request_parse(struct courier_request *ret_request, const char *text,
                                         size_t text_len);
+/* One record more, in front of the others. */
+must_check result courier_request_put_first(struct courier_request *request, enum ipc_record_kind kind,
+                                            const uint8_t *ciphertext, uint32_t ciphertext_len);
 void courier_request_cleanup(struct courier_request *request);
 const char *courier_operation_name(enum courier_operation operation);
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/version.h"
+#include "policy/policy.h"
 #include "json/json.h"
 
 struct packer courier_pack(struct courier *c)
@@ -18,8 +19,7 @@ struct packer courier_pack(struct courier *c)
 result courier_send(struct courier *c, const struct packer *p)
 {
     TRY(pack_end(p));
-    result r = ipc_send(c->keeper, p->data, p->length, -1);
-    return r.code ? error_prefix(r, "keeper") : r;
+    return courier_outbox_put(c->outbox, p->data, p->length);
 }
 
 result courier_reply_error(struct courier *c, uint64_t connection, int status, const char *text)
@@ -88,6 +88,8 @@ static must_check result replace_credentials(struct courier *c, uint64_t connect
     aws_credentials_cleanup(&c->credentials);
     c->credentials = request->credentials;
     request->credentials = (struct aws_credentials){0};
+    if (c->store)
+        TRY(courier_store_authorise(c->store, &c->credentials));
     log_info("credentials replaced");
     AUTO(buffer) body = {0};
     TRY(buffer_append_text(&body, "{}"));
@@ -220,6 +222,62 @@ static must_check result on_load_result(struct courier *c, struct ipc_message *m
     return courier_load_on_result(c, &r);
 }
 
+static must_check result send_no_head(struct courier *c, const char *text)
+{
+    static const uint8_t no_head[IPC_STORE_HEAD_LEN];
+    const struct ipc_store_head head = {
+        .status = IPC_STORE_HEAD_FAILED,
+        .head = no_head,
+        .text = {(const uint8_t *)text, (uint32_t)strnlen(text, IPC_TEXT_MAX)}};
+    struct packer p = courier_pack(c);
+    ipc_pack_store_head(&p, &head);
+    return courier_send(c, &p);
+}
+
+static must_check result open_store(struct courier *c, struct ipc_bytes text)
+{
+    struct policy policy;
+    TRY(policy_parse(&policy, (const char *)text.data, text.length));
+    TRY(courier_backend_choose(&c->backend, c->backend_settings, &policy));
+    TRY(courier_store_start(&c->store, &c->backend.store, c->outbox));
+    return c->credentials.access_key_id[0] ? courier_store_authorise(c->store, &c->credentials) : RESULT_OK;
+}
+
+/* What is wrong with the settings is the operator's to know; without a store nothing is signed. */
+static must_check result on_store_open(struct courier *c, struct ipc_message *m)
+{
+    struct ipc_bytes text;
+    TRY(ipc_take_bytes_message(&text, m, IPC_POLICY_MAX));
+    ENSURE(!c->store_wanted, E_PEER, "a second STORE_OPEN");
+    c->store_wanted = true;
+    if (!open_store(c, text).code)
+        return courier_store_read_head(c->store, true);
+    struct courier_store_head none = {.status = IPC_STORE_HEAD_FAILED};
+    (void)snprintf(none.text, sizeof none.text, "%s", error_text());
+    log_error("store: %s", none.text);
+    TRY(send_no_head(c, none.text));
+    return courier_load_on_store_head(c, &none);
+}
+
+static must_check result on_store(struct courier *c, struct ipc_message *m)
+{
+    if (!c->store && m->type == IPC_STORE_HEAD_WANTED)
+        return send_no_head(c, "the courier cannot reach a store");
+    ENSURE(c->store, E_PEER, "message 0x%04x before the store is open", (unsigned)m->type);
+    return courier_store_take(c->store, m);
+}
+
+result courier_go_on(struct courier *c)
+{
+    struct courier_store_head head;
+    if (c->store && courier_store_take_head(c->store, &head))
+        TRY(courier_load_on_store_head(c, &head));
+    result r = courier_outbox_flush(c->outbox, c->keeper);
+    if (r.code)
+        return error_prefix(r, "keeper");
+    return courier_outbox_is_empty(c->outbox) ? courier_load_on_room(c) : RESULT_OK;
+}
+
 static must_check result take_packet(struct courier *c)
 {
     static const struct {
@@ -230,6 +288,11 @@ static must_check result take_packet(struct courier *c)
         {IPC_DOCUMENT, on_document},
         {IPC_POLICY_RESULT, on_policy_result},
         {IPC_LOAD_RESULT, on_load_result},
+        {IPC_STORE_OPEN, on_store_open},
+        {IPC_STORE_HEAD_WANTED, on_store},
+        {IPC_STORE_HEAD_SET, on_store},
+        {IPC_STORE_LOAD, on_store},
+        {IPC_STORE_ADVANCE, on_store},
     };
     size_t length = 0;
     struct ipc_message m;

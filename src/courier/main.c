@@ -21,6 +21,7 @@
 enum { KEEPER_FD = 3, CONTROL_FD = 4, SECURE_HEAP = 1024 * 1024 };
 enum {
     POLL_KEEPER,
+    POLL_OUTBOX,
     POLL_KMS,
     POLL_SIGNAL,
     POLL_CONTROL,
@@ -98,12 +99,21 @@ static must_check result open_signals(int *ret_fd)
     return RESULT_OK;
 }
 
+/* While the keeper is behind with reading, it is not asked for more to answer. It never waits for us, so it
+ * will catch up. */
+static short keeper_events(const struct courier *c)
+{
+    short events = courier_outbox_is_empty(c->outbox) ? 0 : POLLOUT;
+    return courier_outbox_is_long(c->outbox) ? events : (short)(events | POLLIN);
+}
+
 /* Until a signal or a failure; a packet of the keeper goes before what peers send. */
 static must_check result run(struct courier *c, int signals)
 {
     for (;;) {
         struct pollfd polls[POLLS_MAX] = {
-            [POLL_KEEPER] = {.fd = c->keeper, .events = POLLIN},
+            [POLL_KEEPER] = {.fd = c->keeper, .events = keeper_events(c)},
+            [POLL_OUTBOX] = {.fd = courier_outbox_descriptor(c->outbox), .events = POLLIN},
             [POLL_KMS] = {.fd = courier_kms_descriptor(c->kms), .events = POLLIN},
             [POLL_SIGNAL] = {.fd = signals, .events = POLLIN},
         };
@@ -114,26 +124,32 @@ static must_check result run(struct courier *c, int signals)
             continue;
         if (polls[POLL_SIGNAL].revents)
             return RESULT_OK;
-        if (polls[POLL_KEEPER].revents)
+        if (polls[POLL_KEEPER].revents & (POLLIN | POLLHUP | POLLERR))
             TRY(courier_take_keeper_packet(c));
         if (polls[POLL_KMS].revents)
             TRY(courier_load_on_kms(c));
         TRY(courier_control_serve(c->control, polls + POLL_CONTROL));
+        TRY(courier_go_on(c));
     }
 }
 
-static must_check result serve(const struct courier_kms_settings *settings, enum log_level level)
+static must_check result serve(const struct courier_kms_settings *settings,
+                               const struct courier_backend_settings *backend_settings, enum log_level level)
 {
     static struct courier courier; /* two packets of 64 KiB */
     int signals = -1;
-    courier = (struct courier){.keeper = KEEPER_FD, .log_level = level, .started_ns = clock_monotonic_ns()};
+    courier = (struct courier){.keeper = KEEPER_FD,
+                               .backend_settings = backend_settings,
+                               .log_level = level,
+                               .started_ns = clock_monotonic_ns()};
     TRY(open_signals(&signals));
     TRY(courier_sandbox_enter());
+    TRY(courier_outbox_new(&courier.outbox));
     TRY(courier_kms_start(&courier.kms, settings));
     TRY(courier_control_new(&courier.control, CONTROL_FD, courier_take_message, &courier));
     log_info("ready");
     result r = run(&courier, signals);
-    if (courier_kms_busy(courier.kms)) {
+    if (courier_kms_busy(courier.kms) || (courier.store && courier_store_busy(courier.store))) {
         /* A call may take a minute; nothing it could still do matters. */
         if (r.code)
             log_error("%s", error_text());
@@ -143,6 +159,8 @@ static must_check result serve(const struct courier_kms_settings *settings, enum
     aws_credentials_cleanup(&courier.credentials);
     courier_control_free(courier.control);
     courier_kms_stop(courier.kms);
+    courier_store_stop(courier.store);
+    courier_outbox_free(courier.outbox);
     return r;
 }
 
@@ -151,6 +169,7 @@ int main(int argc, char *argv[])
     struct options options;
     enum log_level level = LOG_LEVEL_INFO;
     struct courier_kms_settings settings = {0};
+    struct courier_backend_settings backend_settings = {0};
     log_open("courier", LOG_LEVEL_INFO);
     if (parse_options(&options, &level, argc, argv).code) {
         log_error("%s", error_text());
@@ -159,7 +178,7 @@ int main(int argc, char *argv[])
     log_set_level(level);
     result r = prepare(&settings, &options);
     if (!r.code)
-        r = serve(&settings, level);
+        r = serve(&settings, &backend_settings, level);
     buffer_cleanup(&settings.ca_pem);
     if (r.code)
         log_error("%s", error_text());

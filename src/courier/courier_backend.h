@@ -1,0 +1,32 @@
+/* courier_backend.h - which store the policy names, and how the courier gets to it. */
+#ifndef COURIER_COURIER_BACKEND_H
+#define COURIER_COURIER_BACKEND_H
+
+#include "courier_store.h"
+#include "net/net_address.h"
+#include "policy/policy.h"
+
+/* From the command line; outlives everything. */
+struct courier_backend_settings {
+    bool has_dynamodb_via;
+    struct net_address dynamodb_via;
+    const char *dynamodb_endpoint; /* NULL: https://dynamodb.REGION.amazonaws.com */
+    const struct buffer *ca_pem;
+};
+
+struct courier_backend {
+    struct courier_store_backend store;
+    const struct courier_backend_settings *settings;
+    char name[POLICY_VALUE_MAX + 32];
+    char table[POLICY_VALUE_MAX];
+    char region[64];
+    char endpoint[128];
+};
+
+/* Fills backend in, which stays where it is. E_INPUT or E_UNSUPPORTED: the policy names a store that this
+ * courier cannot reach. Nothing is connected yet. */
+must_check result courier_backend_choose(struct courier_backend *backend,
+                                         const struct courier_backend_settings *settings,
+                                         const struct policy *policy);
+
+#endif
