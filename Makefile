@@ -37,6 +37,7 @@ soak: build ## search the model of several signers, and run a million orders aga
 	@tests/model/check
 	@NS_ORDERS=$${NS_ORDERS:-1000000} $(build)/tests/test_store_property
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 5 )) $(build)/tests/test_keeper_property
+	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) $(python) -m pytest -q -s tests/integration/test_store_postgresql.py -k random
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
 
 interop: build ## only the comparison with Lodestar's and other people's programs
