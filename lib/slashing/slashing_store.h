@@ -80,9 +80,11 @@ must_check result slashing_store_load(struct slashing_store *store, struct slash
                                       const uint8_t pubkey[static 48]);
 
 /* Each advance is a compare-and-set of its own: done, conflict, or, with E_STORE, neither: then it may have
- * become durable, may still, or not. Only what is done may be signed. An advance that is sent again after
- * such a doubt is done when the store holds exactly what it wanted. Two advances of one key in a batch are
- * applied in order by SQLite, refused (E_INPUT) by others. */
+ * become durable, may still, or not. Only what is done may be signed, and what is done or a conflict is so
+ * whatever is returned: across a network a deadline may end a call when some of its advances are done, some
+ * are conflicts, and of the others nothing is known. An advance that is sent again after such a doubt is done
+ * when the store holds exactly what it wanted (in stores with an identity; others say conflict and show it).
+ * Two advances of one key in a batch are applied in order by SQLite, refused (E_INPUT) by others. */
 must_check result slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
                                          size_t num_advances);
 /* Runs work between beginning and end of a transaction: what it advances and locks is durable together, once
