@@ -1,0 +1,17 @@
+/* conformance_dynamodb.h - how DynamoDB is reached; place is the beginning of the tables' names. */
+#ifndef CONFORMANCE_DYNAMODB_H
+#define CONFORMANCE_DYNAMODB_H
+
+#include "store_conformance.h"
+
+struct conformance_dynamodb_options {
+    const char *via, *ca_file, *access_key, *secret_key;
+    uint32_t connections, attempt_timeout_ms, deadline_ms; /* 0: the store's defaults */
+};
+
+extern struct conformance_target conformance_dynamodb;
+void conformance_dynamodb_configure(const struct conformance_dynamodb_options *options);
+/* The store itself, without the seals around it; of the table that was begun last. */
+struct slashing_store *conformance_dynamodb_open_raw(void);
+
+#endif
