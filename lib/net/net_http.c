@@ -4,6 +4,10 @@
  *
  *     IDLE -> HEAD -> BODY -> PENDING -> WRITING -> IDLE ...        or -> CLOSING
  *
+ * The TLS handshake happens below, while the connection is IDLE. A connection that has not sent a whole
+ * request yet is fresh: whoever opens thousands and says nothing pushes out others of that kind, not the kept
+ * connections of clients that work.
+ *
  * Who owns what is the whole point. A connection owns its bufferevent and, until BODY is over, its
  * request. In PENDING the request belongs to the handler and the two only point at each other; whichever goes
  * first clears the other's pointer, so a reply to a client that left finds no connection, and a connection
@@ -14,11 +18,13 @@
  * queue up work, and what it pipelines waits in the kernel. Closing is done in two steps (end of output,
  * then read and drop until the client closes or two seconds pass): closing at once with unread input
  * would reset the connection and could destroy the reply on its way. */
+#include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -29,7 +35,8 @@
 
 #include "net/net_http_internal.h"
 
-enum { READ_STEP = 16384, CLOSING_SECONDS = 2, CROWDED_SECONDS = 3, ACCEPT_PAUSE_US = 100000 };
+enum { READ_STEP = 16384, ACCEPT_PAUSE_US = 100000 };
+enum { HANDSHAKE_SECONDS = 10, CLOSING_SECONDS = 2, CROWDED_SECONDS = 3 };
 
 /* A body up to this size is not counted among all bodies: seven clients that begin ten mebibytes each and
  * stop must not turn away the requests of a kibibyte that matter. The number of connections bounds these. */
@@ -39,7 +46,7 @@ enum state { IDLE, HEAD, BODY, PENDING, WRITING, CLOSING };
 
 struct net_http_connection {
     TAILQ_ENTRY(net_http_connection) link;
-    TAILQ_ENTRY(net_http_connection) idle_link; /* while IDLE */
+    TAILQ_ENTRY(net_http_connection) idle_link; /* while IDLE: in server->fresh or server->idle */
     struct net_http_server *server;
     struct bufferevent *stream;
     struct event *deadline;
@@ -48,6 +55,9 @@ struct net_http_connection {
     size_t body_bytes;                /* of request, counted in server->body_bytes; 0 while it is small */
     bool keep_alive;
     bool input_ended;
+    bool handshaking;
+    bool fresh;               /* no request of it was ever complete */
+    struct sockaddr_in6 peer; /* or a sockaddr_in */
 };
 
 TAILQ_HEAD(connections, net_http_connection);
@@ -57,7 +67,7 @@ struct net_http_server {
     struct event_base *base;
     struct evconnlistener *listener;
     struct event *accept_again; /* pending: out of descriptors a moment ago */
-    struct connections all, idle;
+    struct connections all, fresh, idle;
     size_t num_connections;
     size_t body_bytes;
     bool closing;
@@ -71,26 +81,39 @@ static void start_deadline(struct net_http_connection *c, uint32_t seconds)
     (void)event_add(c->deadline, &time);
 }
 
+/* To shake hands or to receive a request. With three quarters of all places taken a client that dribbles is
+ * given little: else as many of them as there are places keep everybody out for half a minute at a time. */
+static uint32_t patience(const struct net_http_server *server, uint32_t seconds)
+{
+    bool crowded = server->num_connections > server->config.max_connections / 4 * 3;
+    return crowded && seconds > CROWDED_SECONDS ? CROWDED_SECONDS : seconds;
+}
+
 /* Accepts while there is room, or an idle connection that could make room. */
 static void update_listening(struct net_http_server *server)
 {
     if (!server->listener || server->closing)
         return;
-    bool room = server->num_connections < server->config.max_connections || !TAILQ_EMPTY(&server->idle);
+    bool room = server->num_connections < server->config.max_connections || !TAILQ_EMPTY(&server->fresh) ||
+                !TAILQ_EMPTY(&server->idle);
     if (room && !event_pending(server->accept_again, EV_TIMEOUT, NULL))
         (void)evconnlistener_enable(server->listener);
     else
         (void)evconnlistener_disable(server->listener);
 }
 
+static struct connections *idle_list(struct net_http_connection *c)
+{
+    return c->fresh ? &c->server->fresh : &c->server->idle;
+}
+
 static void set_state(struct net_http_connection *c, enum state state)
 {
-    struct net_http_server *server = c->server;
     if (c->state == IDLE)
-        TAILQ_REMOVE(&server->idle, c, idle_link);
+        TAILQ_REMOVE(idle_list(c), c, idle_link);
     c->state = state;
     if (state == IDLE)
-        TAILQ_INSERT_TAIL(&server->idle, c, idle_link);
+        TAILQ_INSERT_TAIL(idle_list(c), c, idle_link);
 }
 
 /* The request leaves the connection: to be freed, or for ever with the handler. */
@@ -182,16 +205,6 @@ static void refuse(struct net_http_connection *c, int status)
 
 /* ---- requests ---- */
 
-/* To receive a request. With three quarters of all places taken a client that dribbles its request is given
- * little: else as many of them as there are places keep everybody out for half a minute at a time. */
-static uint32_t patience(const struct net_http_server *server)
-{
-    const struct net_http_config *config = &server->config;
-    bool crowded = server->num_connections > config->max_connections / 4 * 3;
-    return crowded && config->request_timeout_seconds > CROWDED_SECONDS ? CROWDED_SECONDS
-                                                                        : config->request_timeout_seconds;
-}
-
 static bool step_idle(struct net_http_connection *c, struct evbuffer *input)
 {
     /* An empty line before a request is an old client's way to end the body before (RFC 9112 2.2). */
@@ -202,7 +215,7 @@ static bool step_idle(struct net_http_connection *c, struct evbuffer *input)
     if (ready == 0 || (ready == 1 && evbuffer_copyout(input, start, 1) == 1 && start[0] == '\r'))
         return false;
     set_state(c, HEAD);
-    start_deadline(c, patience(c->server));
+    start_deadline(c, patience(c->server, c->server->config.request_timeout_seconds));
     update_listening(c->server);
     return true;
 }
@@ -247,6 +260,7 @@ static void dispatch(struct net_http_connection *c)
 {
     struct net_http_config *config = &c->server->config;
     set_state(c, PENDING);
+    c->fresh = false;
     (void)event_del(c->deadline);
     (void)bufferevent_disable(c->stream, EV_READ);
     c->request->connection = c;
@@ -314,12 +328,42 @@ static void on_written(struct bufferevent *stream, void *context)
     run(c);
 }
 
+/* Until the first request is begun: what a client that only connects may cost. */
+static void start_fresh_deadline(struct net_http_connection *c)
+{
+    const struct net_http_config *config = &c->server->config;
+    start_deadline(c, config->idle_timeout_seconds < config->request_timeout_seconds
+                          ? config->idle_timeout_seconds
+                          : config->request_timeout_seconds);
+}
+
+static void tell_refused(struct net_http_connection *c)
+{
+    const struct net_http_config *config = &c->server->config;
+    unsigned long code = bufferevent_get_openssl_error(c->stream);
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    char host[INET6_ADDRSTRLEN] = "", client[INET6_ADDRSTRLEN + 16] = "";
+    if (!reason || !config->refused)
+        return;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&c->peer;
+    if (c->peer.sin6_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host))
+        (void)snprintf(client, sizeof client, "%s:%u", host, (unsigned)ntohs(v4->sin_port));
+    if (c->peer.sin6_family == AF_INET6 && inet_ntop(AF_INET6, &c->peer.sin6_addr, host, sizeof host))
+        (void)snprintf(client, sizeof client, "[%s]:%u", host, (unsigned)ntohs(c->peer.sin6_port));
+    config->refused(config->context, bufferevent_openssl_get_ssl(c->stream), reason, client);
+}
+
 static void on_event(struct bufferevent *stream, short what, void *context)
 {
     (void)stream;
     struct net_http_connection *c = context;
-    if (what & BEV_EVENT_CONNECTED)
+    if (what & BEV_EVENT_CONNECTED) { /* the end of the handshake; libevent tells it before any input */
+        c->handshaking = false;
+        start_fresh_deadline(c);
         return;
+    }
+    if (c->handshaking && (what & BEV_EVENT_ERROR))
+        tell_refused(c);
     /* A client may end its output behind the request and still wait for the reply. */
     if ((what & BEV_EVENT_EOF) && (c->state == PENDING || c->state == WRITING))
         c->input_ended = true;
@@ -354,7 +398,8 @@ static struct bufferevent *make_stream(struct net_http_server *server, evutil_so
     return stream;
 }
 
-static bool connection_new(struct net_http_server *server, evutil_socket_t fd)
+static bool connection_new(struct net_http_server *server, evutil_socket_t fd, const struct sockaddr *address,
+                           size_t address_len)
 {
     struct net_http_connection *c = calloc(1, sizeof *c);
     struct event *deadline = c ? evtimer_new(server->base, on_deadline, c) : NULL;
@@ -369,19 +414,29 @@ static bool connection_new(struct net_http_server *server, evutil_socket_t fd)
     c->stream = stream;
     c->deadline = deadline;
     c->state = IDLE;
+    c->fresh = true;
+    c->handshaking = server->config.tls != NULL;
+    if (address_len <= sizeof c->peer)
+        memcpy(&c->peer, address, address_len);
     TAILQ_INSERT_TAIL(&server->all, c, link);
-    TAILQ_INSERT_TAIL(&server->idle, c, idle_link);
+    TAILQ_INSERT_TAIL(&server->fresh, c, idle_link);
     server->num_connections++;
     bufferevent_setcb(stream, on_read, on_written, on_event, c);
     bufferevent_setwatermark(stream, EV_READ, 0, READ_STEP);
-    start_deadline(c, server->config.idle_timeout_seconds);
+    if (c->handshaking)
+        start_deadline(c, patience(server, HANDSHAKE_SECONDS));
+    else
+        start_fresh_deadline(c);
     (void)bufferevent_enable(stream, EV_READ | EV_WRITE);
     return true;
 }
 
-static bool close_longest_idle(struct net_http_server *server)
+/* Whoever has shown that it asks for signatures goes last. */
+static bool make_room(struct net_http_server *server)
 {
-    struct net_http_connection *c = TAILQ_FIRST(&server->idle);
+    struct net_http_connection *c = TAILQ_FIRST(&server->fresh);
+    if (!c)
+        c = TAILQ_FIRST(&server->idle);
     if (!c)
         return false;
     send_tls_close(c);
@@ -393,11 +448,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
                       int length, void *context)
 {
     (void)listener;
-    (void)address;
-    (void)length;
     struct net_http_server *server = context;
-    bool room = server->num_connections < server->config.max_connections || close_longest_idle(server);
-    if (!room || !connection_new(server, fd))
+    bool room = server->num_connections < server->config.max_connections || make_room(server);
+    if (!room || !connection_new(server, fd, address, (size_t)length))
         (void)evutil_closesocket(fd);
     update_listening(server);
 }
@@ -409,7 +462,7 @@ static void on_accept_error(struct evconnlistener *listener, void *context)
     struct net_http_server *server = context;
     struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
     (void)event_add(server->accept_again, &pause);
-    (void)close_longest_idle(server);
+    (void)make_room(server);
     update_listening(server);
 }
 
@@ -443,6 +496,7 @@ result net_http_server_new(struct net_http_server **ret_server, struct event_bas
     if (server->config.max_bodies < server->config.max_body)
         server->config.max_bodies = server->config.max_body;
     TAILQ_INIT(&server->all);
+    TAILQ_INIT(&server->fresh);
     TAILQ_INIT(&server->idle);
     server->accept_again = evtimer_new(base, on_accept_again, server);
     if (!server->accept_again) {

@@ -7,12 +7,13 @@
  *
  * The process must ignore SIGPIPE (process_harden does).
  *
- * Limits: request line 4 KiB (414), head 8 KiB and 100 fields (431), body (413), time to receive a
- * request (shorter when most places are taken) and time to take a reply (closed), idle time, connections (the
- * longest idle one is closed to let a new one in; with none idle, clients wait in the listen queue), bytes of
- * all bodies above 16 KiB together (503). Refused: control bytes, bare LF, folded headers, Content-Length
- * beside Transfer-Encoding, repeated Host or Content-Length, any transfer coding but chunked. A request it
- * refuses by itself is answered with
+ * Limits: time for the TLS handshake and for the first byte of the first request, request line 4 KiB (414),
+ * head 8 KiB and 100 fields (431), body (413), time to receive a
+ * request (shorter when most places are taken) and time to take a reply (closed), idle time, connections (one
+ * is closed to let a new one in: the oldest that has not asked for anything yet, else the longest idle; with
+ * neither, clients wait in the listen queue), bytes of all bodies above 16 KiB together (503). Refused:
+ * control bytes, bare LF, folded headers, Content-Length beside Transfer-Encoding, repeated Host or
+ * Content-Length, any transfer coding but chunked. A request it refuses by itself is answered with
  * {"error":"..."} and the connection is closed.
  */
 #ifndef NET_HTTP_H
@@ -24,6 +25,7 @@
 
 struct event_base;
 struct ssl_ctx_st;
+struct ssl_st;
 struct net_http_server;
 struct net_http_request;
 
@@ -39,13 +41,19 @@ enum net_http_method {
 
 typedef void net_http_handler(void *context, struct net_http_request *request);
 
+/* Told of a TLS handshake that failed: OpenSSL's words for the reason, and the client's address and port, ""
+ * where its socket has none. Clients that just leave, or are too slow, are not worth a word. */
+typedef void net_http_refused(void *context, const struct ssl_st *tls, const char *reason,
+                              const char *client);
+
 struct net_http_config {
     struct ssl_ctx_st *tls; /* SSL_CTX, referenced; NULL for plain HTTP */
     net_http_handler *handler;
+    net_http_refused *refused; /* may be NULL */
     void *context;
     uint32_t max_connections;         /* 0: 4,096 */
     uint32_t idle_timeout_seconds;    /* 0: 30; announced in Keep-Alive */
-    uint32_t request_timeout_seconds; /* 0: 30; to receive a request, and to take its reply */
+    uint32_t request_timeout_seconds; /* 0: 30; to begin the first request, to receive one, to take a reply */
     uint32_t max_body;                /* bytes; 0: 10 MiB */
     uint32_t max_bodies;              /* bytes of all bodies above 16 KiB; 0: 64 MiB, at least max_body */
 };

@@ -1,12 +1,14 @@
 /* net_tls.c - see net_tls.h.
  *
  * Security level 2 and a short list of suites instead of a long list of exclusions. The server's
- * session cache is off: tickets carry the state, so resumption costs no memory here. Their keys are
- * made by OpenSSL for this context and live as long as the process. Buffers of idle connections are
+ * session cache is off: tickets carry the state (net_tls_tickets.c). Buffers of idle connections are
  * released, which halves what 4,000 kept connections cost. */
 #include "net/net_tls.h"
 
 #include <openssl/x509.h>
+#include <string.h>
+
+#include "net/net_tls_internal.h"
 
 enum { MAX_CERTIFICATES = 10 };
 
@@ -42,6 +44,24 @@ static must_check result use_certificates(SSL_CTX *context, const uint8_t *der, 
     return RESULT_OK;
 }
 
+/* Of the protocols that a client offers we speak one. A client that only speaks others is told so by an
+ * alert, and not by an answer it cannot read; one that offers none gets HTTP/1.1 as well. */
+static int on_alpn(SSL *tls, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                   unsigned in_len, void *context)
+{
+    (void)tls;
+    (void)context;
+    static const char spoken[] = "http/1.1";
+    for (unsigned at = 0; at < in_len && in[at] < in_len - at; at += 1u + in[at]) {
+        if (in[at] == sizeof spoken - 1 && memcmp(in + at + 1, spoken, sizeof spoken - 1) == 0) {
+            *out = in + at + 1;
+            *out_len = sizeof spoken - 1;
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 static must_check result set_rules(SSL_CTX *context)
 {
     static const unsigned char session_name[] = "nitro-signer";
@@ -52,13 +72,13 @@ static must_check result set_rules(SSL_CTX *context)
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
     bool ok = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
               SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
               SSL_CTX_set1_groups_list(context, groups) == 1 &&
-              SSL_CTX_set_num_tickets(context, 2) == 1 &&
               SSL_CTX_set_session_id_context(context, session_name, sizeof session_name - 1) == 1;
     ENSURE(ok, E_CRYPTO, "TLS: OpenSSL refuses our settings");
-    return RESULT_OK;
+    return net_tls_tickets_use(context);
 }
 
 result net_tls_server_new(SSL_CTX **ret_context, const uint8_t *key, size_t key_len,

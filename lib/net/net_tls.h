@@ -1,7 +1,8 @@
 /* net_tls.h - the server's side of TLS, set up once. Target net_tls.
  *
  * TLS 1.2 and 1.3 (Teku and Nimbus stop at 1.2), forward-secret AEAD suites only, session
- * tickets for both versions, no renegotiation, no compression, no client certificates.
+ * tickets for both versions under keys that change every hour, ALPN http/1.1, no renegotiation, no
+ * compression. No client is asked for a certificate, unless net_tls_clients.h makes it a rule.
  */
 #ifndef NET_TLS_H
 #define NET_TLS_H

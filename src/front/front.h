@@ -8,6 +8,7 @@
 #include "ipc/ipc.h"
 #include "net/net_http.h"
 #include "net/net_tls.h"
+#include "net/net_tls_clients.h"
 #include "policy/policy.h"
 
 struct event;
@@ -23,6 +24,9 @@ struct front_options {
     bool metrics; /* serve them on FRONT_METRICS_FD */
     const char *metrics_host_allowlist;
     uint32_t idle_timeout_seconds;
+    const char *known_clients_file; /* NULL: none */
+    bool allow_ca_clients;
+    const char *client_ca_file; /* NULL: the machine's */
 };
 
 /* Which Host headers are served: any, or those listed (views into one owned text, lower case). */
@@ -31,6 +35,12 @@ struct front_hosts {
     char *text;
     const char *names[FRONT_HOSTS_MAX];
     size_t num_names;
+};
+
+/* How many refusals were logged in the last seconds, and how many were not. */
+struct front_refusals {
+    uint64_t began_ns;
+    uint32_t num_lines, num_dropped;
 };
 
 struct front {
@@ -42,6 +52,8 @@ struct front {
     uint8_t packet[IPC_PACKET_MAX]; /* the one being read, or the one being sent */
     bool has_policy;
     struct policy policy;
+    struct net_tls_clients *clients; /* NULL: anybody */
+    struct front_refusals refusals;
     SSL_CTX *tls;
     struct ipc_health health;
     struct buffer new_keys; /* a list that is still arriving: 48 bytes a key */
@@ -67,6 +79,13 @@ void front_reply_error(struct net_http_request *request, int status, const char 
     __attribute__((format(printf, 3, 4)));
 /* Whether an Accept header has this media range, whatever its parameters. */
 bool front_accepts(const char *accept, const char *media_range);
+
+/* front_clients.c: reads what the options name; before the sandbox. */
+must_check result front_clients_open(struct front *front);
+/* Counts one more refusal; true when it may be logged as well. */
+bool front_refusal_is_logged(struct front_refusals *refusals);
+/* Logs why a handshake failed. */
+net_http_refused front_refused;
 
 /* front_sign.c: orders on their way to the keeper and back. */
 must_check result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_t num_slots);

@@ -46,6 +46,8 @@ static must_check result take_tls(struct front *front, struct ipc_message *messa
     TRY(ipc_take_tls(&tls, message));
     TRY(net_tls_server_new(&context, tls.private_key.data, tls.private_key.length, tls.certificates.data,
                            tls.certificates.length));
+    if (front->clients)
+        TRY(net_tls_clients_demand(context, front->clients));
     if (front->server)
         net_http_server_set_tls(front->server, context);
     SSL_CTX_free(front->tls);
@@ -68,7 +70,9 @@ static must_check result tell_listening(struct front *front)
     struct packer p = {.data = front->packet, .capacity = sizeof front->packet};
     ipc_pack_listening(&p, port);
     TRY(pack_end(&p));
-    log_info("serving %s", front->tls ? "HTTPS" : "HTTP without TLS");
+    log_info("serving %s", front->clients ? "HTTPS to clients with a certificate that is admitted"
+                           : front->tls   ? "HTTPS"
+                                          : "HTTP without TLS");
     return ipc_send(front->keeper, p.data, p.length, -1);
 }
 
@@ -102,8 +106,10 @@ static must_check result begin_to_serve(struct front *front, struct ipc_message 
     ENSURE(front->has_policy && front->keys_json.length > 0, E_PEER,
            "keeper: SERVE came before SETTINGS and KEYS");
     ENSURE(front->tls || !front->options.enclave, E_PEER, "keeper: SERVE without TLS in an enclave");
+    ENSURE(front->tls || !front->clients, E_PEER, "keeper: SERVE without TLS, but clients are to be checked");
     struct net_http_config config = {.tls = front->tls,
                                      .handler = front_handle,
+                                     .refused = front_refused,
                                      .context = front,
                                      .max_connections = front->max_connections,
                                      .idle_timeout_seconds = front->options.idle_timeout_seconds};

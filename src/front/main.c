@@ -20,6 +20,15 @@
 
 enum { SECURE_HEAP = 2 * 1024 * 1024 }; /* the TLS key, and one ephemeral key a handshake under way */
 
+/* In an enclave nobody but the policy may decide who is served, and it has no word for that yet. */
+static must_check result check_clients(const struct front_options *o)
+{
+    ENSURE(!o->enclave || !(o->known_clients_file || o->allow_ca_clients), E_INPUT, "--%s: not in an enclave",
+           o->known_clients_file ? "known-clients-file" : "allow-ca-clients");
+    ENSURE(!o->client_ca_file || o->allow_ca_clients, E_INPUT, "--client-ca-file: needs --allow-ca-clients");
+    return RESULT_OK;
+}
+
 static must_check result parse_options(struct front *front, int argc, char *const argv[])
 {
     struct front_options *o = &front->options;
@@ -34,6 +43,12 @@ static must_check result parse_options(struct front *front, int argc, char *cons
          0},
         {"idle-connection-timeout-seconds", OPTION_U32, &o->idle_timeout_seconds,
          "close kept connections after this long (30)", 1, 86400},
+        {"known-clients-file", OPTION_TEXT, &o->known_clients_file,
+         "serve TLS clients whose certificate's name and fingerprint are in this file (none)", 0, 0},
+        {"allow-ca-clients", OPTION_FLAG, &o->allow_ca_clients,
+         "serve TLS clients whose certificate comes from an authority (false)", 0, 0},
+        {"client-ca-file", OPTION_TEXT, &o->client_ca_file, "PEM file of those authorities (the machine's)",
+         0, 0},
         {"log-level", OPTION_TEXT, &level_name, "error, warn, info, debug (info)", 0, 0},
     };
     int next;
@@ -43,6 +58,7 @@ static must_check result parse_options(struct front *front, int argc, char *cons
     ENSURE(next == argc, E_INPUT, "argument %d: unexpected", next);
     o->enclave = strcmp(mode, "enclave") == 0;
     ENSURE(o->enclave || strcmp(mode, "standalone") == 0, E_INPUT, "--mode: must be enclave or standalone");
+    TRY(check_clients(o));
     const char *hosts = o->enclave ? "*" : "localhost,127.0.0.1";
     TRY(front_hosts_parse(&front->hosts, "host-allowlist", o->host_allowlist ? o->host_allowlist : hosts));
     TRY(front_hosts_parse(&front->metrics_hosts, "metrics-host-allowlist",
@@ -68,6 +84,7 @@ static must_check result open_front(struct front *front)
     TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
     TRY(front_raise_descriptor_limit(&front->max_connections));
+    TRY(front_clients_open(front));
     eth2_api_open();
     front->base = event_base_new();
     ENSURE(front->base, E_MEMORY, "no event loop");
@@ -101,6 +118,7 @@ static void close_front(struct front *front)
     front_hosts_cleanup(&front->hosts);
     front_hosts_cleanup(&front->metrics_hosts);
     net_loop_free(front->base);
+    net_tls_clients_free(front->clients); /* after the last connection that asks for them */
 }
 
 int main(int argc, char *argv[])

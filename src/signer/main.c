@@ -51,6 +51,10 @@ static must_check result front_command(struct process_command *command, const st
         TRY(process_command_add(command, "--metrics"));
         TRY(process_command_add(command, "--metrics-host-allowlist=%s", o->metrics_host_allowlist));
     }
+    TRY(optional_argument(command, "known-clients-file", o->tls_known_clients_file));
+    if (o->tls_allow_ca_clients)
+        TRY(process_command_add(command, "--allow-ca-clients"));
+    TRY(optional_argument(command, "client-ca-file", o->tls_client_ca_file));
     return process_command_add(command, "--log-level=%s", log_level_name(o->log_level));
 }
 

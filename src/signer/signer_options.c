@@ -55,13 +55,21 @@ static must_check result check_tls(const struct signer_options *o)
            "--tls-keystore-password-file: required with --tls-keystore-file");
     ENSURE(!o->tls_keystore_password_file || o->tls_keystore_file, E_INPUT,
            "--tls-keystore-file: required with --tls-keystore-password-file");
-    ENSURE(!o->tls_allow_any_client || o->tls_keystore_file, E_INPUT,
-           "--tls-keystore-file: required with --tls-allow-any-client");
+    bool checked = o->tls_known_clients_file || o->tls_allow_ca_clients;
+    const char *which = o->tls_allow_any_client     ? "tls-allow-any-client"
+                        : o->tls_known_clients_file ? "tls-known-clients-file"
+                                                    : "tls-allow-ca-clients";
+    ENSURE(!(checked || o->tls_allow_any_client) || o->tls_keystore_file, E_INPUT,
+           "--tls-keystore-file: required with --%s", which);
+    ENSURE(!(checked && o->tls_allow_any_client), E_INPUT,
+           "--tls-allow-any-client: cannot be given together with --tls-known-clients-file or "
+           "--tls-allow-ca-clients");
     /* Serving TLS to anybody must be asked for by name, as with Web3Signer. */
-    ENSURE(!o->tls_keystore_file || o->tls_allow_any_client, E_INPUT,
-           "--tls-allow-any-client: required with --tls-keystore-file; checking client certificates comes "
-           "with a later "
-           "release");
+    ENSURE(!o->tls_keystore_file || checked || o->tls_allow_any_client, E_INPUT,
+           "--tls-known-clients-file: required with --tls-keystore-file, or --tls-allow-ca-clients, or "
+           "--tls-allow-any-client");
+    ENSURE(!o->tls_client_ca_file || o->tls_allow_ca_clients, E_INPUT,
+           "--tls-client-ca-file: needs --tls-allow-ca-clients");
     return RESULT_OK;
 }
 
@@ -95,7 +103,7 @@ static must_check result check_metrics(const struct signer_options *o)
     return RESULT_OK;
 }
 
-enum { GLOBAL_OPTIONS = 15, ETH2_OPTIONS = 8 };
+enum { GLOBAL_OPTIONS = 18, ETH2_OPTIONS = 8 };
 
 /* Where the texts go that are interpreted later. */
 struct texts {
@@ -133,6 +141,13 @@ static void fill_global(struct option table[static GLOBAL_OPTIONS], struct signe
          "file with the password of that file in its first line", 0, 0},
         {"tls-allow-any-client", OPTION_FLAG, &o->tls_allow_any_client,
          "serve TLS clients without a certificate (false)", 0, 0},
+        {"tls-known-clients-file", OPTION_TEXT, &o->tls_known_clients_file,
+         "serve TLS clients whose certificate is listed here: common name, SHA-256 fingerprint a line (none)",
+         0, 0},
+        {"tls-allow-ca-clients", OPTION_FLAG, &o->tls_allow_ca_clients,
+         "serve TLS clients whose certificate comes from a trusted authority (false)", 0, 0},
+        {"tls-client-ca-file", OPTION_TEXT, &o->tls_client_ca_file,
+         "PEM file of those authorities, instead of all that this machine trusts (none)", 0, 0},
     };
     memcpy(table, rows, sizeof rows);
 }

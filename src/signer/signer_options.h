@@ -25,6 +25,9 @@ struct signer_options {
     const char *tls_keystore_file;
     const char *tls_keystore_password_file;
     bool tls_allow_any_client;
+    const char *tls_known_clients_file; /* NULL: none */
+    bool tls_allow_ca_clients;
+    const char *tls_client_ca_file; /* NULL: the machine's */
     enum log_level log_level;
     const char *network;
     const char *slashing_protection_db_path;

@@ -128,8 +128,16 @@ def test_keystores_of_the_standard_are_loaded(start, folder, vectors, kdf, way):
     (["--tls-keystore-file=x", "eth2"], "--tls-keystore-password-file"),
     (["--tls-keystore-password-file=x", "eth2"], "--tls-keystore-file"),
     (["--tls-allow-any-client", "eth2"], "--tls-keystore-file"),
-    (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "eth2"], "--tls-allow-any-client"),
-    (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "--tls-allow-any-client=false", "eth2"], "--tls-allow-any-client"),
+    (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "eth2"], "--tls-known-clients-file"),
+    (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "--tls-allow-any-client=false", "eth2"], "--tls-known-clients-file"),
+    (["--tls-known-clients-file=x", "eth2"], "--tls-keystore-file"),
+    (["--tls-allow-ca-clients", "eth2"], "--tls-keystore-file"),
+    (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "--tls-allow-any-client", "--tls-known-clients-file=z", "eth2"],
+     "--tls-allow-any-client"),
+    (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "--tls-allow-any-client", "--tls-allow-ca-clients", "eth2"],
+     "--tls-allow-any-client"),
+    (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "--tls-known-clients-file=z", "--tls-client-ca-file=x", "eth2"],
+     "--tls-client-ca-file"),
 ])
 def test_usage_errors_name_the_option_and_end_with_2(start, arguments, named):
     process = start("nitro-signer", *arguments, ready=False)
@@ -275,6 +283,23 @@ def test_https_with_the_originals_own_pkcs12_file(start, folder, one_key, vector
     expected = subprocess.run(["openssl", "pkcs12", "-legacy", "-in", tls / "cert1.pfx", "-nokeys", "-clcerts", "-passin", f"pass:{password}"],
                               check=True, capture_output=True, text=True, timeout=60).stdout
     assert served.strip() in expected
+
+
+def test_lighthouses_own_certificates_and_list_of_clients(start, folder, one_key, vectors):
+    """The files with which Lighthouse tests itself against Web3Signer, as they are."""
+    tls = vectors / "tls/lighthouse"
+    signer = Signer(start, folder, ["--slashing-protection-enabled=false"], scheme="https", arguments=[
+        f"--tls-keystore-file={tls}/web3signer/key.p12", f"--tls-keystore-password-file={tls}/web3signer/password.txt",
+        f"--tls-known-clients-file={tls}/web3signer/known_clients.txt"])
+    words = ["curl", "-sS", "--max-time", "20", "--cacert", tls / "web3signer/cert.pem", f"https://127.0.0.1:{signer.port}/api/v1/eth2/publicKeys"]
+    run = lambda *more: subprocess.run([*words, *more], capture_output=True, timeout=30, check=False)
+    password = (tls / "lighthouse/password.txt").read_text().strip()
+    answer = run("--cert-type", "P12", "--cert", f"{tls}/lighthouse/key.p12:{password}")
+    assert answer.returncode == 0 and json.loads(answer.stdout) == [one_key]
+    assert run().stdout == b"" != run().stderr
+    password = (tls / "web3signer/password.txt").read_text().strip()
+    assert run("--cert-type", "P12", "--cert", f"{tls}/web3signer/key.p12:{password}").stdout == b""
+    assert 'certificate of "web3signer", SHA-256 bbd88a5d' in signer.process.log()
 
 
 def test_a_wrong_tls_password_ends_with_1(start, folder, one_key):
