@@ -18,6 +18,8 @@
 static const char begin[] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 static const char own_tables[] =
     "LOCK TABLE signed_blocks, signed_attestations, low_watermarks IN SHARE ROW EXCLUSIVE MODE";
+/* What is imported is read between two statements, however slowly. */
+static const char take_time[] = "SET LOCAL idle_in_transaction_session_timeout = '1h'";
 static const char read_head[] = "SELECT encode(genesis_validators_root, 'hex'), high_watermark_epoch, "
                                 "high_watermark_slot FROM metadata WHERE id = 1";
 static const char lock_head[] = "SELECT encode(genesis_validators_root, 'hex'), high_watermark_epoch, "
@@ -162,27 +164,34 @@ static result set_head(struct slashing_store *base, const struct slashing_head *
     return r;
 }
 
-static must_check result run_one(struct slashing_postgresql *store, const char *first, const char *second)
+static must_check result begin_transaction(struct slashing_postgresql *store)
 {
     AUTO(pg_exchange) ask = {0};
-    (void)slashing_pg_add(&ask, first);
-    if (second)
-        (void)slashing_pg_add(&ask, second);
+    (void)slashing_pg_add(&ask, begin);
+    (void)slashing_pg_add(&ask, take_time);
+    (void)slashing_pg_add(&ask, own_tables);
+    return slashing_pg_run(store, &ask);
+}
+
+/* Of a transaction that has failed, though work said nothing of it, the COMMIT is none. */
+static must_check result commit(struct slashing_postgresql *store)
+{
+    AUTO(pg_exchange) ask = {0};
+    (void)slashing_pg_add(&ask, "COMMIT");
     TRY(slashing_pg_run(store, &ask));
-    return strcmp(first, "COMMIT") == 0 ? slashing_pg_committed(ask.results[0]) : RESULT_OK;
+    return slashing_pg_committed(ask.results[0]);
 }
 
 static result transaction(struct slashing_store *base, result (*work)(void *context), void *context)
 {
     struct slashing_postgresql *store = postgresql_of(base);
     ENSURE(!store->in_transaction, E_INTERNAL, "a transaction within a transaction");
-    result r = run_one(store, begin, own_tables);
+    result r = begin_transaction(store);
     if (!r.code) {
         store->in_transaction = true;
         r = work(context);
-        /* Of a transaction that has failed, though work says nothing of it, the COMMIT is none. */
         if (!r.code)
-            r = run_one(store, "COMMIT", NULL);
+            r = commit(store);
         store->in_transaction = false;
     }
     if (r.code)

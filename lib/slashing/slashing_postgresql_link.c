@@ -217,13 +217,15 @@ result slashing_pg_committed(const PGresult *commit)
 }
 
 /* What the server must be, and what this connection must be told. Row security would hide rows silently;
- * sequential scans and compiled plans are what a planner without statistics falls for. */
+ * sequential scans and compiled plans are what a planner without statistics falls for. A transaction of ours
+ * whose second half is lost on the way must not hold its locks for long. */
 static const char check_server[] =
     "SELECT current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on', pg_is_in_recovery(),"
     " current_setting('transaction_read_only') = 'on',"
     " set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply'"
     " THEN 'remote_apply' ELSE 'on' END, false),"
     " set_config('statement_timeout', $1, false), set_config('lock_timeout', '0', false),"
+    " set_config('idle_in_transaction_session_timeout', $1, false),"
     " set_config('row_security', 'off', false), set_config('array_nulls', 'on', false),"
     " set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)";
 
