@@ -205,6 +205,8 @@ static must_check result take_boot_floor(struct policy *p, enum eth2_fork fork, 
 {
     (void)fork;
     TRY(take_switch(&p->boot_floor, value));
+    ENSURE(!p->boot_floor || p->slashing_protection, E_INPUT,
+           "must be disabled while slashing_protection is disabled");
     ENSURE(!p->boot_floor || p->network.genesis_time != 0, E_INPUT,
            "must be disabled with genesis_time 0: the epoch of the start cannot be known");
     return RESULT_OK;

@@ -91,6 +91,8 @@ static must_check result check_slashing_protection(const struct signer_options *
            "--slashing-protection-db-path: required: the file that remembers what was signed (made when "
            "absent); only "
            "--slashing-protection-enabled=false goes without");
+    ENSURE(!o->boot_floor || o->slashing_protection_enabled, E_INPUT,
+           "--boot-floor: cannot be given together with --slashing-protection-enabled=false");
     return RESULT_OK;
 }
 

@@ -78,6 +78,7 @@ def test_the_bound_is_the_operators(serve):
     (["--slashing-protection-far-future-epochs=-1"], "--slashing-protection-far-future-epochs"),
     (["--slashing-protection-far-future-epochs=Any"], "--slashing-protection-far-future-epochs"),
     (["--boot-floor", "--network=minimal"], "boot_floor"),
+    (["--boot-floor", "--slashing-protection-enabled=false"], "--boot-floor"),
 ])
 def test_limits_that_cannot_be_are_usage_errors(start, folder, eth2, named):
     process = start("nitro-signer", "eth2", f"--slashing-protection-db-path={folder}/db", *eth2, ready=False)

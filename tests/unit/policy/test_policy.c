@@ -250,7 +250,7 @@ static void stores_across_a_network_have_rules(void **state)
     }
 }
 
-static void a_floor_needs_a_known_genesis(void **state)
+static void a_floor_needs_records_and_a_known_genesis(void **state)
 {
     (void)state;
     struct policy policy;
@@ -260,7 +260,12 @@ static void a_floor_needs_a_known_genesis(void **state)
     assert_ok(policy_format(&out, &policy));
     policy.network.genesis_time = 0;
     assert_fails(E_INPUT, policy_format(&out, &policy));
-    assert_error_names("boot_floor: must be disabled");
+    assert_error_names("boot_floor: must be disabled with genesis_time 0");
+    assert_ok(policy_parse(&policy, holesky, strlen(holesky)));
+    policy.boot_floor = true;
+    policy.slashing_protection = false;
+    assert_fails(E_INPUT, policy_format(&out, &policy));
+    assert_error_names("boot_floor: must be disabled while");
 }
 
 static void makers_set_a_store_as_a_whole(void **state)
@@ -332,7 +337,7 @@ int main(void)
         cmocka_unit_test(values_out_of_range_are_named),
         cmocka_unit_test(stores_across_a_network_are_read),
         cmocka_unit_test(stores_across_a_network_have_rules),
-        cmocka_unit_test(a_floor_needs_a_known_genesis),
+        cmocka_unit_test(a_floor_needs_records_and_a_known_genesis),
         cmocka_unit_test(makers_set_a_store_as_a_whole),
         cmocka_unit_test(a_newline_cannot_smuggle_a_line_in),
         cmocka_unit_test(the_measure_is_what_openssl_says),
