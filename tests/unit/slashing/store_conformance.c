@@ -464,6 +464,50 @@ static void all_cases_of_the_interchange_tests(void **state)
     interchange_cases_run(target);
 }
 
+/* Set, moved, kept and removed; refused where a mark reaches it; and no mark is brought up to it. */
+static void a_high_watermark_stands_above_all_marks(void **state)
+{
+    (void)state;
+    uint8_t root[32] = {1};
+    size_t num_validators = 0;
+    bool was_set = false;
+    struct slashing_head head, before;
+    struct slashing_record block = block_record(99, 1), vote = vote_record(3, 9, 1);
+    struct slashing_record floor = {
+        .has_block = true, .block_slot = 100, .has_attestation = true, .source_epoch = 4, .target_epoch = 4};
+    struct slashing_store *store = begin(2);
+    assert_ok(slashing_store_lock_genesis(store, root));
+    advance_one(store, 0, &nothing, &block);
+    advance_one(store, 1, &nothing, &vote);
+    assert_ok(slashing_store_head(store, &before));
+    assert_fails(E_STATE, slashing_set_high_watermark(store, 9, 99));
+    assert_error_names("2 validators");
+    assert_fails(E_STATE, slashing_set_high_watermark(store, 10, 99));
+    assert_error_names("1 validators");
+    assert_ok(slashing_set_high_watermark(store, 50, 500));
+    assert_ok(slashing_set_high_watermark(store, 10, 100));
+    assert_fails(E_MISMATCH, slashing_store_set_head(store, &before,
+                                                     &(struct slashing_head){.has_genesis = true,
+                                                                             .genesis_validators_root = {1},
+                                                                             .has_high_watermark = true,
+                                                                             .high_epoch = 60,
+                                                                             .high_slot = 600},
+                                                     NULL, 0));
+    reopen(&store);
+    assert_ok(slashing_store_head(store, &head));
+    assert_true(head.has_genesis && head.has_high_watermark);
+    assert_int_equal(head.high_epoch, 10);
+    assert_int_equal(head.high_slot, 100);
+    assert_fails(E_STATE, slashing_raise_all(store, &num_validators, &floor));
+    assert_ok(slashing_remove_high_watermark(store, &was_set));
+    assert_true(was_set);
+    reopen(&store);
+    assert_ok(slashing_store_head(store, &head));
+    assert_true(head.has_genesis && !head.has_high_watermark);
+    assert_ok(slashing_raise_all(store, &num_validators, &floor));
+    slashing_store_close(store);
+}
+
 int store_conformance_run(struct conformance_target *under_test, const char *pattern)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +518,7 @@ int store_conformance_run(struct conformance_target *under_test, const char *pat
         cmocka_unit_test(one_key_twice_in_a_batch),
         cmocka_unit_test(a_validator_nobody_enrolled),
         cmocka_unit_test(the_genesis_root_is_locked_once),
+        cmocka_unit_test(a_high_watermark_stands_above_all_marks),
         cmocka_unit_test(many_validators_at_once),
         cmocka_unit_test(a_transaction_counts_when_it_ends),
         cmocka_unit_test(what_was_exported_is_imported_as_it_was),
