@@ -64,5 +64,7 @@ must_check result ctl_measure(struct ctl_call *call);
 must_check result ctl_status(struct ctl_call *call);
 must_check result ctl_attest_verify(struct ctl_call *call);
 must_check result ctl_sign_test(struct ctl_call *call);
+must_check result ctl_slashing_init(struct ctl_call *call);
+must_check result ctl_slashing_status(struct ctl_call *call);
 
 #endif

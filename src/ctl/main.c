@@ -21,6 +21,8 @@ static const struct {
     {"policy", "kms-key-policy", ctl_key_policy,
      "print the KMS key policy that admits one image and one policy"},
     {"measure", NULL, ctl_measure, "print PCR0 of executables as devcloud measures them"},
+    {"slashing", "init", ctl_slashing_init, "begin a DynamoDB table as a slashing protection store"},
+    {"slashing", "status", ctl_slashing_status, "print what such a table says of itself"},
     {"status", NULL, ctl_status, "ask the control port how the signer is"},
     {"attest", "verify", ctl_attest_verify, "ask for an attestation document and verify it"},
     {"sign-test", NULL, ctl_sign_test, "have one message of every type signed and verify the signatures"},
@@ -31,7 +33,7 @@ static int print_help(void)
     (void)puts("usage: nitro-signer-ctl VERB [options]; VERB --help lists the options of one\n");
     for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++) {
         const char *second = verbs[i].second ? verbs[i].second : "";
-        (void)printf("  %-7s %-15s %s\n", strcmp(second, "") == 0 ? "" : verbs[i].first,
+        (void)printf("  %-8s %-15s %s\n", strcmp(second, "") == 0 ? "" : verbs[i].first,
                      strcmp(second, "") == 0 ? verbs[i].first : second, verbs[i].help);
     }
     return 0;

@@ -1,0 +1,247 @@
+/* ctl_slashing_init.c - slashing init: the one way to begin a store with an identity.
+ *
+ * The head and at most 96 validators fit into one transaction. With more of them the head forbids everything
+ * (a high watermark of zero) until the last are in, so that a store that was begun and not finished signs
+ * nothing. Rejected: validators first and the head last, which would leave records that nobody owns. */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file_io.h"
+#include "base/hex.h"
+#include "ctl_kms.h"
+#include "ctl_slashing.h"
+#include "slashing/slashing_interchange.h"
+#include "slashing/slashing_sealed.h"
+
+enum { FIRST_CAPACITY = 64, FILE_MAX_GIB = 4 };
+
+struct options {
+    struct ctl_slashing_options reach;
+    struct ctl_kms_options kms;
+    const char *key_file, *genesis_validators_root, *from;
+    bool without_key;
+};
+
+static must_check result parse_options(struct options *o, struct ctl_call *call)
+{
+    const struct option table[] = {
+        CTL_SLASHING_ROWS(o->reach),
+        {"kms-key", OPTION_TEXT, &o->kms.key_arn, "ARN of the KMS key that seals the store's key", 0, 0},
+        {"kms-endpoint", OPTION_TEXT, &o->kms.endpoint, "URL of KMS (https://kms.REGION.amazonaws.com)", 0,
+         0},
+        {"kms-via", OPTION_TEXT, &o->kms.via, "address to connect to instead (none)", 0, 0},
+        {"key-file", OPTION_TEXT, &o->key_file,
+         "instead of KMS: new file for the store's key, for the stand-alone program", 0, 0},
+        {"without-key", OPTION_FLAG, &o->without_key,
+         "instead of both: no key; seals then find mistakes, no forgery (false)", 0, 0},
+        {"genesis-validators-root", OPTION_TEXT, &o->genesis_validators_root, "0x root of the network", 0, 0},
+        {"from", OPTION_TEXT, &o->from, "EIP-3076 file: its validators are enrolled with their marks (none)",
+         0, 0},
+    };
+    char *const *none;
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
+                  "nitro-signer-ctl slashing init [options]\n"
+                  "Begins a table as a slashing protection store and prints its identity, for the policy\n"
+                  "document. Makes the table if there is none; deletion protection and point-in-time\n"
+                  "recovery are infrastructure's to set. Refuses a table that was begun before.",
+                  0, &none));
+    TRY(ctl_require(call, o->genesis_validators_root, "genesis-validators-root"));
+    int ways = (o->kms.key_arn != NULL) + (o->key_file != NULL) + o->without_key;
+    call->is_usage_error = ways != 1;
+    ENSURE(ways == 1, E_INPUT, "one of --kms-key, --key-file and --without-key: required");
+    o->kms.credentials = o->reach.credentials;
+    o->kms.ca_file = o->reach.ca_file ? o->reach.ca_file : secure_getenv("AWS_CA_BUNDLE");
+    return RESULT_OK;
+}
+
+/* The validators of the file, each once, ascending by key. */
+struct validators {
+    uint8_t genesis_validators_root[32]; /* that the file must have */
+    struct slashing_enrolment *list;
+    size_t num, capacity;
+};
+
+static void validators_cleanup(struct validators *v)
+{
+    free(v->list);
+}
+
+static result check_genesis(void *context, const uint8_t genesis_validators_root[static 32])
+{
+    const struct validators *v = context;
+    ENSURE(memcmp(v->genesis_validators_root, genesis_validators_root, 32) == 0, E_MISMATCH,
+           "genesis_validators_root: is not that of --genesis-validators-root");
+    return RESULT_OK;
+}
+
+static result add_validator(void *context, const uint8_t pubkey[static 48],
+                            const struct slashing_record *record)
+{
+    struct validators *v = context;
+    if (v->num == v->capacity) {
+        size_t capacity = v->capacity ? 2 * v->capacity : FIRST_CAPACITY;
+        struct slashing_enrolment *larger = reallocarray(v->list, capacity, sizeof *larger);
+        ENSURE(larger, E_MEMORY, "out of memory for %zu validators", capacity);
+        v->list = larger;
+        v->capacity = capacity;
+    }
+    struct slashing_enrolment *one = &v->list[v->num++];
+    *one = (struct slashing_enrolment){.entry.record = *record};
+    memcpy(one->pubkey, pubkey, sizeof one->pubkey);
+    return RESULT_OK;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return memcmp(((const struct slashing_enrolment *)a)->pubkey,
+                  ((const struct slashing_enrolment *)b)->pubkey, 48);
+}
+
+/* The same validator may stand in the file more than once. */
+static void merge_repeats(struct validators *v)
+{
+    size_t kept = 0;
+    if (v->num > 0)
+        qsort(v->list, v->num, sizeof *v->list, compare_keys);
+    for (size_t i = 0; i < v->num; i++) {
+        if (kept > 0 && compare_keys(&v->list[kept - 1], &v->list[i]) == 0)
+            slashing_merge(&v->list[kept - 1].entry.record, &v->list[kept - 1].entry.record,
+                           &v->list[i].entry.record);
+        else
+            v->list[kept++] = v->list[i];
+    }
+    v->num = kept;
+}
+
+static must_check result read_validators(struct validators *v, const char *path)
+{
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO_POINTER(json_stream) in = NULL;
+    const struct slashing_interchange_visitor visitor = {
+        .context = v, .genesis = check_genesis, .validator = add_validator};
+    ENSURE(fd >= 0, E_IO, "%s: %s", path, strerror(errno));
+    TRY(json_stream_open(&in, fd, (uint64_t)FILE_MAX_GIB << 30));
+    result r = slashing_interchange_read(in, &visitor);
+    if (r.code)
+        return error_prefix(r, "%s", path);
+    merge_repeats(v);
+    return RESULT_OK;
+}
+
+/* A new file, never one that is there: it may be another store's key. */
+static must_check result write_key(const char *path, const struct secret *key)
+{
+    AUTO_FD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ENSURE(fd >= 0, E_IO, "--key-file: %s: %s", path, strerror(errno));
+    TRY(file_write_full(fd, key->data, key->length));
+    ENSURE(fsync(fd) == 0, E_IO, "--key-file: %s: %s", path, strerror(errno));
+    return RESULT_OK;
+}
+
+static must_check result seal_by_kms(struct slashing_head *head, struct ctl_call *call,
+                                     const struct ctl_kms_options *options, const struct secret *key)
+{
+    AUTO(ctl_kms) kms = {0};
+    AUTO(buffer) ciphertext = {0};
+    TRY(ctl_kms_open(&kms, call, options));
+    result r = aws_kms_encrypt(kms.client, &ciphertext, &kms.credentials, kms.key_arn, key);
+    if (r.code)
+        return error_prefix(r, "KMS Encrypt");
+    ENSURE(ciphertext.length <= SLASHING_SEALED_KEY_MAX, E_PEER, "KMS Encrypt: the ciphertext is too long");
+    memcpy(head->sealed_key, ciphertext.data, ciphertext.length);
+    head->sealed_key_len = (uint32_t)ciphertext.length;
+    return RESULT_OK;
+}
+
+/* A random key, kept where the options say; and the store's random name. */
+static must_check result make_key(struct slashing_seal *ret_seal, struct slashing_head *head,
+                                  struct ctl_call *call, const struct options *o)
+{
+    AUTO(secret) key = {0};
+    ENSURE(RAND_bytes(head->store_id, sizeof head->store_id) == 1, E_CRYPTO, "no randomness");
+    if (o->without_key)
+        TRY(secret_new(&key, SLASHING_SEAL_KEY_LEN)); /* zeros */
+    else
+        TRY(ctl_random(&key, SLASHING_SEAL_KEY_LEN));
+    if (o->key_file)
+        TRY(write_key(o->key_file, &key));
+    if (o->kms.key_arn)
+        TRY(seal_by_kms(head, call, &o->kms, &key));
+    return slashing_seal_open(ret_seal, &key, head->store_id);
+}
+
+static must_check result refuse_begun(struct slashing_store *store)
+{
+    struct slashing_head head;
+    result r = slashing_store_head(store, &head);
+    if (r.code == E_NOT_FOUND)
+        return RESULT_OK;
+    TRY(r);
+    bool unfinished = head.has_high_watermark && head.high_epoch == 0 && head.high_slot == 0;
+    FAIL(E_STATE, "%s",
+         unfinished
+             ? "this table was begun, and that was not finished: it signs nothing; delete it and begin "
+               "again"
+             : "this table is a store already: an existing store is never begun again");
+}
+
+/* In as many transactions as it takes; until the last the head forbids everything. */
+static must_check result enrol(struct slashing_store *sealed, const struct slashing_head *head,
+                               const struct validators *v)
+{
+    struct slashing_head old = {0}, next = *head;
+    for (size_t at = 0; at == 0 || at < v->num;) {
+        size_t left = v->num - at, num = left < SLASHING_ENROLMENTS_MAX ? left : SLASHING_ENROLMENTS_MAX;
+        next.num_validators += num;
+        next.has_high_watermark = num < left; /* of zero */
+        TRY(slashing_store_set_head(sealed, &old, &next, v->list + at, num));
+        TRY(slashing_store_head(sealed, &old));
+        next = old;
+        at += num ? num : 1;
+    }
+    return RESULT_OK;
+}
+
+static must_check result begin(struct ctl_call *call, const struct options *o, const struct validators *v)
+{
+    AUTO_POINTER(slashing_store) store = NULL;
+    AUTO(slashing_seal) seal = {0};
+    AUTO_POINTER(slashing_store) sealed = NULL;
+    struct slashing_head head = {.has_genesis = true};
+    uint8_t identity[SLASHING_IDENTITY_LEN];
+    bool created = false;
+    memcpy(head.genesis_validators_root, v->genesis_validators_root, sizeof head.genesis_validators_root);
+    TRY(ctl_slashing_open(&store, call, &o->reach));
+    TRY(slashing_dynamodb_create_table(store, &created));
+    TRY(refuse_begun(store));
+    TRY(make_key(&seal, &head, call, o));
+    TRY(slashing_sealed_open(&sealed, store, &seal));
+    store = NULL;
+    result r = enrol(sealed, &head, v);
+    if (r.code)
+        return error_prefix(r, "the store may be begun, and is not finished");
+    TRY(slashing_seal_identity(identity, &seal));
+    ctl_slashing_print_bytes("", identity, sizeof identity);
+    return RESULT_OK;
+}
+
+result ctl_slashing_init(struct ctl_call *call)
+{
+    struct options o = {.without_key = false};
+    AUTO(validators) v = {0};
+    TRY(parse_options(&o, call));
+    result r = hex_decode(v.genesis_validators_root, sizeof v.genesis_validators_root,
+                          o.genesis_validators_root, strlen(o.genesis_validators_root));
+    call->is_usage_error = r.code != 0;
+    if (r.code)
+        return error_prefix(r, "--genesis-validators-root");
+    TRY(ctl_slashing_secrets_open());
+    if (o.from)
+        TRY(read_validators(&v, o.from));
+    return begin(call, &o, &v);
+}
