@@ -3,7 +3,9 @@
  * One thread, one loop, four peers (PROTOCOL.ipc). main.c turns the loop; keeper_dispatch.c knows
  * which message is permitted when and parses it; what it then asks for is done in keeper_states.c
  * (policy, states, reports), keeper_attest.c (NSM), keeper_load.c (keys in) and keeper_sign.c (the
- * gate).
+ * gate). Orders wait in keeper_orders.c, and what is asked of the store in keeper_requests.c; what its
+ * answers mean is decided in keeper_store.c, for SQLite (keeper_local.c) and for a store across a network
+ * (keeper_remote.c, keeper_head.c, and keeper_start.c for a new key set) alike.
  */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
@@ -14,9 +16,17 @@
 #include "keeper_channel.h"
 #include "keeper_keys.h"
 #include "keeper_limits.h"
+#include "keeper_orders.h"
+#include "keeper_remote.h"
+#include "keeper_start.h"
 #include "keeper_store.h"
 #include "nitro/nitro_nsm.h"
 #include "policy/policy.h"
+
+enum {
+    KEEPER_BATCH_MAX = 4 * IPC_BATCH_MAX, /* orders heard in one turn; advances in one transaction */
+    KEEPER_ANSWERS_TOGETHER = 16          /* the front works on these while the next are signed */
+};
 
 /* One load at a time, from LOAD_BEGIN until its result. */
 struct keeper_load {
@@ -26,6 +36,7 @@ struct keeper_load {
     uint32_t num_records, num_keys, num_failed;
     struct keeper_keys *keys; /* the set to be */
     struct secret tls;        /* a whole TLS packet for the front */
+    struct secret store_key;
     struct buffer certificates;
     char why[IPC_TEXT_MAX + 1];
 };
@@ -35,7 +46,8 @@ struct keeper {
     const char *nsm_address;
     enum log_level log_level;
     enum ipc_keeper_state state;
-    bool ended; /* leave the loop, with this exit status */
+    bool is_busy; /* there is more to sign: the loop does not wait */
+    bool ended;   /* leave the loop, with this exit status */
     int exit_status;
 
     struct keeper_channel supervisor, front, courier, loader;
@@ -49,15 +61,20 @@ struct keeper {
     EVP_PKEY *recipient_key;
 
     struct keeper_store store;
-    struct keeper_batch batch;
-    struct keeper_keys *keys;   /* being served; NULL before the first load */
-    struct buffer certificates; /* being served, DER; empty without TLS */
+    bool reported_ok; /* what the front was told of it */
+    struct keeper_start start;
+    struct keeper_keys *keys;    /* being served; NULL before the first load */
+    struct keeper_keys *retired; /* served before in this run: their records, without secrets; or NULL */
+    struct buffer certificates;  /* being served, DER; empty without TLS */
     struct keeper_load load;
     uint32_t num_failed, port;
     uint64_t probe_at_ns;
 
-    struct ipc_order orders[KEEPER_BATCH_MAX]; /* heard in this turn, not yet answered */
-    size_t num_orders;
+    struct keeper_orders orders;
+    struct keeper_requests requests;
+    struct keeper_reads reads;
+    struct ipc_answer answers[KEEPER_ANSWERS_TOGETHER]; /* not yet sent */
+    uint32_t num_answers;
 
     struct secret incoming;           /* one packet, in the secure heap: it may be a key */
     uint8_t outgoing[IPC_PACKET_MAX]; /* never a secret */
@@ -71,14 +88,19 @@ void keeper_send(struct keeper_channel *channel, const struct packer *packed);
 void keeper_set_state(struct keeper *k, enum ipc_keeper_state state);
 void keeper_report_health(struct keeper *k);
 void keeper_end(struct keeper *k, int exit_status);
-/* Leaves FAILED as the only state when the store is beyond repair; reports changes of its health. */
-void keeper_after_store_use(struct keeper *k, bool was_ok);
+/* What the store has come to: FAILED as the only state when it is beyond repair; the front hears of changes.
+ */
+void keeper_report_store(struct keeper *k);
 must_check result keeper_take_policy(struct keeper *k, struct ipc_bytes text);
 void keeper_answer_policy(struct keeper *k, struct ipc_bytes text);
 void keeper_answer_status(struct keeper *k);
 /* Sends the front all it needs and asks it to listen; or, on a reload, what changed. */
 void keeper_tell_front(struct keeper *k, const struct secret *tls, bool first);
 void keeper_front_listens(struct keeper *k, uint32_t port);
+
+/* keeper_dispatch.c: the answer goes to the front, the order's place is free. */
+void keeper_answer(struct keeper *k, struct keeper_order *order);
+void keeper_send_answers(struct keeper *k);
 
 /* keeper_attest.c */
 must_check result keeper_attest_open(struct keeper *k);
@@ -94,9 +116,12 @@ void keeper_load_record(struct keeper *k, const struct ipc_record *record);
 must_check result keeper_load_records_end(struct keeper *k, uint32_t num_records);
 void keeper_load_abort(struct keeper *k);
 must_check result keeper_load_key(struct keeper *k, const struct ipc_loaded_key *key);
+must_check result keeper_load_store_key(struct keeper *k, const uint8_t key[static IPC_STORE_KEY_LEN]);
 must_check result keeper_load_tls(struct keeper *k, const struct ipc_tls *tls);
 void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed *failed);
 must_check result keeper_load_loader_end(struct keeper *k, uint32_t num_keys, uint32_t num_failed);
+/* The records of the new keys are known: they take the place of the old ones. */
+void keeper_load_serve(struct keeper *k);
 /* The load cannot succeed any more; the loader is let go. */
 void keeper_load_fail(struct keeper *k, const char *why);
 /* Answers LOAD_BEGIN and leaves LOAD. */

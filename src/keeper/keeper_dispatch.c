@@ -4,6 +4,7 @@
  * and then call the function that acts on it. There is no other way in. */
 #include "keeper_dispatch.h"
 
+#include "base/clock.h"
 #include "keeper_sign.h"
 
 enum {
@@ -12,7 +13,8 @@ enum {
     LOAD = 1 << IPC_LOAD_STATE,
     SERVE = 1 << IPC_SERVE_STATE,
     FAILED = 1 << IPC_FAILED_STATE,
-    RELOAD = 1 << 6, /* LOAD, and the old keys serve */
+    RELOAD = 1 << 6,                        /* LOAD, and the old keys serve */
+    ASKED = ATTEST | LOAD | SERVE | FAILED, /* answers: the handlers know what was asked */
     ANY = WAIT | ATTEST | LOAD | SERVE | FAILED
 };
 
@@ -28,6 +30,7 @@ static must_check result on_supervisor_policy(struct keeper *k, struct ipc_messa
         keeper_end(k, 1);
         return RESULT_OK;
     }
+    keeper_head_open(k);
     keeper_load_begin(k, false);
     return RESULT_OK;
 }
@@ -48,31 +51,36 @@ static must_check result on_listening(struct keeper *k, struct ipc_message *m)
     return RESULT_OK;
 }
 
-static void send_answers(struct keeper *k, const struct ipc_answer *answers, uint32_t num_answers)
+void keeper_send_answers(struct keeper *k)
 {
+    if (k->num_answers == 0)
+        return;
     struct packer p = keeper_pack(k);
-    ipc_begin(&p, IPC_SIGNED, num_answers);
-    for (uint32_t i = 0; i < num_answers; i++)
-        ipc_pack_answer(&p, &answers[i]);
+    ipc_begin(&p, IPC_SIGNED, k->num_answers);
+    for (uint32_t i = 0; i < k->num_answers; i++)
+        ipc_pack_answer(&p, &k->answers[i]);
     keeper_send(&k->front, &p);
+    k->num_answers = 0;
 }
 
-void keeper_answer_orders(struct keeper *k)
+void keeper_answer(struct keeper *k, struct keeper_order *order)
 {
-    bool was_ok = k->store.ok;
-    if (k->num_orders == 0)
-        return;
-    keeper_sign(k, send_answers);
-    keeper_after_store_use(k, was_ok);
+    k->answers[k->num_answers++] = order->answer;
+    keeper_orders_remove(&k->orders, order);
+    if (k->num_answers == KEEPER_ANSWERS_TOGETHER)
+        keeper_send_answers(k);
 }
 
 static must_check result on_sign(struct keeper *k, struct ipc_message *m)
 {
-    ENSURE(m->count <= KEEPER_BATCH_MAX - k->num_orders, E_INTERNAL, "no room for %u orders", m->count);
+    static struct ipc_order orders[IPC_BATCH_MAX];
+    uint64_t now = clock_monotonic_ns();
+    ENSURE(m->count <= keeper_orders_room(&k->orders), E_INTERNAL, "no room for %u orders", m->count);
     for (uint32_t i = 0; i < m->count; i++)
-        TRY(ipc_take_order(&k->orders[k->num_orders + i], &m->body));
+        TRY(ipc_take_order(&orders[i], &m->body));
     TRY(cursor_end(&m->body));
-    k->num_orders += m->count;
+    for (uint32_t i = 0; i < m->count; i++)
+        keeper_orders_add(&k->orders, &orders[i], now);
     return RESULT_OK;
 }
 
@@ -139,6 +147,34 @@ static must_check result on_tls(struct keeper *k, struct ipc_message *m)
     return keeper_load_tls(k, &tls);
 }
 
+static must_check result on_store_key(struct keeper *k, struct ipc_message *m)
+{
+    const uint8_t *key;
+    TRY(ipc_take_store_key(&key, m));
+    return keeper_load_store_key(k, key);
+}
+
+static must_check result on_store_head(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_store_head head;
+    TRY(ipc_take_store_head(&head, m));
+    return keeper_head_take(k, &head);
+}
+
+static must_check result on_store_head_is_set(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_store_head_is_set set;
+    TRY(ipc_take_store_head_is_set(&set, m));
+    return keeper_head_take_set(k, &set);
+}
+
+static must_check result on_store_entries(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_store_entries entries;
+    TRY(ipc_take_store_entries(&entries, m));
+    return keeper_remote_take_entries(k, &entries);
+}
+
 static must_check result on_record_failed(struct keeper *k, struct ipc_message *m)
 {
     struct ipc_record_failed failed;
@@ -172,8 +208,13 @@ static const struct rule {
     {IPC_STATUS_WANTED, COURIER, ANY, on_status_wanted},
     {IPC_KEY, LOADER, LOAD, on_key},
     {IPC_TLS, LOADER, LOAD, on_tls},
+    {IPC_STORE_KEY, LOADER, LOAD, on_store_key},
     {IPC_RECORD_FAILED, LOADER, LOAD, on_record_failed},
     {IPC_LOAD_END, LOADER, LOAD, on_loader_end},
+    {IPC_STORE_HEAD, COURIER, ASKED, on_store_head},
+    {IPC_STORE_HEAD_IS_SET, COURIER, ASKED, on_store_head_is_set},
+    {IPC_STORE_ENTRIES, COURIER, ASKED, on_store_entries},
+    {IPC_STORE_ADVANCED, COURIER, ASKED, keeper_remote_take_advanced},
 };
 
 static unsigned states_now(const struct keeper *k)
@@ -198,6 +239,8 @@ static must_check result act(struct keeper *k, const struct keeper_channel *chan
     for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
         if (rules[i].type != m.type || rules[i].from != peer_of(k, channel))
             continue;
+        ENSURE(!k->standalone || rules[i].from != COURIER || rules[i].states == ASKED, E_STATE,
+               "message 0x%04x is for enclaves", m.type);
         ENSURE(rules[i].states & states_now(k), E_STATE, "message 0x%04x is not permitted in state %d",
                m.type, (int)k->state);
         return rules[i].handle(k, &m);

@@ -8,8 +8,4 @@
  * now. Anything else breaks the channel. */
 void keeper_dispatch(struct keeper *k, struct keeper_channel *channel);
 
-/* Sign orders are only collected by keeper_dispatch (k->orders, at most KEEPER_BATCH_MAX); this answers them.
- */
-void keeper_answer_orders(struct keeper *k);
-
 #endif

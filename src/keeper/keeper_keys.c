@@ -171,6 +171,20 @@ result keeper_keys_add_all(struct keeper_keys *keys, struct keeper_keys *from)
     return RESULT_OK;
 }
 
+result keeper_keys_remember(struct keeper_keys *keys, const struct keeper_key *key)
+{
+    static const uint8_t no_secret[BLS_SECRET_LEN];
+    bool added = false;
+    TRY(add(keys, &added, no_secret, key));
+    struct keeper_key *kept = keeper_keys_find(keys, key->pubkey);
+    ENSURE(kept, E_INTERNAL, "a key that was added is not there");
+    uint32_t index = kept->index;
+    *kept = *key;
+    kept->index = index;
+    kept->request = NULL;
+    return RESULT_OK;
+}
+
 struct keeper_key *keeper_keys_find(struct keeper_keys *keys, const uint8_t pubkey[static BLS_PUBKEY_LEN])
 {
     uint32_t value = 0;

@@ -3,15 +3,20 @@
 #define KEEPER_KEYS_H
 
 #include "bls/bls.h"
-#include "slashing/slashing_rules.h"
+#include "slashing/slashing_store.h"
+
+struct keeper_request;
 
 struct keeper_key {
     uint8_t pubkey[BLS_PUBKEY_LEN];
-    struct slashing_record record; /* as last made durable, or about to be within a batch */
-    bool record_known;             /* false: the store must be asked before anything slashable */
-    bool unproven;                 /* found in the store after a failure: a repeat has to be recorded anew */
-    size_t pending;                /* within a batch: 1 + index of its latest advance; else 0 */
-    uint32_t index;                /* where the secret is */
+    struct slashing_record record;  /* as last known to be durable: it only ever rises */
+    struct slashing_stamp stamp;    /* beside it in the store */
+    bool record_known;              /* false: the store must be asked before anything slashable */
+    bool in_doubt;                  /* an advance may have become durable or not */
+    bool unproven;                  /* found in the store after a doubt: a repeat has to be recorded anew */
+    bool refused;                   /* the store was seen to be rolled back or edited here */
+    struct keeper_request *request; /* under way, or about to be; NULL */
+    uint32_t index;                 /* where the secret is */
 };
 
 struct keeper_keys; /* a set; opaque */
@@ -27,6 +32,9 @@ must_check result keeper_keys_add(struct keeper_keys *keys, bool *ret_added,
                                   const uint8_t pubkey[static BLS_PUBKEY_LEN]);
 /* Adds every key of another set, records included. */
 must_check result keeper_keys_add_all(struct keeper_keys *keys, struct keeper_keys *from);
+
+/* Adds a key without its secret, or renews what is remembered of it; nothing is under way for it there. */
+must_check result keeper_keys_remember(struct keeper_keys *keys, const struct keeper_key *key);
 
 /* NULL when there is none. Constant effort, whatever the number of keys and whoever chose them. */
 struct keeper_key *keeper_keys_find(struct keeper_keys *keys, const uint8_t pubkey[static BLS_PUBKEY_LEN]);

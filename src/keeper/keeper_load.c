@@ -14,6 +14,7 @@ void keeper_load_cleanup(struct keeper_load *load)
 {
     keeper_keys_free(load->keys);
     secret_cleanup(&load->tls);
+    secret_cleanup(&load->store_key);
     buffer_cleanup(&load->certificates);
     *load = (struct keeper_load){0};
 }
@@ -113,6 +114,12 @@ result keeper_load_tls(struct keeper *k, const struct ipc_tls *tls)
     return buffer_append(&k->load.certificates, tls->certificates.data, tls->certificates.length);
 }
 
+result keeper_load_store_key(struct keeper *k, const uint8_t key[static IPC_STORE_KEY_LEN])
+{
+    secret_cleanup(&k->load.store_key);
+    return secret_copy(&k->load.store_key, key, IPC_STORE_KEY_LEN);
+}
+
 void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed *failed)
 {
     k->load.num_failed++;
@@ -120,26 +127,41 @@ void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed 
              (const char *)failed->text.data);
 }
 
-/* What a key was known to have signed stays known; of a new one the store is asked. */
-static must_check result know_records(struct keeper *k)
+/* What a key was known to have signed stays known, and so does what is under way for it. */
+static void take_over(struct keeper *k)
 {
     for (uint32_t i = 0; i < keeper_keys_count(k->load.keys); i++) {
         struct keeper_key *key = keeper_keys_at(k->load.keys, i);
         const struct keeper_key *old = k->keys ? keeper_keys_find(k->keys, key->pubkey) : NULL;
+        uint32_t index = key->index;
         if (old) {
-            key->record = old->record;
-            key->record_known = old->record_known;
-            key->unproven = old->unproven;
-        } else {
-            TRY(keeper_store_know(&k->store, key));
+            *key = *old;
+            key->index = index;
         }
+    }
+}
+
+/* Of keys that serve no more: should they come back in this run, the store has to know as much of them. */
+static must_check result retire(struct keeper *k)
+{
+    if (!k->retired)
+        TRY(keeper_keys_new(&k->retired));
+    for (uint32_t i = 0; k->keys && i < keeper_keys_count(k->keys); i++) {
+        const struct keeper_key *key = keeper_keys_at(k->keys, i);
+        if (!keeper_keys_find(k->load.keys, key->pubkey))
+            TRY(keeper_keys_remember(k->retired, key));
     }
     return RESULT_OK;
 }
 
-static void put_into_service(struct keeper *k)
+void keeper_load_serve(struct keeper *k)
 {
     bool first = !k->keys;
+    if (retire(k).code) {
+        keeper_load_fail(k, error_text());
+        return;
+    }
+    take_over(k);
     keeper_keys_free(k->keys);
     k->keys = TAKE(k->load.keys);
     k->num_failed = k->load.num_failed;
@@ -158,12 +180,10 @@ static void put_into_service(struct keeper *k)
         keeper_load_finish(k, true);
 }
 
-static must_check result complete(struct keeper *k)
+static must_check result check_complete(const struct keeper *k)
 {
     ENSURE(k->standalone || keeper_keys_count(k->load.keys) > 0, E_NOT_FOUND, "no key could be loaded");
     ENSURE(k->standalone || k->keys || k->load.tls.data, E_NOT_FOUND, "no TLS key could be loaded");
-    TRY(know_records(k));
-    put_into_service(k);
     return RESULT_OK;
 }
 
@@ -174,8 +194,10 @@ result keeper_load_loader_end(struct keeper *k, uint32_t num_keys, uint32_t num_
            "counts %u keys and %u failures, sent %u and %u", num_keys, num_failed, k->load.num_keys,
            k->load.num_failed);
     keeper_channel_close(&k->loader);
-    if (complete(k).code)
+    if (check_complete(k).code)
         keeper_load_fail(k, error_text());
+    else
+        keeper_start_begin(k);
     return RESULT_OK;
 }
 
@@ -184,9 +206,11 @@ void keeper_load_fail(struct keeper *k, const char *why)
     char text[sizeof k->load.why];
     (void)snprintf(text, sizeof text, "%s", why);
     memcpy(k->load.why, text, sizeof text);
+    keeper_start_cancel(k);
     keeper_channel_close(&k->loader);
     keeper_keys_free(TAKE(k->load.keys));
     secret_cleanup(&k->load.tls);
+    secret_cleanup(&k->load.store_key);
     if (!k->load.failed)
         log_error("load failed: %s", text);
     k->load.failed = true;
@@ -203,6 +227,8 @@ void keeper_load_finish(struct keeper *k, bool ok)
     memcpy(why, k->load.why, sizeof why);
     keeper_load_cleanup(&k->load);
     keeper_set_state(k, k->keys ? IPC_SERVE_STATE : IPC_ATTEST_STATE);
+    if (k->standalone)
+        return; /* nobody asked for this load */
     struct ipc_load_result answer = {
         .ok = ok, .keys = k->keys ? keeper_keys_count(k->keys) : 0, .failed = failed};
     if (!ok)

@@ -1,106 +1,129 @@
 /* keeper_sign.c - THE GATE. Nothing is signed anywhere else.
  *
- * The order of the steps is the argument. The signing root is computed here, from the fields that
- * are checked; a client's own root is compared and never used. The decision is durable before the
- * first signature of the batch exists. Orders that arrive together share one transaction; each is
- * decided as if those before it had been signed already, and none whose decision rests on a record
- * that did not become durable is answered with anything but "store cannot answer".
- * Rejected: sign first and drop the signature if recording fails - a crash in between could sign
- * twice. */
+ * The order of the steps is the argument:
+ *   1. decide()  the signing root is computed here, from the fields that are checked; a client's own root is
+ *                compared and never used. What may be signed only once it is recorded gets a request to the
+ *                store, and waits in that request's list;
+ *   2. record    the requests are made. Only their answer "done" - durable - brings an order to the list
+ *                signable; what rests on anything else is decided anew, or answered "store cannot answer";
+ *   3. sign()    takes from signable, asks once more whether the durable record excludes that this is new,
+ * and signs the root of step 1. Orders that arrive together share a transaction or a packet; each is decided
+ * as if those before it that it rests on had been signed already. SQLite answers within step 2; a store
+ * across a network between two turns of the loop, in any order: step 3 cannot tell, and need not. Rejected:
+ * sign first and drop the signature if recording fails - a crash in between could sign twice. */
 #include "keeper_sign.h"
 
 #include <string.h>
 
 #include "base/log.h"
 
-/* The front works on these while the next are signed. */
-enum { ANSWERS_TOGETHER = 16 };
-
-struct decision {
-    const struct keeper_key *key; /* to sign with; NULL: refused, the answer says why */
-    size_t rests_on;              /* 1 + index of an advance of the batch, or 0 */
-};
+/* In one turn: others are heard, and the store's answers taken, between a few signatures. */
+enum { SIGNED_TOGETHER = 32 };
 
 _Static_assert((int)IPC_VERDICT_FIRST == SLASHING_REFUSE_FIRST &&
                    (int)IPC_VERDICT_LAST == SLASHING_REFUSE_LAST,
                "the refusals that an answer can carry");
 
-static void refuse_slashable(struct ipc_answer *answer, enum slashing_verdict verdict,
-                             const struct keeper_key *key, const struct slashing_limits *limits,
-                             enum eth2_order_kind kind)
+static void refuse_slashable(const struct keeper *k, struct keeper_order *order,
+                             enum slashing_verdict verdict, const struct keeper_key *key)
 {
+    struct ipc_answer *answer = &order->answer;
+    const struct slashing_record *record =
+        key->request && !key->request->is_sent ? &key->request->advance.next : &key->record;
     answer->status = IPC_ANSWER_SLASHABLE;
     answer->verdict = (uint8_t)verdict;
-    answer->has_recorded_block = key->record.has_block;
-    answer->recorded_slot = key->record.block_slot;
-    answer->has_recorded_attestation = key->record.has_attestation;
-    answer->recorded_source = key->record.source_epoch;
-    answer->recorded_target = key->record.target_epoch;
-    answer->has_limit = slashing_limit_height(&answer->limit, verdict, limits, kind);
+    answer->has_recorded_block = record->has_block;
+    answer->recorded_slot = record->block_slot;
+    answer->has_recorded_attestation = record->has_attestation;
+    answer->recorded_source = record->source_epoch;
+    answer->recorded_target = record->target_epoch;
+    answer->has_limit = slashing_limit_height(&answer->limit, verdict, &k->store.limits, order->order.kind);
 }
 
-static void decide(struct keeper *k, struct decision *decision, struct ipc_answer *answer,
-                   const struct eth2_order *order)
+/* False: refused, the status says why. */
+static bool examine(struct keeper *k, struct keeper_key **ret_key, struct keeper_order *order)
 {
-    enum slashing_verdict verdict;
-    *decision = (struct decision){0};
-    answer->status = IPC_ANSWER_BAD_ORDER;
-    if (eth2_order_signing_root(answer->signing_root, &k->policy.network, order).code)
-        return;
+    struct ipc_answer *answer = &order->answer;
+    *answer = (struct ipc_answer){.id = answer->id, .status = IPC_ANSWER_BAD_ORDER};
+    if (eth2_order_signing_root(answer->signing_root, &k->policy.network, &order->order).code)
+        return false;
     answer->status = IPC_ANSWER_ROOT_DIFFERS;
-    if (order->has_client_root && memcmp(order->client_root, answer->signing_root, ETH2_ROOT_LEN) != 0)
-        return;
+    if (order->order.has_client_root &&
+        memcmp(order->order.client_root, answer->signing_root, ETH2_ROOT_LEN) != 0)
+        return false;
     answer->status = IPC_ANSWER_UNKNOWN_KEY;
-    struct keeper_key *key = keeper_keys_find(k->keys, order->pubkey);
+    *ret_key = keeper_keys_find(k->keys, order->order.pubkey);
+    return *ret_key;
+}
+
+/* False: nothing more can be decided before the store has answered. */
+static bool decide(struct keeper *k, struct keeper_order *order)
+{
+    struct keeper_decision decision = {0};
+    struct keeper_key *key = NULL;
+    if (!examine(k, &key, order)) {
+        keeper_answer(k, order);
+        return true;
+    }
+    order->answer.status = IPC_ANSWER_STORE;
+    if (k->store.broken || keeper_store_decide(k, &decision, key, order).code) {
+        keeper_answer(k, order);
+        return true;
+    }
+    if (!slashing_allows(decision.verdict))
+        refuse_slashable(k, order, decision.verdict, key);
+    if (decision.wait_in)
+        keeper_orders_move(&k->orders, order, decision.wait_in);
+    else if (order->answer.status == IPC_ANSWER_SLASHABLE)
+        keeper_answer(k, order);
+    else
+        keeper_orders_move(&k->orders, order, &k->orders.signable);
+    return !decision.is_held_up;
+}
+
+static bool decide_ready(struct keeper *k)
+{
+    struct keeper_order_list deciding = TAILQ_HEAD_INITIALIZER(deciding);
+    struct keeper_order *order;
+    bool goes_on = true;
+    keeper_orders_move_all(&k->orders, &deciding, &k->orders.ready);
+    while (goes_on && (order = TAILQ_FIRST(&deciding)))
+        goes_on = decide(k, order);
+    keeper_orders_move_all(&k->orders, &k->orders.ready, &deciding);
+    return goes_on;
+}
+
+static void sign(struct keeper *k, struct keeper_order *order)
+{
+    struct ipc_answer *answer = &order->answer;
+    const struct keeper_key *key = keeper_keys_find(k->keys, order->order.pubkey);
+    answer->status = IPC_ANSWER_UNKNOWN_KEY; /* gone since it was decided */
     if (!key)
         return;
     answer->status = IPC_ANSWER_STORE;
-    if (k->store.broken ||
-        keeper_store_decide(&k->store, &verdict, &k->batch, key, order, answer->signing_root).code)
+    if (k->store.broken || !keeper_store_has_recorded(k, key, order))
         return;
-    decision->rests_on = verdict == SLASHING_NOT_APPLICABLE ? 0 : key->pending;
-    if (!slashing_allows(verdict)) {
-        refuse_slashable(answer, verdict, key, &k->store.limits, order->kind);
-        return;
-    }
-    answer->status = IPC_ANSWER_INTERNAL; /* until there is a signature */
-    decision->key = key;
-}
-
-static void finish(struct keeper *k, const struct decision *decision, struct ipc_answer *answer)
-{
-    if (decision->rests_on && !k->batch.advances[decision->rests_on - 1].done) {
-        answer->status = IPC_ANSWER_STORE;
-        return;
-    }
-    if (!decision->key)
-        return;
-    if (bls_sign(answer->signature, keeper_keys_secret(k->keys, decision->key), answer->signing_root,
-                 ETH2_ROOT_LEN)
-            .code)
+    answer->status = IPC_ANSWER_SIGNED;
+    if (bls_sign(answer->signature, keeper_keys_secret(k->keys, key), answer->signing_root, ETH2_ROOT_LEN)
+            .code) {
         log_error("signing failed: %s", error_text());
-    else
-        answer->status = IPC_ANSWER_SIGNED;
+        answer->status = IPC_ANSWER_INTERNAL;
+    }
 }
 
-void keeper_sign(struct keeper *k, keeper_sign_answered *answered)
+bool keeper_sign(struct keeper *k)
 {
-    static struct ipc_answer answers[KEEPER_BATCH_MAX];
-    struct decision decisions[KEEPER_BATCH_MAX];
-    k->batch.num_advances = 0;
-    keeper_limits_update(&k->store.limits, &k->policy);
-    for (size_t i = 0; i < k->num_orders; i++) {
-        answers[i] = (struct ipc_answer){.id = k->orders[i].id};
-        decide(k, &decisions[i], &answers[i], &k->orders[i].order);
+    bool goes_on = true;
+    /* What piles up while a file's batch is signed shares the next fsync. */
+    if (keeper_store_is_remote(&k->store) || TAILQ_EMPTY(&k->orders.signable)) {
+        keeper_limits_update(&k->store.limits, &k->policy);
+        goes_on = decide_ready(k);
+        keeper_store_record(k);
     }
-    keeper_store_commit(&k->store, &k->batch);
-    size_t sent = 0;
-    for (size_t i = 0; i < k->num_orders; i++) {
-        finish(k, &decisions[i], &answers[i]);
-        if (i + 1 - sent == ANSWERS_TOGETHER || i + 1 == k->num_orders) {
-            answered(k, answers + sent, (uint32_t)(i + 1 - sent));
-            sent = i + 1;
-        }
+    struct keeper_order *order;
+    for (size_t i = 0; i < SIGNED_TOGETHER && (order = TAILQ_FIRST(&k->orders.signable)); i++) {
+        sign(k, order);
+        keeper_answer(k, order);
     }
-    k->num_orders = 0;
+    return !TAILQ_EMPTY(&k->orders.signable) || (goes_on && !TAILQ_EMPTY(&k->orders.ready));
 }

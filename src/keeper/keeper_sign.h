@@ -4,10 +4,8 @@
 
 #include "keeper.h"
 
-/* Takes answers as they are ready, at most IPC_BATCH_MAX at a time. */
-typedef void keeper_sign_answered(struct keeper *k, const struct ipc_answer *answers, uint32_t num_answers);
-
-/* Answers the k->num_orders orders heard, in their order: signed, or why not; and forgets them. */
-void keeper_sign(struct keeper *k, keeper_sign_answered *answered);
+/* One turn: decides what is ready, has recorded what must be, signs some of what is signable; each order that
+ * is done is given to keeper_answer. Whether there is more to do at once. */
+bool keeper_sign(struct keeper *k);
 
 #endif

@@ -46,16 +46,19 @@ void keeper_end(struct keeper *k, int exit_status)
 
 void keeper_report_health(struct keeper *k)
 {
+    k->reported_ok = k->store.ok;
     struct packer p = keeper_pack(k);
     ipc_pack_health(&p, &(struct ipc_health){k->store.ok, count_keys(k), k->num_failed});
     keeper_send(&k->front, &p);
 }
 
-void keeper_after_store_use(struct keeper *k, bool was_ok)
+void keeper_report_store(struct keeper *k)
 {
     if (k->store.broken && k->state != IPC_FAILED_STATE)
         keeper_set_state(k, IPC_FAILED_STATE);
-    if (k->store.ok != was_ok)
+    if (k->store.broken && k->start.phase != KEEPER_START_IDLE)
+        keeper_load_fail(k, "slashing protection store: nothing is signed any more");
+    if (k->store.ok != k->reported_ok && k->keys)
         keeper_report_health(k);
 }
 
@@ -76,6 +79,9 @@ static must_check result accept_policy(struct keeper *k, struct ipc_bytes text)
     /* Credentials come from the host: without the identity any table of any account would do. */
     ENSURE(k->standalone || policy.store_kind != POLICY_STORE_DYNAMODB || policy.has_store_identity, E_INPUT,
            "store_identity: must be given in an enclave when the store is dynamodb");
+    ENSURE(policy.store_kind == POLICY_STORE_NONE || policy.store_kind == POLICY_STORE_SQLITE ||
+               k->courier.fd >= 0,
+           E_UNSUPPORTED, "store: one across a network needs a courier");
     TRY(keeper_store_open(&k->store, &policy));
     result r = k->standalone ? RESULT_OK : keeper_attest_measure(k, text);
     if (!r.code)
@@ -105,6 +111,7 @@ result keeper_take_policy(struct keeper *k, struct ipc_bytes text)
 
 void keeper_answer_policy(struct keeper *k, struct ipc_bytes text)
 {
+    bool is_new = k->policy_len == 0;
     struct ipc_policy_result answer = {.accepted = keeper_take_policy(k, text).code == E_NONE};
     if (!answer.accepted) {
         log_warn("policy refused: %s", error_text());
@@ -113,6 +120,8 @@ void keeper_answer_policy(struct keeper *k, struct ipc_bytes text)
     struct packer p = keeper_pack(k);
     ipc_pack_policy_result(&p, &answer);
     keeper_send(&k->courier, &p);
+    if (is_new && answer.accepted)
+        keeper_head_open(k);
 }
 
 void keeper_answer_status(struct keeper *k)

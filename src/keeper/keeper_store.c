@@ -1,188 +1,367 @@
-/* keeper_store.c - the records in memory, and the way from there to the disk.
+/* keeper_store.c - decisions, and what the store's answers make of them.
  *
- * Memory runs ahead of the disk only inside a batch: a decision changes the record at once, so
- * that a second order for the same key sees it, and the commit then makes it true or takes it
- * back. Memory and file are both asked: memory by the rules, the file by compare-and-set. */
+ * Memory holds what is durable and never runs ahead: what is about to be stands in the key's request. One
+ * request a key at a time, so that an answer always speaks of the record that memory has. Whatever the store
+ * says, memory only rises: an entry that forgets what this process knows is a sign of a store that was rolled
+ * back or edited, and is not believed again. That is decided for each key of a shared store by itself: every
+ * write is a compare-and-set against memory, so a rollback shows wherever it matters, while one bad item does
+ * not stop ten thousand validators. A file is one thing, and all of it is distrusted.
+ * Rejected: memory that runs ahead and is taken back on failure - with answers that come late and out of
+ * order there is no moment at which taking back is certainly right. */
 #include "keeper_store.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/log.h"
-#include "slashing/slashing_sqlite.h"
+#include "keeper.h"
+#include "keeper_remote.h"
 
-/* Nobody else can change it while this store is open. */
-static must_check result read_head(struct keeper_store *store)
+enum { ATTEMPTS_MAX = 5 };
+
+bool keeper_store_is_remote(const struct keeper_store *store)
 {
-    struct slashing_head head;
-    TRY(slashing_store_head(store->file, &head));
-    store->has_genesis = head.has_genesis;
-    memcpy(store->genesis, head.genesis_validators_root, sizeof store->genesis);
-    store->limits.has_high_watermark = head.has_high_watermark;
-    store->limits.high_epoch = head.high_epoch;
-    store->limits.high_slot = head.high_slot;
-    if (head.has_high_watermark)
-        log_info("slashing protection: nothing is signed from epoch %" PRIu64 " and slot %" PRIu64
-                 " on: the store's high watermark",
-                 head.high_epoch, head.high_slot);
-    return RESULT_OK;
+    return store->kind == POLICY_STORE_DYNAMODB || store->kind == POLICY_STORE_POSTGRESQL;
 }
 
-static must_check result lock_genesis(struct keeper_store *store, const uint8_t root[static 32])
+bool keeper_store_is_sealed(const struct keeper_store *store)
 {
-    if (store->has_genesis)
-        return RESULT_OK;
-    result r = slashing_store_lock_genesis(store->file, root);
-    store->ok = store->ok && r.code == E_NONE;
-    TRY(r);
-    memcpy(store->genesis, root, 32);
-    store->has_genesis = true;
-    return RESULT_OK;
+    return store->kind == POLICY_STORE_DYNAMODB;
 }
 
-result keeper_store_open(struct keeper_store *store, const struct policy *policy)
+/* ---- its health ---- */
+
+void keeper_store_set_ok(struct keeper *k, bool ok, const char *why)
 {
-    *store = (struct keeper_store){.ok = true};
-    if (!policy->slashing_protection)
-        return RESULT_OK;
-    ENSURE(policy->store_kind == POLICY_STORE_SQLITE, E_UNSUPPORTED,
-           "store: this release keeps records in sqlite:/PATH only");
-    TRY(slashing_sqlite_open(&store->file, policy_store_place(policy)));
-    result r = policy->has_genesis_validators_root
-                   ? slashing_store_lock_genesis(store->file, policy->genesis_validators_root)
-                   : RESULT_OK;
-    if (!r.code)
-        r = read_head(store);
-    if (r.code)
-        keeper_store_close(store);
-    return r;
+    if (k->store.ok && !ok)
+        log_error("slashing protection store: %s; nothing slashable is signed until it works again", why);
+    if (!k->store.ok && ok)
+        log_info("slashing protection store: works again");
+    k->store.ok = ok;
 }
 
-void keeper_store_close(struct keeper_store *store)
+void keeper_store_break(struct keeper *k, const char *why)
 {
-    slashing_store_close(store->file);
-    store->file = NULL;
+    if (!k->store.broken)
+        log_error("slashing protection store: %s; nothing is signed any more", why);
+    k->store.broken = true;
+    k->store.ok = false;
 }
 
-result keeper_store_know(struct keeper_store *store, struct keeper_key *key)
+void keeper_store_fence(struct keeper *k, uint64_t generation)
 {
-    struct slashing_record found = {0};
-    if (key->record_known || !store->file)
-        return RESULT_OK;
-    TRY(slashing_store_load(store->file, &found, key->pubkey));
-    ENSURE(slashing_covers(&found, &key->record), E_STORE,
-           "the store's record is older than the one in memory");
-    /* A commit that reported failure may have changed the record all the same, in a file that was deleted or
-     * is not on the disk yet. Nobody has that signature: repeating it would be signing it first. */
-    if (!store->ok && !slashing_covers(&key->record, &found))
-        key->unproven = true;
-    key->record = found;
-    key->record_known = true;
-    return RESULT_OK;
+    char why[160];
+    (void)snprintf(why, sizeof why,
+                   "another signer has taken over: the store is at generation %" PRIu64
+                   ", this signer's is %" PRIu64,
+                   generation, k->store.generation);
+    keeper_store_break(k, why);
 }
+
+/* ---- decisions ---- */
 
 static bool is_slashable_kind(enum eth2_order_kind kind)
 {
     return kind == ETH2_ORDER_BLOCK || kind == ETH2_ORDER_ATTESTATION;
 }
 
-static void note_advance(struct keeper_batch *batch, struct keeper_key *key,
-                         const struct slashing_record *next)
+static bool is_of_our_genesis(const struct keeper_store *store, const struct keeper_order *order)
 {
-    struct slashing_advance *advance = &batch->advances[batch->num_advances];
-    *advance = (struct slashing_advance){.old = key->record, .next = *next};
-    memcpy(advance->pubkey, key->pubkey, sizeof advance->pubkey);
-    batch->keys[batch->num_advances++] = key;
-    key->record = *next;
-    key->pending = batch->num_advances;
+    return store->has_genesis &&
+           memcmp(store->genesis, order->order.fork_info.genesis_validators_root, sizeof store->genesis) == 0;
 }
 
-result keeper_store_decide(struct keeper_store *store, enum slashing_verdict *ret_verdict,
-                           struct keeper_batch *batch, struct keeper_key *key, const struct eth2_order *order,
-                           const uint8_t signing_root[static 32])
+/* What is durable already is signed again whatever is under way. */
+static bool is_proven_repeat(const struct keeper_store *store, const struct keeper_key *key,
+                             const struct keeper_order *order)
 {
-    const uint8_t *genesis = order->fork_info.genesis_validators_root;
     struct slashing_record next;
-    *ret_verdict = SLASHING_NOT_APPLICABLE;
-    if (!store->file || !is_slashable_kind(order->kind))
-        return RESULT_OK;
-    result known = keeper_store_know(store, key);
-    store->ok = store->ok && known.code == E_NONE;
-    TRY(known);
-    if (store->has_genesis && memcmp(store->genesis, genesis, 32) != 0) {
-        *ret_verdict = SLASHING_REFUSE_GENESIS_ROOT;
+    return key->record_known && !key->unproven && is_of_our_genesis(store, order) &&
+           slashing_decide(&next, &key->record, &store->limits, &order->order, order->answer.signing_root) ==
+               SLASHING_ALLOW_REPEAT;
+}
+
+static struct keeper_request *make_request(struct keeper *k, struct keeper_decision *decision,
+                                           struct keeper_key *key, enum keeper_request_kind kind)
+{
+    struct keeper_request *request = keeper_requests_new(&k->requests, kind, key->pubkey);
+    decision->is_held_up = !request;
+    if (request)
+        key->request = request;
+    else
+        decision->wait_in = &k->orders.ready;
+    return request;
+}
+
+static must_check result know(struct keeper *k, struct keeper_decision *decision, struct keeper_key *key)
+{
+    if (keeper_store_is_remote(&k->store)) {
+        struct keeper_request *request = make_request(k, decision, key, KEEPER_READ);
+        if (request)
+            decision->wait_in = &request->held;
         return RESULT_OK;
     }
-    *ret_verdict = slashing_decide(&next, &key->record, &store->limits, order, signing_root);
-    if (!slashing_allows(*ret_verdict))
-        return RESULT_OK;
-    TRY(lock_genesis(store, genesis));
-    if (*ret_verdict == SLASHING_ALLOW_NEW || key->unproven)
-        note_advance(batch, key, &next);
+    result r = keeper_local_know(k, key);
+    if (r.code)
+        keeper_store_set_ok(k, false, error_text());
+    return r;
+}
+
+static must_check result lock_genesis(struct keeper *k, struct keeper_decision *decision,
+                                      const struct keeper_order *order)
+{
+    if (!keeper_store_is_remote(&k->store))
+        return keeper_local_lock_genesis(k, order->order.fork_info.genesis_validators_root);
+    decision->wait_in = &k->orders.genesis;
     return RESULT_OK;
 }
 
-/* Takes back what did not become durable. From the last to the first, so that a key with several advances
- * ends at its oldest record. */
-static void take_back(struct keeper_store *store, struct keeper_batch *batch)
+static void join_advance(struct keeper *k, struct keeper_decision *decision, struct keeper_key *key,
+                         const struct slashing_record *next)
 {
-    for (size_t i = batch->num_advances; i-- > 0;) {
-        if (batch->advances[i].done)
-            continue;
-        store->ok = false;
-        batch->keys[i]->record = batch->advances[i].old;
-        batch->keys[i]->record_known = false;
+    struct keeper_request *request = key->request;
+    if (!request) {
+        request = make_request(k, decision, key, KEEPER_ADVANCE);
+        if (!request)
+            return;
+        request->advance.old = key->record;
+        request->advance.old_stamp = key->stamp;
     }
-    for (size_t i = 0; i < batch->num_advances && !store->broken; i++) {
-        if (keeper_store_know(store, batch->keys[i]).code) {
-            log_error("slashing protection store: %s", error_text());
-            store->broken = true;
+    request->advance.next = *next;
+    decision->wait_in = &request->resting;
+}
+
+/* The key has no request, or one for an advance that more orders can join. */
+static must_check result decide_anew(struct keeper *k, struct keeper_decision *decision,
+                                     struct keeper_key *key, const struct keeper_order *order)
+{
+    struct keeper_store *store = &k->store;
+    struct slashing_record next;
+    if (store->has_genesis && !is_of_our_genesis(store, order)) {
+        decision->verdict = SLASHING_REFUSE_GENESIS_ROOT;
+        return RESULT_OK;
+    }
+    decision->verdict = slashing_decide(&next, key->request ? &key->request->advance.next : &key->record,
+                                        &store->limits, &order->order, order->answer.signing_root);
+    if (slashing_allows(decision->verdict) && !store->has_genesis) {
+        TRY(lock_genesis(k, decision, order));
+        if (decision->wait_in)
+            return RESULT_OK;
+    }
+    bool has_to_be_written = decision->verdict == SLASHING_ALLOW_NEW ||
+                             (decision->verdict == SLASHING_ALLOW_REPEAT && !key->request);
+    if (has_to_be_written)
+        join_advance(k, decision, key, &next);
+    else if (key->request)
+        decision->wait_in = &key->request->resting;
+    return RESULT_OK;
+}
+
+result keeper_store_decide(struct keeper *k, struct keeper_decision *ret_decision, struct keeper_key *key,
+                           const struct keeper_order *order)
+{
+    struct keeper_decision decision = {.verdict = SLASHING_NOT_APPLICABLE};
+    *ret_decision = decision;
+    if (k->store.kind == POLICY_STORE_NONE || !is_slashable_kind(order->order.kind))
+        return RESULT_OK;
+    ENSURE(!key->refused, E_STORE, "this validator's record in the store was seen to be wrong");
+    if (is_proven_repeat(&k->store, key, order))
+        decision.verdict = SLASHING_ALLOW_REPEAT;
+    else if (key->request && (key->request->is_sent || key->request->kind != KEEPER_ADVANCE))
+        decision.wait_in = &key->request->held;
+    else {
+        if (!key->record_known)
+            TRY(know(k, &decision, key));
+        if (!decision.wait_in)
+            TRY(decide_anew(k, &decision, key, order));
+    }
+    *ret_decision = decision;
+    return RESULT_OK;
+}
+
+bool keeper_store_has_recorded(const struct keeper *k, const struct keeper_key *key,
+                               const struct keeper_order *order)
+{
+    static const struct slashing_limits no_limits;
+    struct slashing_record next;
+    return k->store.kind == POLICY_STORE_NONE ||
+           slashing_decide(&next, &key->record, &no_limits, &order->order, order->answer.signing_root) !=
+               SLASHING_ALLOW_NEW;
+}
+
+/* ---- outcomes ---- */
+
+/* The key in service whose request this is; NULL when the keys were replaced meanwhile. */
+static struct keeper_key *key_of(struct keeper *k, const struct keeper_request *request)
+{
+    struct keeper_key *key = k->keys ? keeper_keys_find(k->keys, request->advance.pubkey) : NULL;
+    return key && key->request == request ? key : NULL;
+}
+
+void keeper_store_refuse_all(struct keeper *k, struct keeper_order_list *orders)
+{
+    struct keeper_order *order;
+    while ((order = TAILQ_FIRST(orders))) {
+        order->answer.status = IPC_ANSWER_STORE;
+        keeper_answer(k, order);
+    }
+}
+
+/* As they were decided. */
+static void make_true(struct keeper *k, struct keeper_order_list *resting)
+{
+    struct keeper_order *order;
+    while ((order = TAILQ_FIRST(resting))) {
+        if (order->answer.status == IPC_ANSWER_SLASHABLE)
+            keeper_answer(k, order);
+        else
+            keeper_orders_move(&k->orders, order, &k->orders.signable);
+    }
+}
+
+void keeper_store_decide_again(struct keeper *k, struct keeper_order_list *orders)
+{
+    struct keeper_order *order;
+    while ((order = TAILQ_FIRST(orders))) {
+        order->answer.status = IPC_ANSWER_STORE;
+        if (++order->attempts < ATTEMPTS_MAX)
+            keeper_orders_move(&k->orders, order, &k->orders.ready);
+        else
+            keeper_answer(k, order);
+    }
+}
+
+static void end_request(struct keeper *k, struct keeper_request *request, struct keeper_key *key)
+{
+    keeper_orders_move_all(&k->orders, &k->orders.ready, &request->held);
+    if (key)
+        key->request = NULL;
+    keeper_requests_remove(&k->requests, request);
+}
+
+static void note_done(struct keeper_key *key, const struct slashing_advance *advance)
+{
+    key->record = advance->next;
+    key->stamp = advance->next_stamp;
+    key->in_doubt = key->unproven = false;
+}
+
+void keeper_store_take_outcome(struct keeper *k, struct keeper_request *request,
+                               enum ipc_store_outcome outcome, const struct slashing_entry *found)
+{
+    struct keeper_key *key = key_of(k, request);
+    switch (outcome) {
+    case IPC_STORE_DONE:
+        keeper_store_set_ok(k, true, NULL);
+        if (key)
+            note_done(key, &request->advance);
+        make_true(k, &request->resting);
+        break;
+    case IPC_STORE_CONFLICT:
+        keeper_store_set_ok(k, true, NULL);
+        if (key && keeper_store_take_found(k, key, found))
+            log_debug("slashing protection store: a record is not as this process left it");
+        keeper_store_decide_again(k, &request->resting);
+        break;
+    case IPC_STORE_OPEN_OUTCOME:
+        keeper_store_set_ok(k, false, "a record could not be written, as far as is known");
+        if (key) {
+            key->record_known = false;
+            key->in_doubt = true;
         }
+        keeper_store_refuse_all(k, &request->resting);
+        break;
     }
+    end_request(k, request, key);
 }
 
-void keeper_store_commit(struct keeper_store *store, struct keeper_batch *batch)
+void keeper_store_take_read(struct keeper *k, struct keeper_request *request,
+                            const struct slashing_entry *found)
 {
-    if (batch->num_advances == 0)
-        return;
-    bool was_ok = store->ok;
-    result r = slashing_store_advance(store->file, batch->advances, batch->num_advances);
-    store->ok = r.code == E_NONE;
-    for (size_t i = 0; i < batch->num_advances; i++)
-        batch->keys[i]->unproven = batch->keys[i]->unproven && !batch->advances[i].done;
-    if (r.code && was_ok)
-        log_error("slashing protection store: %s; nothing slashable is signed until it works again",
-                  error_text());
-    take_back(store, batch);
-    if (!r.code && !store->ok)
-        log_error("slashing protection store: a record is not as this process left it");
-    if (store->ok && !was_ok)
-        log_info("slashing protection store: works again");
-    for (size_t i = 0; i < batch->num_advances; i++)
-        batch->keys[i]->pending = 0;
+    struct keeper_key *key = key_of(k, request);
+    if (!found) {
+        keeper_store_set_ok(k, false, "a record could not be read");
+        keeper_store_refuse_all(k, &request->held);
+    } else if (key) {
+        (void)keeper_store_take_found(k, key, found);
+    }
+    end_request(k, request, key);
 }
 
-/* One that failed is asked by writing a record as it is: that nothing can be written would not show
+/* ---- what the store holds ---- */
+
+static must_check result examine(struct keeper *k, const struct keeper_key *key,
+                                 const struct slashing_entry *found)
+{
+    if (keeper_store_is_sealed(&k->store))
+        TRY(slashing_seal_check_entry(&k->store.seal, found, key->pubkey));
+    ENSURE(slashing_covers(&found->record, &key->record) && found->stamp.generation >= key->stamp.generation,
+           E_STORE,
+           "the store's record is older than the one in memory: the store was rolled back or edited");
+    return RESULT_OK;
+}
+
+bool keeper_store_take_found(struct keeper *k, struct keeper_key *key, const struct slashing_entry *found)
+{
+    if (examine(k, key, found).code) {
+        char pubkey[2 * BLS_PUBKEY_LEN + 3];
+        hex_encode_0x(pubkey, key->pubkey, BLS_PUBKEY_LEN);
+        log_error("validator %s: %s; nothing slashable is signed for it any more", pubkey, error_text());
+        key->refused = true;
+        if (!keeper_store_is_remote(&k->store))
+            keeper_store_break(k, error_text());
+        return false;
+    }
+    if (found->stamp.generation > k->store.generation) {
+        keeper_store_fence(k, found->stamp.generation);
+        return false;
+    }
+    /* What a doubtful advance left behind: nobody has that signature, and SQLite may not have it on the disk.
+     * Repeating it would be signing it first. */
+    key->unproven = key->unproven || (key->in_doubt && !slashing_covers(&key->record, &found->record));
+    key->in_doubt = false;
+    key->record = found->record;
+    key->stamp = found->stamp;
+    key->record_known = true;
+    return true;
+}
+
+/* ---- requests ---- */
+
+void keeper_store_record(struct keeper *k)
+{
+    if (k->store.kind == POLICY_STORE_SQLITE)
+        keeper_local_record(k);
+    else if (keeper_store_is_remote(&k->store))
+        keeper_remote_send(k);
+}
+
+/* A store that failed is asked by writing a record as it is: that nothing can be written would not show
  * otherwise. Without this, one whom a health check keeps from asking for signatures would never be healthy
  * again. */
-static void probe_by_writing(struct keeper_store *store, struct keeper_batch *batch, struct keeper_key *key)
+static void probe_by_writing(struct keeper *k)
 {
-    if (keeper_store_know(store, key).code)
+    struct keeper_key *key = k->keys && keeper_keys_count(k->keys) > 0 ? keeper_keys_at(k->keys, 0) : NULL;
+    struct keeper_decision ignored = {0};
+    if (!key || key->request || key->refused)
         return;
-    struct slashing_record same = key->record;
-    batch->num_advances = 0;
-    note_advance(batch, key, &same);
-    keeper_store_commit(store, batch);
+    if (!key->record_known && know(k, &ignored, key).code)
+        return;
+    if (!key->request)
+        join_advance(k, &ignored, key, &key->record);
+    keeper_store_record(k);
 }
 
-void keeper_store_probe(struct keeper_store *store, struct keeper_batch *batch, struct keeper_key *any_key)
+void keeper_store_probe(struct keeper *k)
 {
-    if (!store->file || store->broken)
+    if (k->store.broken || k->store.kind == POLICY_STORE_NONE)
         return;
-    if (!store->ok && any_key) {
-        probe_by_writing(store, batch, any_key);
-    } else if (store->ok && slashing_store_advance(store->file, NULL, 0).code) {
-        log_error("slashing protection store: %s", error_text());
-        store->ok = false;
-    }
+    if (keeper_store_is_remote(&k->store))
+        keeper_head_refresh(k);
+    else if (k->store.ok && keeper_local_probe(k).code)
+        keeper_store_set_ok(k, false, error_text());
+    if (!k->store.ok)
+        probe_by_writing(k);
 }

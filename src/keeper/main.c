@@ -17,12 +17,14 @@
 #include "base/secret_allocators.h"
 #include "keeper.h"
 #include "keeper_dispatch.h"
+#include "keeper_sign.h"
 
 enum {
     SUPERVISOR_FD = 3,
     FRONT_FD = 4,
     COURIER_FD = 5,
     PROBE_SECONDS = 30,
+    FAILED_PROBE_SECONDS = 5,
     HEAP_LEAST = 4 << 20,
     HEAP_MOST = 16 << 20,
     LOADER_WAITING_MAX = 64 /* records; with more, the courier has to wait */
@@ -103,14 +105,18 @@ static must_check result start(struct keeper *k, uint32_t heap_mib)
     TRY(secret_new(&k->incoming, IPC_PACKET_MAX));
     TRY(adopt(&k->supervisor, SUPERVISOR_FD));
     TRY(adopt(&k->front, FRONT_FD));
+    /* Stand-alone there is a courier only when the store is across a network. */
+    if (!k->standalone || fcntl(COURIER_FD, F_GETFD) >= 0)
+        TRY(adopt(&k->courier, COURIER_FD));
     if (k->standalone)
         return RESULT_OK;
-    TRY(adopt(&k->courier, COURIER_FD));
     return keeper_attest_open(k);
 }
 
 static bool is_heard(const struct keeper *k, const struct keeper_channel *channel)
 {
+    if (channel == &k->front)
+        return keeper_orders_room(&k->orders) >= IPC_BATCH_MAX;
     return channel != &k->courier || k->loader.num_waiting < LOADER_WAITING_MAX;
 }
 
@@ -132,25 +138,22 @@ static void probe(struct keeper *k)
     uint64_t now = clock_monotonic_ns();
     if (now < k->probe_at_ns)
         return;
-    k->probe_at_ns = now + PROBE_SECONDS * 1000000000ull;
-    bool was_ok = k->store.ok;
-    bool has_keys = k->keys && keeper_keys_count(k->keys) > 0;
-    keeper_store_probe(&k->store, &k->batch, has_keys ? keeper_keys_at(k->keys, 0) : NULL);
-    keeper_after_store_use(k, was_ok);
+    k->probe_at_ns = now + (k->store.ok ? PROBE_SECONDS : FAILED_PROBE_SECONDS) * 1000000000ull;
+    if (k->keys)
+        keeper_store_probe(k);
 }
 
-/* What piled up while the batch before was made durable and signed becomes one batch: one fsync for all of
- * it, and no wait for a lone order. */
+/* What piled up while the batch before was made durable and signed becomes one batch: one fsync or one packet
+ * for all of it, and no wait for a lone order. */
 static void hear_front(struct keeper *k)
 {
     struct pollfd more = {.fd = k->front.fd, .events = POLLIN};
+    size_t before = k->orders.num_orders;
     do
         keeper_dispatch(k, &k->front);
-    while (!k->front.broken && k->num_orders > 0 && k->num_orders <= KEEPER_BATCH_MAX - IPC_BATCH_MAX &&
+    while (!k->front.broken && k->orders.num_orders > before && is_heard(k, &k->front) &&
+           k->orders.num_orders - before <= KEEPER_BATCH_MAX - IPC_BATCH_MAX &&
            ppoll(&more, 1, &(struct timespec){0}, NULL) == 1);
-    if (k->front.broken)
-        k->num_orders = 0;
-    keeper_answer_orders(k);
 }
 
 static void hear(struct keeper *k, struct keeper_channel *channel)
@@ -161,11 +164,43 @@ static void hear(struct keeper *k, struct keeper_channel *channel)
         keeper_dispatch(k, channel);
 }
 
+/* Orders that have waited too long, for whatever it is. Their requests go on. */
+static void expire(struct keeper *k)
+{
+    struct keeper_order *order;
+    uint64_t now = clock_monotonic_ns();
+    while ((order = keeper_orders_expired(&k->orders, now))) {
+        order->answer.status = IPC_ANSWER_STORE;
+        keeper_answer(k, order);
+    }
+}
+
+/* How long the loop may wait for the peers. */
+static struct timespec time_left(const struct keeper *k)
+{
+    uint64_t now = clock_monotonic_ns(), until = keeper_orders_deadline_ns(&k->orders);
+    if (k->probe_at_ns < until)
+        until = k->probe_at_ns;
+    uint64_t left = k->is_busy || until <= now ? 0 : until - now;
+    return (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
+}
+
+/* With the keys being replaced or none there yet, there is nothing to sign with. */
+static void work(struct keeper *k)
+{
+    k->is_busy = !k->front.broken && !k->courier.broken && k->keys && keeper_sign(k);
+    if (keeper_store_is_remote(&k->store))
+        keeper_remote_send(k);
+    expire(k);
+    keeper_send_answers(k);
+    keeper_report_store(k);
+}
+
 static must_check result turn(struct keeper *k, const sigset_t *while_waiting)
 {
     struct keeper_channel *channels[] = {&k->supervisor, &k->front, &k->courier, &k->loader};
     struct pollfd polls[ARRAY_LENGTH(channels)];
-    struct timespec limit = {.tv_sec = PROBE_SECONDS};
+    struct timespec limit = time_left(k);
     for (size_t i = 0; i < ARRAY_LENGTH(channels); i++) {
         short out = channels[i]->first ? POLLOUT : 0;
         bool heard = is_heard(k, channels[i]);
@@ -182,16 +217,19 @@ static must_check result turn(struct keeper *k, const sigset_t *while_waiting)
             !channels[i]->broken)
             hear(k, channels[i]);
     }
+    probe(k);
+    work(k);
     for (size_t i = 0; i < ARRAY_LENGTH(channels); i++)
         close_broken(k, channels[i]);
-    probe(k);
     return RESULT_OK;
 }
 
 static void cleanup(struct keeper *k)
 {
     keeper_load_cleanup(&k->load);
+    keeper_start_cancel(k);
     keeper_keys_free(k->keys);
+    keeper_keys_free(k->retired);
     keeper_store_close(&k->store);
     EVP_PKEY_free(k->recipient_key);
     nsm_cleanup(&k->nsm);
@@ -209,6 +247,8 @@ static must_check result run(struct keeper *k, uint32_t heap_mib)
     TRY(prepare_signals(&while_waiting));
     TRY(start(k, heap_mib));
     k->probe_at_ns = clock_monotonic_ns();
+    keeper_orders_open(&k->orders);
+    keeper_requests_open(&k->requests);
     while (!k->ended && !terminated)
         TRY(turn(k, &while_waiting));
     return RESULT_OK;
@@ -221,7 +261,8 @@ int main(int argc, char *argv[])
                               .front = {.name = "front", .fd = -1},
                               .courier = {.name = "courier", .fd = -1},
                               .loader = {.name = "loader", .fd = -1},
-                              .store = {.ok = true}};
+                              .store = {.ok = true},
+                              .reported_ok = true};
     struct settings settings = {.mode = "enclave", .nsm = "/dev/nsm", .level = "info"};
     log_open("nitro-signer-keeper", LOG_LEVEL_INFO);
     if (parse_options(&settings, argc, argv).code || log_level_parse(&k.log_level, settings.level).code) {

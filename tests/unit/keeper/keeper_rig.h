@@ -62,7 +62,7 @@ void rig_boot_to_load(struct rig *rig);
 
 /* Sends orders in one packet; gives each an id. */
 void rig_send_orders(struct rig *rig, struct ipc_order *orders, uint32_t count);
-/* Receives their answers, in one packet or several, ids checked. */
+/* Receives their answers, in any order, in one packet or several. */
 void rig_take_answers(struct rig *rig, struct ipc_answer *ret_answers, const struct ipc_order *orders,
                       uint32_t count);
 /* Both. */

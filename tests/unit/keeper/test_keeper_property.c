@@ -98,8 +98,9 @@ static void take_answers(struct rig *rig, const struct ipc_order *orders, const 
         for (uint32_t i = 0; rig->message.type == IPC_SIGNED && i < rig->message.count; i++, taken++) {
             struct ipc_answer answer;
             assert_ok(ipc_take_answer(&answer, &rig->message.body));
-            assert_int_equal(answer.id, orders[taken].id);
-            judge(rig, &orders[taken], keys[taken], &answer);
+            uint64_t at = answer.id - orders[0].id; /* in any order */
+            assert_in_range(at, 0, BATCH - 1);
+            judge(rig, &orders[at], keys[at], &answer);
         }
     }
 }

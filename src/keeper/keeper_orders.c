@@ -1,0 +1,89 @@
+/* keeper_orders.c - places and lists; every operation takes the same time, however many orders wait.
+ *
+ * Places are given back to the front of the free list, so that a quiet signer touches few pages. Rejected: a
+ * ring, which one order that waits long would hold up. */
+#include "keeper_orders.h"
+
+void keeper_orders_open(struct keeper_orders *orders)
+{
+    orders->num_touched = orders->num_orders = 0;
+    TAILQ_INIT(&orders->free);
+    TAILQ_INIT(&orders->aging);
+    TAILQ_INIT(&orders->ready);
+    TAILQ_INIT(&orders->genesis);
+    TAILQ_INIT(&orders->signable);
+}
+
+size_t keeper_orders_room(const struct keeper_orders *orders)
+{
+    return KEEPER_ORDERS_MAX - orders->num_orders;
+}
+
+static struct keeper_order *take_place(struct keeper_orders *orders)
+{
+    struct keeper_order *place = TAILQ_FIRST(&orders->free);
+    if (place)
+        TAILQ_REMOVE(&orders->free, place, in_list);
+    else
+        place = &orders->places[orders->num_touched++];
+    orders->num_orders++;
+    return place;
+}
+
+void keeper_orders_add(struct keeper_orders *orders, const struct ipc_order *heard, uint64_t now_ns)
+{
+    struct keeper_order *order = take_place(orders);
+    *order = (struct keeper_order){.list = &orders->ready,
+                                   .has_deadline = true,
+                                   .deadline_ns = now_ns + KEEPER_ORDER_SECONDS * UINT64_C(1000000000),
+                                   .order = heard->order,
+                                   .answer = {.id = heard->id}};
+    TAILQ_INSERT_TAIL(&orders->aging, order, by_age);
+    TAILQ_INSERT_TAIL(&orders->ready, order, in_list);
+}
+
+static void end_deadline(struct keeper_orders *orders, struct keeper_order *order)
+{
+    if (order->has_deadline)
+        TAILQ_REMOVE(&orders->aging, order, by_age);
+    order->has_deadline = false;
+}
+
+void keeper_orders_move(struct keeper_orders *orders, struct keeper_order *order,
+                        struct keeper_order_list *to)
+{
+    TAILQ_REMOVE(order->list, order, in_list);
+    TAILQ_INSERT_TAIL(to, order, in_list);
+    order->list = to;
+    if (to == &orders->signable)
+        end_deadline(orders, order);
+}
+
+void keeper_orders_move_all(struct keeper_orders *orders, struct keeper_order_list *to,
+                            struct keeper_order_list *from)
+{
+    struct keeper_order *order;
+    while ((order = TAILQ_FIRST(from)))
+        keeper_orders_move(orders, order, to);
+}
+
+void keeper_orders_remove(struct keeper_orders *orders, struct keeper_order *order)
+{
+    end_deadline(orders, order);
+    TAILQ_REMOVE(order->list, order, in_list);
+    TAILQ_INSERT_HEAD(&orders->free, order, in_list);
+    order->list = &orders->free;
+    orders->num_orders--;
+}
+
+struct keeper_order *keeper_orders_expired(const struct keeper_orders *orders, uint64_t now_ns)
+{
+    struct keeper_order *oldest = TAILQ_FIRST(&orders->aging);
+    return oldest && oldest->deadline_ns <= now_ns ? oldest : NULL;
+}
+
+uint64_t keeper_orders_deadline_ns(const struct keeper_orders *orders)
+{
+    const struct keeper_order *oldest = TAILQ_FIRST(&orders->aging);
+    return oldest ? oldest->deadline_ns : UINT64_MAX;
+}
