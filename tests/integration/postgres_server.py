@@ -153,12 +153,23 @@ class PostgresServer:
         """Every process of the server dies at once by SIGKILL, as in a crash."""
         with open(self.folder / "data/postmaster.pid", encoding="ascii") as file:
             postmaster = int(file.readline())
+        os.kill(postmaster, signal.SIGSTOP)  # or it starts another between the list and its end
         listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(postmaster)], capture_output=True, text=True,
                                 timeout=10, check=False).stdout
         for pid in [postmaster, *map(int, listed.split())]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(10)
+        deadline = time.monotonic() + 10
+        while any(map(self._lives, map(int, listed.split()))):  # no server starts beside one of them
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    @staticmethod
+    def _lives(pid):
+        with contextlib.suppress(OSError):
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return False
 
     def stop(self):
         """An orderly end: transactions are rolled back, connections closed."""
