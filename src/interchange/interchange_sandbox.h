@@ -4,7 +4,7 @@
 
 #include "base/result.h"
 
-/* Reads and writes of what is open, and no more. */
-must_check result interchange_sandbox_enter(void);
+/* Reads and writes of what is open, files or the connection to a database, and no more. */
+must_check result interchange_sandbox_enter(bool is_network);
 
 #endif

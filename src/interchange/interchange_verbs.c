@@ -1,7 +1,8 @@
 /* interchange_verbs.c - one verb, one store, one transaction.
  *
- * A store is opened exclusively, so none of this is possible while a signer runs on it: the
- * keeper's memory would not know of the change. Only an import makes a store that is absent; a
+ * A file is opened exclusively, so none of this is possible while a signer runs on it: the
+ * keeper's memory would not know of the change. On a database signers may run: they find a record
+ * other than they remember, and go on from it. Only an import makes a store that is absent; a
  * mistyped name of one that is to be exported or repaired must not leave an empty one behind. */
 #include "interchange_verbs.h"
 
@@ -15,7 +16,6 @@
 #include "base/log.h"
 #include "interchange_sandbox.h"
 #include "slashing/slashing_interchange.h"
-#include "slashing/slashing_sqlite.h"
 
 /* Bounds the time that an endless input can take. */
 #define INPUT_LEN_MAX ((uint64_t)1 << 40)
@@ -23,23 +23,17 @@
 typedef struct slashing_store slashing_store;
 DEFINE_AUTO_POINTER(slashing_store, slashing_store_close)
 
-static must_check result open_existing(struct slashing_store **ret_store, const char *path)
-{
-    ENSURE(access(path, F_OK) == 0, E_NOT_FOUND, "slashing protection store %s: %s", path, strerror(errno));
-    return slashing_sqlite_open(ret_store, path);
-}
-
-result interchange_import(const char *store_path, const char *from_path)
+result interchange_import(const struct interchange_place *place, const char *from_path)
 {
     AUTO_POINTER(slashing_store) store = NULL;
     AUTO_POINTER(json_stream) in = NULL;
     size_t num_validators = 0;
     AUTO_FD from = open(from_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     ENSURE(from >= 0, E_IO, "--from: %s: %s", from_path, strerror(errno));
-    TRY(slashing_sqlite_open(&store, store_path));
+    TRY(interchange_store_open(&store, place, true));
     TRY(json_stream_open(&in, from, INPUT_LEN_MAX));
     json_object_seed(0); /* from /dev/urandom, which cannot be opened later */
-    TRY(interchange_sandbox_enter());
+    TRY(interchange_sandbox_enter(!place->path));
     result r = slashing_interchange_import(store, &num_validators, in);
     if (r.code)
         return error_prefix(r, "nothing was imported from %s", from_path);
@@ -52,13 +46,13 @@ static result write_piece(void *context, const void *bytes, size_t bytes_len)
     return file_replace_write(context, bytes, bytes_len);
 }
 
-result interchange_export(const char *store_path, const char *to_path)
+result interchange_export(const struct interchange_place *place, const char *to_path)
 {
     AUTO_POINTER(slashing_store) store = NULL;
     AUTO(file_replacement) file = {0};
     const struct slashing_interchange_sink sink = {.context = &file, .write = write_piece};
     size_t num_validators = 0;
-    TRY(open_existing(&store, store_path));
+    TRY(interchange_store_open(&store, place, false));
     TRY(file_replace_begin(&file, to_path, 0600));
     TRY(slashing_interchange_export(store, &num_validators, &sink));
     TRY(file_replace_commit(&file));
@@ -66,7 +60,7 @@ result interchange_export(const char *store_path, const char *to_path)
     return RESULT_OK;
 }
 
-result interchange_repair(const char *store_path, uint64_t epoch, uint64_t slot)
+result interchange_repair(const struct interchange_place *place, uint64_t epoch, uint64_t slot)
 {
     AUTO_POINTER(slashing_store) store = NULL;
     const struct slashing_record floor = {.has_block = true,
@@ -75,7 +69,7 @@ result interchange_repair(const char *store_path, uint64_t epoch, uint64_t slot)
                                           .source_epoch = epoch,
                                           .target_epoch = epoch};
     size_t num_validators = 0;
-    TRY(open_existing(&store, store_path));
+    TRY(interchange_store_open(&store, place, false));
     TRY(slashing_raise_all(store, &num_validators, &floor));
     log_info("%zu validators sign nothing any more at or below slot %" PRIu64 " and target epoch %" PRIu64
              ", nor with a source epoch below that",
@@ -83,10 +77,10 @@ result interchange_repair(const char *store_path, uint64_t epoch, uint64_t slot)
     return RESULT_OK;
 }
 
-result interchange_set_high_watermark(const char *store_path, uint64_t epoch, uint64_t slot)
+result interchange_set_high_watermark(const struct interchange_place *place, uint64_t epoch, uint64_t slot)
 {
     AUTO_POINTER(slashing_store) store = NULL;
-    TRY(open_existing(&store, store_path));
+    TRY(interchange_store_open(&store, place, false));
     result r = slashing_set_high_watermark(store, epoch, slot);
     if (r.code)
         return error_prefix(r, "the high watermark was not changed");
@@ -94,11 +88,11 @@ result interchange_set_high_watermark(const char *store_path, uint64_t epoch, ui
     return RESULT_OK;
 }
 
-result interchange_remove_high_watermark(const char *store_path)
+result interchange_remove_high_watermark(const struct interchange_place *place)
 {
     AUTO_POINTER(slashing_store) store = NULL;
     bool was_set = false;
-    TRY(open_existing(&store, store_path));
+    TRY(interchange_store_open(&store, place, false));
     TRY(slashing_remove_high_watermark(store, &was_set));
     log_info("%s", was_set ? "the high watermark was removed" : "there was no high watermark to remove");
     return RESULT_OK;

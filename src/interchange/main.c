@@ -13,6 +13,8 @@ static const char usage[] =
     "       nitro-signer-interchange repair --store=FILE --epoch=N --slot=N\n"
     "       nitro-signer-interchange set-high-watermark --store=FILE --epoch=N --slot=N\n"
     "       nitro-signer-interchange remove-high-watermark --store=FILE\n"
+    "--database-fd=N instead of --store: the descriptor from which the address of a PostgreSQL database is "
+    "read.\n"
     "What nitro-signer eth2 import, export and watermark-repair start.";
 
 enum verb { VERB_IMPORT, VERB_EXPORT, VERB_REPAIR, VERB_SET_HIGH, VERB_REMOVE_HIGH };
@@ -21,7 +23,8 @@ enum verb { VERB_IMPORT, VERB_EXPORT, VERB_REPAIR, VERB_SET_HIGH, VERB_REMOVE_HI
 
 struct order {
     enum verb verb;
-    const char *store, *from, *to;
+    struct interchange_place place;
+    const char *from, *to;
     uint64_t epoch, slot;
 };
 
@@ -53,8 +56,10 @@ static must_check result parse(struct order *ret_order, int argc, char *const ar
     struct order order = {0};
     const char *level_name = "info", *epoch = NULL, *slot = NULL;
     enum log_level level;
+    uint32_t database_fd = 0;
     const struct option table[] = {
-        {"store", OPTION_TEXT, &order.store, "SQLite file that remembers what was signed", 0, 0},
+        {"store", OPTION_TEXT, &order.place.path, "SQLite file that remembers what was signed", 0, 0},
+        {"database-fd", OPTION_U32, &database_fd, "descriptor with the address of a database", 3, 1000},
         {"from", OPTION_TEXT, &order.from, "EIP-3076 file to import", 0, 0},
         {"to", OPTION_TEXT, &order.to, "EIP-3076 file to write", 0, 0},
         {"epoch", OPTION_TEXT, &epoch, "repair: lowest source and target; else the high watermark's", 0, 0},
@@ -68,7 +73,8 @@ static must_check result parse(struct order *ret_order, int argc, char *const ar
     ENSURE(verb == 2, E_INPUT, NOT_A_VERB);
     ENSURE(next == argc - 1, E_INPUT, "argument %d: unexpected", next + 1);
     TRY(parse_verb(&order.verb, argv[1]));
-    ENSURE(order.store, E_INPUT, "--store: required");
+    ENSURE(!order.place.path != !database_fd, E_INPUT, "--store: required, or --database-fd instead");
+    order.place.database_fd = (int)database_fd;
     ENSURE(order.verb != VERB_IMPORT || order.from, E_INPUT, "--from: required");
     ENSURE(order.verb != VERB_EXPORT || order.to, E_INPUT, "--to: required");
     if (order.verb == VERB_REPAIR || order.verb == VERB_SET_HIGH) {
@@ -86,15 +92,15 @@ static must_check result carry_out(const struct order *order)
     TRY(process_harden());
     switch (order->verb) {
     case VERB_IMPORT:
-        return interchange_import(order->store, order->from);
+        return interchange_import(&order->place, order->from);
     case VERB_EXPORT:
-        return interchange_export(order->store, order->to);
+        return interchange_export(&order->place, order->to);
     case VERB_REPAIR:
-        return interchange_repair(order->store, order->epoch, order->slot);
+        return interchange_repair(&order->place, order->epoch, order->slot);
     case VERB_SET_HIGH:
-        return interchange_set_high_watermark(order->store, order->epoch, order->slot);
+        return interchange_set_high_watermark(&order->place, order->epoch, order->slot);
     case VERB_REMOVE_HIGH:
-        return interchange_remove_high_watermark(order->store);
+        return interchange_remove_high_watermark(&order->place);
     }
     FAIL(E_INTERNAL, "no such verb");
 }

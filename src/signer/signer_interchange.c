@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file_io.h"
 #include "process/process.h"
 
 static const char program[] = "nitro-signer-interchange";
@@ -37,6 +39,35 @@ static must_check result add(struct words *words, const char *format, ...)
     return RESULT_OK;
 }
 
+/* URL, user and password, as interchange_store.h has them. They fit into a pipe, so nobody need read yet. */
+static must_check result write_address(int fd, const struct signer_options *o)
+{
+    const char *const texts[] = {o->slashing_protection_db_url, o->slashing_protection_db_username,
+                                 o->slashing_protection_db_password};
+    size_t total = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        total += texts[i] ? strlen(texts[i]) + 1 : 1;
+    ENSURE(total <= PIPE_BUF, E_TOO_LARGE, "--slashing-protection-db-url: too long");
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        const char *text = texts[i] ? texts[i] : "";
+        TRY(file_write_full(fd, text, strlen(text) + 1));
+    }
+    return RESULT_OK;
+}
+
+/* The reading end is for what this process becomes, the only one that inherits it. */
+static must_check result add_store(struct words *words, const struct signer_options *o)
+{
+    int ends[2];
+    if (!o->slashing_protection_db_url)
+        return add(words, "--store=%s", o->slashing_protection_db_path);
+    ENSURE(pipe(ends) == 0, E_IO, "pipe: %s", strerror(errno));
+    result r = write_address(ends[1], o);
+    (void)close(ends[1]);
+    TRY(r);
+    return add(words, "--database-fd=%d", ends[0]);
+}
+
 static must_check result compose(struct words *words, const struct signer_options *o)
 {
     switch (o->command) {
@@ -45,20 +76,20 @@ static must_check result compose(struct words *words, const struct signer_option
     case SIGNER_IMPORT:
         TRY(add(words, "import"));
         TRY(add(words, "--from=%s", o->from));
-        return add(words, "--store=%s", o->slashing_protection_db_path);
+        return add_store(words, o);
     case SIGNER_EXPORT:
         TRY(add(words, "export"));
         TRY(add(words, "--to=%s", o->to));
-        return add(words, "--store=%s", o->slashing_protection_db_path);
+        return add_store(words, o);
     case SIGNER_REPAIR:
     case SIGNER_SET_HIGH:
         TRY(add(words, "%s", o->command == SIGNER_REPAIR ? "repair" : "set-high-watermark"));
         TRY(add(words, "--epoch=%" PRIu64, o->epoch));
         TRY(add(words, "--slot=%" PRIu64, o->slot));
-        return add(words, "--store=%s", o->slashing_protection_db_path);
+        return add_store(words, o);
     case SIGNER_REMOVE_HIGH:
         TRY(add(words, "remove-high-watermark"));
-        return add(words, "--store=%s", o->slashing_protection_db_path);
+        return add_store(words, o);
     }
     FAIL(E_INTERNAL, "serving is not an interchange");
 }

@@ -87,12 +87,19 @@ static must_check result check_keystores(const struct signer_options *o)
 
 static must_check result check_slashing_protection(const struct signer_options *o)
 {
-    ENSURE(!o->slashing_protection_enabled || o->slashing_protection_db_path, E_INPUT,
+    const char *url = o->slashing_protection_db_url;
+    ENSURE(!o->slashing_protection_enabled || o->slashing_protection_db_path || url, E_INPUT,
            "--slashing-protection-db-path: required: the file that remembers what was signed (made when "
-           "absent); only "
-           "--slashing-protection-enabled=false goes without");
+           "absent); only --slashing-protection-enabled=false goes without");
     ENSURE(!o->boot_floor || o->slashing_protection_enabled, E_INPUT,
            "--boot-floor: cannot be given together with --slashing-protection-enabled=false");
+    ENSURE(!o->slashing_protection_db_path || !url, E_INPUT,
+           "--slashing-protection-db-url: cannot be given together with --slashing-protection-db-path");
+    ENSURE(url || (!o->slashing_protection_db_username && !o->slashing_protection_db_password), E_INPUT,
+           "--slashing-protection-db-url: required with its username or password");
+    ENSURE(!url || o->command != SIGNER_SERVE, E_UNSUPPORTED,
+           "--slashing-protection-db-url: for import, export and watermark-repair; serving needs "
+           "--slashing-protection-db-path in this release");
     return RESULT_OK;
 }
 
@@ -105,7 +112,7 @@ static must_check result check_metrics(const struct signer_options *o)
     return RESULT_OK;
 }
 
-enum { GLOBAL_OPTIONS = 18, ETH2_OPTIONS = 8 };
+enum { GLOBAL_OPTIONS = 18, ETH2_OPTIONS = 11 };
 
 /* Where the texts go that are interpreted later. */
 struct texts {
@@ -163,6 +170,12 @@ static void fill_eth2(struct option table[static ETH2_OPTIONS], struct signer_op
         {"slashing-protection-enabled", OPTION_TEXT, &texts->enabled, "true or false (true)", 0, 0},
         {"slashing-protection-db-path", OPTION_TEXT, &o->slashing_protection_db_path,
          "SQLite file that remembers what was signed", 0, 0},
+        {"slashing-protection-db-url", OPTION_TEXT, &o->slashing_protection_db_url,
+         "Web3Signer's PostgreSQL database instead: jdbc:postgresql://HOST:PORT/DATABASE", 0, 0},
+        {"slashing-protection-db-username", OPTION_TEXT, &o->slashing_protection_db_username, "its user", 0,
+         0},
+        {"slashing-protection-db-password", OPTION_TEXT, &o->slashing_protection_db_password, "its password",
+         0, 0},
         {"slashing-protection-far-future-epochs", OPTION_TEXT, &o->far_future_epochs,
          "refuse blocks and attestations this many epochs ahead of the clock; any: no bound (2)", 0, 0},
         {"boot-floor", OPTION_FLAG, &o->boot_floor,

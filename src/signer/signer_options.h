@@ -8,7 +8,14 @@
 #include "base/log.h"
 #include "base/result.h"
 
-enum signer_command { SIGNER_SERVE, SIGNER_IMPORT, SIGNER_EXPORT, SIGNER_REPAIR, SIGNER_SET_HIGH, SIGNER_REMOVE_HIGH };
+enum signer_command {
+    SIGNER_SERVE,
+    SIGNER_IMPORT,
+    SIGNER_EXPORT,
+    SIGNER_REPAIR,
+    SIGNER_SET_HIGH,
+    SIGNER_REMOVE_HIGH
+};
 
 struct signer_options {
     enum signer_command command;
@@ -31,6 +38,9 @@ struct signer_options {
     enum log_level log_level;
     const char *network;
     const char *slashing_protection_db_path;
+    const char *slashing_protection_db_url; /* of PostgreSQL, instead */
+    const char *slashing_protection_db_username;
+    const char *slashing_protection_db_password;
     bool slashing_protection_enabled;
     const char *far_future_epochs; /* a number or "any"; signer_policy reads it */
     bool boot_floor;
