@@ -22,7 +22,8 @@ struct buffer {
 /* Appends; the contents are always followed by a NUL byte that is not counted. */
 must_check result buffer_append(struct buffer *b, const void *bytes, size_t bytes_len);
 must_check result buffer_append_text(struct buffer *b, const char *text);
-must_check result buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+must_check result buffer_printf(struct buffer *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Makes room for at least more bytes behind the contents. */
 must_check result buffer_reserve(struct buffer *b, size_t more);
 /* Drops the first bytes_len bytes. */

@@ -6,6 +6,7 @@
 #include "base/process_sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 /* What libc, OpenSSL, the log and an orderly end need in every process. */
@@ -72,9 +73,13 @@ enum { HAS_SANITIZER = 0 };
 enum { HAS_SANITIZER = 0 };
 #endif
 
+/* Opening is only ever for reading. */
 static must_check result add(scmp_filter_ctx filter, uint32_t action, int system_call)
 {
-    int code = seccomp_rule_add(filter, action, system_call, 0);
+    const unsigned writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
+    int code = system_call == SCMP_SYS(openat)
+                   ? seccomp_rule_add(filter, action, system_call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0))
+                   : seccomp_rule_add(filter, action, system_call, 0);
     ENSURE(code == 0, E_IO, "sandbox: rule for system call %d: %s", system_call, strerror(-code));
     return RESULT_OK;
 }

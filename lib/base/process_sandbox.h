@@ -16,9 +16,10 @@ struct process_sandbox_rule {
     const char *reason;
 };
 
-/* From here on: calls in rules work; starting programs, tracing, loading kernel code and the like end the
- * process; every other call fails with EPERM. It cannot be undone. After process_harden. In builds with a
- * sanitizer, whose runtime makes calls of its own, only the calls that end the process are watched. */
+/* From here on: calls in rules work (openat for reading only); starting programs, tracing, loading kernel
+ * code and the like end the process; every other call fails with EPERM. It cannot be undone. After
+ * process_harden. In builds with a sanitizer, whose runtime makes calls of its own, only the calls that end
+ * the process are watched. */
 must_check result process_sandbox_enter(const struct process_sandbox_rule *rules, size_t num_rules);
 
 #endif

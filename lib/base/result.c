@@ -33,7 +33,8 @@ result error_prefix(result failed, const char *format, ...)
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (length >= 0 && (size_t)length < sizeof text)
-        (void)snprintf(text + length, sizeof text - (size_t)length, ": %.*s", (int)sizeof text - length, previous);
+        (void)snprintf(text + length, sizeof text - (size_t)length, ": %.*s", (int)sizeof text - length,
+                       previous);
     return failed;
 }
 

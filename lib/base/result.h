@@ -58,7 +58,8 @@ enum error_code {
 
 /* Remembers the sentence (cut at 255 bytes) for this thread and returns the code as a result.
  * Never pass rejected input that could be a secret. */
-must_check result error_set(enum error_code code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+must_check result error_set(enum error_code code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Puts "prefix: " in front of the remembered sentence, so that the caller's context is read first. */
 must_check result error_prefix(result failed, const char *format, ...) __attribute__((format(printf, 2, 3)));

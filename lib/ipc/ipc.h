@@ -34,7 +34,8 @@ enum {
     IPC_STORE_NAMED_ENTRY_LEN = 48 + IPC_STORE_ENTRY_LEN,
     IPC_STORE_ADVANCE_LEN = 8 + 48 + 2 * IPC_STORE_ENTRY_LEN,
     IPC_STORE_ADVANCED_LEN = 16 + IPC_STORE_ENTRY_LEN,
-    IPC_STORE_ADVANCES_MAX = 160
+    IPC_STORE_ADVANCES_MAX = 160,
+    IPC_STORE_ACCESS_MAX = 8192
 };
 
 enum ipc_type {
@@ -71,7 +72,8 @@ enum ipc_type {
     IPC_STORE_LOAD = 0x0506,
     IPC_STORE_ENTRIES = 0x0507,
     IPC_STORE_ADVANCE = 0x0508,
-    IPC_STORE_ADVANCED = 0x0509
+    IPC_STORE_ADVANCED = 0x0509,
+    IPC_STORE_ACCESS = 0x050a
 };
 
 enum ipc_keeper_state {
@@ -267,6 +269,14 @@ struct ipc_record_failed {
 };
 void ipc_pack_record_failed(struct packer *p, const struct ipc_record_failed *failed);
 must_check result ipc_take_record_failed(struct ipc_record_failed *ret_failed, struct ipc_message *m);
+
+/* STORE_ACCESS: texts of at most IPC_STORE_ACCESS_MAX bytes each, without a NUL; any may be empty. For
+ * DynamoDB access key id, secret access key and session token; for PostgreSQL user, password and URL. */
+struct ipc_store_access {
+    struct ipc_bytes name, secret, extra;
+};
+void ipc_pack_store_access(struct packer *p, const struct ipc_store_access *access);
+must_check result ipc_take_store_access(struct ipc_store_access *ret_access, struct ipc_message *m);
 
 /* STORE_KEY: IPC_STORE_KEY_LEN secret bytes, which point into the packet. */
 void ipc_pack_store_key(struct packer *p, const uint8_t key[static IPC_STORE_KEY_LEN]);

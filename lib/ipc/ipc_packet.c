@@ -49,6 +49,7 @@ static bool type_exists(uint16_t type)
     case IPC_STORE_ENTRIES:
     case IPC_STORE_ADVANCE:
     case IPC_STORE_ADVANCED:
+    case IPC_STORE_ACCESS:
         return true;
     }
     return false;

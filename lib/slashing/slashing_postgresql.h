@@ -16,6 +16,7 @@ enum { SLASHING_POSTGRESQL_TEXT_MAX = 256 };
 /* Where the database is. Texts end with NUL; the empty text means that the setting was not made. */
 struct slashing_postgresql_settings {
     char host[SLASHING_POSTGRESQL_TEXT_MAX]; /* a name, an address, or the folder of a unix socket */
+    char host_address[64]; /* numeric: where host is; "": libpq resolves it, which it cannot in a sandbox */
     char port[6];
     char database[SLASHING_POSTGRESQL_TEXT_MAX];
     char user[SLASHING_POSTGRESQL_TEXT_MAX];

@@ -282,6 +282,7 @@ static PGconn *start_connection(const struct slashing_postgresql_settings *s)
                    s->connect_timeout_seconds ? s->connect_timeout_seconds : DEFAULT_CONNECT_SECONDS);
     const char *const pairs[][2] = {
         {"host", s->host},
+        {"hostaddr", s->host_address[0] ? s->host_address : NULL},
         {"port", s->port[0] ? s->port : "5432"},
         {"dbname", s->database},
         {"user", s->user},

@@ -58,6 +58,7 @@ struct courier_load {
 
 struct courier {
     int keeper;
+    int supervisor; /* -1 in an enclave */
     struct courier_outbox *outbox;
     const struct courier_backend_settings *backend_settings;
     struct courier_backend backend;
@@ -83,6 +84,8 @@ struct courier {
 must_check result courier_take_message(void *courier, uint64_t connection, const char *message,
                                        size_t message_len);
 must_check result courier_take_keeper_packet(struct courier *c);
+/* The supervisor has sent fresh credentials. */
+must_check result courier_take_access(struct courier *c);
 /* Something came out of the outbox's or the store's threads, or the keeper has room. */
 must_check result courier_go_on(struct courier *c);
 must_check result courier_reply_error(struct courier *c, uint64_t connection, int status, const char *text);
@@ -106,6 +109,7 @@ must_check result courier_load_on_result(struct courier *c, const struct ipc_loa
 void courier_load_cleanup(struct courier_load *load);
 
 /* courier_sandbox.c */
-must_check result courier_sandbox_enter(void);
+/* may_read_files: what the process may read anyway; for certificates that libpq opens. */
+must_check result courier_sandbox_enter(bool may_read_files);
 
 #endif

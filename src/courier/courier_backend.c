@@ -1,16 +1,129 @@
-/* courier_backend.c - see courier_backend.h. */
+/* courier_backend.c - see courier_backend.h.
+ *
+ * How many threads, and how much at once: a call to DynamoDB takes a round trip whatever is in it, and a
+ * batch is spread over the connections of its thread; more threads are for what arrives meanwhile.
+ * PostgreSQL's limit is its own disk, where transactions that commit together share a flush. */
 #include "courier_backend.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "slashing/slashing_dynamodb.h"
+
+enum { DYNAMODB_THREADS = 4, DYNAMODB_BATCH = 640, DYNAMODB_CONNECTIONS = 16 };
+enum { POSTGRESQL_THREADS = 2, POSTGRESQL_BATCH = 640, HTTPS_PORT = 443 };
+
+/* https://HOST or https://HOST:PORT, which is what aws_client_open takes, too. */
+static must_check result split_endpoint(char *out_host, size_t out_host_size, uint32_t *ret_port,
+                                        const char *endpoint)
+{
+    static const char scheme[] = "https://";
+    uint64_t port = HTTPS_PORT;
+    ENSURE(strncmp(endpoint, scheme, strlen(scheme)) == 0, E_INPUT, "endpoint: must begin with https://");
+    const char *host = endpoint + strlen(scheme);
+    bool bracketed = host[0] == '[';
+    size_t length = bracketed ? strcspn(++host, "]") : strcspn(host, ":/");
+    const char *rest = host + length + (bracketed && host[length] ? 1 : 0);
+    ENSURE(length > 0 && length < out_host_size, E_INPUT, "endpoint: has no host");
+    if (rest[0] == ':')
+        TRY(parse_u64(&port, rest + 1));
+    ENSURE((rest[0] == 0 || rest[0] == ':') && port >= 1 && port <= 65535, E_INPUT,
+           "endpoint: must be https://HOST or https://HOST:PORT");
+    memcpy(out_host, host, length);
+    out_host[length] = 0;
+    *ret_port = (uint32_t)port;
+    return RESULT_OK;
+}
+
+static result open_dynamodb(void *context, struct slashing_store **ret_store)
+{
+    const struct courier_backend *b = context;
+    struct net_address address;
+    const struct net_address *via = &b->settings->dynamodb_via;
+    if (b->host[0]) {
+        TRY(courier_resolver_ask(b->settings->resolver, &address, b->host, b->port));
+        via = &address;
+    }
+    const struct slashing_dynamodb_config config = {.endpoint = b->endpoint,
+                                                    .region = b->region,
+                                                    .table = b->table,
+                                                    .via = via,
+                                                    .ca_pem = b->settings->ca_pem,
+                                                    .connections = DYNAMODB_CONNECTIONS};
+    return slashing_dynamodb_open(ret_store, &config);
+}
+
+static must_check result choose_dynamodb(struct courier_backend *b, const struct policy *policy)
+{
+    ENSURE(b->settings->has_dynamodb_via || b->settings->resolver, E_UNSUPPORTED,
+           "--dynamodb-via: is needed for this policy's store");
+    (void)snprintf(b->name, sizeof b->name, "DynamoDB table %s", policy_store_place(policy));
+    (void)snprintf(b->table, sizeof b->table, "%s", policy_store_place(policy));
+    (void)snprintf(b->region, sizeof b->region, "%s", policy->region);
+    int length =
+        b->settings->dynamodb_endpoint
+            ? snprintf(b->endpoint, sizeof b->endpoint, "%s", b->settings->dynamodb_endpoint)
+            : snprintf(b->endpoint, sizeof b->endpoint, "https://dynamodb.%s.amazonaws.com", b->region);
+    ENSURE(length > 0 && (size_t)length < sizeof b->endpoint, E_INPUT, "endpoint: is too long");
+    if (!b->settings->has_dynamodb_via)
+        TRY(split_endpoint(b->host, sizeof b->host, &b->port, b->endpoint));
+    b->store = (struct courier_store_backend){.name = b->name,
+                                              .open = open_dynamodb,
+                                              .authorise = slashing_dynamodb_set_credentials,
+                                              .reopen = b->host[0] != 0,
+                                              .context = b,
+                                              .num_threads = DYNAMODB_THREADS,
+                                              .batch_max = DYNAMODB_BATCH};
+    return RESULT_OK;
+}
+
+static result open_postgresql(void *context, struct slashing_store **ret_store)
+{
+    const struct courier_backend *b = context;
+    AUTO(slashing_postgresql_settings) settings = b->settings->postgresql;
+    settings.password = (struct secret){0};
+    if (b->settings->postgresql.password.length)
+        TRY(secret_copy(&settings.password, b->settings->postgresql.password.data,
+                        b->settings->postgresql.password.length));
+    if (b->host[0]) {
+        struct net_address address;
+        TRY(courier_resolver_ask(b->settings->resolver, &address, b->host, 0));
+        ENSURE(strlen(address.host) < sizeof settings.host_address, E_INPUT,
+               "the host's address is too long");
+        memcpy(settings.host_address, address.host, strlen(address.host) + 1);
+    }
+    return slashing_postgresql_open(ret_store, &settings);
+}
+
+static must_check result choose_postgresql(struct courier_backend *b)
+{
+    const struct slashing_postgresql_settings *p = &b->settings->postgresql;
+    ENSURE(b->settings->has_postgresql, E_UNSUPPORTED, "there is no PostgreSQL for signers in enclaves");
+    (void)snprintf(b->name, sizeof b->name, "PostgreSQL at %s", p->host);
+    if (p->host[0] != '/')
+        (void)snprintf(b->host, sizeof b->host, "%s", p->host);
+    b->store = (struct courier_store_backend){.name = b->name,
+                                              .open = open_postgresql,
+                                              .reopen = true,
+                                              .context = b,
+                                              .num_threads = POSTGRESQL_THREADS,
+                                              .batch_max = POSTGRESQL_BATCH};
+    return RESULT_OK;
+}
 
 result courier_backend_choose(struct courier_backend *backend,
                               const struct courier_backend_settings *settings, const struct policy *policy)
 {
     *backend = (struct courier_backend){.settings = settings};
     switch (policy->store_kind) {
+    case POLICY_STORE_DYNAMODB:
+        return choose_dynamodb(backend, policy);
+    case POLICY_STORE_POSTGRESQL:
+        return choose_postgresql(backend);
     case POLICY_STORE_NONE:
     case POLICY_STORE_SQLITE:
-    case POLICY_STORE_DYNAMODB:
-    case POLICY_STORE_POSTGRESQL:
         break;
     }
-    FAIL(E_UNSUPPORTED, "%s is no store that the courier can reach", policy->store);
+    FAIL(E_UNSUPPORTED, "the store is not one across a network");
 }

@@ -2,16 +2,20 @@
 #ifndef COURIER_COURIER_BACKEND_H
 #define COURIER_COURIER_BACKEND_H
 
+#include "courier_resolver.h"
 #include "courier_store.h"
-#include "net/net_address.h"
 #include "policy/policy.h"
+#include "slashing/slashing_postgresql.h"
 
-/* From the command line; outlives everything. */
+/* From the command line and, stand-alone, the supervisor; outlives everything. */
 struct courier_backend_settings {
     bool has_dynamodb_via;
     struct net_address dynamodb_via;
     const char *dynamodb_endpoint; /* NULL: https://dynamodb.REGION.amazonaws.com */
     const struct buffer *ca_pem;
+    struct courier_resolver *resolver; /* stand-alone: for what has no via; else NULL */
+    bool has_postgresql;
+    struct slashing_postgresql_settings postgresql;
 };
 
 struct courier_backend {
@@ -20,7 +24,9 @@ struct courier_backend {
     char name[POLICY_VALUE_MAX + 32];
     char table[POLICY_VALUE_MAX];
     char region[64];
-    char endpoint[128];
+    char endpoint[512];
+    char host[256]; /* of the endpoint or the database, when the resolver is to find it; else "" */
+    uint32_t port;
 };
 
 /* Fills backend in, which stays where it is. E_INPUT or E_UNSUPPORTED: the policy names a store that this

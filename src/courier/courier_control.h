@@ -17,7 +17,7 @@ struct courier_control;
 typedef must_check result courier_message_handler(void *context, uint64_t connection, const char *message,
                                                   size_t message_len);
 
-/* listener is listening already and stays the caller's. */
+/* listener is listening already and stays the caller's; -1: there is none. */
 must_check result courier_control_new(struct courier_control **ret_control, int listener,
                                       courier_message_handler *handler, void *context);
 void courier_control_free(struct courier_control *control);

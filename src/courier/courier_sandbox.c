@@ -1,6 +1,6 @@
 /* courier_sandbox.c - the system calls that are left to the courier, one line and one reason each.
  *
- * Entered before the first byte from outside is read, and before the KMS thread is made, which inherits it.
+ * Entered before the first byte from outside is read, and before threads are made, which inherit it.
  * No file can be opened, nothing bound or listened on. It is the process that may reach the network. */
 #include "base/process_sandbox.h"
 #include "courier.h"
@@ -11,8 +11,8 @@ static const struct process_sandbox_rule rules[] = {
     {SCMP_SYS(sendto), "control, and libcurl"},
     {SCMP_SYS(recvmsg), "packets from the keeper"},
     {SCMP_SYS(sendmsg), "packets to the keeper"},
-    {SCMP_SYS(socket), "to the proxy"},
-    {SCMP_SYS(connect), "to the proxy"},
+    {SCMP_SYS(socket), "to the proxy, and libpq"},
+    {SCMP_SYS(connect), "to the proxy, and libpq"},
     {SCMP_SYS(getsockopt), "whether a connect has worked"},
     {SCMP_SYS(setsockopt), "libcurl: no delay"},
     {SCMP_SYS(getsockname), "libcurl: for its messages"},
@@ -24,14 +24,18 @@ static const struct process_sandbox_rule rules[] = {
     {SCMP_SYS(fcntl), "libcurl: non-blocking"},
     {SCMP_SYS(readv), "OpenSSL's sockets"},
     {SCMP_SYS(writev), "OpenSSL's sockets"},
-    {SCMP_SYS(clone3), "the KMS thread"},
-    {SCMP_SYS(clone), "the KMS thread, older libc"},
-    {SCMP_SYS(set_robust_list), "the KMS thread"},
-    {SCMP_SYS(rseq), "the KMS thread"},
-    {SCMP_SYS(sched_getaffinity), "the KMS thread: its stack's attributes"},
+    {SCMP_SYS(clone3), "threads"},
+    {SCMP_SYS(clone), "threads, older libc"},
+    {SCMP_SYS(set_robust_list), "threads"},
+    {SCMP_SYS(rseq), "threads"},
+    {SCMP_SYS(sched_getaffinity), "threads: a stack's attributes"},
+    /* The last ones, only if files may be read. */
+    {SCMP_SYS(openat), "libpq: certificates"},
+    {SCMP_SYS(lseek), "libpq: certificates"},
 };
+enum { NUM_FILE_RULES = 2 };
 
-result courier_sandbox_enter(void)
+result courier_sandbox_enter(bool may_read_files)
 {
-    return process_sandbox_enter(rules, ARRAY_LENGTH(rules));
+    return process_sandbox_enter(rules, ARRAY_LENGTH(rules) - (may_read_files ? 0 : NUM_FILE_RULES));
 }

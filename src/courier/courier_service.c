@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/version.h"
+#include "courier_access.h"
 #include "policy/policy.h"
 #include "json/json.h"
 
@@ -265,6 +266,19 @@ static must_check result on_store(struct courier *c, struct ipc_message *m)
         return send_no_head(c, "the courier cannot reach a store");
     ENSURE(c->store, E_PEER, "message 0x%04x before the store is open", (unsigned)m->type);
     return courier_store_take(c->store, m);
+}
+
+result courier_take_access(struct courier *c)
+{
+    AUTO(courier_access) access = {0};
+    AUTO(aws_credentials) credentials = {0};
+    TRY(courier_access_receive(&access, c->supervisor));
+    TRY(courier_access_credentials(&credentials, &access));
+    aws_credentials_cleanup(&c->credentials);
+    c->credentials = credentials;
+    credentials = (struct aws_credentials){0};
+    log_info("credentials replaced");
+    return c->store ? courier_store_authorise(c->store, &c->credentials) : RESULT_OK;
 }
 
 result courier_go_on(struct courier *c)

@@ -21,6 +21,8 @@ struct courier_store_backend {
     result (*open)(void *context, struct slashing_store **ret_store);
     /* Called in the same thread, before the first use and whenever there are new ones; NULL: needs none. */
     result (*authorise)(struct slashing_store *store, const struct aws_credentials *credentials);
+    /* After a failure open is called anew, from time to time: the store may have another address by then. */
+    bool reopen;
     void *context;
     unsigned num_threads;
     size_t batch_max; /* advances at once */

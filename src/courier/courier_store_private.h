@@ -37,7 +37,8 @@ struct courier_store_worker {
     struct courier_store *owner;
     pthread_t thread;
     struct slashing_store *store; /* NULL: not open */
-    unsigned authorised;          /* version of the credentials it has */
+    uint64_t opened_ns;
+    unsigned authorised; /* version of the credentials it has */
     struct courier_store_advances batch;
 };
 

@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "slashing/slashing_codec.h"
+
+#define REOPEN_NS (UINT64_C(10) * 1000000000)
 
 /* Room for the largest packet. */
 struct answer {
@@ -35,9 +38,10 @@ static struct ipc_bytes text_bytes(const char *text)
                               (uint32_t)(length < IPC_TEXT_MAX ? length : IPC_TEXT_MAX)};
 }
 
-/* E_MISMATCH and E_NOT_FOUND are answers, no failures of the store. */
-static void note(struct courier_store *store, int code)
+/* What a use of the store came to. E_MISMATCH and E_NOT_FOUND are answers, no failures of the store. */
+static void note(struct courier_store_worker *worker, int code)
 {
+    struct courier_store *store = worker->owner;
     bool fails = code != E_NONE && code != E_MISMATCH && code != E_NOT_FOUND;
     (void)pthread_mutex_lock(&store->lock);
     bool changed = fails != store->failing;
@@ -47,14 +51,22 @@ static void note(struct courier_store *store, int code)
         log_error("%s cannot be asked: %s", store->backend.name, error_text());
     else if (changed)
         log_info("%s answers again", store->backend.name);
+    bool stale = worker->store && clock_monotonic_ns() - worker->opened_ns >= REOPEN_NS;
+    if (fails && store->backend.reopen && stale) {
+        slashing_store_close(worker->store);
+        worker->store = NULL;
+        worker->authorised = 0;
+    }
 }
 
 /* Opens the store if need be, and gives it the latest credentials. */
 static must_check result make_ready(struct courier_store_worker *worker)
 {
     struct courier_store *owner = worker->owner;
-    if (!worker->store)
+    if (!worker->store) {
         TRY(owner->backend.open(owner->backend.context, &worker->store));
+        worker->opened_ns = clock_monotonic_ns();
+    }
     if (!owner->backend.authorise)
         return RESULT_OK;
     AUTO(aws_credentials) credentials = {0};
@@ -103,11 +115,11 @@ static must_check result run_head(struct courier_store_worker *worker, const str
     result r = make_ready(worker);
     if (!r.code)
         r = slashing_store_head(worker->store, &found.head);
-    note(worker->owner, r.code);
     if (r.code) {
         found.status = r.code == E_NOT_FOUND ? IPC_STORE_HEAD_NONE : IPC_STORE_HEAD_FAILED;
         (void)snprintf(found.text, sizeof found.text, "%s", error_text());
     }
+    note(worker, r.code);
     return answer_head(worker->owner, &found, job->for_keeper);
 }
 
@@ -129,11 +141,14 @@ static must_check result run_head_set(struct courier_store_worker *worker,
         r = slashing_store_set_head(worker->store, &job->old_head, &job->head, job->enrolments, job->num);
     else
         r = error_set(E_STORE, "%s", error_text()); /* whatever it was, nothing was compared */
-    note(worker->owner, r.code);
-    if (!r.code)
-        return send_head_is_set(worker->owner, job->id, IPC_STORE_DONE, "");
-    return send_head_is_set(worker->owner, job->id,
-                            r.code == E_MISMATCH ? IPC_STORE_CONFLICT : IPC_STORE_OPEN_OUTCOME, error_text());
+    char text[IPC_TEXT_MAX + 1] = "";
+    enum ipc_store_outcome outcome = IPC_STORE_DONE;
+    if (r.code) {
+        outcome = r.code == E_MISMATCH ? IPC_STORE_CONFLICT : IPC_STORE_OPEN_OUTCOME;
+        (void)snprintf(text, sizeof text, "%s", error_text());
+    }
+    note(worker, r.code);
+    return send_head_is_set(worker->owner, job->id, outcome, text);
 }
 
 /* Entries. */
@@ -198,7 +213,7 @@ static must_check result run_load(struct courier_store_worker *worker, const str
     e->num = 0;
     result r = load(e, worker, job);
     /* An entry that should be there and is not: the keeper is told no more than that, the log why. */
-    note(worker->owner, r.code ? E_STORE : E_NONE);
+    note(worker, r.code ? E_STORE : E_NONE);
     if (r.code)
         e->num = 0;
     r = send_entries(e, r.code ? IPC_STORE_LOAD_FAILED : IPC_STORE_LAST);
@@ -244,7 +259,7 @@ result courier_store_run_batch(struct courier_store_worker *worker)
     result r = make_ready(worker);
     if (!r.code)
         r = slashing_store_advance(worker->store, batch->advances, batch->num);
-    note(worker->owner, r.code ? E_STORE : E_NONE);
+    note(worker, r.code ? E_STORE : E_NONE);
     return send_advanced(worker->owner, batch);
 }
 

@@ -1,12 +1,14 @@
-/* main.c - nitro-signer-courier: carries attestation documents out and ciphertexts in.
+/* main.c - nitro-signer-courier: carries attestation documents out and ciphertexts in, and asks the store.
  *
- * It sees the control port and KMS, never a plaintext key. The main thread polls: control port, keeper, KMS
- * thread, SIGTERM. One thread more makes the KMS calls (courier_kms.c). */
-#include <arpa/inet.h>
+ * It sees the control port, KMS and a store across a network, never a plaintext key. The main thread polls:
+ * control port, keeper, SIGTERM and what the other threads have done: one makes the KMS calls
+ * (courier_kms.c), a few ask the store (courier_store.c). Stand-alone there is no control port and no KMS,
+ * but the supervisor, who knows how the store may be entered. */
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -17,73 +19,84 @@
 #include "base/process_limits.h"
 #include "base/secret_allocators.h"
 #include "courier.h"
+#include "courier_access.h"
+#include "courier_options.h"
 
-enum { KEEPER_FD = 3, CONTROL_FD = 4, SECURE_HEAP = 1024 * 1024 };
+enum { KEEPER_FD = 3, OUTSIDE_FD = 4, SECURE_HEAP = 1024 * 1024 };
 enum {
     POLL_KEEPER,
     POLL_OUTBOX,
     POLL_KMS,
+    POLL_SUPERVISOR,
     POLL_SIGNAL,
     POLL_CONTROL,
     POLLS_MAX = POLL_CONTROL + COURIER_CONNECTIONS_MAX + 1
 };
 
-struct options {
-    const char *kms_via, *kms_endpoint, *ca_file, *log_level;
+/* The secrets of the stand-alone courier, for as long as it runs. */
+struct outside {
+    struct courier_options options;
+    struct courier_kms_settings kms;
+    struct courier_backend_settings backend;
+    struct aws_credentials credentials;
 };
 
-static must_check result parse_options(struct options *o, enum log_level *ret_level, int argc,
-                                       char *const argv[])
+static void outside_cleanup(struct outside *outside)
 {
-    *o = (struct options){.kms_endpoint = getenv("AWS_ENDPOINT_URL_KMS"),
-                          .ca_file = getenv("AWS_CA_BUNDLE"),
-                          .log_level = "info"};
-    const struct option table[] = {
-        {"kms-via", OPTION_TEXT, &o->kms_via, "the proxy through which KMS is reached, such as vsock:3:8000",
-         0, 0},
-        {"kms-endpoint", OPTION_TEXT, &o->kms_endpoint,
-         "URL of KMS (AWS_ENDPOINT_URL_KMS, https://kms.REGION.amazonaws.com)", 0, 0},
-        {"ca-file", OPTION_TEXT, &o->ca_file,
-         "PEM file of the authorities KMS's certificate may come from (AWS_CA_BUNDLE, the system's)", 0, 0},
-        {"log-level", OPTION_TEXT, &o->log_level, "error, warn, info, debug (info)", 0, 0},
-    };
-    int next = 0;
-    TRY(options_parse(
-        &next, table, ARRAY_LENGTH(table),
-        "nitro-signer-courier [options]\n"
-        "Between host, KMS and keeper; started by nitro-signer-enclave with the keeper on descriptor 3\n"
-        "and the control socket, listening, on 4.",
-        argc, argv));
-    ENSURE(next == argc, E_INPUT, "argument %d: unexpected", next);
-    ENSURE(o->kms_via, E_INPUT, "--kms-via: is needed");
-    return log_level_parse(ret_level, o->log_level);
+    buffer_cleanup(&outside->kms.ca_pem);
+    slashing_postgresql_settings_cleanup(&outside->backend.postgresql);
+    aws_credentials_cleanup(&outside->credentials);
+    courier_resolver_stop(outside->backend.resolver);
 }
 
-/* In the sandbox there are no files to resolve a name with. */
-static must_check result check_via(const struct net_address *via)
+static must_check result take_url(struct slashing_postgresql_settings *settings,
+                                  const struct courier_access *access)
 {
-    uint8_t bytes[sizeof(struct in6_addr)];
-    bool numeric = via->family != NET_TCP || inet_pton(AF_INET, via->host, bytes) == 1 ||
-                   inet_pton(AF_INET6, via->host, bytes) == 1;
-    ENSURE(numeric, E_INPUT, "--kms-via: the host of a tcp address must be numeric");
-    return RESULT_OK;
+    TRY(slashing_postgresql_parse_url(settings, (const char *)access->extra.data));
+    if (access->name.length) {
+        int length = snprintf(settings->user, sizeof settings->user, "%s", (const char *)access->name.data);
+        ENSURE(length > 0 && (size_t)length < sizeof settings->user, E_INPUT, "user: is too long");
+    }
+    if (!access->secret.length)
+        return RESULT_OK;
+    secret_cleanup(&settings->password);
+    return secret_copy(&settings->password, access->secret.data, access->secret.length);
 }
 
-/* What must be read or made before the sandbox. */
-static must_check result prepare(struct courier_kms_settings *settings, const struct options *o)
+static must_check result take_access(struct outside *outside)
 {
-    result r = net_address_parse(&settings->via, o->kms_via);
-    if (r.code)
-        return error_prefix(r, "--kms-via");
-    TRY(check_via(&settings->via));
-    settings->endpoint = o->kms_endpoint;
+    AUTO(courier_access) access = {0};
+    TRY(courier_access_receive(&access, OUTSIDE_FD));
+    bool is_url = access.extra.length && strstr((const char *)access.extra.data, "://");
+    outside->backend.has_postgresql = is_url;
+    return is_url ? take_url(&outside->backend.postgresql, &access)
+                  : courier_access_credentials(&outside->credentials, &access);
+}
+
+/* What must be read or made before the sandbox; the resolver before the first secret. */
+static must_check result prepare(struct outside *outside)
+{
+    const struct courier_options *o = &outside->options;
     TRY(process_harden());
+    slashing_postgresql_forget_environment();
+    if (o->standalone)
+        TRY(courier_resolver_start(&outside->backend.resolver));
     TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
     TRY(aws_library_open());
     json_set_alloc_funcs(malloc, secret_wiping_free); /* trees hold credentials for a moment */
     json_object_seed(0);
-    return aws_authorities_read(&settings->ca_pem, o->ca_file);
+    outside->kms.via = o->kms_via;
+    outside->kms.endpoint = o->kms_endpoint;
+    outside->backend.has_dynamodb_via = o->has_dynamodb_via;
+    outside->backend.dynamodb_via = o->dynamodb_via;
+    outside->backend.dynamodb_endpoint = o->dynamodb_endpoint;
+    outside->backend.ca_pem = &outside->kms.ca_pem;
+    if (o->standalone)
+        TRY(take_access(outside));
+    if (outside->backend.has_postgresql)
+        return RESULT_OK;
+    return aws_authorities_read(&outside->kms.ca_pem, o->ca_file);
 }
 
 static must_check result open_signals(int *ret_fd)
@@ -115,6 +128,7 @@ static must_check result run(struct courier *c, int signals)
             [POLL_KEEPER] = {.fd = c->keeper, .events = keeper_events(c)},
             [POLL_OUTBOX] = {.fd = courier_outbox_descriptor(c->outbox), .events = POLLIN},
             [POLL_KMS] = {.fd = courier_kms_descriptor(c->kms), .events = POLLIN},
+            [POLL_SUPERVISOR] = {.fd = c->supervisor, .events = POLLIN},
             [POLL_SIGNAL] = {.fd = signals, .events = POLLIN},
         };
         size_t num = POLL_CONTROL + courier_control_poll(c->control, polls + POLL_CONTROL);
@@ -128,25 +142,41 @@ static must_check result run(struct courier *c, int signals)
             TRY(courier_take_keeper_packet(c));
         if (polls[POLL_KMS].revents)
             TRY(courier_load_on_kms(c));
+        if (polls[POLL_SUPERVISOR].revents)
+            TRY(courier_take_access(c));
         TRY(courier_control_serve(c->control, polls + POLL_CONTROL));
         TRY(courier_go_on(c));
     }
 }
 
-static must_check result serve(const struct courier_kms_settings *settings,
-                               const struct courier_backend_settings *backend_settings, enum log_level level)
+/* libpq reads its certificates anew for each connection. */
+static bool needs_files(const struct slashing_postgresql_settings *p)
+{
+    return p->sslrootcert[0] || p->sslcert[0] || p->sslkey[0];
+}
+
+static must_check result begin(struct courier *c, struct outside *outside)
+{
+    TRY(courier_sandbox_enter(needs_files(&outside->backend.postgresql)));
+    TRY(courier_outbox_new(&c->outbox));
+    TRY(courier_control_new(&c->control, outside->options.standalone ? -1 : OUTSIDE_FD, courier_take_message,
+                            c));
+    if (outside->credentials.access_key_id[0])
+        TRY(aws_credentials_copy(&c->credentials, &outside->credentials));
+    return courier_kms_start(&c->kms, &outside->kms);
+}
+
+static must_check result serve(struct outside *outside)
 {
     static struct courier courier; /* two packets of 64 KiB */
     int signals = -1;
     courier = (struct courier){.keeper = KEEPER_FD,
-                               .backend_settings = backend_settings,
-                               .log_level = level,
+                               .supervisor = outside->options.standalone ? OUTSIDE_FD : -1,
+                               .backend_settings = &outside->backend,
+                               .log_level = outside->options.log_level,
                                .started_ns = clock_monotonic_ns()};
     TRY(open_signals(&signals));
-    TRY(courier_sandbox_enter());
-    TRY(courier_outbox_new(&courier.outbox));
-    TRY(courier_kms_start(&courier.kms, settings));
-    TRY(courier_control_new(&courier.control, CONTROL_FD, courier_take_message, &courier));
+    TRY(begin(&courier, outside));
     log_info("ready");
     result r = run(&courier, signals);
     if (courier_kms_busy(courier.kms) || (courier.store && courier_store_busy(courier.store))) {
@@ -166,20 +196,17 @@ static must_check result serve(const struct courier_kms_settings *settings,
 
 int main(int argc, char *argv[])
 {
-    struct options options;
-    enum log_level level = LOG_LEVEL_INFO;
-    struct courier_kms_settings settings = {0};
-    struct courier_backend_settings backend_settings = {0};
+    static struct outside outside;
     log_open("courier", LOG_LEVEL_INFO);
-    if (parse_options(&options, &level, argc, argv).code) {
+    if (courier_options_parse(&outside.options, argc, argv).code) {
         log_error("%s", error_text());
         return PROGRAM_EXIT_USAGE;
     }
-    log_set_level(level);
-    result r = prepare(&settings, &options);
+    log_set_level(outside.options.log_level);
+    result r = prepare(&outside);
     if (!r.code)
-        r = serve(&settings, &backend_settings, level);
-    buffer_cleanup(&settings.ca_pem);
+        r = serve(&outside);
+    outside_cleanup(&outside);
     if (r.code)
         log_error("%s", error_text());
     return r.code ? 1 : 0;

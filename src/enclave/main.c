@@ -21,8 +21,8 @@ enum { KEEPER_USER = 1001, FRONT_USER, COURIER_USER, LOADER_USER };
 enum { CONTROL_BACKLOG = 8, LOG_CONNECT_MS = 1000 };
 
 struct options {
-    const char *control, *https, *nsm, *kms_via;
-    const char *kms_endpoint, *ca_file, *log, *metrics; /* NULL: not given */
+    const char *control, *https, *nsm, *kms_via, *dynamodb_via;
+    const char *kms_endpoint, *dynamodb_endpoint, *ca_file, *log, *metrics; /* NULL: not given */
     const char *log_level;
     bool drop_privileges;
 };
@@ -33,6 +33,7 @@ static must_check result parse_options(struct options *o, int argc, char *const 
                           .https = "vsock:any:443",
                           .nsm = "/dev/nsm",
                           .kms_via = "vsock:3:8000",
+                          .dynamodb_via = "vsock:3:8001",
                           .log_level = "info",
                           .drop_privileges = getpid() == 1};
     const struct option table[] = {
@@ -43,8 +44,12 @@ static must_check result parse_options(struct options *o, int argc, char *const 
         {"kms-via", OPTION_TEXT, &o->kms_via, "the proxy through which KMS is reached (vsock:3:8000)", 0, 0},
         {"kms-endpoint", OPTION_TEXT, &o->kms_endpoint, "URL of KMS (https://kms.REGION.amazonaws.com)", 0,
          0},
+        {"dynamodb-via", OPTION_TEXT, &o->dynamodb_via,
+         "the proxy through which DynamoDB is reached (vsock:3:8001)", 0, 0},
+        {"dynamodb-endpoint", OPTION_TEXT, &o->dynamodb_endpoint,
+         "URL of DynamoDB (https://dynamodb.REGION.amazonaws.com)", 0, 0},
         {"ca-file", OPTION_TEXT, &o->ca_file,
-         "PEM file of the authorities that KMS's certificate may come from", 0, 0},
+         "PEM file of the authorities that AWS's certificates may come from", 0, 0},
         {"log", OPTION_TEXT, &o->log, "where log lines are sent, such as vsock:3:8002 (standard error)", 0,
          0},
         {"metrics", OPTION_TEXT, &o->metrics, "where metrics are served, such as vsock:any:9001 (nowhere)", 0,
@@ -103,6 +108,18 @@ static must_check result begin(struct process_command *command, const char *prog
     return process_command_add(command, "--log-level=%s", o->log_level);
 }
 
+static must_check result courier_command(struct process_command *command, const struct options *o)
+{
+    TRY(begin(command, "nitro-signer-courier", o));
+    TRY(process_command_add(command, "--kms-via=%s", o->kms_via));
+    TRY(process_command_add(command, "--dynamodb-via=%s", o->dynamodb_via));
+    if (o->kms_endpoint)
+        TRY(process_command_add(command, "--kms-endpoint=%s", o->kms_endpoint));
+    if (o->dynamodb_endpoint)
+        TRY(process_command_add(command, "--dynamodb-endpoint=%s", o->dynamodb_endpoint));
+    return o->ca_file ? process_command_add(command, "--ca-file=%s", o->ca_file) : RESULT_OK;
+}
+
 static must_check result make_family(struct process_family *family, const struct options *o)
 {
     TRY(begin(&family->keeper, "nitro-signer-keeper", o));
@@ -112,12 +129,7 @@ static must_check result make_family(struct process_family *family, const struct
     TRY(process_command_add(&family->front, "--mode=enclave"));
     if (o->metrics)
         TRY(process_command_add(&family->front, "--metrics"));
-    TRY(begin(&family->courier, "nitro-signer-courier", o));
-    TRY(process_command_add(&family->courier, "--kms-via=%s", o->kms_via));
-    if (o->kms_endpoint)
-        TRY(process_command_add(&family->courier, "--kms-endpoint=%s", o->kms_endpoint));
-    if (o->ca_file)
-        TRY(process_command_add(&family->courier, "--ca-file=%s", o->ca_file));
+    TRY(courier_command(&family->courier, o));
     TRY(begin(&family->loader, "nitro-signer-loader", o));
     TRY(process_command_add(&family->loader, "--mode=records"));
     if (o->drop_privileges) {

@@ -161,6 +161,7 @@ static must_check result handle(struct front *front, struct ipc_message *message
     case IPC_STORE_ENTRIES:
     case IPC_STORE_ADVANCE:
     case IPC_STORE_ADVANCED:
+    case IPC_STORE_ACCESS:
         break;
     }
     FAIL(E_PEER, "keeper: message 0x%04x is not for the front", message->type);

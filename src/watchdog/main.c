@@ -9,6 +9,7 @@
 
 #include "aws/aws_credentials_file.h"
 #include "base/file_io.h"
+#include "base/file_watch.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process_limits.h"
@@ -304,7 +305,7 @@ static void on_inotify(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
     struct program *p = context;
-    if (watchdog_credentials_changed(fd, p->options.credentials))
+    if (file_watch_changed(fd, p->options.credentials))
         take(p, WATCHDOG_CREDENTIALS);
 }
 
@@ -367,7 +368,9 @@ static must_check result run(struct program *p)
     json_set_alloc_funcs(secret_malloc, secret_free); /* it parses the credentials */
     TRY(check_files(&p->options));
     AUTO_FD inotify = -1;
-    TRY(watchdog_credentials_watch(&inotify, p->options.credentials));
+    result r = file_watch_open(&inotify, p->options.credentials);
+    if (r.code)
+        return error_prefix(r, "--credentials");
     p->inotify = inotify;
     AUTO_POINTER(event_base) base = event_base_new();
     ENSURE(base, E_MEMORY, "no memory for the event loop");

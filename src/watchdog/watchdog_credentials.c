@@ -1,14 +1,8 @@
-/* watchdog_credentials.c - on an instance the file is kept fresh by whoever talks to the metadata
- * service; here it is only watched, and its contents go out with init and credentials. */
+/* watchdog_credentials.c - see watchdog_credentials.h. */
 #include "watchdog_credentials.h"
 
-#include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <unistd.h>
 
 /* aws_credentials_new admits only printable ASCII; the two characters that JSON escapes are left to exclude.
  */
@@ -37,38 +31,4 @@ result watchdog_credentials_member(struct secret *ret_json, const struct aws_cre
     *ret_json = json;
     json = (struct secret){0};
     return RESULT_OK;
-}
-
-result watchdog_credentials_watch(int *ret_fd, const char *path)
-{
-    char copy[PATH_MAX];
-    int length = snprintf(copy, sizeof copy, "%s", path);
-    ENSURE(length > 0 && (size_t)length < sizeof copy, E_INPUT, "--credentials: the path is too long");
-    AUTO_FD fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    ENSURE(fd >= 0, E_IO, "inotify: %s", strerror(errno));
-    const char *folder = dirname(copy);
-    ENSURE(inotify_add_watch(fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO) >= 0, E_IO, "%s: %s", folder,
-           strerror(errno));
-    *ret_fd = fd_take(&fd);
-    return RESULT_OK;
-}
-
-bool watchdog_credentials_changed(int fd, const char *path)
-{
-    char copy[PATH_MAX];
-    (void)snprintf(copy, sizeof copy, "%s", path);
-    const char *name = basename(copy);
-    bool changed = false;
-    _Alignas(struct inotify_event) char events[4096];
-    for (ssize_t length = read(fd, events, sizeof events); length > 0;
-         length = read(fd, events, sizeof events)) {
-        for (ssize_t at = 0; at < length;) {
-            struct inotify_event event;
-            memcpy(&event, events + at, sizeof event);
-            if (event.len && strcmp(events + at + sizeof event, name) == 0)
-                changed = true;
-            at += (ssize_t)(sizeof event + event.len);
-        }
-    }
-    return changed;
 }

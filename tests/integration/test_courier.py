@@ -173,8 +173,8 @@ def test_it_lives_in_a_sandbox(make_rig):
 
 
 @pytest.mark.parametrize("arguments, status, named", [
-    ((), 2, "--kms-via"), (("--kms-via=nowhere",), 1, "--kms-via"), (("--kms-via=unix:/x", "--ca-file=/absent"), 1, "/absent"),
-    (("--kms-via=tcp:localhost:1", "--ca-file=/dev/null"), 1, "numeric"), (("--kms-via=unix:/x", "--log-level=loud"), 2, "log level"), (("--kms-via=unix:/x", "--secret=x"), 2, "--secret")])
+    ((), 2, "--kms-via"), (("--kms-via=nowhere",), 2, "--kms-via"), (("--kms-via=unix:/x", "--ca-file=/absent"), 1, "/absent"),
+    (("--kms-via=tcp:localhost:1", "--ca-file=/dev/null"), 2, "numeric"), (("--kms-via=unix:/x", "--log-level=loud"), 2, "log level"), (("--kms-via=unix:/x", "--secret=x"), 2, "--secret")])
 def test_mistakes_are_named(start, arguments, status, named):
     process = start("nitro-signer-courier", *arguments, ready=False)
     assert process.wait() == status

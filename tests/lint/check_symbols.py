@@ -18,7 +18,7 @@ RULES = {
     "nitro-signer-keeper": (NETWORK, NETWORK_LIBRARIES, "bls_sign"),
     "nitro-signer-front": (r"blst_|bls_sign|bls_derive|bls_secret|sqlite3_|slashing_sqlite|slashing_store_", r"libsqlite3|libcurl",
                            "main"),
-    "nitro-signer-courier": (r"blst_|bls_|sqlite3_|slashing_sqlite|slashing_seal|slashing_decide|slashing_interchange", r"libsqlite3|libevent",
+    "nitro-signer-courier": (r"blst_|bls_|sqlite3_|slashing_sqlite|slashing_seal|slashing_interchange", r"libsqlite3|libevent",
                              "courier_store_start"),
     "nitro-signer-loader": (r"sqlite3_|slashing_|curl_|evhttp_|SSL_", r"libssl|libcurl|libevent|libsqlite3", "main"),
     "nitro-signer": (r"blst_|bls_|sqlite3_|evhttp_|SSL_|curl_", r"libsqlite3|libssl|libcurl", "main"),

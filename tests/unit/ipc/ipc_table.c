@@ -419,6 +419,7 @@ const struct table_row messages[] = {
     {"STORE_ENTRIES", IPC_STORE_ENTRIES, pack_store_entries, take_store_entries, 8 + 9 + 2 * 184},
     {"STORE_ENTRIES, failed", IPC_STORE_ENTRIES, pack_store_entries_failed, take_store_entries, 8 + 9},
     {"STORE_ADVANCE", IPC_STORE_ADVANCE, pack_store_advance, take_store_advance, 8 + 3 * 328},
+    {"STORE_ACCESS", IPC_STORE_ACCESS, pack_store_access, take_store_access, 8 + 12 + 20 + 40},
     {"STORE_ADVANCED", IPC_STORE_ADVANCED, pack_store_advanced, take_store_advanced, 8 + 3 * 152},
 };
 const size_t num_messages = ARRAY_LENGTH(messages);

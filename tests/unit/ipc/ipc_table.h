@@ -28,6 +28,8 @@ void pack_store_load_all(struct packer *p);
 void pack_store_entries(struct packer *p);
 void pack_store_entries_failed(struct packer *p);
 void pack_store_advance(struct packer *p);
+void pack_store_access(struct packer *p);
+result take_store_access(struct packer *again, struct ipc_message *m);
 void pack_store_advanced(struct packer *p);
 result take_store_key(struct packer *again, struct ipc_message *m);
 result take_store_head(struct packer *again, struct ipc_message *m);

@@ -138,3 +138,17 @@ result take_store_advanced(struct packer *again, struct ipc_message *m)
     }
     return cursor_end(&m->body);
 }
+
+void pack_store_access(struct packer *p)
+{
+    static const uint8_t text[] = "Seven small signs make one large wall, they say.";
+    ipc_pack_store_access(p, &(struct ipc_store_access){.name = {text, 20}, .secret = {text, 40}});
+}
+
+result take_store_access(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_store_access access;
+    TRY(ipc_take_store_access(&access, m));
+    ipc_pack_store_access(again, &access);
+    return RESULT_OK;
+}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file_io.h"
+#include "base/file_watch.h"
 
 #define KEY_A                                                                                                \
     "989d34725a2bfc3f15105f3f5fc8741f436c25ee1ee4f948e425d6bcb8c56bce6e06c269635b7e985a7ffa639e2409bf"
@@ -160,13 +161,13 @@ static void test_replaced_credentials_are_noticed(void **state)
     char path[128];
     AUTO_FD watch = -1;
     (void)snprintf(path, sizeof path, "%s/credentials.json", folder);
-    assert_ok(watchdog_credentials_watch(&watch, path));
-    assert_false(watchdog_credentials_changed(watch, path));
+    assert_ok(file_watch_open(&watch, path));
+    assert_false(file_watch_changed(watch, path));
     write_file("other.json", "{}");
-    assert_false(watchdog_credentials_changed(watch, path));
+    assert_false(file_watch_changed(watch, path));
     write_file("credentials.json", "{}"); /* by way of a temporary name */
-    assert_true(watchdog_credentials_changed(watch, path));
-    assert_false(watchdog_credentials_changed(watch, path));
+    assert_true(file_watch_changed(watch, path));
+    assert_false(file_watch_changed(watch, path));
     remove_file("other.json");
 }
 

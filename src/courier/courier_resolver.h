@@ -1,0 +1,20 @@
+/* courier_resolver.h - names become addresses outside of the sandbox, in which there is no file to resolve
+ * them with. Only the stand-alone courier needs it: in an enclave, the host's proxy connects. */
+#ifndef COURIER_COURIER_RESOLVER_H
+#define COURIER_COURIER_RESOLVER_H
+
+#include "net/net_address.h"
+
+struct courier_resolver;
+
+/* Forks: before there are threads, secrets or a sandbox. The child ends when this process does. */
+must_check result courier_resolver_start(struct courier_resolver **ret_resolver);
+/* Closes the channel; the child ends. resolver may be NULL. */
+void courier_resolver_stop(struct courier_resolver *resolver);
+
+/* A tcp address with a numeric host; of several, each time the next. Any thread; waits some seconds at most.
+ * E_NOT_FOUND when the name does not resolve, E_TIMEOUT. */
+must_check result courier_resolver_ask(struct courier_resolver *resolver, struct net_address *ret_address,
+                                       const char *host, uint32_t port);
+
+#endif
