@@ -32,8 +32,7 @@ static void slashing_dynamodb_auto_free(struct slashing_dynamodb **store)
 
 result slashing_dynamodb_failure(const struct slashing_dynamodb *store, result failed)
 {
-    enum error_code code =
-        failed.code == E_MEMORY || failed.code == E_INTERNAL ? (enum error_code)failed.code : E_STORE;
+    int code = failed.code == E_MEMORY || failed.code == E_INTERNAL ? failed.code : (int)E_STORE;
     return error_prefix((result){code}, "DynamoDB table %s", store->table);
 }
 
