@@ -116,6 +116,81 @@ static void bit_vectors(void **state)
     assert_ok(ssz_bit_vector_root(ours, (const uint8_t *)"\x1f", 8));
 }
 
+/* EIP-7916 as it is defined: the first leaves are a subtree, the rest are such a tree of subtrees four times
+ * as large. */
+static void naive_progressive(uint8_t ret_root[static 32], const uint8_t *leaves, size_t num_leaves,
+                              size_t width)
+{
+    uint8_t pair[64] = {0};
+    size_t here = num_leaves < width ? num_leaves : width;
+    memset(ret_root, 0, 32);
+    if (num_leaves == 0)
+        return;
+    naive_root(pair, leaves, here, width);
+    naive_progressive(pair + 32, leaves + 32 * here, num_leaves - here, 4 * width);
+    sha256(ret_root, pair, sizeof pair);
+}
+
+static void progressive_trees_of_every_small_size(void **state)
+{
+    (void)state;
+    uint8_t leaves[LEAVES_MAX * 32], members[20][32];
+    for (size_t i = 0; i < sizeof leaves; i++)
+        leaves[i] = (uint8_t)(i * 167 + i / 32);
+    memcpy(members, leaves, sizeof members);
+    for (size_t count = 0; count <= LEAVES_MAX; count++) {
+        uint8_t ours[32], pair[64] = {0}, expected[32];
+        struct ssz_progressive tree = {.num_full = 0};
+        for (size_t i = 0; i < count; i++)
+            ssz_progressive_add(&tree, leaves + 32 * i);
+        ssz_progressive_root(ours, &tree);
+        naive_progressive(pair, leaves, count, 1);
+        assert_memory_equal(ours, pair, 32);
+        if (count > ARRAY_LENGTH(members))
+            continue;
+        ssz_progressive_container_root(ours, members, count);
+        for (size_t i = 0; i < count; i++)
+            pair[32 + i / 8] |= (uint8_t)(1 << i % 8);
+        sha256(expected, pair, sizeof pair);
+        assert_memory_equal(ours, expected, 32);
+    }
+}
+
+static void progressive_lists(void **state)
+{
+    (void)state;
+    uint8_t bytes[700], leaves[22 * 32], root[32], ours[32], pair[64] = {0}, expected[32];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 31 + 7);
+    for (size_t length = 0; length <= sizeof bytes; length++) {
+        struct ssz_byte_list list = {.length = 0};
+        for (size_t at = 0, part = 1; at < length; at += part, part = part * 2 + 1) {
+            part = part < length - at ? part : length - at;
+            ssz_byte_list_add(&list, bytes + at, part);
+        }
+        ssz_byte_list_root(ours, &list);
+        memset(leaves, 0, sizeof leaves);
+        memcpy(leaves, bytes, length);
+        naive_progressive(pair, leaves, (length + 31) / 32, 1);
+        pair[32] = (uint8_t)length;
+        pair[33] = (uint8_t)(length >> 8);
+        sha256(expected, pair, sizeof pair);
+        assert_memory_equal(ours, expected, 32);
+        if (length == 0)
+            continue;
+        /* The same bytes as bits: a one behind them ends the list. */
+        uint8_t bits[sizeof bytes + 1];
+        memcpy(bits, bytes, length);
+        bits[length] = 1;
+        assert_ok(ssz_progressive_bit_list_root(ours, bits, length + 1, 8 * length));
+        pair[32] = (uint8_t)(8 * length);
+        pair[33] = (uint8_t)(8 * length >> 8);
+        sha256(expected, pair, sizeof pair);
+        assert_memory_equal(ours, expected, 32);
+        assert_fails(E_INPUT, ssz_progressive_bit_list_root(root, bits, length + 1, 8 * length - 1));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +198,8 @@ int main(void)
         cmocka_unit_test(numbers_and_bytes_are_padded),
         cmocka_unit_test(bit_lists_of_every_length),
         cmocka_unit_test(bit_vectors),
+        cmocka_unit_test(progressive_trees_of_every_small_size),
+        cmocka_unit_test(progressive_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
