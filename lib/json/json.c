@@ -103,6 +103,12 @@ result json_blame(result failed, const struct json_view *object, const char *nam
     return blame_view(failed, &view);
 }
 
+result json_blame_element(result failed, const struct json_view *array, size_t index)
+{
+    struct json_view view = {.parent = array, .index = index};
+    return blame_view(failed, &view);
+}
+
 static must_check result wrong(const struct json_view *view, const char *what)
 {
     return blame_view(error_set(E_INPUT, "%s", view->value ? what : "is missing"), view);

@@ -76,6 +76,7 @@ must_check result json_element_hex(uint8_t *out, size_t out_len, const struct js
 
 /* Puts the path of object.name in front of the remembered sentence: for checks of the caller's own. */
 must_check result json_blame(result failed, const struct json_view *object, const char *name);
+must_check result json_blame_element(result failed, const struct json_view *array, size_t index);
 
 /* Appends text as a JSON string with its quotes. Bytes that are not UTF-8 become '?'. */
 must_check result json_append_quoted(struct buffer *out, const char *text);

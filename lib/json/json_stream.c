@@ -277,6 +277,109 @@ result json_stream_value(struct json_stream *stream, json_t **ret_value, size_t 
     return RESULT_OK;
 }
 
+/* Within a string: up to the next byte that can end it, or a byte further. */
+static void skip_text(struct json_stream *s)
+{
+    const uint8_t *quote = memchr(s->at, '"', s->left);
+    size_t run = quote ? (size_t)(quote - s->at) : s->left;
+    const uint8_t *escape = memchr(s->at, '\\', run);
+    run = escape ? (size_t)(escape - s->at) : run;
+    s->at += run;
+    s->left -= run;
+}
+
+result json_stream_skip(struct json_stream *stream)
+{
+    struct scan scan = {0};
+    bool last = false, any = false;
+    int byte = END_OF_TEXT;
+    TRY(peek_token(stream, &byte));
+    while (!last && goes_on(&scan, byte)) {
+        any = true;
+        last = note_byte(&scan, byte);
+        advance(stream);
+        if (!last && scan.in_string && !scan.escaped)
+            skip_text(stream);
+        if (!last)
+            TRY(peek(stream, &byte));
+    }
+    if (!any)
+        return malformed(stream, "malformed JSON");
+    return scan.depth > 0 || scan.in_string ? malformed(stream, "JSON ends early") : RESULT_OK;
+}
+
+enum { PIECE_LEN = 4096, NO_DIGIT = 0xff };
+
+static uint8_t hex_value(int byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return (uint8_t)(byte - '0');
+    byte |= 0x20;
+    return byte >= 'a' && byte <= 'f' ? (uint8_t)(byte - 'a' + 10) : NO_DIGIT;
+}
+
+/* The digits from here to a byte that is none, or to the end of what has arrived. *digits counts all; an odd
+ * one waits in *high. */
+static void take_digits(struct json_stream *s, json_stream_sink *sink, void *context, uint64_t *digits,
+                        uint8_t *high)
+{
+    uint8_t piece[PIECE_LEN];
+    size_t length = 0;
+    while (s->left > 0 && length < sizeof piece) {
+        uint8_t value = hex_value(*s->at);
+        if (value == NO_DIGIT)
+            break;
+        if (*digits % 2)
+            piece[length++] = (uint8_t)(*high << 4 | value);
+        *high = value;
+        ++*digits;
+        advance(s);
+    }
+    if (length > 0)
+        sink(context, piece, length);
+}
+
+static must_check result skip_prefix(struct json_stream *s, uint64_t *digits, uint8_t *high)
+{
+    int byte = END_OF_TEXT;
+    TRY(peek(s, &byte));
+    if (byte != '0')
+        return RESULT_OK;
+    advance(s);
+    TRY(peek(s, &byte));
+    if (byte == 'x') {
+        advance(s);
+        return RESULT_OK;
+    }
+    *digits = 1; /* the zero was a digit */
+    *high = 0;
+    return RESULT_OK;
+}
+
+result json_stream_hex(struct json_stream *stream, json_stream_sink *sink, void *context)
+{
+    uint64_t digits = 0, before;
+    uint8_t high = 0;
+    int byte = END_OF_TEXT;
+    TRY(peek_token(stream, &byte));
+    if (byte != '"')
+        return malformed(stream, "must be a string of hex");
+    advance(stream);
+    TRY(skip_prefix(stream, &digits, &high));
+    do {
+        before = digits;
+        TRY(peek(stream, &byte));
+        if (byte != END_OF_TEXT)
+            take_digits(stream, sink, context, &digits, &high);
+    } while (digits > before);
+    if (byte == END_OF_TEXT)
+        return malformed(stream, "JSON ends early");
+    if (byte != '"' || digits % 2)
+        return malformed(stream, "must be whole bytes of hex");
+    advance(stream);
+    return RESULT_OK;
+}
+
 result json_stream_end(struct json_stream *stream)
 {
     int byte = END_OF_TEXT;

@@ -37,6 +37,14 @@ must_check result json_stream_next_element(struct json_stream *stream, bool *ret
  * max_values values: as json_read. The caller owns it. */
 must_check result json_stream_value(struct json_stream *stream, json_t **ret_value, size_t max_length,
                                     size_t max_values);
+/* Passes over the value that comes next, whatever its length. Its brackets and quotes are counted; whether it
+ * is JSON is left open. */
+must_check result json_stream_skip(struct json_stream *stream);
+/* The value that comes next: a string of hex, "0x" optional, digits of either case, of whatever length. Its
+ * bytes go to sink piece by piece, in order. E_INPUT "must be ..."; the sink may have been called then. Not
+ * for secrets. */
+typedef void json_stream_sink(void *context, const uint8_t *bytes, size_t bytes_len);
+must_check result json_stream_hex(struct json_stream *stream, json_stream_sink *sink, void *context);
 /* Nothing but blanks may be left. */
 must_check result json_stream_end(struct json_stream *stream);
 

@@ -239,6 +239,95 @@ static void a_refusal_says_where_and_does_not_echo(void **state)
     assert_null(strstr(error_text(), "hidden"));
 }
 
+static void collect(void *context, const uint8_t *bytes, size_t bytes_len)
+{
+    assert_ok(buffer_append(context, bytes, bytes_len));
+}
+
+/* {"a": <skipped>, "hex": <bytes>}, from memory or from a descriptor. */
+static result read_hex(struct buffer *out, struct json_stream *in)
+{
+    const char *name = NULL;
+    TRY(json_stream_begin_object(in));
+    TRY(json_stream_next_member(in, &name));
+    TRY(json_stream_skip(in));
+    TRY(json_stream_next_member(in, &name));
+    ENSURE(name && strcmp(name, "hex") == 0, E_INPUT, "another member");
+    TRY(json_stream_hex(in, collect, out));
+    TRY(json_stream_next_member(in, &name));
+    ENSURE(!name, E_INPUT, "one more member");
+    return json_stream_end(in);
+}
+
+static result read_hex_text(struct buffer *out, const char *skipped, const char *hex)
+{
+    AUTO(buffer) text = {0};
+    AUTO_POINTER(json_stream) in = NULL;
+    assert_ok(buffer_printf(&text, "{\"a\": %s , \"hex\": %s}", skipped, hex));
+    assert_ok(json_stream_open_text(&in, (const char *)text.data, text.length));
+    return read_hex(out, in);
+}
+
+static void hex_and_skipped_values(void **state)
+{
+    (void)state;
+    static const char *const skipped[] = {"1",    "\"\"", "\"]}\\\\\\\",{\"", "[[],{\"x\":\"}\"}]",
+                                          "null", "{}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(skipped); i++) {
+        AUTO(buffer) bytes = {0};
+        assert_ok(read_hex_text(&bytes, skipped[i], "\"0x00aBcDeF9\x30\""));
+        assert_int_equal(bytes.length, 5);
+        assert_memory_equal(bytes.data, "\x00\xab\xcd\xef\x90", 5);
+    }
+    static const char *const good[] = {"\"\"", "\"0x\"", "\"00\"", "\"0x00\"", "\"0aff\""};
+    static const size_t lengths[] = {0, 0, 1, 1, 2};
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        AUTO(buffer) bytes = {0};
+        assert_ok(read_hex_text(&bytes, "0", good[i]));
+        assert_int_equal(bytes.length, lengths[i]);
+    }
+    static const char *const bad[] = {
+        "\"0\"", "\"0x0\"", "\"x00\"", "\"0X00\"", "\"0x0g\"", "\"00 \"",      "\"0x\\u0030\"", "\"0x00",
+        "\"",    "\"0x",    "7",       "null",     "[]",       "\"00\"\"00\"", "\"0x0x00\"",    ""};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        AUTO(buffer) bytes = {0};
+        assert_fails(E_INPUT, read_hex_text(&bytes, "0", bad[i]));
+    }
+    static const char *const unskippable[] = {"", "[", "{\"a\":[}", "\"abc", "\"\\\""};
+    for (size_t i = 0; i < ARRAY_LENGTH(unskippable); i++) {
+        AUTO(buffer) bytes = {0};
+        assert_fails(E_INPUT, read_hex_text(&bytes, unskippable[i], "\"00\""));
+    }
+}
+
+/* Pieces end within digits, escapes and the prefix. */
+static void hex_from_a_descriptor(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/ns-test-XXXXXX";
+    AUTO_FD fd = mkstemp(path);
+    assert_true(fd >= 0 && unlink(path) == 0);
+    for (size_t padding = 65536 - 12; padding < 65536 + 12; padding++) {
+        AUTO(buffer) text = {0}, bytes = {0};
+        AUTO_POINTER(json_stream) in = NULL;
+        assert_ok(buffer_append_text(&text, "{\"a\":\""));
+        while (text.length < padding)
+            assert_ok(buffer_append_text(&text, text.length + 2 < padding && text.length % 2 ? "\\\"" : "y"));
+        assert_ok(buffer_append_text(&text, "\",\"hex\":\"0x"));
+        for (unsigned i = 0; i < 70000; i++)
+            assert_ok(buffer_printf(&text, "%02x", i & 255));
+        assert_ok(buffer_append_text(&text, "\"}"));
+        assert_int_equal(pwrite(fd, text.data, text.length, 0), text.length);
+        assert_int_equal(ftruncate(fd, (off_t)text.length), 0);
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        assert_ok(json_stream_open(&in, fd, text.length));
+        assert_ok(read_hex(&bytes, in));
+        assert_int_equal(bytes.length, 70000);
+        for (size_t i = 0; i < bytes.length; i++)
+            assert_int_equal(bytes.data[i], i & 255);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +335,8 @@ int main(void)
         cmocka_unit_test(it_agrees_on_damaged_texts),
         cmocka_unit_test(a_long_text_is_read_from_a_descriptor),
         cmocka_unit_test(limits),
+        cmocka_unit_test(hex_and_skipped_values),
+        cmocka_unit_test(hex_from_a_descriptor),
         cmocka_unit_test(a_refusal_says_where_and_does_not_echo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
