@@ -6,7 +6,8 @@
  * quoted or not, surplus members (Nimbus's proofs, SSV's fork_info), aggregates bare or wrapped.
  *
  * The fork versions of a message come from the request. The configured network decides what a
- * request cannot be trusted to know: the shape of aggregates and whether sync committees exist.
+ * request cannot be trusted to know, or does not say: the shape of aggregates without a version and whether
+ * sync committees exist.
  */
 #include "eth2/eth2_api.h"
 
@@ -14,23 +15,18 @@
 #include <strings.h>
 
 #include "eth2/eth2_api_parts.h"
+#include "json/json_stream.h"
 
-/* As Web3Signer's body limit; values: a full phase0 block has about 20,000. */
-enum { BODY_MAX = 10 * 1024 * 1024, VALUES_MAX = 65536 };
+/* As Web3Signer's body limit; values: a full phase0 block has about 20,000. Up to SMALL_MAX a body is read
+ * before its type is known. */
+enum { DOCUMENT_MAX = 10 * 1024 * 1024, VALUES_MAX = 65536, SMALL_MAX = 64 * 1024, TYPE_MAX = 256 };
 
-struct request {
-    struct json_view top;
-    const struct eth2_network *network;
-};
-
-typedef result take_payload(struct eth2_order *order, const struct request *request);
-
-static uint64_t epoch_of(const struct request *request, uint64_t slot)
+static uint64_t epoch_of(const struct eth2_api_request *request, uint64_t slot)
 {
     return eth2_epoch_of_slot(request->network, slot);
 }
 
-static must_check result take_attestation(struct eth2_order *order, const struct request *request)
+static must_check result take_attestation(struct eth2_order *order, const struct eth2_api_request *request)
 {
     struct json_view payload;
     TRY(json_get_object(&payload, &request->top, "attestation"));
@@ -38,7 +34,7 @@ static must_check result take_attestation(struct eth2_order *order, const struct
 }
 
 /* A whole block must be of the fork that the schedule has at its slot: that decides its shape. */
-static must_check result take_whole_block(struct eth2_order *order, const struct request *request,
+static must_check result take_whole_block(struct eth2_order *order, const struct eth2_api_request *request,
                                           const struct json_view *block, enum eth2_fork fork)
 {
     struct eth2_sizes sizes = eth2_preset_sizes(request->network->preset);
@@ -51,37 +47,19 @@ static must_check result take_whole_block(struct eth2_order *order, const struct
     return RESULT_OK;
 }
 
-static must_check result take_block(struct eth2_order *order, const struct request *request)
+static must_check result take_block(struct eth2_order *order, const struct eth2_api_request *request)
 {
     struct json_view block;
     TRY(json_get_object(&block, &request->top, "block"));
     return take_whole_block(order, request, &block, ETH2_PHASE0);
 }
 
-/* The index among the forks by name, in any case; Gloas and Heze, which Web3Signer knows by name, come after
- * our last. */
-static must_check result take_version(unsigned *ret_fork, const struct json_view *object)
-{
-    static const char *const later[] = {"gloas", "heze"};
-    const char *version;
-    TRY(json_get_text(&version, NULL, object, "version"));
-    for (unsigned fork = 0; fork < ETH2_FORK_COUNT + ARRAY_LENGTH(later); fork++) {
-        const char *name =
-            fork < ETH2_FORK_COUNT ? eth2_fork_name((enum eth2_fork)fork) : later[fork - ETH2_FORK_COUNT];
-        if (strcasecmp(name, version) == 0) {
-            *ret_fork = fork;
-            return RESULT_OK;
-        }
-    }
-    return json_blame(error_set(E_INPUT, "must be the name of a fork"), object, "version");
-}
-
-static must_check result take_block_v2(struct eth2_order *order, const struct request *request)
+static must_check result take_block_v2(struct eth2_order *order, const struct eth2_api_request *request)
 {
     struct json_view wrapper, block;
     unsigned fork;
     TRY(json_get_object(&wrapper, &request->top, "beacon_block"));
-    TRY(take_version(&fork, &wrapper));
+    TRY(eth2_api_version(&fork, &wrapper));
     if (fork < ETH2_BELLATRIX) {
         TRY(json_get_object(&block, &wrapper, "block"));
         return take_whole_block(order, request, &block, (enum eth2_fork)fork);
@@ -91,7 +69,7 @@ static must_check result take_block_v2(struct eth2_order *order, const struct re
     return eth2_api_block_header(&order->of.header, &block);
 }
 
-static must_check result take_randao_reveal(struct eth2_order *order, const struct request *request)
+static must_check result take_randao_reveal(struct eth2_order *order, const struct eth2_api_request *request)
 {
     struct json_view payload;
     TRY(json_get_object(&payload, &request->top, "randao_reveal"));
@@ -100,7 +78,7 @@ static must_check result take_randao_reveal(struct eth2_order *order, const stru
     return RESULT_OK;
 }
 
-static must_check result take_deposit(struct eth2_order *order, const struct request *request)
+static must_check result take_deposit(struct eth2_order *order, const struct eth2_api_request *request)
 {
     struct json_view payload;
     struct eth2_deposit_message deposit;
@@ -113,7 +91,7 @@ static must_check result take_deposit(struct eth2_order *order, const struct req
     return RESULT_OK;
 }
 
-static must_check result take_voluntary_exit(struct eth2_order *order, const struct request *request)
+static must_check result take_voluntary_exit(struct eth2_order *order, const struct eth2_api_request *request)
 {
     struct json_view payload;
     uint64_t validator_index;
@@ -124,7 +102,8 @@ static must_check result take_voluntary_exit(struct eth2_order *order, const str
     return RESULT_OK;
 }
 
-static must_check result take_aggregation_slot(struct eth2_order *order, const struct request *request)
+static must_check result take_aggregation_slot(struct eth2_order *order,
+                                               const struct eth2_api_request *request)
 {
     struct json_view payload;
     uint64_t slot;
@@ -135,31 +114,47 @@ static must_check result take_aggregation_slot(struct eth2_order *order, const s
     return RESULT_OK;
 }
 
+/* The fork of a bare aggregate: that of its slot, by the network's schedule. */
+static must_check result scheduled_fork(enum eth2_fork *ret_fork, const struct json_view *object,
+                                        const struct eth2_api_request *request)
+{
+    struct json_view aggregate, data;
+    uint64_t slot;
+    TRY(json_get_object(&aggregate, object, "aggregate"));
+    TRY(json_get_object(&data, &aggregate, "data"));
+    TRY(json_get_u64(&slot, &data, "slot"));
+    *ret_fork = eth2_fork_at(request->network, epoch_of(request, slot));
+    return RESULT_OK;
+}
+
 /* Bare {aggregator_index, aggregate, selection_proof}, or that inside {version, data}; both type names take
- * both. */
-static must_check result take_aggregate_and_proof(struct eth2_order *order, const struct request *request)
+ * both. The same JSON has one root in Electra and Fulu, another in Gloas: a version that is given decides, so
+ * that a fork which this network's schedule does not know yet is signed right. Heze is as Gloas. */
+static must_check result take_aggregate_and_proof(struct eth2_order *order,
+                                                  const struct eth2_api_request *request)
 {
     struct json_view payload, wrapped;
     struct eth2_aggregate_and_proof aggregate;
+    struct eth2_sizes sizes = eth2_preset_sizes(request->network->preset);
     TRY(json_get_object(&payload, &request->top, "aggregate_and_proof"));
     bool is_wrapped =
         json_has(&payload, "data") || (json_has(&payload, "version") && !json_has(&payload, "aggregate"));
     if (is_wrapped) {
         unsigned fork;
-        TRY(take_version(&fork, &payload));
-        /* Up to Fulu the slot alone decides the shape; from Gloas on there is another one. */
-        if (fork >= ETH2_FORK_COUNT)
-            return json_blame(error_set(E_INPUT, "must be of a fork through Fulu"), &payload, "version");
+        TRY(eth2_api_version(&fork, &payload));
+        aggregate.aggregate.fork = fork < ETH2_FORK_COUNT ? (enum eth2_fork)fork : ETH2_GLOAS;
         TRY(json_get_object(&wrapped, &payload, "data"));
+    } else {
+        TRY(scheduled_fork(&aggregate.aggregate.fork, &payload, request));
     }
-    TRY(eth2_api_aggregate_and_proof(&aggregate, is_wrapped ? &wrapped : &payload, request->network));
+    TRY(eth2_api_aggregate_and_proof(&aggregate, is_wrapped ? &wrapped : &payload, &sizes));
     order->of.object.epoch = epoch_of(request, aggregate.aggregate.data.slot);
     eth2_aggregate_and_proof_root(order->of.object.root, &aggregate);
     return RESULT_OK;
 }
 
-static must_check result check_after_altair(const struct request *request, const struct json_view *object,
-                                            uint64_t slot)
+static must_check result check_after_altair(const struct eth2_api_request *request,
+                                            const struct json_view *object, uint64_t slot)
 {
     if (eth2_fork_at(request->network, epoch_of(request, slot)) >= ETH2_ALTAIR)
         return RESULT_OK;
@@ -167,7 +162,8 @@ static must_check result check_after_altair(const struct request *request, const
                       "slot");
 }
 
-static must_check result take_sync_committee_message(struct eth2_order *order, const struct request *request)
+static must_check result take_sync_committee_message(struct eth2_order *order,
+                                                     const struct eth2_api_request *request)
 {
     struct json_view payload;
     uint64_t slot;
@@ -178,7 +174,8 @@ static must_check result take_sync_committee_message(struct eth2_order *order, c
     return check_after_altair(request, &payload, slot);
 }
 
-static must_check result take_selection_proof(struct eth2_order *order, const struct request *request)
+static must_check result take_selection_proof(struct eth2_order *order,
+                                              const struct eth2_api_request *request)
 {
     struct json_view payload;
     uint64_t slot, subcommittee_index;
@@ -190,7 +187,8 @@ static must_check result take_selection_proof(struct eth2_order *order, const st
     return check_after_altair(request, &payload, slot);
 }
 
-static must_check result take_contribution_and_proof(struct eth2_order *order, const struct request *request)
+static must_check result take_contribution_and_proof(struct eth2_order *order,
+                                                     const struct eth2_api_request *request)
 {
     struct json_view payload, contribution;
     struct eth2_contribution_and_proof typed;
@@ -205,7 +203,8 @@ static must_check result take_contribution_and_proof(struct eth2_order *order, c
     return check_after_altair(request, &contribution, typed.contribution.slot);
 }
 
-static must_check result take_validator_registration(struct eth2_order *order, const struct request *request)
+static must_check result take_validator_registration(struct eth2_order *order,
+                                                     const struct eth2_api_request *request)
 {
     struct json_view payload;
     struct eth2_validator_registration registration;
@@ -218,11 +217,25 @@ static must_check result take_validator_registration(struct eth2_order *order, c
     return RESULT_OK;
 }
 
+/* Not a type of Web3Signer's: Lodestar's client defines it, and names the member so. */
+static must_check result take_bls_to_execution_change(struct eth2_order *order,
+                                                      const struct eth2_api_request *request)
+{
+    struct json_view payload;
+    struct eth2_bls_to_execution_change change;
+    TRY(json_get_object(&payload, &request->top, "BLS_TO_EXECUTION_CHANGE"));
+    TRY(json_get_u64(&change.validator_index, &payload, "validator_index"));
+    TRY(json_get_hex(change.from_bls_pubkey, ETH2_PUBKEY_LEN, &payload, "from_bls_pubkey"));
+    TRY(json_get_hex(change.to_execution_address, ETH2_ADDRESS_LEN, &payload, "to_execution_address"));
+    eth2_bls_to_execution_change_root(order->of.object.root, &change);
+    return RESULT_OK;
+}
+
 static const struct type_row {
     const char *name;
     enum eth2_order_kind kind;
     bool needs_fork_info; /* where not, it is ignored: some clients always send it */
-    take_payload *take;
+    eth2_api_take *take;
 } types[] = {
     {"ATTESTATION", ETH2_ORDER_ATTESTATION, true, take_attestation},
     {"BLOCK_V2", ETH2_ORDER_BLOCK, true, take_block_v2},
@@ -238,19 +251,88 @@ static const struct type_row {
     {"VOLUNTARY_EXIT", ETH2_ORDER_VOLUNTARY_EXIT, true, take_voluntary_exit},
     {"VALIDATOR_REGISTRATION", ETH2_ORDER_VALIDATOR_REGISTRATION, false, take_validator_registration},
     {"DEPOSIT", ETH2_ORDER_DEPOSIT, false, take_deposit},
+    {"EXECUTION_PAYLOAD_BID", ETH2_ORDER_EXECUTION_PAYLOAD_BID, true, eth2_api_take_bid},
+    {"EXECUTION_PAYLOAD_ENVELOPE", ETH2_ORDER_EXECUTION_PAYLOAD_ENVELOPE, true, eth2_api_take_envelope},
+    {"PAYLOAD_ATTESTATION_MESSAGE", ETH2_ORDER_PAYLOAD_ATTESTATION_MESSAGE, true,
+     eth2_api_take_payload_attestation},
+    {"PAYLOAD_ATTESTATION", ETH2_ORDER_PAYLOAD_ATTESTATION_MESSAGE, true, eth2_api_take_payload_attestation},
+    {"PROPOSER_PREFERENCES", ETH2_ORDER_PROPOSER_PREFERENCES, true, eth2_api_take_preferences},
+    {"BUILDER_REQUEST_AUTH", ETH2_ORDER_BUILDER_REQUEST_AUTH, false, eth2_api_take_request_auth},
+    {"REQUEST_AUTH", ETH2_ORDER_BUILDER_REQUEST_AUTH, false, eth2_api_take_request_auth},
+    {"BLS_TO_EXECUTION_CHANGE", ETH2_ORDER_BLS_TO_EXECUTION_CHANGE, true, take_bls_to_execution_change},
 };
+
+static const struct type_row *find_type(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        if (strcasecmp(types[i].name, name) == 0)
+            return &types[i];
+    }
+    return NULL;
+}
 
 static must_check result take_type(const struct type_row **ret_row, const struct json_view *top)
 {
     const char *name;
     TRY(json_get_text(&name, NULL, top, "type"));
-    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
-        if (strcasecmp(types[i].name, name) == 0) {
-            *ret_row = &types[i];
-            return RESULT_OK;
-        }
-    }
+    *ret_row = find_type(name);
+    if (*ret_row)
+        return RESULT_OK;
     return json_blame(error_set(E_INPUT, "must be one of the types that can be signed"), top, "type");
+}
+
+static bool is_envelope(const json_t *type)
+{
+    const char *name = type ? json_string_value(type) : NULL;
+    const struct type_row *row = name ? find_type(name) : NULL;
+    return row && row->kind == ETH2_ORDER_EXECUTION_PAYLOAD_ENVELOPE;
+}
+
+/* Looks at a large body for its type only, before memory is spent on it. */
+static must_check result large_is_envelope(bool *ret_is_envelope, const char *body, size_t body_len)
+{
+    AUTO_POINTER(json_stream) stream = NULL;
+    const char *name = NULL;
+    *ret_is_envelope = false;
+    TRY(json_stream_open_text(&stream, body, body_len));
+    TRY(json_stream_begin_object(stream));
+    for (;;) {
+        AUTO_POINTER(json_t) value = NULL;
+        TRY(json_stream_next_member(stream, &name));
+        if (!name)
+            return RESULT_OK;
+        if (strcmp(name, "type") != 0) {
+            TRY(json_stream_skip(stream));
+            continue;
+        }
+        TRY(json_stream_value(stream, &value, TYPE_MAX, 2));
+        *ret_is_envelope = is_envelope(value);
+        return RESULT_OK;
+    }
+}
+
+/* The request's members; of an envelope's request those beside it, and the envelope. */
+static must_check result read_body(json_t **ret_top, struct eth2_api_envelope *ret_envelope,
+                                   bool *ret_is_envelope, const char *body, size_t body_len)
+{
+    AUTO_POINTER(json_t) top = NULL;
+    ENSURE(body_len <= ETH2_API_BODY_MAX, E_TOO_LARGE, "request body: longer than %d bytes",
+           ETH2_API_BODY_MAX);
+    bool is_small = body_len <= SMALL_MAX, envelope = false;
+    if (!is_small)
+        TRY(large_is_envelope(&envelope, body, body_len));
+    if (!envelope)
+        TRY(json_read(&top, body, body_len, DOCUMENT_MAX, VALUES_MAX));
+    if (is_small)
+        envelope = is_envelope(json_object_get(top, "type"));
+    *ret_is_envelope = envelope;
+    if (!envelope) {
+        *ret_top = TAKE(top);
+        return RESULT_OK;
+    }
+    TRY(eth2_api_envelope_read(ret_envelope, body, body_len));
+    *ret_top = ret_envelope->rest;
+    return RESULT_OK;
 }
 
 static must_check result take_fork_info(struct eth2_fork_info *ret_info, const struct json_view *top)
@@ -283,11 +365,14 @@ result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *n
                       size_t body_len)
 {
     AUTO_POINTER(json_t) root = NULL;
-    struct request request = {.network = network};
+    struct eth2_api_envelope envelope;
+    struct eth2_api_request request = {.network = network};
     const struct type_row *type = NULL;
     struct eth2_order order;
+    bool has_envelope = false;
     memset(&order, 0, sizeof order); /* the padding too: orders are compared and sent as they are */
-    TRY(json_read(&root, body, body_len, BODY_MAX, VALUES_MAX));
+    TRY(read_body(&root, &envelope, &has_envelope, body, body_len));
+    request.envelope = has_envelope ? &envelope : NULL;
     TRY(json_view_root(&request.top, root));
     TRY(take_type(&type, &request.top));
     order.kind = type->kind;

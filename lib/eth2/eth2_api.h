@@ -11,7 +11,11 @@
  * /dev/urandom, so that no client can choose members that collide. */
 void eth2_api_open(void);
 
-/* Parses a whole request body. E_INPUT: malformed JSON, an unknown type, or a member that is
+/* What a request body may have: an execution payload of Gloas is at most 8 MiB of transactions (EIP-7934) and
+ * a block access list, twice that in hex; everything else is held to the 10 MiB of Web3Signer. */
+enum { ETH2_API_BODY_MAX = 32 * 1024 * 1024 };
+
+/* Parses a whole request body. E_TOO_LARGE; E_INPUT: malformed JSON, an unknown type, or a member that is
  * missing, ill-typed, out of range or of wrong length, named by its path such as
  * "attestation.source.epoch: must be ..."; duplicate members and excessive depth too.
  * order->pubkey is left zero: it comes from the path of the request. The body is read only. */

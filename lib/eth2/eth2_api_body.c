@@ -162,7 +162,7 @@ static must_check result attester_slashing(uint8_t ret_root[static 32], const st
 static must_check result attestation(uint8_t ret_root[static 32], const struct json_view *object,
                                      const struct eth2_sizes *sizes)
 {
-    struct eth2_attestation typed = {.is_electra = false};
+    struct eth2_attestation typed = {.fork = ETH2_PHASE0};
     TRY(eth2_api_attestation(&typed, object, sizes));
     eth2_attestation_root(ret_root, &typed);
     return RESULT_OK;

@@ -1,7 +1,9 @@
 /* eth2_api_parts.c - see eth2_api_parts.h. */
 #include "eth2/eth2_api_parts.h"
 
-enum { BIT_LIST_BYTES_MAX = 131072 / 8 + 1, BIT_VECTOR_BYTES_MAX = 64, BYTES_MAX = ETH2_SIGNATURE_LEN };
+#include <strings.h>
+
+enum { BIT_LIST_BYTES_MAX = 131072 / 8 + 1, BIT_VECTOR_BYTES_MAX = 64, BYTES_MAX = 256 /* logs_bloom */ };
 
 static must_check result checkpoint(struct eth2_checkpoint *ret_checkpoint, const struct json_view *parent,
                                     const char *name)
@@ -22,13 +24,14 @@ result eth2_api_attestation_data(struct eth2_attestation_data *ret_data, const s
 }
 
 result eth2_api_bit_list(uint8_t ret_root[static 32], const struct json_view *object, const char *name,
-                         size_t max_bits)
+                         size_t max_bits, enum eth2_fork fork)
 {
     uint8_t bytes[BIT_LIST_BYTES_MAX];
     size_t bytes_len;
     ENSURE(max_bits / 8 + 1 <= sizeof bytes, E_INTERNAL, "bit list is larger than any preset's");
     TRY(json_get_hex_up_to(bytes, &bytes_len, max_bits / 8 + 1, object, name));
-    result r = ssz_bit_list_root(ret_root, bytes, bytes_len, max_bits);
+    result r = fork >= ETH2_GLOAS ? ssz_progressive_bit_list_root(ret_root, bytes, bytes_len, max_bits)
+                                  : ssz_bit_list_root(ret_root, bytes, bytes_len, max_bits);
     return r.code ? json_blame(r, object, name) : r;
 }
 
@@ -45,40 +48,27 @@ result eth2_api_bit_vector(uint8_t ret_root[static 32], const struct json_view *
 result eth2_api_attestation(struct eth2_attestation *ret_attestation, const struct json_view *object,
                             const struct eth2_sizes *sizes)
 {
-    bool is_electra = ret_attestation->is_electra;
+    enum eth2_fork fork = ret_attestation->fork;
     struct json_view data;
-    TRY(eth2_api_bit_list(ret_attestation->aggregation_bits_root, object, "aggregation_bits",
-                          is_electra ? sizes->aggregation_bits : sizes->aggregation_bits_before_electra));
+    TRY(eth2_api_bit_list(
+        ret_attestation->aggregation_bits_root, object, "aggregation_bits",
+        fork >= ETH2_ELECTRA ? sizes->aggregation_bits : sizes->aggregation_bits_before_electra, fork));
     TRY(json_get_object(&data, object, "data"));
     TRY(eth2_api_attestation_data(&ret_attestation->data, &data));
     TRY(json_get_hex(ret_attestation->signature, ETH2_SIGNATURE_LEN, object, "signature"));
-    if (!is_electra)
+    if (fork < ETH2_ELECTRA)
         return RESULT_OK;
     return eth2_api_bit_vector(ret_attestation->committee_bits_root, object, "committee_bits",
                                sizes->committee_bits);
 }
 
-/* The shape of an aggregate depends on its slot, which has to be known before. */
-static must_check result aggregate_is_electra(bool *ret_is_electra, const struct json_view *aggregate,
-                                              const struct eth2_network *network)
-{
-    struct json_view data;
-    uint64_t slot;
-    TRY(json_get_object(&data, aggregate, "data"));
-    TRY(json_get_u64(&slot, &data, "slot"));
-    *ret_is_electra = eth2_fork_at(network, eth2_epoch_of_slot(network, slot)) >= ETH2_ELECTRA;
-    return RESULT_OK;
-}
-
 result eth2_api_aggregate_and_proof(struct eth2_aggregate_and_proof *ret_aggregate,
-                                    const struct json_view *object, const struct eth2_network *network)
+                                    const struct json_view *object, const struct eth2_sizes *sizes)
 {
-    struct eth2_sizes sizes = eth2_preset_sizes(network->preset);
     struct json_view aggregate;
     TRY(json_get_u64(&ret_aggregate->aggregator_index, object, "aggregator_index"));
     TRY(json_get_object(&aggregate, object, "aggregate"));
-    TRY(aggregate_is_electra(&ret_aggregate->aggregate.is_electra, &aggregate, network));
-    TRY(eth2_api_attestation(&ret_aggregate->aggregate, &aggregate, &sizes));
+    TRY(eth2_api_attestation(&ret_aggregate->aggregate, &aggregate, sizes));
     return json_get_hex(ret_aggregate->selection_proof, ETH2_SIGNATURE_LEN, object, "selection_proof");
 }
 
@@ -132,5 +122,55 @@ result eth2_api_add_bytes(struct ssz_tree *tree, const struct json_view *object,
     ENSURE(length <= sizeof bytes, E_INTERNAL, "member is longer than any we sign");
     TRY(json_get_hex(bytes, length, object, name));
     ssz_add_bytes(tree, bytes, length);
+    return RESULT_OK;
+}
+
+result eth2_api_version(unsigned *ret_fork, const struct json_view *object)
+{
+    const char *version;
+    TRY(json_get_text(&version, NULL, object, "version"));
+    for (unsigned fork = 0; fork <= ETH2_FORK_COUNT; fork++) {
+        const char *name = fork < ETH2_FORK_COUNT ? eth2_fork_name((enum eth2_fork)fork) : "heze";
+        if (strcasecmp(name, version) == 0) {
+            *ret_fork = fork;
+            return RESULT_OK;
+        }
+    }
+    return json_blame(error_set(E_INPUT, "must be the name of a fork"), object, "version");
+}
+
+result eth2_api_version_gloas(const struct json_view *object)
+{
+    unsigned fork = 0;
+    TRY(eth2_api_version(&fork, object));
+    if (fork == ETH2_GLOAS)
+        return RESULT_OK;
+    return json_blame(error_set(E_INPUT, "must be GLOAS, the one fork for which we know this object"), object,
+                      "version");
+}
+
+static must_check result member_root(uint8_t ret_root[static SSZ_ROOT_LEN], const struct json_view *object,
+                                     const struct eth2_api_member *member)
+{
+    uint8_t bytes[BYTES_MAX];
+    uint64_t value;
+    ENSURE(member->length <= sizeof bytes, E_INTERNAL, "member is longer than any we sign");
+    if (member->length == 0) {
+        TRY(json_get_u64(&value, object, member->name));
+        eth2_uint64_root(ret_root, value);
+        return RESULT_OK;
+    }
+    TRY(json_get_hex(bytes, member->length, object, member->name));
+    ssz_bytes_root(ret_root, bytes, member->length);
+    return RESULT_OK;
+}
+
+result eth2_api_members(uint8_t (*roots)[SSZ_ROOT_LEN], const struct json_view *object,
+                        const struct eth2_api_member *members, size_t num_members)
+{
+    for (size_t i = 0; i < num_members; i++) {
+        if (members[i].name)
+            TRY(member_root(roots[i], object, &members[i]));
+    }
     return RESULT_OK;
 }

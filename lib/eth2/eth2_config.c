@@ -16,7 +16,7 @@
 enum { FILE_MAX = 1 << 20 };
 
 static const char *const prefixes[ETH2_FORK_COUNT] = {"GENESIS", "ALTAIR",  "BELLATRIX", "CAPELLA",
-                                                      "DENEB",   "ELECTRA", "FULU"};
+                                                      "DENEB",   "ELECTRA", "FULU",      "GLOAS"};
 
 /* Leaves *value as it is when the key is absent. */
 static must_check result take_number(uint64_t *value, const struct yaml_section *config, const char *key)

@@ -122,15 +122,21 @@ void eth2_signing_data_root(uint8_t ret_root[static 32], const uint8_t object_ro
 
 void eth2_attestation_root(uint8_t ret_root[static 32], const struct eth2_attestation *attestation)
 {
-    uint8_t data[32];
-    eth2_attestation_data_root(data, &attestation->data);
+    uint8_t members[4][SSZ_ROOT_LEN];
+    memcpy(members[0], attestation->aggregation_bits_root, sizeof members[0]);
+    eth2_attestation_data_root(members[1], &attestation->data);
+    ssz_bytes_root(members[2], attestation->signature, sizeof attestation->signature);
+    size_t num_members = attestation->fork >= ETH2_ELECTRA ? 4 : 3;
+    if (num_members == 4)
+        memcpy(members[3], attestation->committee_bits_root, sizeof members[3]);
+    if (attestation->fork >= ETH2_GLOAS) {
+        ssz_progressive_container_root(ret_root, members, num_members);
+        return;
+    }
     struct ssz_tree tree = {.count = 0};
-    ssz_add_root(&tree, attestation->aggregation_bits_root);
-    ssz_add_root(&tree, data);
-    ssz_add_bytes(&tree, attestation->signature, sizeof attestation->signature);
-    if (attestation->is_electra)
-        ssz_add_root(&tree, attestation->committee_bits_root);
-    ssz_tree_root(ret_root, &tree, attestation->is_electra ? 4 : 3);
+    for (size_t i = 0; i < num_members; i++)
+        ssz_add_root(&tree, members[i]);
+    ssz_tree_root(ret_root, &tree, num_members);
 }
 
 void eth2_aggregate_and_proof_root(uint8_t ret_root[static 32],
@@ -143,6 +149,39 @@ void eth2_aggregate_and_proof_root(uint8_t ret_root[static 32],
     ssz_add_root(&tree, aggregate);
     ssz_add_bytes(&tree, aggregate_and_proof->selection_proof, sizeof aggregate_and_proof->selection_proof);
     ssz_tree_root(ret_root, &tree, 3);
+}
+
+void eth2_bls_to_execution_change_root(uint8_t ret_root[static 32],
+                                       const struct eth2_bls_to_execution_change *change)
+{
+    struct ssz_tree tree = {.count = 0};
+    ssz_add_u64(&tree, change->validator_index);
+    ssz_add_bytes(&tree, change->from_bls_pubkey, sizeof change->from_bls_pubkey);
+    ssz_add_bytes(&tree, change->to_execution_address, sizeof change->to_execution_address);
+    ssz_tree_root(ret_root, &tree, 3);
+}
+
+void eth2_payload_attestation_data_root(uint8_t ret_root[static 32],
+                                        const struct eth2_payload_attestation_data *data)
+{
+    struct ssz_tree tree = {.count = 0};
+    ssz_add_root(&tree, data->beacon_block_root);
+    ssz_add_u64(&tree, data->slot);
+    ssz_add_u64(&tree, data->payload_present);
+    ssz_add_u64(&tree, data->blob_data_available);
+    ssz_tree_root(ret_root, &tree, 4);
+}
+
+void eth2_proposer_preferences_root(uint8_t ret_root[static 32],
+                                    const struct eth2_proposer_preferences *preferences)
+{
+    struct ssz_tree tree = {.count = 0};
+    ssz_add_root(&tree, preferences->dependent_root);
+    ssz_add_u64(&tree, preferences->proposal_slot);
+    ssz_add_u64(&tree, preferences->validator_index);
+    ssz_add_bytes(&tree, preferences->fee_recipient, sizeof preferences->fee_recipient);
+    ssz_add_u64(&tree, preferences->target_gas_limit);
+    ssz_tree_root(ret_root, &tree, 5);
 }
 
 void eth2_contribution_root(uint8_t ret_root[static 32], const struct eth2_contribution *contribution)

@@ -1,8 +1,9 @@
 /* eth2_containers.h - hash-tree-roots of the containers behind the sign types
- * (consensus specification: phase0, altair, electra beacon-chain.md and validator.md; builder-specs).
+ * (consensus specification: phase0, altair, capella, electra, gloas beacon-chain.md and validator.md;
+ * builder-specs).
  *
- * Full phase0 and altair block bodies arrive only as JSON and are folded straight into their root
- * by eth2_api_body.h.
+ * Full phase0 and altair block bodies, payload bids and payload envelopes arrive only as JSON and are folded
+ * straight into their root there (eth2_api_body.c, eth2_api_gloas.c, eth2_api_envelope.c).
  */
 #ifndef ETH2_CONTAINERS_H
 #define ETH2_CONTAINERS_H
@@ -40,7 +41,8 @@ struct eth2_attestation {
     uint8_t aggregation_bits_root[ETH2_ROOT_LEN];
     struct eth2_attestation_data data;
     uint8_t signature[ETH2_SIGNATURE_LEN];
-    bool is_electra; /* the shape since Electra: with committee_bits */
+    enum eth2_fork
+        fork; /* the shape: since Electra with committee_bits, since Gloas a progressive container */
     uint8_t committee_bits_root[ETH2_ROOT_LEN];
 };
 
@@ -64,6 +66,28 @@ struct eth2_contribution_and_proof {
     uint8_t selection_proof[ETH2_SIGNATURE_LEN];
 };
 
+struct eth2_bls_to_execution_change {
+    uint64_t validator_index;
+    uint8_t from_bls_pubkey[ETH2_PUBKEY_LEN];
+    uint8_t to_execution_address[ETH2_ADDRESS_LEN];
+};
+
+/* Gloas, as @lodestar/types 1.50 has it: the specification may still move. */
+struct eth2_payload_attestation_data {
+    uint8_t beacon_block_root[ETH2_ROOT_LEN];
+    uint64_t slot;
+    bool payload_present;
+    bool blob_data_available;
+};
+
+struct eth2_proposer_preferences {
+    uint8_t dependent_root[ETH2_ROOT_LEN];
+    uint64_t proposal_slot;
+    uint64_t validator_index;
+    uint8_t fee_recipient[ETH2_ADDRESS_LEN];
+    uint64_t target_gas_limit;
+};
+
 /* hash_tree_root of each container of the consensus specification; they cannot fail. */
 void eth2_uint64_root(uint8_t ret_root[static 32], uint64_t value);
 void eth2_checkpoint_root(uint8_t ret_root[static 32], const struct eth2_checkpoint *checkpoint);
@@ -82,6 +106,12 @@ void eth2_signing_data_root(uint8_t ret_root[static 32], const uint8_t object_ro
 void eth2_attestation_root(uint8_t ret_root[static 32], const struct eth2_attestation *attestation);
 void eth2_aggregate_and_proof_root(uint8_t ret_root[static 32],
                                    const struct eth2_aggregate_and_proof *aggregate_and_proof);
+void eth2_bls_to_execution_change_root(uint8_t ret_root[static 32],
+                                       const struct eth2_bls_to_execution_change *change);
+void eth2_payload_attestation_data_root(uint8_t ret_root[static 32],
+                                        const struct eth2_payload_attestation_data *data);
+void eth2_proposer_preferences_root(uint8_t ret_root[static 32],
+                                    const struct eth2_proposer_preferences *preferences);
 void eth2_contribution_root(uint8_t ret_root[static 32], const struct eth2_contribution *contribution);
 void eth2_contribution_and_proof_root(uint8_t ret_root[static 32],
                                       const struct eth2_contribution_and_proof *contribution_and_proof);

@@ -1,5 +1,7 @@
 /* eth2_network.c - the built-in networks, as published in the repositories of eth-clients and
  * gnosischain (config.yaml, metadata); the test compares them with copies of those files.
+ *
+ * Gloas has a version on them but no epoch yet; holesky ended without one.
  */
 #include "eth2/eth2_network.h"
 
@@ -13,9 +15,15 @@ static const struct eth2_network networks[] = {
      .preset = ETH2_PRESET_MAINNET,
      .genesis_time = 1606824023,
      .seconds_per_slot = 12,
-     .fork_version =
-         {{0, 0, 0, 0}, {1, 0, 0, 0}, {2, 0, 0, 0}, {3, 0, 0, 0}, {4, 0, 0, 0}, {5, 0, 0, 0}, {6, 0, 0, 0}},
-     .fork_epoch = {0, 74240, 144896, 194048, 269568, 364032, 411392}},
+     .fork_version = {{0, 0, 0, 0},
+                      {1, 0, 0, 0},
+                      {2, 0, 0, 0},
+                      {3, 0, 0, 0},
+                      {4, 0, 0, 0},
+                      {5, 0, 0, 0},
+                      {6, 0, 0, 0},
+                      {7, 0, 0, 0}},
+     .fork_epoch = {0, 74240, 144896, 194048, 269568, 364032, 411392, FAR}},
     {.name = "hoodi",
      .preset = ETH2_PRESET_MAINNET,
      .genesis_time = 1742213400,
@@ -26,8 +34,9 @@ static const struct eth2_network networks[] = {
                       {0x40, 0, 9, 0x10},
                       {0x50, 0, 9, 0x10},
                       {0x60, 0, 9, 0x10},
-                      {0x70, 0, 9, 0x10}},
-     .fork_epoch = {0, 0, 0, 0, 0, 2048, 50688}},
+                      {0x70, 0, 9, 0x10},
+                      {0x80, 0, 9, 0x10}},
+     .fork_epoch = {0, 0, 0, 0, 0, 2048, 50688, FAR}},
     {.name = "sepolia",
      .preset = ETH2_PRESET_MAINNET,
      .genesis_time = 1655733600,
@@ -38,8 +47,9 @@ static const struct eth2_network networks[] = {
                       {0x90, 0, 0, 0x72},
                       {0x90, 0, 0, 0x73},
                       {0x90, 0, 0, 0x74},
-                      {0x90, 0, 0, 0x75}},
-     .fork_epoch = {0, 50, 100, 56832, 132608, 222464, 272640}},
+                      {0x90, 0, 0, 0x75},
+                      {0x90, 0, 0, 0x76}},
+     .fork_epoch = {0, 50, 100, 56832, 132608, 222464, 272640, FAR}},
     {.name = "holesky",
      .preset = ETH2_PRESET_MAINNET,
      .genesis_time = 1695902400,
@@ -51,7 +61,7 @@ static const struct eth2_network networks[] = {
                       {5, 1, 0x70, 0},
                       {6, 1, 0x70, 0},
                       {7, 1, 0x70, 0}},
-     .fork_epoch = {0, 0, 0, 256, 29696, 115968, 165120}},
+     .fork_epoch = {0, 0, 0, 256, 29696, 115968, 165120, FAR}},
     {.name = "gnosis",
      .preset = ETH2_PRESET_GNOSIS,
      .genesis_time = 1638993340,
@@ -62,8 +72,9 @@ static const struct eth2_network networks[] = {
                       {3, 0, 0, 0x64},
                       {4, 0, 0, 0x64},
                       {5, 0, 0, 0x64},
-                      {6, 0, 0, 0x64}},
-     .fork_epoch = {0, 512, 385536, 648704, 889856, 1337856, 1714688}},
+                      {6, 0, 0, 0x64},
+                      {7, 0, 0, 0x64}},
+     .fork_epoch = {0, 512, 385536, 648704, 889856, 1337856, 1714688, FAR}},
     {.name = "chiado",
      .preset = ETH2_PRESET_GNOSIS,
      .genesis_time = 1665396300,
@@ -74,15 +85,22 @@ static const struct eth2_network networks[] = {
                       {3, 0, 0, 0x6f},
                       {4, 0, 0, 0x6f},
                       {5, 0, 0, 0x6f},
-                      {6, 0, 0, 0x6f}},
-     .fork_epoch = {0, 90, 180, 244224, 516608, 948224, 1353216}},
+                      {6, 0, 0, 0x6f},
+                      {7, 0, 0, 0x6f}},
+     .fork_epoch = {0, 90, 180, 244224, 516608, 948224, 1353216, FAR}},
     {.name = "minimal",
      .preset = ETH2_PRESET_MINIMAL,
      .genesis_time = 0,
      .seconds_per_slot = 6,
-     .fork_version =
-         {{0, 0, 0, 1}, {1, 0, 0, 1}, {2, 0, 0, 1}, {3, 0, 0, 1}, {4, 0, 0, 1}, {5, 0, 0, 1}, {6, 0, 0, 1}},
-     .fork_epoch = {0, FAR, FAR, FAR, FAR, FAR, FAR}},
+     .fork_version = {{0, 0, 0, 1},
+                      {1, 0, 0, 1},
+                      {2, 0, 0, 1},
+                      {3, 0, 0, 1},
+                      {4, 0, 0, 1},
+                      {5, 0, 0, 1},
+                      {6, 0, 0, 1},
+                      {7, 0, 0, 1}},
+     .fork_epoch = {0, FAR, FAR, FAR, FAR, FAR, FAR, FAR}},
 };
 
 result eth2_network_by_name(struct eth2_network *ret_network, const char *name)
@@ -139,6 +157,8 @@ const char *eth2_fork_name(enum eth2_fork fork)
         return "electra";
     case ETH2_FULU:
         return "fulu";
+    case ETH2_GLOAS:
+        return "gloas";
     case ETH2_FORK_COUNT:
         break;
     }

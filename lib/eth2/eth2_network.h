@@ -1,7 +1,7 @@
 /* eth2_network.h - the few facts about a network that a signature depends on.
  *
  * Fork versions of a message come from the request (fork_info); the schedule here decides the
- * shape of aggregates (Electra), whether sync committees exist (Altair), exits (EIP-7044),
+ * shape of aggregates (Electra, Gloas), whether sync committees exist (Altair), exits (EIP-7044),
  * registrations and deposits (genesis version), and slots per epoch.
  */
 #ifndef ETH2_NETWORK_H
@@ -21,6 +21,7 @@ enum eth2_fork {
     ETH2_DENEB,
     ETH2_ELECTRA,
     ETH2_FULU,
+    ETH2_GLOAS,
     ETH2_FORK_COUNT
 };
 
@@ -43,7 +44,7 @@ must_check result eth2_network_by_name(struct eth2_network *ret_network, const c
 /* "mainnet", "minimal", "gnosis", and back (exactly so; E_INPUT). */
 const char *eth2_preset_name(enum eth2_preset preset);
 must_check result eth2_preset_parse(enum eth2_preset *ret_preset, const char *name);
-/* "phase0" ... "fulu". */
+/* "phase0" ... "gloas". */
 const char *eth2_fork_name(enum eth2_fork fork);
 
 /* E_INPUT unless the name is 1 to 31 of [a-z0-9_-], a slot lasts, and no fork is before the one that precedes

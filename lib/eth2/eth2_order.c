@@ -1,6 +1,6 @@
-/* eth2_order.c - from an order to its signing root. The tables and the three exceptions (exits,
- * deposits, registrations) below are all there is to domains; facts behind them: the consensus
- * specification's compute_domain and get_domain, EIP-7044, builder-specs.
+/* eth2_order.c - from an order to its signing root. The table and the few exceptions (exits, deposits,
+ * changes of withdrawal credentials, what builder-specs define) below are all there is to domains; facts
+ * behind them: the consensus specification's compute_domain and get_domain, EIP-7044, builder-specs.
  */
 #include "eth2/eth2_order.h"
 
@@ -28,6 +28,12 @@ static const struct kind_row kinds[ETH2_ORDER_KIND_END] = {
     [ETH2_ORDER_SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF] = {"SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF",
                                                           {9, 0, 0, 0}},
     [ETH2_ORDER_VALIDATOR_REGISTRATION] = {"VALIDATOR_REGISTRATION", {0, 0, 0, 1}},
+    [ETH2_ORDER_BLS_TO_EXECUTION_CHANGE] = {"BLS_TO_EXECUTION_CHANGE", {0x0a, 0, 0, 0}},
+    [ETH2_ORDER_EXECUTION_PAYLOAD_BID] = {"EXECUTION_PAYLOAD_BID", {0x0b, 0, 0, 0}},
+    [ETH2_ORDER_EXECUTION_PAYLOAD_ENVELOPE] = {"EXECUTION_PAYLOAD_ENVELOPE", {0x0b, 0, 0, 0}},
+    [ETH2_ORDER_PAYLOAD_ATTESTATION_MESSAGE] = {"PAYLOAD_ATTESTATION_MESSAGE", {0x0c, 0, 0, 0}},
+    [ETH2_ORDER_PROPOSER_PREFERENCES] = {"PROPOSER_PREFERENCES", {0x0d, 0, 0, 0}},
+    [ETH2_ORDER_BUILDER_REQUEST_AUTH] = {"BUILDER_REQUEST_AUTH", {0x0b, 0, 0, 1}},
 };
 
 static const struct kind_row *kind_row(enum eth2_order_kind kind)
@@ -62,25 +68,38 @@ static uint64_t order_epoch(const struct eth2_network *network, const struct eth
     return order->of.object.epoch;
 }
 
+/* EIP-7044: an exit signed once stays valid for ever, because its version is Capella's for ever. That of an
+ * exit within Capella is the same by the ordinary rule; what the client's fork_info says is then no matter
+ * either. */
+static bool is_capella_exit(const struct eth2_network *network, const struct eth2_order *order)
+{
+    return order->kind == ETH2_ORDER_VOLUNTARY_EXIT && network->fork_epoch[ETH2_DENEB] != ETH2_FAR_FUTURE &&
+           order->of.object.epoch >= network->fork_epoch[ETH2_CAPELLA];
+}
+
+/* What builder-specs define is signed for the network's first fork and no genesis. */
+static bool is_for_builders(const struct eth2_order *order)
+{
+    return order->kind == ETH2_ORDER_VALIDATOR_REGISTRATION || order->kind == ETH2_ORDER_BUILDER_REQUEST_AUTH;
+}
+
 static const uint8_t *order_version(const struct eth2_network *network, const struct eth2_order *order)
 {
-    uint64_t epoch = order_epoch(network, order);
-    uint64_t deneb = network->fork_epoch[ETH2_DENEB];
-    if (order->kind == ETH2_ORDER_VALIDATOR_REGISTRATION)
+    /* A change of withdrawal credentials is valid in every fork, and so of the first. */
+    if (is_for_builders(order) || order->kind == ETH2_ORDER_BLS_TO_EXECUTION_CHANGE)
         return network->fork_version[ETH2_PHASE0];
     if (order->kind == ETH2_ORDER_DEPOSIT)
         return order->fork_info.current_version;
-    /* EIP-7044: an exit signed once stays valid for ever, because its version is Capella's for ever. */
-    if (order->kind == ETH2_ORDER_VOLUNTARY_EXIT && deneb != ETH2_FAR_FUTURE && epoch >= deneb)
+    if (is_capella_exit(network, order))
         return network->fork_version[ETH2_CAPELLA];
-    return epoch < order->fork_info.epoch ? order->fork_info.previous_version
-                                          : order->fork_info.current_version;
+    return order_epoch(network, order) < order->fork_info.epoch ? order->fork_info.previous_version
+                                                                : order->fork_info.current_version;
 }
 
 static const uint8_t *order_genesis(const struct eth2_order *order)
 {
-    /* Deposits and registrations are valid whatever the genesis. */
-    bool any_genesis = order->kind == ETH2_ORDER_DEPOSIT || order->kind == ETH2_ORDER_VALIDATOR_REGISTRATION;
+    /* Deposits are valid whatever the genesis, too. */
+    bool any_genesis = order->kind == ETH2_ORDER_DEPOSIT || is_for_builders(order);
     return any_genesis ? zero_root : order->fork_info.genesis_validators_root;
 }
 

@@ -4,7 +4,7 @@
  * For headers and attestations the order carries the whole object, so the slot and epochs
  * that are checked are the ones that are signed. For every other kind it carries an object
  * root, and the kind fixes the domain type: no order of another kind can yield an attester
- * or proposer signature.
+ * or proposer signature. Bids and envelopes share the builder's domain type; no other kinds share one.
  */
 #ifndef ETH2_ORDER_H
 #define ETH2_ORDER_H
@@ -26,6 +26,12 @@ enum eth2_order_kind {
     ETH2_ORDER_SYNC_COMMITTEE_SELECTION_PROOF,
     ETH2_ORDER_SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF,
     ETH2_ORDER_VALIDATOR_REGISTRATION,
+    ETH2_ORDER_BLS_TO_EXECUTION_CHANGE,
+    ETH2_ORDER_EXECUTION_PAYLOAD_BID,
+    ETH2_ORDER_EXECUTION_PAYLOAD_ENVELOPE,
+    ETH2_ORDER_PAYLOAD_ATTESTATION_MESSAGE,
+    ETH2_ORDER_PROPOSER_PREFERENCES,
+    ETH2_ORDER_BUILDER_REQUEST_AUTH,
     ETH2_ORDER_KIND_END
 };
 
@@ -62,8 +68,8 @@ struct eth2_order {
     uint8_t pubkey[48];
     bool has_client_root;
     uint8_t client_root[ETH2_ROOT_LEN]; /* signing_root as sent; only ever compared */
-    struct eth2_fork_info fork_info;    /* zero for registrations; for deposits current_version is
-                                           the deposit's own genesis_fork_version */
+    struct eth2_fork_info fork_info;    /* zero for registrations and builder request auths; for deposits
+                                           current_version is the deposit's own genesis_fork_version */
     union {
         struct eth2_attestation_data attestation; /* ATTESTATION */
         struct eth2_block_header header;          /* BLOCK */

@@ -250,6 +250,7 @@ static const struct line {
     {"deneb_fork", take_fork, ETH2_DENEB},
     {"electra_fork", take_fork, ETH2_ELECTRA},
     {"fulu_fork", take_fork, ETH2_FULU},
+    {"gloas_fork", take_fork, ETH2_GLOAS},
     {"genesis_validators_root", take_genesis_root, ETH2_PHASE0},
     {"slashing_protection", take_protection, ETH2_PHASE0},
     {"store", take_store, ETH2_PHASE0},

@@ -108,6 +108,7 @@ void front_healthcheck(struct front *front, struct net_http_request *request, co
 enum front_outcome {
     FRONT_SIGNED,
     FRONT_MALFORMED, /* what was sent cannot be a message */
+    FRONT_TOO_LARGE, /* longer than a message of its type may be */
     FRONT_ROOT_DIFFERS,
     FRONT_UNKNOWN_KEY,
     FRONT_REFUSED, /* by slashing protection */

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "eth2/eth2_api.h"
 #include "front.h"
 #include "net/net_address.h"
 
@@ -112,6 +113,7 @@ static must_check result begin_to_serve(struct front *front, struct ipc_message 
                                      .refused = front_refused,
                                      .context = front,
                                      .max_connections = front->max_connections,
+                                     .max_body = ETH2_API_BODY_MAX,
                                      .idle_timeout_seconds = front->options.idle_timeout_seconds};
     TRY(open_server(&front->server, front, &config, front->listener));
     TRY(open_metrics(front));

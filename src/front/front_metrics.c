@@ -38,6 +38,8 @@ static const char *outcome_name(enum front_outcome outcome)
         return "signed";
     case FRONT_MALFORMED:
         return "malformed";
+    case FRONT_TOO_LARGE:
+        return "too_large";
     case FRONT_ROOT_DIFFERS:
         return "signing_root_differs";
     case FRONT_UNKNOWN_KEY:
@@ -252,6 +254,7 @@ void front_metrics_answered(struct front *front, enum front_outcome outcome, enu
     case FRONT_STORE_ERROR:
         metrics_count(m->store_errors, 0);
         return;
+    case FRONT_TOO_LARGE:
     case FRONT_BUSY:
     case FRONT_LATE:
     case FRONT_FAILED:

@@ -250,6 +250,8 @@ static void turn_away(struct front *front, struct net_http_request *request, enu
 {
     if (outcome == FRONT_MALFORMED)
         front_reply_error(request, 400, "%s", error_text());
+    else if (outcome == FRONT_TOO_LARGE)
+        front_reply_error(request, 413, "%s", error_text());
     else if (outcome == FRONT_UNKNOWN_KEY)
         front_reply_error(request, 404, "identifier: no such key is loaded");
     else
@@ -264,8 +266,9 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
     struct eth2_order order = {0};
     size_t body_len;
     const char *body = net_http_body(request, &body_len);
-    if (eth2_api_parse(&order, &front->policy.network, body, body_len).code) {
-        turn_away(front, request, FRONT_MALFORMED, 0, now);
+    result parsed = eth2_api_parse(&order, &front->policy.network, body, body_len);
+    if (parsed.code) {
+        turn_away(front, request, parsed.code == E_TOO_LARGE ? FRONT_TOO_LARGE : FRONT_MALFORMED, 0, now);
         return;
     }
     if (hex_decode(order.pubkey, sizeof order.pubkey, identifier, strlen(identifier)).code) {

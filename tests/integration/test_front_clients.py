@@ -103,7 +103,7 @@ def test_chunked_bodies(front):
     (b"GARBAGE\r\n\r\n", 400), (b"\x16\x03\x01\x00\xa5\x01\x00\n\x00", 400), (b"GET / HTTP/1.1\r\n\r\n", 400),
     (b"GET /" + b"a" * 4096 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
     (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 8192 + b"\r\n\r\n", 431),
-    (b"POST /upcheck HTTP/1.1\r\nHost: h\r\nContent-Length: 10485761\r\n\r\n", 413),
+    (b"POST /upcheck HTTP/1.1\r\nHost: h\r\nContent-Length: 33554433\r\n\r\n", 413),
     (b"POST /upcheck HTTP/1.1\r\nHost: h\r\nExpect: tea\r\n\r\n", 417),
     (b"GET / HTTP/3.0\r\nHost: h\r\n\r\n", 505),
 ])

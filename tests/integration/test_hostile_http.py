@@ -22,6 +22,7 @@ capella_fork 0x90000072 56832
 deneb_fork 0x90000073 132608
 electra_fork 0x90000074 222464
 fulu_fork 0x90000075 272640
+gloas_fork 0x90000076 never
 genesis_validators_root any
 slashing_protection enabled
 store sqlite:/nowhere

@@ -8,7 +8,9 @@
 
 #include <strings.h>
 
-enum { PATH_CAPACITY = 200, TEXT_CAPACITY = 256 };
+#include "testing_signing.h"
+
+enum { PATH_CAPACITY = 200, TEXT_CAPACITY = 600 };
 
 /* Where the walk is. */
 struct spot {
@@ -76,13 +78,16 @@ static void wrong_types(const struct spot *spot, const json_t *good)
         json_is_string(good) && strspn(json_string_value(good), "0123456789") == json_string_length(good);
     if (!is_optional(spot))
         try_value(spot, json_null(), spot->path, "null");
-    try_value(spot, json_true(), spot->path, "true");
+    if (!json_is_boolean(good))
+        try_value(spot, json_true(), spot->path, "true");
     try_value(spot, json_real(1.5), spot->path, "1.5");
     try_value(spot, json_integer(-1), spot->path, "-1");
     if (!is_number)
         try_value(spot, json_integer(5), spot->path, "5");
+    /* Where data is an object it is the wrapper's, and its version is missed. */
+    bool is_auth_data = json_is_string(good) && strcmp(spot->path, "builder_request_auth.data") == 0;
     if (!json_is_object(good))
-        try_value(spot, json_object(), spot->path, "{}");
+        try_value(spot, json_object(), is_auth_data ? "builder_request_auth.version" : spot->path, "{}");
     if (!json_is_array(good))
         try_value(spot, json_array(), spot->path, "[]");
     if (!json_is_string(good))
@@ -105,8 +110,13 @@ static void wrong_numbers(const struct spot *spot)
                                       "1\n",
                                       "\xd9\xa1",
                                       "99999999999999999999999999999999"};
-    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
-        try_text(spot, bad[i]);
+    bool is_wide = spot->key && strcmp(spot->key, "base_fee_per_gas") == 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        if (!is_wide || strlen(bad[i]) < 20)
+            try_text(spot, bad[i]);
+    }
+    if (is_wide) /* 2^256 */
+        try_text(spot, "115792089237316195423570985008687907853269984665640564039457584007913129639936");
 }
 
 static void wrong_hex_of_fixed_size(const struct spot *spot, const char *good)
@@ -142,12 +152,62 @@ static void wrong_bit_lists(const struct spot *spot)
         try_text(spot, bad[i]);
 }
 
+/* Of any length, some of them up to a limit. */
+static void wrong_byte_lists(const struct spot *spot)
+{
+    static const char *const bad[] = {"0x1", "0xg1", "0X01", "0x01 ", "0x0x01", "1", "0x\xc3\xa4"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        try_text(spot, bad[i]);
+    size_t limit = strstr(spot->path, "extra_data") ? 32 : strstr(spot->path, "request_auth") ? 4096 : 0;
+    if (limit == 0)
+        return;
+    static char text[2 + 2 * 4097 + 1];
+    memset(text, '0', sizeof text);
+    text[1] = 'x';
+    text[2 + 2 * limit] = 0;
+    struct eth2_order order;
+    json_t *old = json_incref(json_object_get(spot->parent, spot->key));
+    put(spot, json_string(text));
+    assert_ok(parse_request(&order, spot->network, spot->root));
+    put(spot, old);
+    (void)strcat(text, "00");
+    try_text(spot, text);
+}
+
+static bool is_byte_list(const struct spot *spot)
+{
+    static const char *const paths[] = {"extra_data", "block_access_list", "transactions[0]",
+                                        "builder_request_auth.data.data"};
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+        size_t length = strlen(paths[i]), whole = strlen(spot->path);
+        if (whole >= length && strcmp(spot->path + whole - length, paths[i]) == 0)
+            return true;
+    }
+    return strcmp(spot->path, "builder_request_auth.data") == 0;
+}
+
 static void wrong_arrays(const struct spot *spot, const json_t *good)
 {
+    static const struct {
+        const char *name;
+        size_t limit;
+    } long_lists[] = {{"attesting_indices", 2048},
+                      {"blob_kzg_commitments", 4096},
+                      {"execution_requests.deposits", 8192},
+                      {"transactions", 1048576}};
     json_t *array = json_array();
-    size_t largest = strcmp(spot->key, "attesting_indices") == 0 ? 2048 : 128; /* limit of any list */
+    size_t largest = 128; /* limit of any other list */
+    for (size_t i = 0; i < ARRAY_LENGTH(long_lists); i++) {
+        if (strstr(spot->path, long_lists[i].name))
+            largest = long_lists[i].limit;
+    }
+    AUTO_POINTER(json_t) element = json_incref(json_array_get(good, 0));
+    if (json_is_string(element) && largest > 8192) { /* a body has no room for so many long ones */
+        json_decref(element);
+        element = json_string("0x");
+    }
     for (size_t i = 0; i <= largest; i++)
-        assert_int_equal(json_array_append(array, json_array_get(good, 0)), 0);
+        assert_int_equal(json_array_append(array, element), 0);
     try_value(spot, array, spot->path, "too many elements");
     if (strcmp(spot->key, "proof") == 0) {
         json_t *shorter = json_copy((json_t *)(uintptr_t)good);
@@ -203,6 +263,8 @@ static void make_wrong(const struct spot *spot, json_t *good)
         spot->key && strcmp(spot->key, "aggregation_bits") == 0 && !strstr(spot->path, "contribution");
     if (is_bit_list)
         wrong_bit_lists(spot);
+    else if (is_byte_list(spot))
+        wrong_byte_lists(spot);
     else if (strncmp(text, "0x", 2) == 0)
         wrong_hex_of_fixed_size(spot, text);
     else if (strspn(text, "0123456789") == strlen(text))
@@ -274,9 +336,8 @@ static void every_member_of_every_type(void **state)
         bool is_electra = strcmp(fork, "electra") == 0;
         bool is_whole = json_object_get(request, "block") ||
                         json_object_get(json_object_get(request, "beacon_block"), "block");
-        if (is_whole || strcmp(type, "BLS_TO_EXECUTION_CHANGE") == 0 ||
-            (!is_electra && strcmp(fork, "altair") != 0 && strcmp(fork, "any") != 0 &&
-             strcmp(fork, "bellatrix") != 0))
+        if (is_whole || (!is_electra && strcmp(fork, "altair") != 0 && strcmp(fork, "any") != 0 &&
+                         strcmp(fork, "bellatrix") != 0))
             continue;
         char shape[96];
         (void)snprintf(shape, sizeof shape, "%s %s", type, is_electra ? "since Electra" : "");
@@ -287,12 +348,68 @@ static void every_member_of_every_type(void **state)
             continue;
         assert_true(num_seen < ARRAY_LENGTH(seen));
         seen[num_seen++] = strdup(shape);
-        make_all_wrong(request, &network);
+        AUTO_POINTER(json_t) whole = signing_request(vectors, vector, 0);
+        make_all_wrong(whole, &network);
     }
     print_message("%zu shapes, %zu mutants\n", num_seen, mutants);
     for (size_t j = 0; j < num_seen; j++)
         free((void *)(uintptr_t)seen[j]);
-    assert_true(num_seen == 21 && mutants > 4500);
+    assert_true(num_seen == 22 && mutants > 4500);
+}
+
+static bool lists_are_filled(const json_t *value)
+{
+    const char *key;
+    json_t *member;
+    if (json_is_array(value))
+        return json_array_size(value) > 0 && lists_are_filled(json_array_get(value, 0));
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
+        if (!lists_are_filled(member))
+            return false;
+    }
+    return true;
+}
+
+/* Of the containers that Gloas adds, one that has something in each list. */
+static json_t *filled_payload(const struct signing_form *form)
+{
+    char file[128];
+    (void)snprintf(file, sizeof file, "lodestar-generated/ssz/gloas/%s.json", form->vector);
+    AUTO_POINTER(json_t) cases = vector_json(file);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        json_t *value = json_object_get(json_array_get(cases, i), "value");
+        if (lists_are_filled(value))
+            return json_incref(value);
+    }
+    fail_msg("%s: every case has an empty list", file);
+    return NULL;
+}
+
+static void trim(json_t *value);
+
+static void every_member_that_gloas_adds(void **state)
+{
+    (void)state;
+    struct eth2_network network = built_in("mainnet");
+    size_t before = mutants;
+    for (size_t i = 0; i < ARRAY_LENGTH(signing_forms); i++) {
+        AUTO_POINTER(json_t) payload = filled_payload(&signing_forms[i]);
+        trim(payload);
+        for (unsigned form = 0; form < 2; form++) {
+            AUTO_POINTER(json_t)
+            request = json_pack("{s:{s:s, s:{s:s, s:s, s:s}}}", "fork_info", "genesis_validators_root",
+                                "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95", "fork",
+                                "previous_version", "0x06000000", "current_version", "0x07000000", "epoch",
+                                "500000");
+            if (strcmp(signing_forms[i].vector, "BuilderRequestAuth") == 0) /* it would be ignored */
+                assert_int_equal(json_object_del(request, "fork_info"), 0);
+            assert_true(signing_put(request, &signing_forms[i], payload, form));
+            make_all_wrong(request, &network);
+        }
+    }
+    print_message("%zu mutants\n", mutants - before);
+    assert_true(mutants - before > 3500);
 }
 
 /* Every list but a deposit's proof down to one element. */
@@ -370,6 +487,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_member_of_every_type),
+        cmocka_unit_test(every_member_that_gloas_adds),
         cmocka_unit_test(every_member_of_whole_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

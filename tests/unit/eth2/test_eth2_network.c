@@ -24,6 +24,11 @@ static void built_in_networks_equal_the_published_ones(void **state)
         }
         for (enum eth2_fork fork = ETH2_PHASE0; fork < ETH2_FORK_COUNT; fork++) {
             const json_t *row = json_object_get(json_object_get(published, "schedule"), eth2_fork_name(fork));
+            if (!row) { /* holesky ended before it got a version for Gloas */
+                assert_true(fork == ETH2_GLOAS && strcmp(names[i], "holesky") == 0);
+                assert_true(ours.fork_epoch[fork] == ETH2_FAR_FUTURE);
+                continue;
+            }
             assert_hex(vector_text(row, "version", NULL), ours.fork_version[fork], 4, names[i]);
             if (ours.fork_epoch[fork] != vector_u64(json_object_get(row, "epoch")))
                 fail_msg("%s: epoch of %s", names[i], eth2_fork_name(fork));

@@ -139,7 +139,8 @@ static void unknown_kinds_are_refused(void **state)
     assert_string_equal(eth2_order_kind_name(ETH2_ORDER_DEPOSIT), "DEPOSIT");
 }
 
-/* No kind shares its domain with another: the keeper's promise about slashable messages rests on it. */
+/* No kind shares its domain with another, but for the builder's two: the keeper's promise about slashable
+ * messages rests on it. */
 static void every_kind_has_a_domain_of_its_own(void **state)
 {
     (void)state;
@@ -149,19 +150,23 @@ static void every_kind_has_a_domain_of_its_own(void **state)
     for (enum eth2_order_kind kind = ETH2_ORDER_BLOCK; kind < ETH2_ORDER_KIND_END; kind++) {
         struct eth2_order order = {.kind = kind};
         assert_ok(eth2_order_signing_root(roots[kind], &network, &order));
-        for (enum eth2_order_kind other = ETH2_ORDER_BLOCK; other < kind; other++)
-            assert_memory_not_equal(roots[kind], roots[other], 32);
+        for (enum eth2_order_kind other = ETH2_ORDER_BLOCK; other < kind; other++) {
+            bool builders =
+                kind == ETH2_ORDER_EXECUTION_PAYLOAD_ENVELOPE && other == ETH2_ORDER_EXECUTION_PAYLOAD_BID;
+            assert_int_equal(memcmp(roots[kind], roots[other], 32) == 0, builders);
+        }
     }
 }
 
-/* Whatever a front may put there: the genesis of deposits and registrations is zero, and a registration's
- * version is the network's. */
-static void fork_info_cannot_touch_deposits_and_registrations(void **state)
+/* Whatever a front may put there: the genesis of deposits, registrations and request auths is zero, and the
+ * version of the latter two is the network's. */
+static void fork_info_cannot_touch_what_has_no_fork(void **state)
 {
     (void)state;
     struct eth2_network network;
     assert_ok(eth2_network_by_name(&network, "sepolia"));
-    static const enum eth2_order_kind kinds[] = {ETH2_ORDER_DEPOSIT, ETH2_ORDER_VALIDATOR_REGISTRATION};
+    static const enum eth2_order_kind kinds[] = {ETH2_ORDER_DEPOSIT, ETH2_ORDER_VALIDATOR_REGISTRATION,
+                                                 ETH2_ORDER_BUILDER_REQUEST_AUTH};
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
         struct eth2_order order = {.kind = kinds[i]};
         uint8_t before[32], after[32];
@@ -169,11 +174,45 @@ static void fork_info_cannot_touch_deposits_and_registrations(void **state)
         memset(order.fork_info.genesis_validators_root, 0xaa, 32);
         memset(order.fork_info.previous_version, 0xbb, 4);
         order.fork_info.epoch = 77;
-        if (kinds[i] == ETH2_ORDER_VALIDATOR_REGISTRATION)
+        if (kinds[i] != ETH2_ORDER_DEPOSIT)
             memset(order.fork_info.current_version, 0xcc, 4);
         assert_ok(eth2_order_signing_root(after, &network, &order));
         assert_memory_equal(before, after, 32);
     }
+}
+
+/* EIP-7044 of an exit from Deneb on, the ordinary rule of one within Capella: the same version, which no
+ * fork_info changes. Before Capella the ordinary rule. */
+static void exits_are_of_capella_whatever_the_fork_info(void **state)
+{
+    (void)state;
+    struct eth2_network network;
+    assert_ok(eth2_network_by_name(&network, "mainnet"));
+    struct eth2_order order = {.kind = ETH2_ORDER_VOLUNTARY_EXIT};
+    uint8_t capella[32], other[32];
+    const uint64_t *epochs = network.fork_epoch;
+    const uint64_t exits[] = {epochs[ETH2_CAPELLA], epochs[ETH2_DENEB] - 1, epochs[ETH2_DENEB], 500000};
+    memcpy(order.fork_info.previous_version, network.fork_version[ETH2_CAPELLA], 4);
+    memcpy(order.fork_info.current_version, network.fork_version[ETH2_CAPELLA], 4);
+    order.of.object.epoch = epochs[ETH2_CAPELLA];
+    assert_ok(eth2_order_signing_root(capella, &network, &order));
+    for (size_t i = 0; i < ARRAY_LENGTH(exits); i++) {
+        for (enum eth2_fork fork = ETH2_ALTAIR; fork < ETH2_GLOAS; fork++) {
+            memcpy(order.fork_info.previous_version, network.fork_version[fork - 1], 4);
+            memcpy(order.fork_info.current_version, network.fork_version[fork], 4);
+            order.fork_info.epoch = epochs[fork];
+            order.of.object.epoch = exits[i];
+            assert_ok(eth2_order_signing_root(other, &network, &order));
+            assert_memory_equal(capella, other, 32);
+        }
+    }
+    order.of.object.epoch = epochs[ETH2_CAPELLA] - 1;
+    assert_ok(eth2_order_signing_root(other, &network, &order));
+    assert_memory_not_equal(capella, other, 32);
+    network.fork_epoch[ETH2_DENEB] = ETH2_FAR_FUTURE; /* no EIP-7044 yet: fork_info decides */
+    order.of.object.epoch = 500000;
+    assert_ok(eth2_order_signing_root(other, &network, &order));
+    assert_memory_not_equal(capella, other, 32);
 }
 
 int main(void)
@@ -181,7 +220,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_kinds_are_refused),
         cmocka_unit_test(every_kind_has_a_domain_of_its_own),
-        cmocka_unit_test(fork_info_cannot_touch_deposits_and_registrations),
+        cmocka_unit_test(fork_info_cannot_touch_what_has_no_fork),
+        cmocka_unit_test(exits_are_of_capella_whatever_the_fork_info),
         cmocka_unit_test(signing_roots_equal_lodestars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

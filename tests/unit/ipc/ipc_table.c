@@ -388,7 +388,7 @@ const struct table_row messages[] = {
     {"SERVE", IPC_SERVE, pack_serve, take_empty, 8},
     {"LISTENING", IPC_LISTENING, pack_listening, take_listening, 8 + 4},
     {"HEALTH", IPC_HEALTH, pack_health, take_health, 8 + 9},
-    {"SIGN", IPC_SIGN, pack_sign, take_sign, 8 + 11 * 272},
+    {"SIGN", IPC_SIGN, pack_sign, take_sign, 8 + 17 * 272},
     {"SIGNED", IPC_SIGNED, pack_signed, take_signed, 8 + 7 * 192},
     {"POLICY_RESULT, refused", IPC_POLICY_RESULT, pack_refusal, take_policy_result, 8 + 1 + 255},
     {"POLICY_RESULT, accepted", IPC_POLICY_RESULT, pack_acceptance, take_policy_result, 8 + 1},

@@ -2,6 +2,7 @@
  * network, come out of the real keeper bit for bit. Protection is off: the vectors repeat heights at will. */
 #include "keeper_rig.h"
 
+#include "testing_signing.h"
 #include "base/hex.h"
 #include "eth2/eth2_api.h"
 #include "json/json.h"
@@ -57,44 +58,37 @@ static struct ipc_order orders[VECTORS_MAX];
 static struct ipc_answer answers[VECTORS_MAX];
 static const json_t *origins[VECTORS_MAX];
 
-/* BLS_TO_EXECUTION_CHANGE is no type of Web3Signer's interface; everything else becomes an order. */
-static uint32_t make_orders(const struct rig *rig, const json_t *vectors)
+static uint32_t make_orders(const struct rig *rig, const json_t *vectors, unsigned expected_kinds)
 {
     uint32_t count = 0;
     unsigned kinds = 0;
     for (size_t i = 0; i < json_array_size(vectors); i++) {
         const json_t *vector = json_array_get(vectors, i);
         struct eth2_order *order = &orders[count].order;
-        char *body = json_dumps(json_object_get(vector, "request"), 0);
-        result r = eth2_api_parse(order, &rig->policy.network, body, strlen(body));
+        AUTO_POINTER(json_t) request = signing_request(vectors, vector, 0);
+        char *body = json_dumps(request, 0);
+        assert_ok(eth2_api_parse(order, &rig->policy.network, body, strlen(body)));
         free(body);
-        if (strcmp(json_string_value(json_object_get(vector, "type")), "BLS_TO_EXECUTION_CHANGE") == 0) {
-            assert_int_equal(r.code, E_INPUT);
-            continue;
-        }
-        assert_ok(r);
         take_hex(order->pubkey, 48, vector, "pubkey");
         kinds |= 1u << order->kind;
         origins[count++] = vector;
     }
-    assert_int_equal(kinds, (1u << ETH2_ORDER_KIND_END) - 2); /* every kind was there */
+    assert_int_equal(kinds, expected_kinds);
     return count;
 }
 
-static void run_network(struct rig *rig, const char *network)
+static void run_network(struct rig *rig, const struct eth2_network *network, unsigned expected_kinds)
 {
-    char path[512], name[96];
-    (void)snprintf(name, sizeof name, "lodestar-generated/signing/%s.json", network);
-    vector_path(path, sizeof path, name);
-    AUTO_POINTER(json_t) vectors = json_load_file(path, 0, NULL);
-    assert_non_null(vectors);
+    char name[96];
+    (void)snprintf(name, sizeof name, "lodestar-generated/signing/%s.json", network->name);
+    AUTO_POINTER(json_t) vectors = vector_json(name);
     assert_in_range(json_array_size(vectors), 100, VECTORS_MAX);
     rig->policy.slashing_protection = false;
     assert_ok(policy_set_store(&rig->policy, "none"));
-    assert_ok(eth2_network_by_name(&rig->policy.network, network));
+    rig->policy.network = *network;
     rig_boot_to_load(rig);
     load_all_secrets(rig, vectors);
-    uint32_t count = make_orders(rig, vectors);
+    uint32_t count = make_orders(rig, vectors, expected_kinds);
     for (uint32_t at = 0; at < count; at += IPC_BATCH_MAX)
         rig_sign(rig, answers + at, orders + at, count - at < IPC_BATCH_MAX ? count - at : IPC_BATCH_MAX);
     for (uint32_t i = 0; i < count; i++)
@@ -102,14 +96,34 @@ static void run_network(struct rig *rig, const char *network)
     rig_stop(rig);
 }
 
+/* All kinds up to and without that one. */
+static unsigned kinds_before(enum eth2_order_kind end)
+{
+    return (1u << end) - 2;
+}
+
+static void signatures_for_built_in(struct rig *rig, const char *name)
+{
+    struct eth2_network network;
+    assert_ok(eth2_network_by_name(&network, name));
+    run_network(rig, &network, kinds_before(ETH2_ORDER_EXECUTION_PAYLOAD_BID));
+}
+
 static void signatures_for_hoodi(void **state)
 {
-    run_network(*state, "hoodi");
+    signatures_for_built_in(*state, "hoodi");
 }
 
 static void signatures_for_gnosis(void **state)
 {
-    run_network(*state, "gnosis");
+    signatures_for_built_in(*state, "gnosis");
+}
+
+/* The only one with Gloas; the vectors have no request auth. */
+static void signatures_for_a_devnet(void **state)
+{
+    struct eth2_network network = signing_devnet();
+    run_network(*state, &network, kinds_before(ETH2_ORDER_BUILDER_REQUEST_AUTH));
 }
 
 int main(void)
@@ -117,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(signatures_for_hoodi, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(signatures_for_gnosis, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(signatures_for_a_devnet, rig_setup, rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
