@@ -78,6 +78,7 @@ struct ssz_byte_list {
     uint8_t leaf[SSZ_ROOT_LEN]; /* length % SSZ_ROOT_LEN bytes wait here */
 };
 
+/* The next bytes; and the root of all that came. */
 void ssz_byte_list_add(struct ssz_byte_list *list, const uint8_t *bytes, size_t bytes_len);
 void ssz_byte_list_root(uint8_t ret_root[static SSZ_ROOT_LEN], const struct ssz_byte_list *list);
 

@@ -18,6 +18,8 @@ enum { HEX_ROOT_SIZE = 2 * ETH2_ROOT_LEN + 3 };
     "0xc00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"     \
     "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 
+#define SOME_ADDRESS "0x6e69747273676e726e69747273676e726e697472"
+
 static must_check result root(char out[static HEX_ROOT_SIZE], const struct ctl_sample_world *w,
                               const char *name)
 {
@@ -158,11 +160,101 @@ static result append_contribution(struct buffer *out, const struct ctl_sample_wo
 
 static result append_registration(struct buffer *out, const struct ctl_sample_world *w)
 {
+    return buffer_printf(out,
+                         "\"validator_registration\":{\"fee_recipient\":\"" SOME_ADDRESS "\","
+                         "\"gas_limit\":\"45000000\",\"timestamp\":\"%llu\",\"pubkey\":\"0x%s\"}",
+                         (unsigned long long)(w->network.genesis_time + w->epoch), w->pubkey);
+}
+
+/* Of no validator, as the exit: the change can never be carried out. */
+static result append_bls_change(struct buffer *out, const struct ctl_sample_world *w)
+{
+    return buffer_printf(out,
+                         "\"BLS_TO_EXECUTION_CHANGE\":{\"validator_index\":\"18446744073709551615\",\"from_"
+                         "bls_pubkey\":\"0x%s\","
+                         "\"to_execution_address\":\"" SOME_ADDRESS "\"}",
+                         w->pubkey);
+}
+
+static result append_payload_attestation(struct buffer *out, const struct ctl_sample_world *w)
+{
+    char block[HEX_ROOT_SIZE];
+    TRY(root(block, w, "block"));
     return buffer_printf(
         out,
-        "\"validator_registration\":{\"fee_recipient\":\"0x6e69747273676e726e69747273676e726e697472\","
-        "\"gas_limit\":\"45000000\",\"timestamp\":\"%llu\",\"pubkey\":\"0x%s\"}",
-        (unsigned long long)(w->network.genesis_time + w->epoch), w->pubkey);
+        "\"payload_attestation_message\":{\"version\":\"GLOAS\",\"data\":{\"beacon_block_root\":"
+        "\"%s\",\"slot\":\"%llu\",\"payload_present\":true,\"blob_data_available\":false}}",
+        block, slot(w));
+}
+
+static result append_preferences(struct buffer *out, const struct ctl_sample_world *w)
+{
+    char dependent[HEX_ROOT_SIZE];
+    TRY(root(dependent, w, "dependent"));
+    return buffer_printf(
+        out,
+        "\"proposer_preferences\":{\"version\":\"GLOAS\",\"data\":{\"dependent_root\":\"%s\","
+        "\"proposal_slot\":\"%llu\",\"validator_index\":\"7\",\"fee_recipient\":\"" SOME_ADDRESS "\","
+        "\"target_gas_limit\":\"45000000\"}}",
+        dependent, slot(w));
+}
+
+static result append_request_auth(struct buffer *out, const struct ctl_sample_world *w)
+{
+    char data[HEX_ROOT_SIZE];
+    TRY(root(data, w, "auth"));
+    return buffer_printf(
+        out, "\"builder_request_auth\":{\"version\":\"GLOAS\",\"data\":{\"data\":\"%s\",\"slot\":\"%llu\"}}",
+        data, slot(w));
+}
+
+static result append_bid(struct buffer *out, const struct ctl_sample_world *w)
+{
+    char parent[HEX_ROOT_SIZE], block[HEX_ROOT_SIZE];
+    TRY(root(parent, w, "parent"));
+    TRY(root(block, w, "block"));
+    return buffer_printf(
+        out,
+        "\"execution_payload_bid\":{\"version\":\"GLOAS\",\"data\":{\"parent_block_hash\":\"%s\","
+        "\"parent_block_root\":\"%s\",\"block_hash\":\"%s\",\"prev_randao\":\"%s\",\"fee_recipient\":"
+        "\"" SOME_ADDRESS
+        "\",\"gas_limit\":\"45000000\",\"builder_index\":\"7\",\"slot\":\"%llu\",\"value\":\"0\","
+        "\"execution_payment\":\"0\",\"blob_kzg_commitments\":[],\"execution_requests_root\":\"%s\"}}",
+        parent, parent, block, block, slot(w), parent);
+}
+
+/* 512 zero digits: nothing is logged. */
+static must_check result append_empty_bloom(struct buffer *out)
+{
+    TRY(buffer_append_text(out, "\"logs_bloom\":\"0x"));
+    for (size_t i = 0; i < 256; i++)
+        TRY(buffer_append_text(out, "00"));
+    return buffer_append_text(out, "\",");
+}
+
+/* An envelope of a block without transactions. */
+static result append_envelope(struct buffer *out, const struct ctl_sample_world *w)
+{
+    char parent[HEX_ROOT_SIZE], block[HEX_ROOT_SIZE];
+    TRY(root(parent, w, "parent"));
+    TRY(root(block, w, "block"));
+    TRY(buffer_append_text(out, "\"execution_payload_envelope\":{\"version\":\"GLOAS\",\"data\":{\"execution_"
+                                "requests\":{\"deposits\":[],"
+                                "\"withdrawals\":[],\"consolidations\":[],\"builder_deposits\":[],\"builder_"
+                                "exits\":[]},\"payload\":{"));
+    TRY(append_empty_bloom(out));
+    TRY(buffer_printf(
+        out,
+        "\"parent_hash\":\"%s\",\"fee_recipient\":\"" SOME_ADDRESS
+        "\",\"state_root\":\"%s\",\"receipts_root\":"
+        "\"%s\",\"prev_randao\":\"%s\",\"block_number\":\"1\",\"gas_limit\":\"45000000\",\"gas_used\":\"0\","
+        "\"timestamp\":\"1\",\"extra_data\":\"0x\",\"base_fee_per_gas\":\"7\",\"block_hash\":\"%s\","
+        "\"transactions\":[],\"withdrawals\":[],\"blob_gas_used\":\"0\",\"excess_blob_gas\":\"0\","
+        "\"block_access_list\":\"0xc0\",\"slot_number\":\"%llu\"},",
+        parent, parent, parent, block, block, slot(w)));
+    return buffer_printf(
+        out, "\"builder_index\":\"7\",\"beacon_block_root\":\"%s\",\"parent_beacon_block_root\":\"%s\"}}",
+        block, parent);
 }
 
 const struct ctl_sample ctl_samples[] = {
@@ -177,6 +269,12 @@ const struct ctl_sample ctl_samples[] = {
     {"VALIDATOR_REGISTRATION", append_registration, false},
     {"VOLUNTARY_EXIT", append_exit, true},
     {"DEPOSIT", append_deposit, false},
+    {"BLS_TO_EXECUTION_CHANGE", append_bls_change, true},
+    {"PAYLOAD_ATTESTATION_MESSAGE", append_payload_attestation, true},
+    {"PROPOSER_PREFERENCES", append_preferences, true},
+    {"EXECUTION_PAYLOAD_BID", append_bid, true},
+    {"EXECUTION_PAYLOAD_ENVELOPE", append_envelope, true},
+    {"BUILDER_REQUEST_AUTH", append_request_auth, false},
 };
 const size_t ctl_num_samples = ARRAY_LENGTH(ctl_samples);
 

@@ -14,7 +14,9 @@ STEPS = ["Start devcloud", "Measure", "Make a mnemonic and 4 validator keys", "M
          "conflicting attestation", "conflicting block", "ten epochs ahead", "Kill the enclave", "slashing record survived", "Stop every process",
          "Search everything"]
 TYPES = ["ATTESTATION", "BLOCK_V2", "AGGREGATION_SLOT", "AGGREGATE_AND_PROOF_V2", "RANDAO_REVEAL", "SYNC_COMMITTEE_MESSAGE",
-         "SYNC_COMMITTEE_SELECTION_PROOF", "SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF", "VALIDATOR_REGISTRATION", "VOLUNTARY_EXIT", "DEPOSIT"]
+         "SYNC_COMMITTEE_SELECTION_PROOF", "SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF", "VALIDATOR_REGISTRATION", "VOLUNTARY_EXIT", "DEPOSIT",
+         "BLS_TO_EXECUTION_CHANGE", "PAYLOAD_ATTESTATION_MESSAGE", "PROPOSER_PREFERENCES", "EXECUTION_PAYLOAD_BID",
+         "EXECUTION_PAYLOAD_ENVELOPE", "BUILDER_REQUEST_AUTH"]
 
 
 def environment(bin_dir, folder):

@@ -170,7 +170,7 @@ static void wrong_byte_lists(const struct spot *spot)
     put(spot, json_string(text));
     assert_ok(parse_request(&order, spot->network, spot->root));
     put(spot, old);
-    (void)strcat(text, "00");
+    memcpy(text + 2 + 2 * limit, "00", 3);
     try_text(spot, text);
 }
 
