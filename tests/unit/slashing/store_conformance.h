@@ -26,6 +26,9 @@ extern struct conformance_target conformance_postgresql; /* place: its URL, with
 /* Runs all checks whose names match the pattern (cmocka's: * and ?; NULL: all); the number of failures. */
 int store_conformance_run(struct conformance_target *target, const char *pattern);
 
+/* What is particular to PostgreSQL; on its target only. */
+int postgresql_checks_run(struct conformance_target *target);
+
 /* The tests of eth-clients/slashing-protection-interchange-tests on the target (interchange_cases.c). */
 void interchange_cases_run(struct conformance_target *target);
 

@@ -41,7 +41,8 @@ static int run(void)
     conformance_postgresql.place = options.postgresql;
     conformance_postgresql.many = options.many;
     if (options.postgresql)
-        return store_conformance_run(&conformance_postgresql, options.checks);
+        return store_conformance_run(&conformance_postgresql, options.checks) +
+               postgresql_checks_run(&conformance_postgresql);
     return options.sqlite ? store_conformance_run(&conformance_sqlite, options.checks)
                           : run_on_own_folder(&conformance_sqlite);
 }
