@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/secret.h"
 #include "ipc/ipc.h"
 #include "net/net_http.h"
 #include "net/net_tls.h"
@@ -16,7 +17,7 @@ struct event_base;
 struct front_desk;
 struct front_metrics;
 
-enum { FRONT_HOSTS_MAX = 64, FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4, FRONT_METRICS_FD = 5 };
+enum { FRONT_LIST_MAX = 64, FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4, FRONT_METRICS_FD = 5 };
 
 struct front_options {
     bool enclave;
@@ -27,13 +28,16 @@ struct front_options {
     const char *known_clients_file; /* NULL: none */
     bool allow_ca_clients;
     const char *client_ca_file; /* NULL: the machine's */
+    const char *cors_origins;
+    const char *basic_credentials_file; /* NULL: none */
+    const char *path_tokens_file;       /* NULL: none */
 };
 
-/* Which Host headers are served: any, or those listed (views into one owned text, lower case). */
-struct front_hosts {
+/* Which Host or Origin headers are served: any, or those listed (views into one owned text, lower case). */
+struct front_list {
     bool any;
     char *text;
-    const char *names[FRONT_HOSTS_MAX];
+    const char *names[FRONT_LIST_MAX];
     size_t num_names;
 };
 
@@ -45,7 +49,9 @@ struct front_refusals {
 
 struct front {
     struct front_options options;
-    struct front_hosts hosts, metrics_hosts;
+    struct front_list hosts, metrics_hosts, origins;
+    struct secret basic,
+        tokens; /* SHA-256 digests of what is accepted, one behind the other; empty: not asked for */
     struct event_base *base;
     int keeper, listener, metrics_listener;
     struct event *keeper_readable, *keeper_writable;
@@ -69,16 +75,24 @@ struct front {
 
 /* front_routes.c: what the server calls for every request. */
 net_http_handler front_handle;
-/* What holds for every path: no Origin, and a Host that is allowed. False: it has been answered. */
-bool front_admits(const struct front_hosts *hosts, struct net_http_request *request);
-/* Splits the comma-separated list that this option has; "*" or "all" is any host, "none" nobody. */
-must_check result front_hosts_parse(struct front_hosts *ret_hosts, const char *option, const char *text);
-void front_hosts_cleanup(struct front_hosts *hosts);
 /* {"error": sentence}; characters that JSON would have to escape become '?'. */
 void front_reply_error(struct net_http_request *request, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Whether an Accept header has this media range, whatever its parameters. */
 bool front_accepts(const char *accept, const char *media_range);
+
+/* front_access.c: reads what the options name; before the sandbox. */
+must_check result front_access_open(struct front *front);
+/* Whether the request's origin, host and credentials are good. False: it has been answered. A token at the
+ * beginning of the path is cut off. */
+bool front_admits(struct front *front, struct net_http_request *request, const char **path);
+/* The host alone, for the metrics. */
+bool front_host_admitted(const struct front_list *hosts, struct net_http_request *request);
+/* Splits the comma-separated list that this option has; "*" or "all" is any, "none" nobody. */
+must_check result front_list_parse(struct front_list *ret_list, const char *option, const char *text);
+/* The same of origins, each "scheme://host[:port]". */
+must_check result front_origins_parse(struct front_list *ret_origins, const char *option, const char *text);
+void front_list_cleanup(struct front_list *list);
 
 /* front_clients.c: reads what the options name; before the sandbox. */
 must_check result front_clients_open(struct front *front);

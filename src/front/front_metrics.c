@@ -296,7 +296,11 @@ void front_metrics_handle(void *context, struct net_http_request *request)
 {
     struct front *front = context;
     AUTO(buffer) text = {0};
-    if (!front_admits(&front->metrics_hosts, request))
+    if (net_http_header(request, "origin")) {
+        front_reply_error(request, 403, "CORS Rejected - Invalid origin");
+        return;
+    }
+    if (!front_host_admitted(&front->metrics_hosts, request))
         return;
     if (strcmp(net_http_path(request), "/metrics") != 0) {
         front_reply_error(request, 404, "Resource not found");

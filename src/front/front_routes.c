@@ -1,4 +1,4 @@
-/* front_routes.c - the API at a glance, and what holds for every route: origin, host, method.
+/* front_routes.c - the API at a glance. What holds for every route is in front_access.c.
  *
  * Statuses are those of Web3Signer; errors carry {"error": "..."} where it sends a bare phrase, because
  * clients show or log exactly that. Paths arrive decoded, with doubled slashes collapsed and without a
@@ -36,37 +36,14 @@ static const char *match(const struct route *route, const char *path)
     return fits ? rest : NULL;
 }
 
-static bool host_allowed(const struct front_hosts *hosts, const char *host)
-{
-    for (size_t i = 0; i < hosts->num_names; i++) {
-        if (strcmp(hosts->names[i], host) == 0)
-            return true;
-    }
-    return hosts->any;
-}
-
-bool front_admits(const struct front_hosts *hosts, struct net_http_request *request)
-{
-    static const char not_authorized[] = "{\"message\":\"Host not authorized.\"}";
-    if (net_http_header(request, "origin")) {
-        front_reply_error(request, 403, "CORS Rejected - Invalid origin");
-        return false;
-    }
-    if (!host_allowed(hosts, net_http_host(request))) {
-        net_http_reply(request, 403, "application/json; charset=utf-8", not_authorized,
-                       sizeof not_authorized - 1);
-        return false;
-    }
-    return true;
-}
-
 void front_handle(void *context, struct net_http_request *request)
 {
     struct front *front = context;
-    if (!front_admits(&front->hosts, request))
+    const char *path = net_http_path(request);
+    if (!front_admits(front, request, &path))
         return;
     for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
-        const char *rest = match(&routes[i], net_http_path(request));
+        const char *rest = match(&routes[i], path);
         if (rest && routes[i].method == net_http_method(request)) {
             routes[i].handle(front, request, rest);
             return;
@@ -106,47 +83,4 @@ bool front_accepts(const char *accept, const char *media_range)
         accept += strcspn(accept, ",");
     }
     return false;
-}
-
-static must_check result add_host(struct front_hosts *hosts, const char *option, char *name)
-{
-    ENSURE(hosts->num_names < FRONT_HOSTS_MAX, E_INPUT, "--%s: more than %d names", option, FRONT_HOSTS_MAX);
-    ENSURE(*name, E_INPUT, "--%s: empty name", option);
-    for (char *c = name; *c; c++) {
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c | 0x20);
-    }
-    hosts->names[hosts->num_names++] = name;
-    return RESULT_OK;
-}
-
-result front_hosts_parse(struct front_hosts *ret_hosts, const char *option, const char *text)
-{
-    AUTO(front_hosts) hosts = {0};
-    hosts.text = strdup(text);
-    ENSURE(hosts.text, E_MEMORY, "out of memory");
-    for (char *at = hosts.text; at;) {
-        char *name = at;
-        at = strchr(at, ',');
-        if (at)
-            *at++ = 0;
-        TRY(add_host(&hosts, option, name));
-    }
-    for (size_t i = 0; i < hosts.num_names; i++) {
-        bool any = strcmp(hosts.names[i], "*") == 0 || strcmp(hosts.names[i], "all") == 0;
-        bool none = strcmp(hosts.names[i], "none") == 0;
-        ENSURE(!(any || none) || hosts.num_names == 1, E_INPUT, "--%s: * and none stand alone", option);
-        hosts.any = any;
-        if (any || none)
-            hosts.num_names = 0;
-    }
-    *ret_hosts = hosts;
-    hosts.text = NULL;
-    return RESULT_OK;
-}
-
-void front_hosts_cleanup(struct front_hosts *hosts)
-{
-    free(hosts->text);
-    *hosts = (struct front_hosts){0};
 }

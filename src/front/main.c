@@ -23,8 +23,10 @@ enum { SECURE_HEAP = 2 * 1024 * 1024 }; /* the TLS key, and one ephemeral key a 
 /* In an enclave nobody but the policy may decide who is served, and it has no word for that yet. */
 static must_check result check_clients(const struct front_options *o)
 {
-    ENSURE(!o->enclave || !(o->known_clients_file || o->allow_ca_clients), E_INPUT, "--%s: not in an enclave",
-           o->known_clients_file ? "known-clients-file" : "allow-ca-clients");
+    bool checks =
+        o->known_clients_file || o->allow_ca_clients || o->basic_credentials_file || o->path_tokens_file;
+    ENSURE(!o->enclave || !checks, E_INPUT,
+           "--mode: an enclave takes no list of clients and no credentials from options");
     ENSURE(!o->client_ca_file || o->allow_ca_clients, E_INPUT, "--client-ca-file: needs --allow-ca-clients");
     return RESULT_OK;
 }
@@ -33,7 +35,7 @@ static must_check result parse_options(struct front *front, int argc, char *cons
 {
     struct front_options *o = &front->options;
     const char *mode = "standalone", *level_name = "info";
-    *o = (struct front_options){.idle_timeout_seconds = 30};
+    *o = (struct front_options){.idle_timeout_seconds = 30, .cors_origins = "none"};
     const struct option table[] = {
         {"mode", OPTION_TEXT, &mode, "enclave (TLS is a must) or standalone", 0, 0},
         {"host-allowlist", OPTION_TEXT, &o->host_allowlist,
@@ -49,6 +51,12 @@ static must_check result parse_options(struct front *front, int argc, char *cons
          "serve TLS clients whose certificate comes from an authority (false)", 0, 0},
         {"client-ca-file", OPTION_TEXT, &o->client_ca_file, "PEM file of those authorities (the machine's)",
          0, 0},
+        {"cors-origins", OPTION_TEXT, &o->cors_origins,
+         "comma-separated origins whose pages may ask, or * (none)", 0, 0},
+        {"basic-credentials-file", OPTION_TEXT, &o->basic_credentials_file,
+         "file of user:password lines; requests need one of them, or a token (none)", 0, 0},
+        {"path-tokens-file", OPTION_TEXT, &o->path_tokens_file,
+         "file of tokens; requests need one of them before their path, or HTTP Basic (none)", 0, 0},
         {"log-level", OPTION_TEXT, &level_name, "error, warn, info, debug (info)", 0, 0},
     };
     int next;
@@ -60,9 +68,10 @@ static must_check result parse_options(struct front *front, int argc, char *cons
     ENSURE(o->enclave || strcmp(mode, "standalone") == 0, E_INPUT, "--mode: must be enclave or standalone");
     TRY(check_clients(o));
     const char *hosts = o->enclave ? "*" : "localhost,127.0.0.1";
-    TRY(front_hosts_parse(&front->hosts, "host-allowlist", o->host_allowlist ? o->host_allowlist : hosts));
-    TRY(front_hosts_parse(&front->metrics_hosts, "metrics-host-allowlist",
-                          o->metrics_host_allowlist ? o->metrics_host_allowlist : hosts));
+    TRY(front_list_parse(&front->hosts, "host-allowlist", o->host_allowlist ? o->host_allowlist : hosts));
+    TRY(front_list_parse(&front->metrics_hosts, "metrics-host-allowlist",
+                         o->metrics_host_allowlist ? o->metrics_host_allowlist : hosts));
+    TRY(front_origins_parse(&front->origins, "cors-origins", o->cors_origins));
     enum log_level level;
     result r = log_level_parse(&level, level_name);
     if (r.code)
@@ -85,6 +94,7 @@ static must_check result open_front(struct front *front)
     TRY(secret_heap_open(SECURE_HEAP));
     TRY(front_raise_descriptor_limit(&front->max_connections));
     TRY(front_clients_open(front));
+    TRY(front_access_open(front));
     eth2_api_open();
     front->base = event_base_new();
     ENSURE(front->base, E_MEMORY, "no event loop");
@@ -115,8 +125,11 @@ static void close_front(struct front *front)
     SSL_CTX_free(front->tls);
     buffer_cleanup(&front->new_keys);
     buffer_cleanup(&front->keys_json);
-    front_hosts_cleanup(&front->hosts);
-    front_hosts_cleanup(&front->metrics_hosts);
+    front_list_cleanup(&front->hosts);
+    front_list_cleanup(&front->metrics_hosts);
+    front_list_cleanup(&front->origins);
+    secret_cleanup(&front->basic);
+    secret_cleanup(&front->tokens);
     net_loop_free(front->base);
     net_tls_clients_free(front->clients); /* after the last connection that asks for them */
 }

@@ -73,6 +73,19 @@ static must_check result check_tls(const struct signer_options *o)
     return RESULT_OK;
 }
 
+/* Who reads a password or a token on its way may use it. */
+static must_check result check_credentials(const struct signer_options *o)
+{
+    const char *host = o->http_listen_host;
+    bool local = strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strncmp(host, "127.", 4) == 0;
+    bool safe = o->tls_keystore_file || local;
+    ENSURE(safe || !o->http_basic_credentials_file, E_INPUT,
+           "--http-basic-credentials-file: needs TLS, or a loopback address as --http-listen-host");
+    ENSURE(safe || !o->http_path_tokens_file, E_INPUT,
+           "--http-path-tokens-file: needs TLS, or a loopback address as --http-listen-host");
+    return RESULT_OK;
+}
+
 static must_check result check_keystores(const struct signer_options *o)
 {
     ENSURE(!(o->keystores_passwords_path && o->keystores_password_file), E_INPUT,
@@ -112,7 +125,7 @@ static must_check result check_metrics(const struct signer_options *o)
     return RESULT_OK;
 }
 
-enum { GLOBAL_OPTIONS = 18, ETH2_OPTIONS = 11 };
+enum { GLOBAL_OPTIONS = 21, ETH2_OPTIONS = 11 };
 
 /* Where the texts go that are interpreted later. */
 struct texts {
@@ -128,6 +141,12 @@ static void fill_global(struct option table[static GLOBAL_OPTIONS], struct signe
          0, 65535},
         {"http-host-allowlist", OPTION_TEXT, &o->http_host_allowlist,
          "values of the Host header that are served, or * (localhost,127.0.0.1)", 0, 0},
+        {"http-cors-origins", OPTION_TEXT, &o->http_cors_origins,
+         "origins, https://example.org, whose pages may ask, or * (none)", 0, 0},
+        {"http-basic-credentials-file", OPTION_TEXT, &o->http_basic_credentials_file,
+         "file of user:password lines: a request needs one of them, by HTTP Basic (none)", 0, 0},
+        {"http-path-tokens-file", OPTION_TEXT, &o->http_path_tokens_file,
+         "file of tokens: a request needs one of them, as /TOKEN before its path (none)", 0, 0},
         {"idle-connection-timeout-seconds", OPTION_U32, &o->idle_connection_timeout_seconds,
          "an idle connection is closed after this time (30)", 1, 86400},
         {"metrics-enabled", OPTION_FLAG, &o->metrics_enabled, "serve GET /metrics, for Prometheus (false)", 0,
@@ -318,6 +337,7 @@ result signer_options_parse(struct signer_options *ret_options, int argc, char *
     struct signer_options o = {.http_listen_host = "127.0.0.1",
                                .http_listen_port = 9000,
                                .http_host_allowlist = "localhost,127.0.0.1",
+                               .http_cors_origins = "none",
                                .idle_connection_timeout_seconds = 30,
                                .metrics_host = "127.0.0.1",
                                .metrics_port = 9001,
@@ -333,6 +353,7 @@ result signer_options_parse(struct signer_options *ret_options, int argc, char *
     TRY(parse_rest(&o, rest, argc, argv));
     TRY(check_metrics(&o));
     TRY(check_tls(&o));
+    TRY(check_credentials(&o));
     TRY(check_keystores(&o));
     TRY(check_slashing_protection(&o));
     *ret_options = o;

@@ -22,6 +22,9 @@ struct signer_options {
     const char *http_listen_host;
     uint32_t http_listen_port;
     const char *http_host_allowlist;
+    const char *http_cors_origins;
+    const char *http_basic_credentials_file; /* NULL: none; so for the next */
+    const char *http_path_tokens_file;
     uint32_t idle_connection_timeout_seconds;
     bool metrics_enabled;
     const char *metrics_host;

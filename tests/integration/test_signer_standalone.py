@@ -131,6 +131,8 @@ def test_keystores_of_the_standard_are_loaded(start, folder, vectors, kdf, way):
     (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "eth2"], "--tls-known-clients-file"),
     (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "--tls-allow-any-client=false", "eth2"], "--tls-known-clients-file"),
     (["--tls-known-clients-file=x", "eth2"], "--tls-keystore-file"),
+    (["--http-listen-host=0.0.0.0", "--http-basic-credentials-file=x", "eth2"], "--http-basic-credentials-file"),
+    (["--http-listen-host=::", "--http-path-tokens-file=x", "eth2"], "--http-path-tokens-file"),
     (["--tls-allow-ca-clients", "eth2"], "--tls-keystore-file"),
     (["--tls-keystore-file=x", "--tls-keystore-password-file=y", "--tls-allow-any-client", "--tls-known-clients-file=z", "eth2"],
      "--tls-allow-any-client"),
@@ -300,6 +302,20 @@ def test_lighthouses_own_certificates_and_list_of_clients(start, folder, one_key
     password = (tls / "web3signer/password.txt").read_text().strip()
     assert run("--cert-type", "P12", "--cert", f"{tls}/web3signer/key.p12:{password}").stdout == b""
     assert 'certificate of "web3signer", SHA-256 bbd88a5d' in signer.process.log()
+
+
+def test_credentials_and_origins_by_the_options_of_the_program(start, folder, one_key):
+    (folder / "basic").write_text("nimbus:a long enough password\n")
+    (folder / "tokens").write_text("abcdefghijklmnopqrstuvwxyz\n")
+    signer = Signer(start, folder, ["--slashing-protection-enabled=false"], arguments=[
+        f"--http-basic-credentials-file={folder}/basic", f"--http-path-tokens-file={folder}/tokens", "--http-cors-origins=https://example.org"])
+    path = "/api/v1/eth2/publicKeys"
+    answer = requests.get(signer.url + path, auth=("nimbus", "a long enough password"), headers={"Origin": "https://example.org"}, timeout=20)
+    assert answer.json() == [one_key] and answer.headers["access-control-allow-origin"] == "https://example.org"
+    assert requests.get(f"{signer.url}/abcdefghijklmnopqrstuvwxyz{path}", timeout=20).json() == [one_key]
+    assert requests.get(signer.url + path, timeout=20).status_code == 401
+    for secret in ("long enough", "abcdefghijklm"):
+        assert secret not in signer.process.log()
 
 
 def test_a_wrong_tls_password_ends_with_1(start, folder, one_key):

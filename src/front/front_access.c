@@ -1,0 +1,271 @@
+/* front_access.c - who may ask: the page a browser is on (CORS), the Host header, and credentials for clients
+ * that have no certificate. In this order, which is the original's; what HTTP Basic and path tokens add is
+ * ours.
+ *
+ * Origins are compared as text, not as the original's regular expressions: there a dot in a name means any
+ * character. Credentials are kept and compared as SHA-256 digests, all of one length: the comparison takes
+ * the same time whatever was sent, and every line of the file is looked at. They are hashed once and
+ * without salt, which is why short ones are refused at the start. */
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/base64.h"
+#include "base/log.h"
+#include "front.h"
+
+enum {
+    DIGEST_LEN = 32,
+    CREDENTIALS_MAX = 256,
+    FILE_MAX_LEN = 65536,
+    SHORTEST = 16,
+    TOKEN_SHORTEST = 20,
+    LONGEST = 256
+};
+
+static const char token_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* ---- lists of names ---- */
+
+static must_check result add_name(struct front_list *list, const char *option, char *name)
+{
+    ENSURE(list->num_names < FRONT_LIST_MAX, E_INPUT, "--%s: more than %d names", option, FRONT_LIST_MAX);
+    ENSURE(*name, E_INPUT, "--%s: empty name", option);
+    for (char *c = name; *c; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c | 0x20);
+    }
+    list->names[list->num_names++] = name;
+    return RESULT_OK;
+}
+
+result front_list_parse(struct front_list *ret_list, const char *option, const char *text)
+{
+    AUTO(front_list) list = {0};
+    list.text = strdup(text);
+    ENSURE(list.text, E_MEMORY, "out of memory");
+    for (char *at = list.text; at;) {
+        char *name = at;
+        at = strchr(at, ',');
+        if (at)
+            *at++ = 0;
+        TRY(add_name(&list, option, name));
+    }
+    for (size_t i = 0; i < list.num_names; i++) {
+        bool any = strcmp(list.names[i], "*") == 0 || strcmp(list.names[i], "all") == 0;
+        bool none = strcmp(list.names[i], "none") == 0;
+        ENSURE(!(any || none) || list.num_names == 1, E_INPUT, "--%s: * and none stand alone", option);
+        list.any = any;
+        if (any || none)
+            list.num_names = 0;
+    }
+    *ret_list = list;
+    list.text = NULL;
+    return RESULT_OK;
+}
+
+void front_list_cleanup(struct front_list *list)
+{
+    free(list->text);
+    *list = (struct front_list){0};
+}
+
+result front_origins_parse(struct front_list *ret_origins, const char *option, const char *text)
+{
+    AUTO(front_list) origins = {0};
+    TRY(front_list_parse(&origins, option, text));
+    for (size_t i = 0; i < origins.num_names; i++) {
+        const char *rest = strstr(origins.names[i], "://");
+        ENSURE(rest && rest[3] && !strpbrk(origins.names[i], "\\^$|()*+?{} \t\"") && !strchr(rest + 3, '/'),
+               E_INPUT, "--%s: must be origins such as https://example.org:8443, no regular expressions",
+               option);
+    }
+    *ret_origins = origins;
+    origins.text = NULL;
+    return RESULT_OK;
+}
+
+/* The list's own text of it; NULL if it is not there. */
+static const char *find_name(const struct front_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->num_names; i++) {
+        if (strcasecmp(list->names[i], name) == 0)
+            return list->names[i];
+    }
+    return NULL;
+}
+
+/* ---- credentials ---- */
+
+static must_check result digest_of(uint8_t ret_digest[static DIGEST_LEN], const void *bytes, size_t bytes_len)
+{
+    unsigned length = DIGEST_LEN;
+    ENSURE(EVP_Digest(bytes, bytes_len, ret_digest, &length, EVP_sha256(), NULL) == 1, E_CRYPTO,
+           "no SHA-256");
+    return RESULT_OK;
+}
+
+static must_check result check_basic(const char *line, size_t length, size_t number)
+{
+    const char *colon = memchr(line, ':', length);
+    ENSURE(colon && colon > line, E_INPUT, "line %zu: must be user:password", number);
+    size_t password_len = length - (size_t)(colon + 1 - line);
+    ENSURE(password_len >= SHORTEST && length <= LONGEST, E_INPUT,
+           "line %zu: the password must have from %d to %d characters", number, SHORTEST, LONGEST);
+    return RESULT_OK;
+}
+
+static must_check result check_token(const char *line, size_t length, size_t number)
+{
+    ENSURE(length >= TOKEN_SHORTEST && length <= LONGEST && strspn(line, token_characters) >= length, E_INPUT,
+           "line %zu: a token must have from %d to %d of the characters A-Z a-z 0-9 - _", number,
+           TOKEN_SHORTEST, LONGEST);
+    return RESULT_OK;
+}
+
+typedef result checker(const char *line, size_t length, size_t number);
+
+static must_check result read_credentials(struct secret *ret_digests, checker *check, const char *path)
+{
+    AUTO(secret) text = {0};
+    AUTO(secret) digests = {0};
+    size_t count = 0, number = 0;
+    TRY(secret_read_file(&text, path, FILE_MAX_LEN));
+    TRY(secret_new(&digests, (size_t)CREDENTIALS_MAX * DIGEST_LEN));
+    const char *at = (const char *)text.data, *end = at + text.length;
+    ENSURE(!memchr(at, 0, text.length), E_INPUT, "NUL character");
+    while (at < end) {
+        const char *line = at, *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t length = (size_t)((newline ? newline : end) - line);
+        at = newline ? newline + 1 : end;
+        number++;
+        if (length > 0 && line[length - 1] == '\r')
+            length--;
+        if (length == 0 || *line == '#')
+            continue;
+        ENSURE(count < CREDENTIALS_MAX, E_TOO_LARGE, "line %zu: more than %d lines", number, CREDENTIALS_MAX);
+        TRY(check(line, length, number));
+        TRY(digest_of(digests.data + count++ * DIGEST_LEN, line, length));
+    }
+    ENSURE(count > 0, E_INPUT, "nothing is in it, so nobody could ask");
+    secret_truncate(&digests, count * DIGEST_LEN);
+    *ret_digests = digests;
+    digests = (struct secret){0};
+    return RESULT_OK;
+}
+
+static must_check result open_credentials(struct secret *ret_digests, const char *option, checker *check,
+                                          const char *path)
+{
+    result r = path ? read_credentials(ret_digests, check, path) : RESULT_OK;
+    return r.code ? error_prefix(r, "--%s", option) : r;
+}
+
+result front_access_open(struct front *front)
+{
+    const struct front_options *o = &front->options;
+    TRY(open_credentials(&front->basic, "basic-credentials-file", check_basic, o->basic_credentials_file));
+    return open_credentials(&front->tokens, "path-tokens-file", check_token, o->path_tokens_file);
+}
+
+static bool has_digest(const struct secret *digests, const void *bytes, size_t bytes_len)
+{
+    uint8_t digest[DIGEST_LEN];
+    bool found = false;
+    if (digest_of(digest, bytes, bytes_len).code)
+        return false;
+    for (size_t at = 0; at < digests->length; at += DIGEST_LEN)
+        found |= secret_equal(digests->data + at, digest, DIGEST_LEN);
+    return found;
+}
+
+static bool has_basic(const struct front *front, struct net_http_request *request)
+{
+    static const char scheme[] = "basic ";
+    uint8_t decoded[LONGEST];
+    size_t decoded_len = 0;
+    const char *header = front->basic.length > 0 ? net_http_header(request, "authorization") : NULL;
+    if (!header || strncasecmp(header, scheme, sizeof scheme - 1) != 0)
+        return false;
+    header += sizeof scheme - 1;
+    header += strspn(header, " ");
+    bool found = !base64_decode(decoded, &decoded_len, sizeof decoded, header, strlen(header)).code &&
+                 has_digest(&front->basic, decoded, decoded_len);
+    secret_wipe(decoded, sizeof decoded);
+    return found;
+}
+
+/* Cuts the token off the path. */
+static bool has_token(const struct front *front, const char **path)
+{
+    const char *token = *path + 1;
+    size_t length = strcspn(token, "/");
+    if (front->tokens.length == 0 || !has_digest(&front->tokens, token, length))
+        return false;
+    *path = token[length] ? token + length : "/";
+    return true;
+}
+
+static bool has_credentials(struct front *front, struct net_http_request *request, const char **path)
+{
+    bool wanted = front->basic.length > 0 || front->tokens.length > 0;
+    if (!wanted || has_basic(front, request) || has_token(front, path))
+        return true;
+    if (front_refusal_is_logged(&front->refusals))
+        log_warn("refused a request without valid credentials");
+    if (front->basic.length > 0) {
+        /* Java's clients, so Teku, send theirs only after this question. */
+        net_http_reply_header(request, "www-authenticate", "Basic realm=\"nitro-signer\", charset=\"UTF-8\"");
+        front_reply_error(request, 401, "credentials are missing or wrong");
+    } else {
+        front_reply_error(request, 403, "this path does not begin with an access token");
+    }
+    return false;
+}
+
+/* ---- origins and hosts ---- */
+
+/* Answers what a browser asks before the real request, which has no credentials by its specification. */
+static void reply_preflight(struct net_http_request *request)
+{
+    net_http_reply_header(request, "access-control-allow-methods", "GET,POST,DELETE,OPTIONS");
+    net_http_reply_header(request, "access-control-allow-headers", "*");
+    net_http_reply(request, 204, NULL, NULL, 0);
+}
+
+static bool origin_admitted(const struct front_list *origins, struct net_http_request *request)
+{
+    const char *origin = net_http_header(request, "origin");
+    const char *allowed = !origin ? NULL : origins->any ? "*" : find_name(origins, origin);
+    if (origin && !allowed) {
+        front_reply_error(request, 403, "CORS Rejected - Invalid origin");
+        return false;
+    }
+    if (!origins->any || !origin)
+        net_http_reply_header(request, "vary", "origin");
+    if (!origin)
+        return true;
+    net_http_reply_header(request, "access-control-allow-origin", allowed);
+    bool preflight = net_http_method(request) == NET_HTTP_OPTIONS &&
+                     net_http_header(request, "access-control-request-method");
+    if (preflight)
+        reply_preflight(request);
+    return !preflight;
+}
+
+bool front_host_admitted(const struct front_list *hosts, struct net_http_request *request)
+{
+    static const char not_authorized[] = "{\"message\":\"Host not authorized.\"}";
+    if (hosts->any || find_name(hosts, net_http_host(request)))
+        return true;
+    net_http_reply(request, 403, "application/json; charset=utf-8", not_authorized,
+                   sizeof not_authorized - 1);
+    return false;
+}
+
+bool front_admits(struct front *front, struct net_http_request *request, const char **path)
+{
+    return origin_admitted(&front->origins, request) && front_host_admitted(&front->hosts, request) &&
+           has_credentials(front, request, path);
+}

@@ -1,0 +1,184 @@
+"""Who may ask the front: origins of pages, HTTP Basic and tokens in the path. Asked by curl and requests."""
+import os
+import re
+import subprocess
+import time
+
+import pytest
+import requests
+
+from front_process import IDENTIFIER, front, randao  # noqa: F401 (front is a fixture)
+from scripted_keeper import Certificate
+
+USER, PASSWORD = "teku", "correct horse battery"
+TOKEN, OTHER = "kUr6Z2vJ0mQ-x_T9aYw3", "0123456789abcdefghij0123456789"
+
+
+@pytest.fixture
+def written(folder):
+    """written(option, text) makes a file and the option that names it."""
+    def writer(option, text):
+        path = folder / option
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return f"--{option}={path}"
+    return writer
+
+
+def curl(*words):
+    done = subprocess.run(["curl", "-sS", "--max-time", "20", "-i", *words], capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode()
+
+
+# ---- origins, as the original ----
+
+def test_without_an_origin_caches_are_told(front):
+    for reply in (front().request("GET", "/upcheck"), front("--cors-origins=*").request("GET", "/upcheck")):
+        assert (reply.status_code, reply.headers["vary"]) == (200, "origin")
+        assert "access-control-allow-origin" not in reply.headers
+
+
+def test_no_origin_is_admitted_unless_told_so(front):
+    f = front()
+    for path in ("/upcheck", "/nothing"):
+        reply = f.request("GET", path, headers={"Origin": "https://example.org"})
+        assert reply.status_code == 403 and reply.json() == {"error": "CORS Rejected - Invalid origin"}
+
+
+def test_listed_origins(front):
+    f = front("--cors-origins=https://Example.org,http://localhost:3000", hosts="localhost")
+    for origin in ("https://example.org", "http://localhost:3000"):
+        reply = f.request("GET", "/upcheck", headers={"Origin": origin})
+        assert (reply.status_code, reply.headers["access-control-allow-origin"], reply.headers["vary"]) == (200, origin, "origin")
+        reply = f.request("OPTIONS", "/upcheck", headers={"Origin": origin, "Access-Control-Request-Method": "POST", "Host": "other"})
+        assert (reply.status_code, reply.text) == (204, "")
+        assert reply.headers["access-control-allow-methods"] == "GET,POST,DELETE,OPTIONS"
+        assert reply.headers["access-control-allow-headers"] == "*"
+        assert f.request("OPTIONS", "/upcheck", headers={"Origin": origin}).status_code == 405
+        assert f.request("GET", "/upcheck", headers={"Origin": origin, "Host": "other"}).status_code == 403
+    for origin in ("https://example.orgs", "https://exampleXorg", "http://example.org", "null", "", "https://example.org, null"):
+        assert f.request("GET", "/upcheck", headers={"Origin": origin}).status_code == 403
+    assert f.raw(b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\nOrigin: https://example.org\r\nOrigin: https://example.org\r\n"
+                 b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 403 ")
+
+
+def test_any_origin(front):
+    f = front("--cors-origins=all")
+    reply = f.request("GET", "/upcheck", headers={"Origin": "https://anything"})
+    assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (200, "*")
+    assert "vary" not in reply.headers
+
+
+@pytest.mark.parametrize("value", ["https://.*", "https://a(b|c)", "example.org", "https://", "https://a/b", "https://a,*", ",", "https://a "])
+def test_origins_that_are_none(front, value):
+    f = front(f"--cors-origins={value}", serve=False)
+    assert f.process.wait() == 2 and "--cors-origins: " in f.process.log()
+
+
+# ---- HTTP Basic ----
+
+def test_basic_is_asked_for_on_every_path(front, folder, written):
+    f = front(written("basic-credentials-file", f"# who\n\nnimbus:{'x' * 16}\r\n{USER}:{PASSWORD}\n"), tls=Certificate(folder))
+    right = (USER, PASSWORD)
+    for auth in (right, ("nimbus", "x" * 16)):
+        reply = requests.get(f"https://localhost:{f.port}/upcheck", auth=auth, verify=f.certificate.ca_file, timeout=20)
+        assert (reply.status_code, reply.text) == (200, "OK")
+    for auth in (None, (USER, PASSWORD[:-1]), (USER, PASSWORD + "x"), ("nimbus", PASSWORD), ("", ""), (USER + ":" + PASSWORD, ""),
+                 ("# who", ""), (USER, "y" * 5000)):
+        for path in ("/upcheck", "/healthcheck", "/api/v1/eth2/publicKeys", "/nothing", f"/{TOKEN}/upcheck"):
+            reply = requests.get(f"https://localhost:{f.port}{path}", auth=auth, verify=f.certificate.ca_file, timeout=20)
+            assert reply.status_code == 401 and reply.json() == {"error": "credentials are missing or wrong"}
+            assert reply.headers["www-authenticate"] == 'Basic realm="nitro-signer", charset="UTF-8"'
+    reply = f.sign()
+    assert reply.status_code == 401 and f.keeper.batches == []
+    reply = f.sign(headers={"Authorization": requests.auth._basic_auth_str(*right)})
+    assert reply.status_code == 200 and f.keeper.batches == [1]
+    log = f.process.log()
+    assert "refused a request without valid credentials" in log and log.count("refused a request") <= 20
+    assert PASSWORD not in log and "y" * 50 not in log
+
+
+@pytest.mark.parametrize("header", ["", "Basic", "Basic ", "Basic !!!!", "Basic dGVrdQ==", "Bearer dGVrdQ==", "Basic\tZZ",
+                                    "basic dGVrdTpjb3JyZWN0IGhvcnNlIGJhdHRlcnk", "Basic dGVrdTpjb3JyZWN0IGhvcnNlIGJhdHRlcnk=,"])
+def test_headers_that_are_no_basic(front, written, header):
+    f = front(written("basic-credentials-file", f"{USER}:{PASSWORD}"))
+    assert f.request("GET", "/upcheck", headers={"Authorization": header}).status_code == 401
+    # The same credentials in their own form, so that the refusals above are for the form.
+    assert f.request("GET", "/upcheck", headers={"Authorization": "bAsIc  dGVrdTpjb3JyZWN0IGhvcnNlIGJhdHRlcnk="}).status_code == 200
+
+
+def test_curl_with_basic(front, folder, written):
+    f = front(written("basic-credentials-file", f"{USER}:{PASSWORD}"), tls=Certificate(folder))
+    where = ["--cacert", f.certificate.ca_file, f"https://localhost:{f.port}/upcheck"]
+    assert curl("-u", f"{USER}:{PASSWORD}", *where).startswith("HTTP/1.1 200 ")
+    assert curl("--anyauth", "-u", f"{USER}:{PASSWORD}", *where).count("HTTP/1.1 ") == 2  # after the challenge
+    assert curl(*where[:-1], where[-1].replace("//", f"//{USER}:{PASSWORD.replace(' ', '%20')}@")).startswith("HTTP/1.1 200 ")
+    assert curl("-u", f"{USER}:wrong", *where).startswith("HTTP/1.1 401 Unauthorized\r\n")
+
+
+# ---- tokens ----
+
+def test_tokens_stand_before_the_path(front, written):
+    f = front(written("path-tokens-file", f"{OTHER}\n{TOKEN}\n"))
+    for token in (TOKEN, OTHER):
+        assert f.request("GET", f"/{token}/upcheck").text == "OK"
+        assert f.request("GET", f"//{token}//upcheck/").text == "OK"
+        assert f.request("GET", f"/{token}/api/v1/eth2/publicKeys").json() == [IDENTIFIER]
+        assert f.request("POST", f"/{token}/api/v1/eth2/sign/{IDENTIFIER}", randao()).status_code == 200
+        assert f.request("GET", f"/{token}").status_code == 404
+        assert f.request("GET", f"/{token}/{token}/upcheck").status_code == 404
+    for path in ("/upcheck", f"/{TOKEN[:-1]}/upcheck", f"/{TOKEN}x/upcheck", f"/{TOKEN.lower()}/upcheck", f"/upcheck/{TOKEN}", "/",
+                 f"/upcheck?{TOKEN}", f"/{TOKEN}%00/upcheck", f"/x/{TOKEN}/upcheck"):
+        reply = f.request("GET", path)
+        assert reply.status_code in (400, 403), path
+        assert "www-authenticate" not in reply.headers
+    assert TOKEN not in f.process.log()
+
+
+def test_basic_or_a_token(front, written):
+    f = front(written("basic-credentials-file", f"{USER}:{PASSWORD}\n"), written("path-tokens-file", f"{TOKEN}\n"))
+    assert requests.get(f"http://localhost:{f.port}/upcheck", auth=(USER, PASSWORD), timeout=20).status_code == 200
+    assert f.request("GET", f"/{TOKEN}/upcheck").status_code == 200
+    assert f.request("GET", "/upcheck").status_code == 401
+    assert requests.get(f"http://localhost:{f.port}/upcheck", auth=("x", TOKEN), timeout=20).status_code == 401
+
+
+@pytest.mark.parametrize("option, text, said", [
+    ("basic-credentials-file", "", "nothing is in it"), ("basic-credentials-file", "# only this\n", "nothing is in it"),
+    ("basic-credentials-file", "user\n", "line 1: must be user:password"), ("basic-credentials-file", f":{PASSWORD}", "line 1: must be"),
+    ("basic-credentials-file", "\nuser:tooshort-secret\n".replace("-secret", ""), "line 2: the password must have"),
+    ("basic-credentials-file", f"user:{'p' * 300}", "line 1: the password"), ("basic-credentials-file", b"user:\0" + b"p" * 20, "NUL"),
+    ("path-tokens-file", "tooshort-secret", "line 1: a token"), ("path-tokens-file", TOKEN + "/", "line 1: a token"),
+    ("path-tokens-file", f"{TOKEN}\n{TOKEN} \n", "line 2: a token"),
+])
+def test_files_that_are_none_end_the_start_without_a_word_of_them(front, written, option, text, said):
+    f = front(written(option, text), serve=False)
+    assert f.process.wait() == 1
+    log = f.process.log()
+    assert re.search(rf"--{option}: .*{said}", log), log
+    assert TOKEN not in log and "secret" not in log and PASSWORD not in log
+
+
+@pytest.mark.parametrize("option", ["basic-credentials-file", "path-tokens-file"])
+def test_an_enclave_takes_no_credentials_from_options(front, written, option):
+    f = front("--mode=enclave", written(option, f"a:{TOKEN}"), serve=False)
+    assert f.process.wait() == 2
+
+
+def test_a_browser_asks_first_without_credentials(front, written):
+    f = front("--cors-origins=https://example.org", written("basic-credentials-file", f"{USER}:{PASSWORD}"))
+    origin = {"Origin": "https://example.org"}
+    reply = f.request("OPTIONS", "/upcheck", headers={**origin, "Access-Control-Request-Method": "GET"})
+    assert reply.status_code == 204
+    assert f.request("GET", "/upcheck", headers=origin).status_code == 401
+
+
+def test_a_storm_of_guesses_costs_little(front, written):
+    """Pipelined wrong credentials, and the right ones behind them."""
+    f = front(written("path-tokens-file", TOKEN))
+    wrong = b"".join(b"GET /" + os.urandom(15).hex().encode() + b"/upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n" for _ in range(500))
+    begin = time.monotonic()
+    got = f.raw(wrong + f"GET /{TOKEN}/upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    assert got.count(b"HTTP/1.1 403 ") == 500 and got.endswith(b"OK")
+    assert time.monotonic() - begin < 5
+    assert f.process.log().count("refused a request") <= 20
