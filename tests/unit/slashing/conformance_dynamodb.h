@@ -14,4 +14,7 @@ void conformance_dynamodb_configure(const struct conformance_dynamodb_options *o
 /* The store itself, without the seals around it; of the table that was begun last. */
 struct slashing_store *conformance_dynamodb_open_raw(void);
 
+/* Checks of this store alone (conformance_dynamodb_checks.c); the number of failures. */
+int conformance_dynamodb_checks(const char *pattern);
+
 #endif

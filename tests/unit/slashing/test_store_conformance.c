@@ -8,7 +8,7 @@
 #include "conformance_dynamodb.h"
 
 static struct {
-    const char *sqlite, *postgresql, *dynamodb, *checks;
+    const char *sqlite, *postgresql, *dynamodb, *dynamodb_checks, *checks;
     uint32_t many;
     struct conformance_dynamodb_options reach;
 } options = {.reach = {.access_key = "AKIDLOCALTESTS", .secret_key = "unset"}};
@@ -29,6 +29,8 @@ static int run_on_dynamodb(struct conformance_target *target)
     if (secret_heap_open(1 << 16).code || aws_library_open().code)
         return 1;
     conformance_dynamodb_configure(&options.reach);
+    if (options.dynamodb_checks)
+        return conformance_dynamodb_checks(options.dynamodb_checks);
     return store_conformance_run(target, options.checks);
 }
 
@@ -53,6 +55,8 @@ int main(int argc, char *argv[])
         {"sqlite", OPTION_TEXT, &options.sqlite, "path of a file, which is replaced", 0, 0},
         {"postgresql", OPTION_TEXT, &options.postgresql, "URL of a database, whose tables are emptied", 0, 0},
         {"dynamodb", OPTION_TEXT, &options.dynamodb, "beginning of the names of new tables", 0, 0},
+        {"dynamodb-checks", OPTION_TEXT, &options.dynamodb_checks,
+         "instead of the others: names of checks of this store alone", 0, 0},
         {"via", OPTION_TEXT, &options.reach.via, "address of DynamoDB's TLS front", 0, 0},
         {"ca-file", OPTION_TEXT, &options.reach.ca_file, "PEM of its authority", 0, 0},
         {"secret-key", OPTION_TEXT, &options.reach.secret_key, "a test server's secret access key", 0, 0},
