@@ -136,6 +136,12 @@ def test_tls_as_the_url_says(bin_dir, postgres, postgres_database):
     assert refusal(bin_dir, other) != ""
 
 
+def test_over_a_unix_socket(bin_dir, postgres, postgres_database):
+    url = url_of(postgres_database, host=postgres.socket_folder).replace("@127.0.0.1:", "@:")
+    assert refusal(bin_dir, url) == ""
+    assert "No such file" in refusal(bin_dir, url + "x")
+
+
 def test_the_environment_is_not_asked(bin_dir, postgres_database, monkeypatch, folder):
     (folder / ".pgpass").write_text(f"*:*:*:*:{postgres_database.password}\n")
     (folder / ".pgpass").chmod(0o600)
