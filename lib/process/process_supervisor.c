@@ -59,7 +59,7 @@ static void wires_cleanup(struct wires *w)
 result process_supervisor_start(struct process_supervisor *ret_supervisor, struct process_family *family)
 {
     struct process_supervisor *s = ret_supervisor;
-    *s = (struct process_supervisor){.signals = -1, .keeper = -1, .loader = family->loader};
+    *s = (struct process_supervisor){.signals = -1, .keeper = -1, .watched = -1, .loader = family->loader};
     AUTO(wires) w = {.keeper = {-1, -1}, .front = {-1, -1}, .courier = {-1, -1}};
     TRY(process_signals_open(&s->signals));
     TRY(process_socketpair(w.keeper));
@@ -72,7 +72,7 @@ result process_supervisor_start(struct process_supervisor *ret_supervisor, struc
     TRY(start(&s->children, &family->keeper, keeper_fds, has_courier ? 3 : 2, false));
     const int front_fds[] = {w.front[1], family->https, family->metrics};
     TRY(start(&s->children, &family->front, front_fds, family->metrics >= 0 ? 3 : 2, false));
-    const int courier_fds[] = {w.courier[1], family->control};
+    const int courier_fds[] = {w.courier[1], family->courier_outside};
     if (has_courier)
         TRY(start(&s->children, &family->courier, courier_fds, 2, false));
     s->keeper = fd_take(&w.keeper[0]);
@@ -133,7 +133,9 @@ result process_supervisor_run(struct process_supervisor *s, process_supervisor_o
                               void *context)
 {
     for (bool stop = false; !stop;) {
-        struct pollfd watched[] = {{.fd = s->signals, .events = POLLIN}, {.fd = s->keeper, .events = POLLIN}};
+        struct pollfd watched[] = {{.fd = s->signals, .events = POLLIN},
+                                   {.fd = s->keeper, .events = POLLIN},
+                                   {.fd = s->watched, .events = POLLIN}};
         int ready = poll(watched, ARRAY_LENGTH(watched), -1);
         if (ready < 0 && errno == EINTR)
             continue;
@@ -143,6 +145,8 @@ result process_supervisor_run(struct process_supervisor *s, process_supervisor_o
             TRY(receive_signal(s, &stop));
         else if (watched[1].revents)
             TRY(explain(s, receive_message(s, on_state, context)));
+        else if (watched[2].revents)
+            TRY(s->on_watched(s->watched_context));
     }
     return RESULT_OK;
 }

@@ -29,13 +29,18 @@ struct process_family {
     struct process_command courier; /* num_words 0: there is none */
     int https;                      /* the front's bound socket */
     int metrics;                    /* its second one, or -1 */
-    int control;                    /* the courier's listening socket, or -1 */
+    int courier_outside; /* the courier's second descriptor: its listening socket, or our channel; or -1 */
 };
 
 struct process_supervisor {
     struct process_group children;
     int signals; /* -1 when closed */
     int keeper;  /* our end of the keeper's channel; -1 when closed */
+    /* Set by the owner if there is something else to wait for; a failed result ends process_supervisor_run.
+     */
+    int watched; /* -1: nothing */
+    result (*on_watched)(void *context);
+    void *watched_context;
     struct process_command loader;
 };
 

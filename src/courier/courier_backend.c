@@ -12,7 +12,7 @@
 #include "slashing/slashing_dynamodb.h"
 
 enum { DYNAMODB_THREADS = 4, DYNAMODB_BATCH = 640, DYNAMODB_CONNECTIONS = 16 };
-enum { POSTGRESQL_THREADS = 2, POSTGRESQL_BATCH = 640, HTTPS_PORT = 443 };
+enum { POSTGRESQL_THREADS = 2, POSTGRESQL_BATCH = 640, HTTPS_PORT = 443, POSTGRESQL_PORT = 5432 };
 
 /* https://HOST or https://HOST:PORT, which is what aws_client_open takes, too. */
 static must_check result split_endpoint(char *out_host, size_t out_host_size, uint32_t *ret_port,
@@ -88,7 +88,7 @@ static result open_postgresql(void *context, struct slashing_store **ret_store)
                         b->settings->postgresql.password.length));
     if (b->host[0]) {
         struct net_address address;
-        TRY(courier_resolver_ask(b->settings->resolver, &address, b->host, 0));
+        TRY(courier_resolver_ask(b->settings->resolver, &address, b->host, b->port));
         ENSURE(strlen(address.host) < sizeof settings.host_address, E_INPUT,
                "the host's address is too long");
         memcpy(settings.host_address, address.host, strlen(address.host) + 1);
@@ -103,6 +103,10 @@ static must_check result choose_postgresql(struct courier_backend *b)
     (void)snprintf(b->name, sizeof b->name, "PostgreSQL at %s", p->host);
     if (p->host[0] != '/')
         (void)snprintf(b->host, sizeof b->host, "%s", p->host);
+    uint64_t port = POSTGRESQL_PORT;
+    if (p->port[0])
+        TRY(parse_u64(&port, p->port));
+    b->port = (uint32_t)port;
     b->store = (struct courier_store_backend){.name = b->name,
                                               .open = open_postgresql,
                                               .reopen = true,

@@ -20,10 +20,11 @@
 
 #include "base/clock.h"
 
-enum { ANSWER_MS = 6000, TEXT_MAX = 256 };
+enum { ANSWER_MS = 8000, CONNECT_MS = 1000, TRIES_MAX = 4, TEXT_MAX = 256 };
 
 struct message {
     uint64_t number;
+    uint32_t port, zero;
     char text[TEXT_MAX]; /* the host to resolve, or its address; "" when there is none */
 };
 
@@ -33,33 +34,46 @@ struct courier_resolver {
     uint64_t number; /* of the latest question */
 };
 
-static void resolve(char out[static TEXT_MAX], const char *host, unsigned turn)
+static bool format(char out[static TEXT_MAX], const struct addrinfo *info)
+{
+    return getnameinfo(info->ai_addr, info->ai_addrlen, out, TEXT_MAX, NULL, 0, NI_NUMERICHOST) == 0;
+}
+
+static bool somebody_listens(const char *host, uint32_t port)
+{
+    struct net_address address = {.family = NET_TCP, .port = port};
+    AUTO_FD fd = -1;
+    (void)snprintf(address.host, sizeof address.host, "%s", host);
+    return !net_connect(&fd, &address, CONNECT_MS).code;
+}
+
+/* The first address that accepts a connection, else the first. */
+static void resolve(char out[static TEXT_MAX], const char *host, uint32_t port)
 {
     const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *found = NULL;
-    unsigned num = 0;
+    int tries = TRIES_MAX;
     out[0] = 0;
     if (getaddrinfo(host, NULL, &wanted, &found) != 0)
         return;
-    for (const struct addrinfo *at = found; at; at = at->ai_next)
-        num++;
-    const struct addrinfo *chosen = found;
-    for (unsigned i = turn % num; i > 0; i--)
-        chosen = chosen->ai_next;
-    if (getnameinfo(chosen->ai_addr, chosen->ai_addrlen, out, TEXT_MAX, NULL, 0, NI_NUMERICHOST) != 0)
-        out[0] = 0;
+    for (const struct addrinfo *at = found; at && tries-- > 0; at = at->ai_next) {
+        if (format(out, at) && somebody_listens(out, port))
+            break;
+        if (!format(out, found))
+            out[0] = 0;
+    }
     freeaddrinfo(found);
 }
 
 static _Noreturn void answer_until_closed(int socket)
 {
     struct message m;
-    for (unsigned turn = 0; recv(socket, &m, sizeof m, 0) == sizeof m; turn++) {
+    while (recv(socket, &m, sizeof m, 0) == sizeof m) {
         char host[TEXT_MAX];
         m.text[TEXT_MAX - 1] = 0;
         memcpy(host, m.text, sizeof host);
         memset(m.text, 0, sizeof m.text);
-        resolve(m.text, host, turn);
+        resolve(m.text, host, m.port);
         if (send(socket, &m, sizeof m, MSG_NOSIGNAL) != sizeof m)
             break;
     }
@@ -123,7 +137,7 @@ static must_check result await(struct courier_resolver *resolver, struct message
     FAIL(E_TIMEOUT, "the resolver does not answer");
 }
 
-static must_check result ask(struct courier_resolver *resolver, struct message *m)
+static must_check result exchange(struct courier_resolver *resolver, struct message *m)
 {
     m->number = ++resolver->number;
     ENSURE(send(resolver->socket, m, sizeof *m, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof *m, E_PEER,
@@ -135,11 +149,11 @@ result courier_resolver_ask(struct courier_resolver *resolver, struct net_addres
                             const char *host, uint32_t port)
 {
     struct net_address address = {.family = NET_TCP, .port = port};
-    struct message m = {0};
+    struct message m = {.port = port};
     ENSURE(strlen(host) < sizeof m.text, E_INPUT, "the host's name is too long");
     memcpy(m.text, host, strlen(host) + 1);
     (void)pthread_mutex_lock(&resolver->lock);
-    result r = ask(resolver, &m);
+    result r = exchange(resolver, &m);
     (void)pthread_mutex_unlock(&resolver->lock);
     TRY(r);
     m.text[TEXT_MAX - 1] = 0;

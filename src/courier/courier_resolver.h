@@ -12,7 +12,8 @@ must_check result courier_resolver_start(struct courier_resolver **ret_resolver)
 /* Closes the channel; the child ends. resolver may be NULL. */
 void courier_resolver_stop(struct courier_resolver *resolver);
 
-/* A tcp address with a numeric host; of several, each time the next. Any thread; waits some seconds at most.
+/* A tcp address with a numeric host; of several, the first where somebody listens. Any thread; waits some
+ * seconds at most.
  * E_NOT_FOUND when the name does not resolve, E_TIMEOUT. */
 must_check result courier_resolver_ask(struct courier_resolver *resolver, struct net_address *ret_address,
                                        const char *host, uint32_t port);

@@ -105,6 +105,7 @@ static must_check result open_signals(int *ret_fd)
     (void)sigemptyset(&wanted);
     (void)sigaddset(&wanted, SIGTERM);
     (void)sigaddset(&wanted, SIGINT);
+    (void)sigaddset(&wanted, SIGCHLD);
     ENSURE(pthread_sigmask(SIG_BLOCK, &wanted, NULL) == 0, E_IO, "signal mask");
     int fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     ENSURE(fd >= 0, E_IO, "signalfd: %s", strerror(errno));
@@ -118,6 +119,16 @@ static short keeper_events(const struct courier *c)
 {
     short events = courier_outbox_is_empty(c->outbox) ? 0 : POLLOUT;
     return courier_outbox_is_long(c->outbox) ? events : (short)(events | POLLIN);
+}
+
+/* The only child is the resolver; without it a store that has moved would never be found again. */
+static must_check result end_by_signal(int signals)
+{
+    struct signalfd_siginfo information;
+    ENSURE(read(signals, &information, sizeof information) == sizeof information, E_IO, "signalfd: %s",
+           strerror(errno));
+    ENSURE(information.ssi_signo != SIGCHLD, E_PEER, "the resolver has ended");
+    return RESULT_OK;
 }
 
 /* Until a signal or a failure; a packet of the keeper goes before what peers send. */
@@ -137,7 +148,7 @@ static must_check result run(struct courier *c, int signals)
         if (ready < 0)
             continue;
         if (polls[POLL_SIGNAL].revents)
-            return RESULT_OK;
+            return end_by_signal(signals);
         if (polls[POLL_KEEPER].revents & (POLLIN | POLLHUP | POLLERR))
             TRY(courier_take_keeper_packet(c));
         if (polls[POLL_KMS].revents)

@@ -162,7 +162,7 @@ static must_check result supervise(struct process_supervisor *supervisor, const 
         TRY(bind_option(&https, "https", o->https));
         if (o->metrics)
             TRY(bind_option(&metrics, "metrics", o->metrics));
-        family.control = control;
+        family.courier_outside = control;
         family.https = https;
         family.metrics = metrics;
         TRY(process_supervisor_start(supervisor, &family));

@@ -189,8 +189,10 @@ static struct timespec time_left(const struct keeper *k)
 static void work(struct keeper *k)
 {
     k->is_busy = !k->front.broken && !k->courier.broken && k->keys && keeper_sign(k);
-    if (keeper_store_is_remote(&k->store))
+    if (keeper_store_is_remote(&k->store)) {
         keeper_remote_send(k);
+        keeper_head_turn(k);
+    }
     expire(k);
     keeper_send_answers(k);
     keeper_report_store(k);

@@ -3,18 +3,22 @@
  * It reads no network byte and holds no key: it turns the command line into a policy and
  * three command lines, binds the HTTP socket, and then stays as the supervisor of keeper,
  * front and loader. */
+#include <jansson.h>
 #include <stdio.h>
 
 #include "base/file_io.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process_limits.h"
+#include "base/secret_allocators.h"
 #include "net/net_address.h"
 #include "process/process_notify.h"
 #include "process/process_supervisor.h"
 #include "signer_interchange.h"
 #include "signer_options.h"
 #include "signer_policy.h"
+
+enum { SECURE_HEAP = 256 * 1024 };
 
 struct signer {
     const struct signer_options *options;
@@ -37,6 +41,7 @@ static must_check result loader_command(struct process_command *command, const s
     TRY(optional_argument(command, "keystores-passwords-path", o->keystores_passwords_path));
     TRY(optional_argument(command, "keystores-password-file", o->keystores_password_file));
     TRY(optional_argument(command, "tls-keystore-file", o->tls_keystore_file));
+    TRY(optional_argument(command, "slashing-protection-key-file", o->store.key_file));
     return optional_argument(command, "tls-keystore-password-file", o->tls_keystore_password_file);
 }
 
@@ -63,15 +68,20 @@ static must_check result front_command(struct process_command *command, const st
 
 /* The sockets are the caller's. */
 static must_check result make_family(struct process_family *family, const struct signer_options *o, int https,
-                                     int metrics)
+                                     int metrics, int courier)
 {
     family->https = https;
     family->metrics = metrics;
-    family->control = -1;
+    family->courier_outside = courier;
     TRY(process_command_add(&family->keeper, "nitro-signer-keeper"));
     TRY(process_command_add(&family->keeper, "--mode=standalone"));
     TRY(process_command_add(&family->keeper, "--log-level=%s", log_level_name(o->log_level)));
     TRY(front_command(&family->front, o));
+    if (signer_store_is_remote(&o->store)) {
+        TRY(process_command_add(&family->courier, "nitro-signer-courier"));
+        TRY(process_command_add(&family->courier, "--mode=standalone"));
+        TRY(process_command_add(&family->courier, "--log-level=%s", log_level_name(o->log_level)));
+    }
     return loader_command(&family->loader, o);
 }
 
@@ -140,17 +150,32 @@ static must_check result supervise(struct process_supervisor *supervisor,
 {
     static struct process_family family; /* too large for comfort on the stack */
     struct signer signer = {.options = options};
+    AUTO(signer_store_access) access = {.courier = -1, .watch = -1};
     {
+        AUTO_FD courier = -1;
         AUTO_FD http = -1;
         AUTO_FD metrics = -1;
         TRY(bind_tcp(&http, options->http_listen_host, options->http_listen_port,
                      "--http-listen-host, --http-listen-port"));
         TRY(bind_metrics(&metrics, &signer.metrics_port, options));
-        TRY(make_family(&family, options, http, metrics));
+        if (signer_store_is_remote(&options->store))
+            TRY(signer_store_open(&access, &courier, &options->store));
+        TRY(make_family(&family, options, http, metrics, courier));
         TRY(process_supervisor_start(supervisor, &family));
     }
+    supervisor->watched = access.watch;
+    supervisor->on_watched = signer_store_refresh;
+    supervisor->watched_context = &access;
     TRY(send_policy(supervisor->keeper, policy));
     return process_supervisor_run(supervisor, on_state, &signer);
+}
+
+/* For what the courier is to know of a store. */
+static must_check result open_secrets(void)
+{
+    TRY(secret_heap_open(SECURE_HEAP));
+    json_set_alloc_funcs(secret_malloc, secret_free); /* it parses credentials */
+    return RESULT_OK;
 }
 
 int main(int argc, char *argv[])
@@ -159,6 +184,8 @@ int main(int argc, char *argv[])
     AUTO(buffer) policy = {0};
     log_open("nitro-signer", LOG_LEVEL_INFO);
     result r = signer_options_parse(&options, argc, argv);
+    if (!r.code)
+        r = open_secrets();
     if (!r.code && options.command != SIGNER_SERVE)
         r = signer_interchange_become(&options);
     else if (!r.code)

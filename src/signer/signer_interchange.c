@@ -42,8 +42,10 @@ static must_check result add(struct words *words, const char *format, ...)
 /* URL, user and password, as interchange_store.h has them. They fit into a pipe, so nobody need read yet. */
 static must_check result write_address(int fd, const struct signer_options *o)
 {
-    const char *const texts[] = {o->slashing_protection_db_url, o->slashing_protection_db_username,
-                                 o->slashing_protection_db_password};
+    AUTO(secret) password = {0};
+    TRY(signer_store_password(&password, &o->store));
+    const char *const texts[] = {o->store.url, o->store.username,
+                                 password.length ? (const char *)password.data : NULL};
     size_t total = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
         total += texts[i] ? strlen(texts[i]) + 1 : 1;
@@ -59,8 +61,8 @@ static must_check result write_address(int fd, const struct signer_options *o)
 static must_check result add_store(struct words *words, const struct signer_options *o)
 {
     int ends[2];
-    if (!o->slashing_protection_db_url)
-        return add(words, "--store=%s", o->slashing_protection_db_path);
+    if (!o->store.url)
+        return add(words, "--store=%s", o->store.path);
     ENSURE(pipe(ends) == 0, E_IO, "pipe: %s", strerror(errno));
     result r = write_address(ends[1], o);
     (void)close(ends[1]);

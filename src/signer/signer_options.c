@@ -100,20 +100,12 @@ static must_check result check_keystores(const struct signer_options *o)
 
 static must_check result check_slashing_protection(const struct signer_options *o)
 {
-    const char *url = o->slashing_protection_db_url;
-    ENSURE(!o->slashing_protection_enabled || o->slashing_protection_db_path || url, E_INPUT,
-           "--slashing-protection-db-path: required: the file that remembers what was signed (made when "
-           "absent); only --slashing-protection-enabled=false goes without");
     ENSURE(!o->boot_floor || o->slashing_protection_enabled, E_INPUT,
            "--boot-floor: cannot be given together with --slashing-protection-enabled=false");
-    ENSURE(!o->slashing_protection_db_path || !url, E_INPUT,
-           "--slashing-protection-db-url: cannot be given together with --slashing-protection-db-path");
-    ENSURE(url || (!o->slashing_protection_db_username && !o->slashing_protection_db_password), E_INPUT,
-           "--slashing-protection-db-url: required with its username or password");
-    ENSURE(!url || o->command != SIGNER_SERVE, E_UNSUPPORTED,
-           "--slashing-protection-db-url: for import, export and watermark-repair; serving needs "
-           "--slashing-protection-db-path in this release");
-    return RESULT_OK;
+    ENSURE(!o->store.table || o->command == SIGNER_SERVE, E_UNSUPPORTED,
+           "--slashing-protection-dynamodb-table: not with import, export or watermark-repair; "
+           "nitro-signer-ctl does that");
+    return signer_store_check(&o->store, o->slashing_protection_enabled);
 }
 
 /* Both sockets are bound before either listens, which the kernel allows. */
@@ -125,7 +117,7 @@ static must_check result check_metrics(const struct signer_options *o)
     return RESULT_OK;
 }
 
-enum { GLOBAL_OPTIONS = 21, ETH2_OPTIONS = 11 };
+enum { GLOBAL_OPTIONS = 21, ETH2_OPTIONS = 18, PLAIN_ETH2_OPTIONS = ETH2_OPTIONS - SIGNER_STORE_OPTIONS };
 
 /* Where the texts go that are interpreted later. */
 struct texts {
@@ -182,19 +174,11 @@ static void fill_global(struct option table[static GLOBAL_OPTIONS], struct signe
 
 static void fill_eth2(struct option table[static ETH2_OPTIONS], struct signer_options *o, struct texts *texts)
 {
-    const struct option rows[ETH2_OPTIONS] = {
+    const struct option rows[PLAIN_ETH2_OPTIONS] = {
         {"network", OPTION_TEXT, &o->network,
          "mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal, or a configuration YAML file (mainnet)",
          0, 0},
         {"slashing-protection-enabled", OPTION_TEXT, &texts->enabled, "true or false (true)", 0, 0},
-        {"slashing-protection-db-path", OPTION_TEXT, &o->slashing_protection_db_path,
-         "SQLite file that remembers what was signed", 0, 0},
-        {"slashing-protection-db-url", OPTION_TEXT, &o->slashing_protection_db_url,
-         "Web3Signer's PostgreSQL database instead: jdbc:postgresql://HOST:PORT/DATABASE", 0, 0},
-        {"slashing-protection-db-username", OPTION_TEXT, &o->slashing_protection_db_username, "its user", 0,
-         0},
-        {"slashing-protection-db-password", OPTION_TEXT, &o->slashing_protection_db_password, "its password",
-         0, 0},
         {"slashing-protection-far-future-epochs", OPTION_TEXT, &o->far_future_epochs,
          "refuse blocks and attestations this many epochs ahead of the clock; any: no bound (2)", 0, 0},
         {"boot-floor", OPTION_FLAG, &o->boot_floor,
@@ -206,6 +190,7 @@ static void fill_eth2(struct option table[static ETH2_OPTIONS], struct signer_op
          0, 0},
     };
     memcpy(table, rows, sizeof rows);
+    signer_store_fill(table + PLAIN_ETH2_OPTIONS, &o->store);
 }
 
 /* An option of the other half of the command line is the commonest mistake: it is told apart from a wrong

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "signer_store.h"
 
 enum signer_command {
     SIGNER_SERVE,
@@ -40,10 +41,7 @@ struct signer_options {
     const char *tls_client_ca_file; /* NULL: the machine's */
     enum log_level log_level;
     const char *network;
-    const char *slashing_protection_db_path;
-    const char *slashing_protection_db_url; /* of PostgreSQL, instead */
-    const char *slashing_protection_db_username;
-    const char *slashing_protection_db_password;
+    struct signer_store_options store;
     bool slashing_protection_enabled;
     const char *far_future_epochs; /* a number or "any"; signer_policy reads it */
     bool boot_floor;
