@@ -68,7 +68,7 @@ struct keeper {
     struct buffer certificates;  /* being served, DER; empty without TLS */
     struct keeper_load load;
     uint32_t num_failed, port;
-    uint64_t probe_at_ns;
+    uint64_t probed_ns;
 
     struct keeper_orders orders;
     struct keeper_requests requests;

@@ -35,6 +35,8 @@ bool keeper_store_is_sealed(const struct keeper_store *store)
 
 void keeper_store_set_ok(struct keeper *k, bool ok, const char *why)
 {
+    if (k->store.broken)
+        return;
     if (k->store.ok && !ok)
         log_error("slashing protection store: %s; nothing slashable is signed until it works again", why);
     if (!k->store.ok && ok)
@@ -277,19 +279,6 @@ void keeper_store_take_outcome(struct keeper *k, struct keeper_request *request,
     end_request(k, request, key);
 }
 
-void keeper_store_take_read(struct keeper *k, struct keeper_request *request,
-                            const struct slashing_entry *found)
-{
-    struct keeper_key *key = key_of(k, request);
-    if (!found) {
-        keeper_store_set_ok(k, false, "a record could not be read");
-        keeper_store_refuse_all(k, &request->held);
-    } else if (key) {
-        (void)keeper_store_take_found(k, key, found);
-    }
-    end_request(k, request, key);
-}
-
 /* ---- what the store holds ---- */
 
 static must_check result examine(struct keeper *k, const struct keeper_key *key,
@@ -352,6 +341,22 @@ static void probe_by_writing(struct keeper *k)
     if (!key->request)
         join_advance(k, &ignored, key, &key->record);
     keeper_store_record(k);
+}
+
+void keeper_store_take_read(struct keeper *k, struct keeper_request *request,
+                            const struct slashing_entry *found)
+{
+    struct keeper_key *key = key_of(k, request);
+    bool is_probe = TAILQ_EMPTY(&request->held);
+    if (!found) {
+        keeper_store_set_ok(k, false, "a record could not be read");
+        keeper_store_refuse_all(k, &request->held);
+    } else if (key) {
+        (void)keeper_store_take_found(k, key, found);
+    }
+    end_request(k, request, key);
+    if (is_probe && found && !k->store.ok)
+        probe_by_writing(k);
 }
 
 void keeper_store_probe(struct keeper *k)

@@ -24,7 +24,7 @@ enum {
     FRONT_FD = 4,
     COURIER_FD = 5,
     PROBE_SECONDS = 30,
-    FAILED_PROBE_SECONDS = 5,
+    FAILED_PROBE_SECONDS = 2,
     HEAP_LEAST = 4 << 20,
     HEAP_MOST = 16 << 20,
     LOADER_WAITING_MAX = 64 /* records; with more, the courier has to wait */
@@ -133,12 +133,17 @@ static void close_broken(struct keeper *k, struct keeper_channel *channel)
         keeper_end(k, wanted ? 0 : 1);
 }
 
+static uint64_t next_probe_ns(const struct keeper *k)
+{
+    return k->probed_ns + (k->store.ok ? PROBE_SECONDS : FAILED_PROBE_SECONDS) * UINT64_C(1000000000);
+}
+
 static void probe(struct keeper *k)
 {
     uint64_t now = clock_monotonic_ns();
-    if (now < k->probe_at_ns)
+    if (now < next_probe_ns(k))
         return;
-    k->probe_at_ns = now + (k->store.ok ? PROBE_SECONDS : FAILED_PROBE_SECONDS) * 1000000000ull;
+    k->probed_ns = now;
     if (k->keys)
         keeper_store_probe(k);
 }
@@ -179,8 +184,8 @@ static void expire(struct keeper *k)
 static struct timespec time_left(const struct keeper *k)
 {
     uint64_t now = clock_monotonic_ns(), until = keeper_orders_deadline_ns(&k->orders);
-    if (k->probe_at_ns < until)
-        until = k->probe_at_ns;
+    if (next_probe_ns(k) < until)
+        until = next_probe_ns(k);
     uint64_t left = k->is_busy || until <= now ? 0 : until - now;
     return (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
 }
@@ -248,7 +253,7 @@ static must_check result run(struct keeper *k, uint32_t heap_mib)
     sigset_t while_waiting;
     TRY(prepare_signals(&while_waiting));
     TRY(start(k, heap_mib));
-    k->probe_at_ns = clock_monotonic_ns();
+    k->probed_ns = clock_monotonic_ns();
     keeper_orders_open(&k->orders);
     keeper_requests_open(&k->requests);
     while (!k->ended && !terminated)

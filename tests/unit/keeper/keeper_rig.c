@@ -88,7 +88,7 @@ void rig_start(struct rig *rig, const char *mode, const char *nsm)
     char level[] = "--log-level=error";
     char *const argv[] = {path, mode_option, nsm_option, level, NULL};
     int pairs[3][2], theirs[3];
-    size_t count = strcmp(mode, "enclave") == 0 ? 3 : 2;
+    size_t count = strcmp(mode, "enclave") == 0 || rig->has_courier ? 3 : 2;
     for (size_t i = 0; i < count; i++) {
         assert_ok(process_socketpair(pairs[i]));
         theirs[i] = pairs[i][1];
@@ -252,6 +252,11 @@ void rig_boot(struct rig *rig, uint32_t count)
     rig_boot_to_load(rig);
     rig_load_keys(rig, 0, count);
     rig_loader_end(rig, count, 0);
+    rig_begin_to_serve(rig, count);
+}
+
+void rig_begin_to_serve(struct rig *rig, uint32_t count)
+{
     struct ipc_bytes settings;
     struct ipc_health health;
     rig_expect(rig, rig->front, IPC_SETTINGS);

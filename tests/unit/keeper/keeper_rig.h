@@ -15,6 +15,7 @@ enum { RIG_KEYS_MAX = 2600, RIG_ORDERS_MAX = IPC_BATCH_MAX };
 
 struct rig {
     pid_t pid;
+    bool has_courier;                       /* stand-alone too */
     int supervisor, front, courier, loader; /* our ends; -1 when closed */
     uint8_t packet[IPC_PACKET_MAX];         /* the latest one received */
     struct ipc_message message;
@@ -57,6 +58,8 @@ void rig_loader_end(struct rig *rig, uint32_t keys, uint32_t failed);
 
 /* Stand-alone, from start to SERVE with keys 0..count-1. */
 void rig_boot(struct rig *rig, uint32_t count);
+/* From the end of the loader to SERVE. */
+void rig_begin_to_serve(struct rig *rig, uint32_t count);
 /* Up to the loader's socket in hand. */
 void rig_boot_to_load(struct rig *rig);
 

@@ -2,9 +2,9 @@
  * network, come out of the real keeper bit for bit. Protection is off: the vectors repeat heights at will. */
 #include "keeper_rig.h"
 
-#include "testing_signing.h"
 #include "base/hex.h"
 #include "eth2/eth2_api.h"
+#include "testing_signing.h"
 #include "json/json.h"
 
 enum { VECTORS_MAX = 400 };
