@@ -17,6 +17,7 @@ struct job {
     unsigned failures;
     uint64_t not_before_ns;
     bool running, finished;
+    bool fresh; /* a kept connection may be dead without a sign; the others then are too */
 };
 
 struct run {
@@ -117,6 +118,7 @@ static void end_attempt(struct run *run, struct aws_exchange *exchange, CURLcode
     result r = aws_exchange_end(exchange, &outcome, &run->client->endpoint, code);
     run->num_running--;
     job->running = false;
+    job->fresh = outcome.lost || outcome.timed_out;
     bool until_deadline = run->client->config.attempts == 0;
     bool again = outcome.lost || (until_deadline && outcome.timed_out);
     if (!r.code)
@@ -152,7 +154,8 @@ static must_check result begin_attempt(struct run *run, struct aws_exchange *exc
     }
     if (timeout_ms > left_ms)
         timeout_ms = left_ms;
-    TRY(aws_exchange_begin(exchange, &run->client->endpoint, run->credentials, job->call, timeout_ms));
+    const struct aws_attempt attempt = {.call = job->call, .timeout_ms = timeout_ms, .fresh = job->fresh};
+    TRY(aws_exchange_begin(exchange, &run->client->endpoint, run->credentials, &attempt));
     job->running = true;
     run->num_running++;
     CURLMcode code = curl_multi_add_handle(run->client->multi, exchange->curl);

@@ -175,8 +175,9 @@ static must_check result sign(struct signed_headers *h, const struct aws_endpoin
 }
 
 result aws_exchange_begin(struct aws_exchange *exchange, const struct aws_endpoint *endpoint,
-                          const struct aws_credentials *credentials, struct aws_call *call, long timeout_ms)
+                          const struct aws_credentials *credentials, const struct aws_attempt *attempt)
 {
+    struct aws_call *call = attempt->call;
     AUTO(signed_headers) headers = {0};
     TRY(sign(&headers, endpoint, call, credentials));
     exchange->connect.failure = E_NONE;
@@ -186,7 +187,8 @@ result aws_exchange_begin(struct aws_exchange *exchange, const struct aws_endpoi
     SET(CURLOPT_HTTPHEADER, headers.lines);
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.left);
     SET(CURLOPT_POSTFIELDS, call->body.at);
-    SET(CURLOPT_TIMEOUT_MS, timeout_ms);
+    SET(CURLOPT_TIMEOUT_MS, attempt->timeout_ms);
+    SET(CURLOPT_FRESH_CONNECT, attempt->fresh ? 1L : 0L);
     ENSURE(!code, E_INTERNAL, "libcurl: %s", curl_easy_strerror(code));
     buffer_consume(call->answer, call->answer->length);
     exchange->headers = TAKE(headers.lines);

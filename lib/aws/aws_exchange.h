@@ -34,10 +34,15 @@ must_check result aws_exchange_open(struct aws_exchange *exchange, const struct 
                                     const struct aws_client_config *config, const struct buffer *ca_pem);
 void aws_exchange_cleanup(struct aws_exchange *exchange);
 
-/* Signs, and makes the handle ready to be performed. The call and its body must stay until the end. */
+struct aws_attempt {
+    struct aws_call *call; /* it and its body must stay until the end */
+    long timeout_ms;
+    bool fresh; /* over a new connection */
+};
+/* Signs, and makes the handle ready to be performed. */
 must_check result aws_exchange_begin(struct aws_exchange *exchange, const struct aws_endpoint *endpoint,
-                                     const struct aws_credentials *credentials, struct aws_call *call,
-                                     long timeout_ms);
+                                     const struct aws_credentials *credentials,
+                                     const struct aws_attempt *attempt);
 
 /* What became of it: RESULT_OK means that there is an answer, of whatever status. */
 struct aws_outcome {

@@ -226,6 +226,20 @@ def test_a_deadline_leaves_some_open(guided, dynamodb_relay):
     program.finish()
 
 
+def test_dead_connections_are_not_tried_in_turn(guided, dynamodb_relay):
+    program = guided("dead_connections*", "--deadline-ms=1500", "--attempt-timeout-ms=700")
+    program.ready()
+    made = dynamodb_relay.connections
+    assert dynamodb_relay.open_connections >= 3
+
+    async def stay_silent(exchange):
+        await asyncio.Event().wait()
+    dynamodb_relay.inject(stay_silent, count=None, when=lambda exchange: dynamodb_relay.connections == made)
+    program.go_on()
+    program.finish()
+    assert dynamodb_relay.connections == made + 1
+
+
 def test_a_table_that_is_deleted(guided, dynamodb):
     table = dynamodb.fresh_name()
     program = guided("a_table*", table=table)

@@ -84,6 +84,22 @@ static void a_deadline_leaves_some_open(void **state)
     slashing_store_close(store);
 }
 
+/* The world: all connections made so far have gone silent, and there are three of them. */
+static void dead_connections_are_not_tried_in_turn(void **state)
+{
+    (void)state;
+    struct slashing_store *store = begin_raw(FEW);
+    struct slashing_advance *advances = advances_to(store, FEW, 5), *later;
+    assert_ok(slashing_store_advance(store, advances, FEW));
+    later = advances_to(store, FEW, 6);
+    wait_for_the_world();
+    assert_ok(slashing_store_advance(store, later, 1)); /* two attempts fit into the deadline, three do not */
+    assert_true(later[0].done);
+    free(later);
+    free(advances);
+    slashing_store_close(store);
+}
+
 /* The world: the table is deleted. */
 static void a_table_that_is_deleted(void **state)
 {
@@ -183,6 +199,7 @@ int conformance_dynamodb_checks(const char *pattern)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deadline_leaves_some_open),
+        cmocka_unit_test(dead_connections_are_not_tried_in_turn),
         cmocka_unit_test(a_table_that_is_deleted),
         cmocka_unit_test(wrong_credentials_are_named),
         cmocka_unit_test(of_two_equal_heads_one_is_written),
