@@ -1,5 +1,6 @@
 /* ctl_attest.c - attest verify: a fresh document, checked against a pinned root, our nonce and, if
- * given, the expected measurements. */
+ * given, the expected measurements and the state of an earlier time. */
+#include <inttypes.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,17 +12,19 @@
 #include "ctl.h"
 #include "ctl_control.h"
 #include "nitro/nitro_attestation.h"
+#include "slashing/slashing_attested.h"
 
-enum { NONCE_LEN = 32, ROOT_MAX = 8192 };
+enum { NONCE_LEN = 32, ROOT_MAX = 8192, STATE_TEXT_LEN = 2 * SLASHING_ATTESTED_BYTES };
 
 struct options {
-    const char *control, *root, *pcr0, *pcr16;
+    const char *control, *root, *pcr0, *pcr16, *not_before, *save;
 };
 
 /* What the options mean. */
 struct wishes {
     struct net_address control;
     uint8_t pcr0[ATTESTATION_PCR_LEN], pcr16[ATTESTATION_PCR_LEN];
+    struct slashing_attested before; /* with --not-before */
 };
 
 static must_check result parse_options(struct options *o, struct ctl_call *call)
@@ -33,6 +36,9 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
          "DER file of the root certificate to trust (AWS Nitro Enclaves root G1)", 0, 0},
         {"pcr0", OPTION_TEXT, &o->pcr0, "the image that must run there (any)", 0, 0},
         {"pcr16", OPTION_TEXT, &o->pcr16, "the policy that must be locked there (any)", 0, 0},
+        {"not-before", OPTION_TEXT, &o->not_before,
+         "file of an earlier --save: nothing may have gone back since", 0, 0},
+        {"save", OPTION_TEXT, &o->save, "file to keep the state in, once all is verified", 0, 0},
     };
     char *const *none;
     TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl attest verify [options]", 0, &none));
@@ -46,6 +52,28 @@ static must_check result take_pcr(uint8_t ret_value[static ATTESTATION_PCR_LEN],
     return r.code ? error_prefix(r, "--%s", option) : r;
 }
 
+/* One line of hexadecimal digits: the user_data of the document then. */
+static must_check result read_state(struct slashing_attested *ret_state, const char *path)
+{
+    AUTO(buffer) text = {0};
+    uint8_t bytes[SLASHING_ATTESTED_BYTES];
+    TRY(file_read(&text, path, STATE_TEXT_LEN + 1));
+    ENSURE(text.length == STATE_TEXT_LEN + 1 && text.data[STATE_TEXT_LEN] == '\n', E_INPUT,
+           "%s: not a state that --save wrote", path);
+    TRY(hex_decode(bytes, sizeof bytes, (const char *)text.data, STATE_TEXT_LEN));
+    return slashing_attested_decode(ret_state, bytes, sizeof bytes);
+}
+
+static must_check result save_state(const char *path, const struct slashing_attested *state)
+{
+    uint8_t bytes[SLASHING_ATTESTED_BYTES];
+    char text[STATE_TEXT_LEN + 1];
+    slashing_attested_encode(bytes, state);
+    hex_encode(text, bytes, sizeof bytes);
+    text[STATE_TEXT_LEN] = '\n';
+    return file_write(path, text, sizeof text, 0644);
+}
+
 static must_check result interpret(struct wishes *w, struct ctl_call *call, const struct options *o)
 {
     TRY(ctl_address(&w->control, call, o->control, "control"));
@@ -53,7 +81,8 @@ static must_check result interpret(struct wishes *w, struct ctl_call *call, cons
     TRY(take_pcr(w->pcr0, "pcr0", o->pcr0));
     TRY(take_pcr(w->pcr16, "pcr16", o->pcr16));
     call->is_usage_error = false;
-    return RESULT_OK;
+    result r = o->not_before ? read_state(&w->before, o->not_before) : RESULT_OK;
+    return r.code ? error_prefix(r, "--not-before") : r;
 }
 
 static must_check result fetch(struct buffer *document, const struct net_address *control,
@@ -92,7 +121,7 @@ static must_check result check_pcr(const struct attestation *a, unsigned index,
     return RESULT_OK;
 }
 
-static void print(const struct attestation *a)
+static void print(const struct attestation *a, const struct slashing_attested *state)
 {
     (void)printf("module_id %s\n", a->module_id);
     for (unsigned i = 0; i < ATTESTATION_PCR_COUNT; i++) {
@@ -103,11 +132,26 @@ static void print(const struct attestation *a)
         hex_encode(digits, a->pcr[i], ATTESTATION_PCR_LEN);
         (void)printf("pcr%u %s\n", i, digits);
     }
-    if (a->user_data.present) {
-        char digits[2 * ATTESTATION_FIELD_MAX + 1];
-        hex_encode(digits, a->user_data.bytes, a->user_data.length);
-        (void)printf("user_data %s\n", digits);
-    }
+    char digits[2 * 32 + 1];
+    hex_encode(digits, state->identity, sizeof state->identity);
+    (void)printf("identity %s\n", digits);
+    hex_encode(digits, state->records, sizeof state->records);
+    (void)printf("records %s\n", digits);
+    (void)printf("generation %" PRIu64 "\nvalidators %" PRIu64 "\n", state->generation,
+                 state->num_validators);
+    (void)printf("highest_target_epoch %" PRIu64 "\nhighest_block_slot %" PRIu64 "\n", state->highest_epoch,
+                 state->highest_slot);
+}
+
+/* What the document says of the signer, and whether it can be later than what was known. */
+static must_check result check_state(struct slashing_attested *ret_state, const struct attestation *a,
+                                     const struct options *o, const struct wishes *wishes)
+{
+    ENSURE(a->user_data.present, E_MISMATCH, "the document says nothing of the signer's state");
+    result r = slashing_attested_decode(ret_state, a->user_data.bytes, a->user_data.length);
+    if (r.code)
+        return error_prefix(r, "user_data");
+    return o->not_before ? slashing_attested_compare(ret_state, &wishes->before) : RESULT_OK;
 }
 
 result ctl_attest_verify(struct ctl_call *call)
@@ -115,6 +159,7 @@ result ctl_attest_verify(struct ctl_call *call)
     struct options o;
     uint8_t nonce[NONCE_LEN];
     struct attestation a;
+    struct slashing_attested state;
     AUTO(buffer) document = {0};
     struct wishes wishes = {0};
     TRY(parse_options(&o, call));
@@ -128,6 +173,7 @@ result ctl_attest_verify(struct ctl_call *call)
         TRY(check_pcr(&a, 0, wishes.pcr0));
     if (o.pcr16)
         TRY(check_pcr(&a, 16, wishes.pcr16));
-    print(&a);
-    return RESULT_OK;
+    TRY(check_state(&state, &a, &o, &wishes));
+    print(&a, &state);
+    return o.save ? save_state(o.save, &state) : RESULT_OK;
 }

@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS = ["Start devcloud", "Measure", "Make a mnemonic and 4 validator keys", "Make the TLS key", "policy document", "Start the proxy",
          "KMS refuses it", "it serves", "attestation document", "List the public keys", "Sign one message of every type",
-         "conflicting attestation", "conflicting block", "ten epochs ahead", "Kill the enclave", "slashing record survived", "Stop every process",
+         "conflicting attestation", "conflicting block", "ten epochs ahead", "Kill the enclave", "slashing record survived", "went back is noticed", "Stop every process",
          "Search everything"]
 TYPES = ["ATTESTATION", "BLOCK_V2", "AGGREGATION_SLOT", "AGGREGATE_AND_PROOF_V2", "RANDAO_REVEAL", "SYNC_COMMITTEE_MESSAGE",
          "SYNC_COMMITTEE_SELECTION_PROOF", "SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF", "VALIDATOR_REGISTRATION", "VOLUNTARY_EXIT", "DEPOSIT",

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/file_io.h"
+#include "slashing/slashing_attested.h"
+#include "slashing/slashing_codec.h"
 
 /* AWS's formula for PCR0 over the keeper's executable, which is what this enclave consists of. */
 static void expected_pcr0(uint8_t out[static 48])
@@ -125,7 +127,8 @@ static void the_identity_covers_certificates_and_keys(void **state)
 {
     struct rig *rig = *state;
     static struct attestation document;
-    uint8_t text[256] = CLOUD_CERTIFICATES, digest[32];
+    struct slashing_attested found;
+    uint8_t text[512] = CLOUD_CERTIFICATES, digest[32], none[3 * SLASHING_RECORD_BYTES] = {0};
     size_t start = sizeof CLOUD_CERTIFICATES - 1;
     cloud_boot(rig);
     cloud_first_load(rig, 0, 3);
@@ -135,8 +138,53 @@ static void the_identity_covers_certificates_and_keys(void **state)
     (void)SHA256(text, start + 144, digest);
     cloud_attest(rig, &document, IPC_ATTEST_IDENTITY, "who are you");
     assert_false(document.public_key.present);
-    assert_int_equal(document.user_data.length, 32);
-    assert_memory_equal(document.user_data.bytes, digest, 32);
+    assert_ok(slashing_attested_decode(&found, document.user_data.bytes, document.user_data.length));
+    assert_memory_equal(found.identity, digest, 32);
+    assert_int_equal(found.num_validators, 3);
+    assert_true(found.generation == 0 && found.highest_epoch == 0 && found.highest_slot == 0);
+    (void)SHA256(none, sizeof none, digest);
+    assert_memory_equal(found.records, digest, 32);
+    rig_stop(rig);
+}
+
+/* In ascending order of key, whatever the order of loading. */
+static void the_identity_tells_the_protection_state(void **state)
+{
+    struct rig *rig = *state;
+    static struct attestation document;
+    struct slashing_attested found;
+    uint8_t text[3 * SLASHING_RECORD_BYTES], digest[32];
+    uint32_t order[3] = {0, 1, 2};
+    cloud_boot(rig);
+    cloud_first_load(rig, 0, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(rig_sign_one(rig, rig_vote(i, i, 10 + i, 1)).status, IPC_ANSWER_SIGNED);
+        for (uint32_t j = i; j > 0 && memcmp(rig_pubkey(order[j]), rig_pubkey(order[j - 1]), 48) < 0; j--) {
+            uint32_t swapped = order[j];
+            order[j] = order[j - 1];
+            order[j - 1] = swapped;
+        }
+    }
+    assert_int_equal(rig_sign_one(rig, rig_block(1, 77, 1)).status, IPC_ANSWER_SIGNED);
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t key = order[i];
+        struct eth2_order vote = rig_vote(key, key, 10 + key, 1), block = rig_block(key, 77, 1);
+        struct slashing_record record = {.has_attestation = true,
+                                         .source_epoch = key,
+                                         .target_epoch = 10 + key,
+                                         .attestation_has_root = true};
+        assert_ok(eth2_order_signing_root(record.attestation_root, &rig->policy.network, &vote));
+        record.has_block = record.block_has_root = key == 1;
+        record.block_slot = 77;
+        assert_ok(eth2_order_signing_root(record.block_root, &rig->policy.network, &block));
+        slashing_record_encode(text + (size_t)i * SLASHING_RECORD_BYTES, &record);
+    }
+    (void)SHA256(text, sizeof text, digest);
+    cloud_attest(rig, &document, IPC_ATTEST_IDENTITY, "how far are you");
+    assert_ok(slashing_attested_decode(&found, document.user_data.bytes, document.user_data.length));
+    assert_memory_equal(found.records, digest, 32);
+    assert_int_equal(found.highest_epoch, 12);
+    assert_int_equal(found.highest_slot, 77);
     rig_stop(rig);
 }
 
@@ -232,6 +280,7 @@ int main(void)
         CLOUD_TEST(a_refused_policy_can_be_corrected),
         CLOUD_TEST(documents_bind_the_recipient_key),
         CLOUD_TEST(the_identity_covers_certificates_and_keys),
+        CLOUD_TEST(the_identity_tells_the_protection_state),
         CLOUD_TEST(the_recipient_key_is_in_locked_memory_only),
         CLOUD_TEST(without_nsm_there_is_no_document),
         CLOUD_TEST(a_supervisor_has_no_policy_for_an_enclave),

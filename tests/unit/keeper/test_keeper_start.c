@@ -3,6 +3,7 @@
 #include "keeper_cloud.h"
 #include "keeper_courier.h"
 
+#include "slashing/slashing_attested.h"
 #include "slashing/slashing_rules.h"
 
 static struct courier courier;
@@ -127,6 +128,22 @@ static void a_single_signer_takes_over(void **state)
     assert_all_sealed(300, 9);
     assert_int_equal(courier_sign_one(&courier, rig, rig_vote(299, 3, 9, 2)).verdict,
                      SLASHING_REFUSE_TARGET_EQUAL);
+    rig_stop(rig);
+}
+
+static void the_generation_is_attested(void **state)
+{
+    struct rig *rig = *state;
+    static struct attestation document;
+    struct slashing_attested found;
+    struct slashing_record some = courier_vote_record(3, 9);
+    courier_write(&courier, 0, &some, 6);
+    boot(rig, 2);
+    cloud_attest(rig, &document, IPC_ATTEST_IDENTITY, "who has taken over");
+    assert_ok(slashing_attested_decode(&found, document.user_data.bytes, document.user_data.length));
+    assert_int_equal(found.generation, 8);
+    assert_int_equal(found.num_validators, 2);
+    assert_int_equal(found.highest_epoch, 9);
     rig_stop(rig);
 }
 
@@ -443,6 +460,7 @@ int main(void)
 #define FLEET(function) cmocka_unit_test_setup_teardown(function, setup_fleet, teardown)
     const struct CMUnitTest tests[] = {
         SINGLE(a_single_signer_takes_over),
+        SINGLE(the_generation_is_attested),
         FLEET(a_fleet_shares_the_generation),
         SINGLE(lost_answers_at_the_start_are_overcome),
         SINGLE(a_head_that_never_stands_still_is_given_up),
