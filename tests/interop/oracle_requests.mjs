@@ -3,14 +3,15 @@
 // Nothing here is taken from the signer under test: types and domains are of @lodestar/types and
 // @lodestar/params; get_domain and EIP-7044 are written down from the specification.
 import {
-  DOMAIN_AGGREGATE_AND_PROOF, DOMAIN_APPLICATION_BUILDER, DOMAIN_BEACON_ATTESTER, DOMAIN_BEACON_PROPOSER,
-  DOMAIN_CONTRIBUTION_AND_PROOF, DOMAIN_DEPOSIT, DOMAIN_RANDAO, DOMAIN_SELECTION_PROOF, DOMAIN_SYNC_COMMITTEE,
+  DOMAIN_AGGREGATE_AND_PROOF, DOMAIN_APPLICATION_BUILDER, DOMAIN_BEACON_ATTESTER, DOMAIN_BEACON_BUILDER, DOMAIN_BEACON_PROPOSER,
+  DOMAIN_BLS_TO_EXECUTION_CHANGE, DOMAIN_BUILDER_REQUEST_AUTH, DOMAIN_CONTRIBUTION_AND_PROOF, DOMAIN_DEPOSIT,
+  DOMAIN_PROPOSER_PREFERENCES, DOMAIN_PTC_ATTESTER, DOMAIN_RANDAO, DOMAIN_SELECTION_PROOF, DOMAIN_SYNC_COMMITTEE,
   DOMAIN_SYNC_COMMITTEE_SELECTION_PROOF, DOMAIN_VOLUNTARY_EXIT, SLOTS_PER_EPOCH,
 } from "@lodestar/params";
 import { ssz } from "@lodestar/types";
 import { randomValue } from "./oracle_objects.mjs";
 
-export const FORKS = ["phase0", "altair", "bellatrix", "capella", "deneb", "electra", "fulu"];
+export const FORKS = ["phase0", "altair", "bellatrix", "capella", "deneb", "electra", "fulu", "gloas"];
 const ZERO_ROOT = new Uint8Array(32);
 const FAR_FUTURE = 2n ** 64n - 1n;
 
@@ -93,7 +94,7 @@ function blockV2(moment, heights) {
     const { json, root } = randomBlock(moment, types.BeaconBlock, heights?.slot);
     return { payload: { beacon_block: { version, block: json } }, root };
   }
-  const type = moment.random.pick([types.BeaconBlock, types.BlindedBeaconBlock]);
+  const type = moment.random.pick([types.BeaconBlock, types.BlindedBeaconBlock ?? types.BeaconBlock]); // Gloas has no blinded ones
   const { block, json, root } = randomBlock(moment, type, heights?.slot);
   const { body, ...header } = json;
   header.body_root = hex(type.fields.body.hashTreeRoot(block.body));
@@ -117,7 +118,8 @@ function aggregationSlot(moment) {
 }
 
 function aggregateAndProof(moment) {
-  const type = since(moment.fork, "electra") ? ssz.electra.AggregateAndProof : ssz.phase0.AggregateAndProof;
+  const shape = ["gloas", "electra", "phase0"].find((fork) => since(moment.fork, fork));
+  const type = ssz[shape].AggregateAndProof;
   const value = moment.value(type);
   value.aggregate.data.slot = moment.slot;
   const bare = type.toJson(value);
@@ -148,6 +150,18 @@ function contributionAndProof(moment) {
   return { payload: { contribution_and_proof: type.toJson(value) }, root };
 }
 
+/** What clients send with an exit of Deneb or later: the fork of the day, Capella's twice, Capella's own. */
+function exitForkInfo(moment) {
+  const { versions, epochs } = moment.network;
+  const capella = { current_version: versions.capella, epoch: epochs.capella };
+  const fork = moment.random.pick([
+    moment.forkInfo.fork,
+    { previous_version: versions.capella, current_version: versions.capella, epoch: String(moment.epoch) },
+    { ...capella, previous_version: versions.bellatrix },
+  ]);
+  return { ...moment.forkInfo, fork };
+}
+
 /** EIP-7044: from Deneb on the version is Capella's, whatever fork_info says. */
 function voluntaryExit(moment) {
   const type = ssz.phase0.VoluntaryExit;
@@ -157,7 +171,7 @@ function voluntaryExit(moment) {
   const root = since(moment.fork, "deneb")
     ? signingRoot(objectRoot, DOMAIN_VOLUNTARY_EXIT, unhex(versions.capella), unhex(genesisValidatorsRoot))
     : moment.root(objectRoot, DOMAIN_VOLUNTARY_EXIT);
-  return { payload: { voluntary_exit: type.toJson(exit) }, root };
+  return { payload: { voluntary_exit: type.toJson(exit) }, root, forkInfo: since(moment.fork, "deneb") ? exitForkInfo(moment) : undefined };
 }
 
 function deposit(moment) {
@@ -176,6 +190,57 @@ function validatorRegistration(moment) {
   return { payload: { validator_registration: type.toJson(value) }, root, free: true };
 }
 
+/** Any fork's, and the first fork's version; the member is named as Lodestar's client names it. */
+function blsToExecutionChange(moment) {
+  const type = ssz.capella.BLSToExecutionChange;
+  const value = moment.value(type);
+  const { versions, genesisValidatorsRoot } = moment.network;
+  const root = signingRoot(type.hashTreeRoot(value), DOMAIN_BLS_TO_EXECUTION_CHANGE, unhex(versions.phase0), unhex(genesisValidatorsRoot));
+  return { payload: { BLS_TO_EXECUTION_CHANGE: type.toJson(value) }, root };
+}
+
+/** As remote-signing-api 1.4 wraps it, or bare as clients sent it before, under one of the names that were used. */
+function wrappedOrBare(moment, names, json) {
+  return { [moment.random.pick(names)]: moment.random.pick([{ version: anyCase(moment, "gloas"), data: json }, json]) };
+}
+
+function payloadAttestation(moment) {
+  const type = ssz.gloas.PayloadAttestationData;
+  const data = { ...moment.value(type), slot: moment.slot };
+  const names = ["payload_attestation_message", "payload_attestation_data", "payload_attestation"];
+  return { payload: wrappedOrBare(moment, names, type.toJson(data)), root: moment.root(type.hashTreeRoot(data), DOMAIN_PTC_ATTESTER) };
+}
+
+function proposerPreferences(moment) {
+  const type = ssz.gloas.ProposerPreferences;
+  const value = { ...moment.value(type), proposalSlot: moment.slot };
+  const root = moment.root(type.hashTreeRoot(value), DOMAIN_PROPOSER_PREFERENCES);
+  return { payload: wrappedOrBare(moment, ["proposer_preferences"], type.toJson(value)), root };
+}
+
+function executionPayloadBid(moment) {
+  const type = ssz.gloas.ExecutionPayloadBid;
+  const value = { ...moment.value(type), slot: moment.slot };
+  const root = moment.root(type.hashTreeRoot(value), DOMAIN_BEACON_BUILDER);
+  return { payload: wrappedOrBare(moment, ["execution_payload_bid"], type.toJson(value)), root };
+}
+
+function executionPayloadEnvelope(moment) {
+  const type = ssz.gloas.ExecutionPayloadEnvelope;
+  const value = moment.value(type);
+  value.payload.slotNumber = moment.slot;
+  const root = moment.root(type.hashTreeRoot(value), DOMAIN_BEACON_BUILDER);
+  return { payload: wrappedOrBare(moment, ["execution_payload_envelope"], type.toJson(value)), root };
+}
+
+/** Defined by builder-specs: no fork, no genesis. */
+function builderRequestAuth(moment) {
+  const type = ssz.gloas.BuilderRequestAuth;
+  const value = moment.value(type);
+  const root = signingRoot(type.hashTreeRoot(value), DOMAIN_BUILDER_REQUEST_AUTH, unhex(moment.network.versions.phase0), ZERO_ROOT);
+  return { payload: wrappedOrBare(moment, ["builder_request_auth", "request_auth"], type.toJson(value)), root, free: true };
+}
+
 /** type name -> maker, and the forks it exists in. */
 export const TYPES = {
   ATTESTATION: { make: attestation, first: "phase0" },
@@ -191,6 +256,14 @@ export const TYPES = {
   VOLUNTARY_EXIT: { make: voluntaryExit, first: "phase0" },
   DEPOSIT: { make: deposit, first: "phase0" },
   VALIDATOR_REGISTRATION: { make: validatorRegistration, first: "phase0" },
+  BLS_TO_EXECUTION_CHANGE: { make: blsToExecutionChange, first: "phase0" },
+  EXECUTION_PAYLOAD_BID: { make: executionPayloadBid, first: "gloas" },
+  EXECUTION_PAYLOAD_ENVELOPE: { make: executionPayloadEnvelope, first: "gloas" },
+  PAYLOAD_ATTESTATION_MESSAGE: { make: payloadAttestation, first: "gloas" },
+  PAYLOAD_ATTESTATION: { make: payloadAttestation, first: "gloas" },
+  PROPOSER_PREFERENCES: { make: proposerPreferences, first: "gloas" },
+  BUILDER_REQUEST_AUTH: { make: builderRequestAuth, first: "gloas" },
+  REQUEST_AUTH: { make: builderRequestAuth, first: "gloas" },
 };
 
 export const typesOf = (fork) =>
@@ -198,10 +271,10 @@ export const typesOf = (fork) =>
 
 /** {request, root}: what to send, and what must be signed. heights fixes slot or epochs where order matters. */
 export function makeRequest(type, moment, heights) {
-  const { payload, root, free } = TYPES[type].make(moment, heights);
+  const { payload, root, free, forkInfo } = TYPES[type].make(moment, heights);
   const { random } = moment;
   const request = { type: random.below(4) ? type : type.toLowerCase(), ...payload };
-  if (!free || random.below(3) === 0) request.fork_info = moment.forkInfo; // some clients always send it
+  if (!free || random.below(3) === 0) request.fork_info = forkInfo ?? moment.forkInfo; // some clients always send it
   const rootName = random.pick(["signingRoot", "signing_root", null]);
   if (rootName) request[rootName] = hex(root);
   if (random.below(4) === 0) request.proofs = [{ index: "401", proof: [hex(random.bytes(32))] }]; // Nimbus; to be ignored

@@ -13,9 +13,9 @@ from harness import free_port
 
 ORACLE = pathlib.Path(__file__).with_name("oracle.mjs")
 CURVE_ORDER = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
-FORKS = ["phase0", "altair", "bellatrix", "capella", "deneb", "electra", "fulu"]
+FORKS = ["phase0", "altair", "bellatrix", "capella", "deneb", "electra", "fulu", "gloas"]
 # As long as it takes to meet every fork, boundaries included.
-DEVNET = {"epochs": {fork: str(epoch) for fork, epoch in zip(FORKS, [0, 3, 5, 9, 12, 20, 33])},
+DEVNET = {"epochs": {fork: str(epoch) for fork, epoch in zip(FORKS, [0, 3, 5, 9, 12, 20, 33, 41])},
           "versions": {fork: f"0x{0x11 + i:02x}0000{0x42:02x}" for i, fork in enumerate(FORKS)},
           "genesisValidatorsRoot": "0x04700007fabc8282644aed6d1c7c9e21d38a03a0c4ba193f3afe428824b3a673"}
 BUILT_IN = {"mainnet": "mainnet", "sepolia": "mainnet", "hoodi": "mainnet", "gnosis": "gnosis", "chiado": "gnosis"}
@@ -77,7 +77,8 @@ def test_random_messages_of_custom_networks(start, folder, preset):
     oracle, config = write_devnet(folder, preset)
     signer = Signer(start, folder, config, protection=False)
     signatures, refusals = agree(signer.judge(preset, oracle, "--rounds=2"))
-    assert signatures == 2 * 82 and refusals > 0
+    # Each round: ten types in phase0, twelve in each later fork, changes of credentials in all of them, seven names of Gloas's.
+    assert signatures == 2 * (10 + 7 * 12 + 8 + 7) and refusals > 0
 
 
 @pytest.mark.parametrize("preset", ["mainnet", "minimal"])
@@ -86,7 +87,7 @@ def test_rising_messages_under_slashing_protection(start, folder, preset):
     signer = Signer(start, folder, config, protection=True)
     signatures, refusals = agree(signer.judge(preset, oracle, "--order=rising"))
     # Each key, in each fork: attestation and block twice each, and both refused at and below their height.
-    assert signatures == 4 * (7 * (2 * 2 + 7) + 6 * 3) and refusals == 4 * 7 * 4
+    assert signatures == 4 * (8 * (2 * 2 + 8) + 7 * 3 + 7) and refusals == 4 * 8 * 4
 
 
 def test_nimbus_blocks(start, folder, vectors):
