@@ -1,0 +1,76 @@
+"""The golden wire corpus: one request for each client, type and fork, byte for byte as that client sends it, and every
+byte of the answer (corpus/)."""
+import collections
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+
+import pytest
+
+from test_oracle import Signer, write_devnet
+
+MAKE = pathlib.Path(__file__).with_name("corpus") / "make.mjs"
+
+
+def make(folder, oracle):
+    made = subprocess.run(["node", MAKE, f"--keys={folder}/keys.json", f"--network={oracle}"], env=dict(os.environ, LODESTAR_PRESET="mainnet"),
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert made.returncode == 0, made.stderr
+    return json.loads(made.stdout)
+
+
+class Wire:
+    """A connection that is made again when the other side has closed it."""
+
+    def __init__(self, port):
+        self.port, self.stream = port, None
+
+    def ask(self, request):
+        if not self.stream:
+            self.stream = socket.create_connection(("127.0.0.1", self.port), 20)
+        self.stream.sendall(request.encode())
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self.stream.recv(65536) or pytest.fail(f"closed after {answer!r}")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        length = int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])
+        while len(body) < length:
+            body += self.stream.recv(65536) or pytest.fail(f"closed within {answer!r}")
+        if b"connection: close" in head:
+            assert self.stream.recv(1) == b""
+            self.stream = None
+        return (head + b"\r\n\r\n" + body).decode()
+
+
+@pytest.fixture
+def served(start, folder):
+    oracle, config = write_devnet(folder, "mainnet")
+    signer = Signer(start, folder, config, protection=False)
+    return signer, make(folder, oracle)
+
+
+def test_every_client_type_and_fork(served):
+    signer, corpus = served
+    wires = collections.defaultdict(lambda: Wire(signer.port))
+    for one in corpus:
+        answer = wires[one["client"]].ask(one["request"])
+        assert answer == one["answer"], f"{one['client']}, {one['type']}, {one['fork']}\n{one['request'][:3000]}"
+    seen = collections.Counter(one["client"] for one in corpus)
+    print(dict(seen))
+    assert len(seen) == 9 and sum(seen.values()) == 512
+
+
+def test_the_same_duty_has_one_signature(served):
+    """Whatever clothes a client puts it in: names, wrappers, fork_info, JSON or text."""
+    _, corpus = served
+    signatures, clients = collections.defaultdict(set), collections.defaultdict(set)
+    for one in corpus:
+        if "duty" in one:
+            signatures[one["duty"], one["fork"]].add(re.search(r"0x[0-9a-f]{192}", one["answer"])[0])
+            clients[one["duty"], one["fork"]].add(one["client"])
+    assert all(len(found) == 1 for found in signatures.values()), signatures
+    assert len(signatures) == len({found for one in signatures.values() for found in one})
+    assert len(clients["AGGREGATE_AND_PROOF", "fulu"]) == 8 and len(clients["PAYLOAD_ATTESTATION_MESSAGE", "gloas"]) == 4
