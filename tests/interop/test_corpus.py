@@ -74,3 +74,13 @@ def test_the_same_duty_has_one_signature(served):
     assert all(len(found) == 1 for found in signatures.values()), signatures
     assert len(signatures) == len({found for one in signatures.values() for found in one})
     assert len(clients["AGGREGATE_AND_PROOF", "fulu"]) == 8 and len(clients["PAYLOAD_ATTESTATION_MESSAGE", "gloas"]) == 4
+
+
+def test_the_readmes_table_names_every_type():
+    readme = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
+    table = readme.partition("## Types of message")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `") and "`type`" not in line]
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    script = "import('./oracle_requests.mjs').then(({TYPES}) => process.stdout.write(Object.keys(TYPES).join(' ')))"
+    known = subprocess.run(["node", "-e", script], cwd=MAKE.parents[1], capture_output=True, text=True, timeout=60, check=True).stdout.split()
+    assert sorted(listed) == sorted(known)

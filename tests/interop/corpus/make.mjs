@@ -52,7 +52,7 @@ function requestBytes(client, body, key = pubkey) {
 function answerBytes(client, reason, type, text) {
   const closes = client.head.includes("Connection: close");
   const connection = closes ? ["connection: close"] : ["connection: keep-alive", "keep-alive: timeout=30"];
-  return [`HTTP/1.1 ${reason}`, `content-type: ${type}`, `content-length: ${text.length}`, ...connection, "", text].join("\r\n");
+  return [`HTTP/1.1 ${reason}`, `content-type: ${type}`, `content-length: ${text.length}`, "vary: origin", ...connection, "", text].join("\r\n");
 }
 
 function signatureBytes(client, root) {
