@@ -58,7 +58,6 @@ static must_check result choose_dynamodb(struct courier_backend *b, const struct
 {
     ENSURE(b->settings->has_dynamodb_via || b->settings->resolver, E_UNSUPPORTED,
            "--dynamodb-via: is needed for this policy's store");
-    (void)snprintf(b->name, sizeof b->name, "DynamoDB table %s", policy_store_place(policy));
     (void)snprintf(b->table, sizeof b->table, "%s", policy_store_place(policy));
     (void)snprintf(b->region, sizeof b->region, "%s", policy->region);
     int length =
@@ -68,7 +67,7 @@ static must_check result choose_dynamodb(struct courier_backend *b, const struct
     ENSURE(length > 0 && (size_t)length < sizeof b->endpoint, E_INPUT, "endpoint: is too long");
     if (!b->settings->has_dynamodb_via)
         TRY(split_endpoint(b->host, sizeof b->host, &b->port, b->endpoint));
-    b->store = (struct courier_store_backend){.name = b->name,
+    b->store = (struct courier_store_backend){.name = "the store",
                                               .open = open_dynamodb,
                                               .authorise = slashing_dynamodb_set_credentials,
                                               .reopen = b->host[0] != 0,
@@ -100,14 +99,13 @@ static must_check result choose_postgresql(struct courier_backend *b)
 {
     const struct slashing_postgresql_settings *p = &b->settings->postgresql;
     ENSURE(b->settings->has_postgresql, E_UNSUPPORTED, "there is no PostgreSQL for signers in enclaves");
-    (void)snprintf(b->name, sizeof b->name, "PostgreSQL at %s", p->host);
     if (p->host[0] != '/')
         (void)snprintf(b->host, sizeof b->host, "%s", p->host);
     uint64_t port = POSTGRESQL_PORT;
     if (p->port[0])
         TRY(parse_u64(&port, p->port));
     b->port = (uint32_t)port;
-    b->store = (struct courier_store_backend){.name = b->name,
+    b->store = (struct courier_store_backend){.name = "the store",
                                               .open = open_postgresql,
                                               .reopen = true,
                                               .context = b,

@@ -21,7 +21,6 @@ struct courier_backend_settings {
 struct courier_backend {
     struct courier_store_backend store;
     const struct courier_backend_settings *settings;
-    char name[POLICY_VALUE_MAX + 32];
     char table[POLICY_VALUE_MAX];
     char region[64];
     char endpoint[512];

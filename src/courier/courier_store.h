@@ -16,7 +16,7 @@ enum { COURIER_STORE_THREADS_MAX = 8, COURIER_STORE_REQUESTS_MAX = 256, COURIER_
 
 /* Which store, and how it likes to be asked. All of it outlives the threads. */
 struct courier_store_backend {
-    const char *name; /* for the log */
+    const char *name; /* for the log, at the beginning of a sentence; the store's errors say the rest */
     /* Called in a thread, again after a failure: each thread has a store of its own. */
     result (*open)(void *context, struct slashing_store **ret_store);
     /* Called in the same thread, before the first use and whenever there are new ones; NULL: needs none. */

@@ -1,0 +1,155 @@
+"""Whole enclaves on one machine: devcloud as NSM and KMS, a proxy, and enclaves under their watchdogs, with their slashing
+protection in DynamoDB Local behind its TLS relay. What is encrypted and by whom is as in production; only addresses
+differ. The credentials that KMS gives out are those that the relay wants signatures of.
+
+    cloud = Cloud(start, bin_dir, folder, dynamodb, dynamodb_relay)
+    cloud.begin("--store-mode=fleet")
+    enclave = cloud.enclave("a")
+    assert enclave.attest(0, target=7).status_code == 200
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import requests
+
+from dynamodb_server import REGION
+from harness import free_port
+
+ROLE = "arn:aws:iam::111122223333:role/nitro-signer-test"
+MAINNET_GENESIS = "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"
+EPOCH = (int(time.time()) - 1606824023) // 384
+IMAGE = [f"nitro-signer-{part}" for part in ("enclave", "keeper", "front", "courier", "loader")]
+KMS_URL = f"https://kms.{REGION}.amazonaws.com"
+NSM_SOCKETS = ("nsm-a", "nsm-b")
+
+
+def key_policy(actions):
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Sid": "Bootstrap", "Effect": "Allow", "Resource": "*",
+                                                               "Principal": {"AWS": ROLE}, "Action": actions}]})
+
+
+def children_of(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+class Enclave:
+    """A watchdog with its enclave, reached over HTTPS through the proxy."""
+
+    def __init__(self, cloud, name, wait=True):
+        self.cloud, self.name, self.port = cloud, name, free_port()
+        folder = cloud.folder
+        self.proxy = cloud.start(
+            "nitro-signer-proxy", f"--inbound=tcp:127.0.0.1:{self.port}=unix:{folder}/{name}-https", f"--outbound=unix:{folder}/{name}-kms=unix:{folder}/kms",
+            f"--outbound=unix:{folder}/{name}-dynamodb={cloud.relay.address}", f"--allow=unix:{folder}/kms", f"--allow={cloud.relay.address}")
+        self.watchdog = cloud.start(
+            "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", f"--items={folder}/items", f"--credentials={folder}/cloud/credentials.json",
+            f"--policy={folder}/policy.txt", "--status-interval=1", "--", str(cloud.bin_dir / "nitro-signer-enclave"), f"--control=unix:{folder}/{name}-control",
+            f"--https=unix:{folder}/{name}-https", f"--nsm=unix:{folder}/nsm-{name}", f"--kms-via=unix:{folder}/{name}-kms",
+            f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug", ready=wait)
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = str(folder / "items/tls-cert.pem")
+
+    def log(self):
+        return self.watchdog.log()
+
+    def kill(self):
+        """The enclave dies without warning; its watchdog starts it again. Returns when it serves."""
+        (enclave,) = children_of(self.watchdog.pid)
+        served = self.log().count("state: serve")
+        os.kill(enclave, signal.SIGKILL)
+        eventually(lambda: self.log().count("state: serve") > served)
+
+    def attest(self, key=0, target=EPOCH, block=0x44, source=EPOCH - 4):
+        checkpoint = lambda epoch: {"epoch": str(epoch), "root": "0x" + "55" * 32}
+        message = {"type": "ATTESTATION", "attestation": {"slot": str(32 * target), "index": "0", "beacon_block_root": f"0x{block:064x}",
+                                                          "source": checkpoint(source), "target": checkpoint(target)},
+                   "fork_info": {"fork": {"previous_version": "0x00000000", "current_version": "0x00000000", "epoch": "0"},
+                                 "genesis_validators_root": MAINNET_GENESIS}}
+        return self.session.post(f"https://localhost:{self.port}/api/v1/eth2/sign/{self.cloud.keys[key]}", json=message, timeout=30)
+
+    def get(self, path):
+        return self.session.get(f"https://localhost:{self.port}{path}", timeout=30)
+
+
+def eventually(holds, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+class Cloud:
+    def __init__(self, start, bin_dir, folder, dynamodb, relay, num_keys=2):
+        self.start, self.bin_dir, self.folder, self.dynamodb, self.relay = start, bin_dir, folder, dynamodb, relay
+        self.table = dynamodb.fresh_name()
+        (folder / "items").mkdir()
+        self.devcloud = self._start_devcloud(key_policy(["kms:Encrypt", "kms:DescribeKey"]))
+        self.key_arn = (folder / "cloud/key-arn").read_text().strip()
+        self._adopt()
+        lines = self.ctl("keys", "generate", f"--count={num_keys}", "--network=mainnet", "--out=items", "--kdf=pbkdf2", *self._kms(arn="key-arn"),
+                         fd="mnemonic-fd")
+        self.keys = [line.split()[1] for line in lines.splitlines()]
+        assert len(self.keys) == num_keys
+        self.ctl("tls", "make", "--name=signer.test.private", "--out=items", *self._kms(arn="key-arn"))
+
+    def _adopt(self):
+        """Each start of devcloud makes an authority and credentials, with which the relay checks signatures."""
+        (self.folder / "ca.pem").write_text((self.folder / "cloud/kms-ca.pem").read_text() + self.relay.ca_file.read_text())
+        self.relay.secret_key = json.loads((self.folder / "cloud/credentials.json").read_text())["secret_access_key"]
+
+    def _start_devcloud(self, policy):
+        (self.folder / "key-policy.json").write_text(policy)
+        image = ",".join(str(self.bin_dir / name) for name in IMAGE)
+        sockets = [word for name in NSM_SOCKETS for word in (f"--nsm=unix:{self.folder}/{name}", f"--measure={image}")]
+        return self.start("nitro-signer-devcloud", f"--state={self.folder}/cloud", f"--role-arn={ROLE}", *sockets,
+                          f"--kms=unix:{self.folder}/kms", f"--key-policy={self.folder}/key-policy.json")
+
+    def _kms(self, arn):
+        return [f"--{arn}={self.key_arn}", "--credentials=cloud/credentials.json", f"--kms-endpoint={KMS_URL}", f"--kms-via=unix:{self.folder}/kms",
+                "--ca-file=ca.pem"]
+
+    def ctl(self, *arguments, fd=None, status=0):
+        reader, writer = os.pipe()
+        options = [f"--{fd}={writer}"] if fd else []
+        done = subprocess.run([self.bin_dir / "nitro-signer-ctl", *map(str, arguments), *options], cwd=self.folder, text=True, capture_output=True,
+                              timeout=60, check=False, pass_fds=[writer] if fd else [])
+        os.close(writer)
+        os.close(reader)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+    def begin_table(self, table):
+        """slashing init; the identity it prints."""
+        return self.ctl("slashing", "init", f"--table={table}", f"--region={REGION}", *self._kms(arn="kms-key"), f"--dynamodb-via={self.relay.address}",
+                        f"--genesis-validators-root={MAINNET_GENESIS}").strip()
+
+    def begin(self, *policy_options, identity=None):
+        """Begins the table, writes the policy, and has KMS release its keys to the image under that policy only."""
+        identity = identity or self.begin_table(self.table)
+        policy = self.ctl("policy", "make", "--network=mainnet", f"--store=dynamodb:{self.table}", f"--store-identity={identity}", f"--kms-key={self.key_arn}",
+                          f"--genesis-validators-root={MAINNET_GENESIS}", "--log-level=debug", *policy_options)
+        (self.folder / "policy.txt").write_text(policy)
+        pcr0 = self.ctl("measure", *(self.bin_dir / name for name in IMAGE)).strip()
+        pcr16 = self.ctl("policy", "measure", "policy.txt").strip()
+        admitted = self.ctl("policy", "kms-key-policy", f"--pcr0={pcr0}", f"--pcr16={pcr16}", f"--role={ROLE}", f"--encrypt-role={ROLE}")
+        assert self.devcloud.terminate() == 0
+        self.devcloud = self._start_devcloud(admitted)
+        self._adopt()
+
+    def enclave(self, name, wait=True):
+        return Enclave(self, name, wait)
+
+    def items(self):
+        """pk -> item, as the service has them."""
+        return {item["pk"]["S"]: item for item in self.dynamodb.ask("Scan", {"TableName": self.table, "ConsistentRead": True})["Items"]}
+
+    def put(self, item):
+        self.dynamodb.ask("PutItem", {"TableName": self.table, "Item": item})
+
+    def delete(self, key):
+        self.dynamodb.ask("DeleteItem", {"TableName": self.table, "Key": {"pk": {"S": key}}})
