@@ -277,6 +277,22 @@ result json_stream_value(struct json_stream *stream, json_t **ret_value, size_t 
     return RESULT_OK;
 }
 
+result json_stream_peek_flat(struct json_stream *stream, bool *ret_is_flat, struct json_flat *ret_object,
+                             size_t max_length)
+{
+    int byte = END_OF_TEXT;
+    TRY(peek_token(stream, &byte));
+    size_t length = stream->left < max_length ? stream->left : max_length;
+    *ret_is_flat = byte == '{' && json_flat_read(ret_object, (const char *)stream->at, length);
+    return RESULT_OK;
+}
+
+void json_stream_pass_flat(struct json_stream *stream, const struct json_flat *object)
+{
+    stream->at += object->length;
+    stream->left -= object->length;
+}
+
 /* Within a string: up to the next byte that can end it, or a byte further. */
 static void skip_text(struct json_stream *s)
 {

@@ -8,6 +8,7 @@
 #define JSON_JSON_STREAM_H
 
 #include "json/json.h"
+#include "json/json_flat.h"
 
 enum {
     JSON_STREAM_DEPTH_MAX = 8,        /* levels that are walked; JSON_DEPTH_MAX more in each value */
@@ -37,6 +38,13 @@ must_check result json_stream_next_element(struct json_stream *stream, bool *ret
  * max_values values: as json_read. The caller owns it. */
 must_check result json_stream_value(struct json_stream *stream, json_t **ret_value, size_t max_length,
                                     size_t max_values);
+/* Whether the value that comes next is an object that json_flat_read can read where it lies, of at most
+ * max_length bytes. It stays the next one; *ret_object is valid until anything else of the stream is read. No
+ * does not mean that it is none: now and then one lies across the end of what has arrived. */
+must_check result json_stream_peek_flat(struct json_stream *stream, bool *ret_is_flat,
+                                        struct json_flat *ret_object, size_t max_length);
+/* Passes over the object that json_stream_peek_flat has just shown. */
+void json_stream_pass_flat(struct json_stream *stream, const struct json_flat *object);
 /* Passes over the value that comes next, whatever its length. Its brackets and quotes are counted; whether it
  * is JSON is left open. */
 must_check result json_stream_skip(struct json_stream *stream);

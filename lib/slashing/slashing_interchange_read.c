@@ -3,7 +3,9 @@
  * A complete history has a row for every epoch of every validator's life: the document, its list of
  * validators and their lists of rows are walked, and only a single row is ever in memory. Rows
  * and everything else that is small go through the strict reader of lib/json, whose views are
- * given the way from the root, so that errors name "data[1].signed_blocks[0].slot".
+ * given the way from the root, so that errors name "data[1].signed_blocks[0].slot". Most rows are as plain as
+ * can be; those are read where they lie, five times as fast, and whatever that does not like goes the
+ * way of all others.
  *
  * Files of other clients hold slashable data now and then, and refusing such a file would leave
  * the operator without any protection; minification to watermarks makes every file importable,
@@ -59,35 +61,73 @@ static must_check result read_attestation(struct slashing_record *ret_record, co
     return RESULT_OK;
 }
 
-static must_check result fold_rows(struct slashing_record *record, struct json_stream *in,
-                                   const struct json_view *rows,
-                                   result (*read_row)(struct slashing_record *ret_record,
-                                                      const struct json_view *row))
+/* The same for plain rows; false: something is unusual, or wrong. */
+static bool read_flat_root(bool *ret_has_root, uint8_t ret_root[static 32], const struct json_flat *row)
 {
-    bool more = false;
+    size_t length = 0;
+    if (json_flat_has(row, "signing_root") &&
+        !json_flat_hex_up_to(ret_root, &length, 32, row, "signing_root"))
+        return false;
+    *ret_has_root = length == 32;
+    return true;
+}
+
+static bool read_flat_block(struct slashing_record *ret_record, const struct json_flat *row)
+{
+    *ret_record = (struct slashing_record){.has_block = true};
+    return json_flat_u64(&ret_record->block_slot, row, "slot") &&
+           read_flat_root(&ret_record->block_has_root, ret_record->block_root, row);
+}
+
+static bool read_flat_attestation(struct slashing_record *ret_record, const struct json_flat *row)
+{
+    *ret_record = (struct slashing_record){.has_attestation = true};
+    return json_flat_u64(&ret_record->source_epoch, row, "source_epoch") &&
+           json_flat_u64(&ret_record->target_epoch, row, "target_epoch") &&
+           read_flat_root(&ret_record->attestation_has_root, ret_record->attestation_root, row);
+}
+
+struct row_kind {
+    const char *name; /* of the list */
+    result (*read)(struct slashing_record *ret_record, const struct json_view *row);
+    bool (*read_flat)(struct slashing_record *ret_record, const struct json_flat *row);
+};
+static const struct row_kind block_rows = {"signed_blocks", read_block, read_flat_block};
+static const struct row_kind attestation_rows = {"signed_attestations", read_attestation,
+                                                 read_flat_attestation};
+
+static must_check result read_row(struct slashing_record *ret_record, struct json_stream *in,
+                                  const struct row_kind *kind, const struct json_view *rows, size_t index)
+{
+    AUTO_POINTER(json_t) value = NULL;
+    struct json_flat flat;
+    struct json_view row;
+    bool is_flat = false;
+    TRY(json_stream_peek_flat(in, &is_flat, &flat, ROW_LEN_MAX));
+    if (is_flat && kind->read_flat(ret_record, &flat)) {
+        json_stream_pass_flat(in, &flat);
+        return RESULT_OK;
+    }
+    TRY(json_stream_value(in, &value, ROW_LEN_MAX, ROW_VALUES_MAX));
+    TRY(json_view_element(&row, value, rows, index));
+    return kind->read(ret_record, &row);
+}
+
+static must_check result read_rows(struct validator *v, struct json_stream *in, const struct row_kind *kind)
+{
+    const struct json_view rows = {.parent = &v->view, .name = kind->name};
+    result r = json_stream_begin_array(in);
+    if (r.code)
+        return json_blame(r, &v->view, kind->name);
     for (size_t i = 0;; i++) {
-        AUTO_POINTER(json_t) value = NULL;
-        struct json_view row;
-        struct slashing_record one = {0};
+        struct slashing_record one;
+        bool more = false;
         TRY(json_stream_next_element(in, &more));
         if (!more)
             return RESULT_OK;
-        TRY(json_stream_value(in, &value, ROW_LEN_MAX, ROW_VALUES_MAX));
-        TRY(json_view_element(&row, value, rows, i));
-        TRY(read_row(&one, &row));
-        slashing_merge(record, record, &one);
+        TRY(read_row(&one, in, kind, &rows, i));
+        slashing_merge(&v->record, &v->record, &one);
     }
-}
-
-static must_check result read_rows(struct validator *v, struct json_stream *in, const char *name,
-                                   result (*read_row)(struct slashing_record *ret_record,
-                                                      const struct json_view *row))
-{
-    const struct json_view rows = {.parent = &v->view, .name = name};
-    result r = json_stream_begin_array(in);
-    if (r.code)
-        return json_blame(r, &v->view, name);
-    return fold_rows(&v->record, in, &rows, read_row);
 }
 
 /* Reads the value of a member and puts it into an object of its own, where the typed access of lib/json
@@ -125,11 +165,11 @@ static must_check result read_validator_member(struct validator *v, struct json_
     }
     if (strcmp(name, "signed_blocks") == 0) {
         v->has_blocks = true;
-        return read_rows(v, in, "signed_blocks", read_block);
+        return read_rows(v, in, &block_rows);
     }
     if (strcmp(name, "signed_attestations") == 0) {
         v->has_attestations = true;
-        return read_rows(v, in, "signed_attestations", read_attestation);
+        return read_rows(v, in, &attestation_rows);
     }
     return skip_member(in);
 }

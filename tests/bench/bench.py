@@ -20,6 +20,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/integration"))
+import bench_import  # noqa: E402
 from harness import Process, free_port  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("NS_BIN_DIR") or ROOT / "build/bin")
@@ -268,7 +269,7 @@ def as_text(report):
         text += line(f"{count} keys: process start to first signature", of["first_signature_seconds"], "s", 3)
         text += line(f"{count} keys: resident, summed over processes", of["resident_mib"], "MiB", 1)
         text += line(f"{count} keys: proportional (shared pages once)", of["proportional_mib"], "MiB", 1)
-    return text
+    return text + bench_import.as_text(report["import"], line, spread)
 
 
 def machine():
@@ -284,10 +285,11 @@ def main():
         make_inputs(folder)
         starts = measure_starts(folder)
         rounds, after = measure_rounds(folder)
+        imports = bench_import.measure(folder, BIN / "nitro-signer")
     finally:
         shutil.rmtree(folder)
     report = {"machine": machine(), "cores": CORES, "starts": starts, "rounds_summary": summarise(rounds),
-              "memory_after_load": after, "rounds": rounds}
+              "memory_after_load": after, "import": imports, "rounds": rounds}
     (TOOLS / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (TOOLS / "report.txt").write_text(as_text(report))
     print(as_text(report), end="")
