@@ -5,17 +5,29 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/process_sandbox.h"
 #include "front.h"
 
-enum { MAX_CONNECTIONS = 4096, OTHER_DESCRIPTORS = 32 };
+/* An idle TLS connection costs 16 KiB of memory and one in the handshake three times that
+ * (tests/integration/test_front_many.py prints it); together they may have an eighth of the machine's. */
+enum { MAX_CONNECTIONS = 24000, OTHER_DESCRIPTORS = 32, CONNECTION_BYTES = 20480, SHARE = 8 };
+
+static rlim_t affordable_connections(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_len = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || page_len <= 0)
+        return OTHER_DESCRIPTORS;
+    rlim_t affordable = (rlim_t)pages * (rlim_t)page_len / SHARE / CONNECTION_BYTES;
+    return affordable < MAX_CONNECTIONS ? affordable : MAX_CONNECTIONS;
+}
 
 result front_raise_descriptor_limit(uint32_t *ret_connections)
 {
     struct rlimit limit;
     ENSURE(getrlimit(RLIMIT_NOFILE, &limit) == 0, E_IO, "RLIMIT_NOFILE: %s", strerror(errno));
-    rlim_t wanted = MAX_CONNECTIONS + OTHER_DESCRIPTORS;
+    rlim_t wanted = affordable_connections() + OTHER_DESCRIPTORS;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     limit.rlim_max = limit.rlim_cur;
     ENSURE(limit.rlim_cur >= 2 * OTHER_DESCRIPTORS, E_IO, "RLIMIT_NOFILE: only %llu descriptors",

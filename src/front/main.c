@@ -35,7 +35,7 @@ static must_check result parse_options(struct front *front, int argc, char *cons
 {
     struct front_options *o = &front->options;
     const char *mode = "standalone", *level_name = "info";
-    *o = (struct front_options){.idle_timeout_seconds = 30, .cors_origins = "none"};
+    *o = (struct front_options){.idle_timeout_seconds = 800, .cors_origins = "none"};
     const struct option table[] = {
         {"mode", OPTION_TEXT, &mode, "enclave (TLS is a must) or standalone", 0, 0},
         {"host-allowlist", OPTION_TEXT, &o->host_allowlist,
@@ -44,7 +44,7 @@ static must_check result parse_options(struct front *front, int argc, char *cons
         {"metrics-host-allowlist", OPTION_TEXT, &o->metrics_host_allowlist, "the same list for metrics", 0,
          0},
         {"idle-connection-timeout-seconds", OPTION_U32, &o->idle_timeout_seconds,
-         "close kept connections after this long (30)", 1, 86400},
+         "close kept connections after this long (800)", 1, 86400},
         {"known-clients-file", OPTION_TEXT, &o->known_clients_file,
          "serve TLS clients whose certificate's name and fingerprint are in this file (none)", 0, 0},
         {"allow-ca-clients", OPTION_FLAG, &o->allow_ca_clients,

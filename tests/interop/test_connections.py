@@ -1,0 +1,105 @@
+"""How real clients use connections: Node's fetch (Lodestar) and Java's HttpClient (Teku), counted by the signer's own metrics."""
+import pathlib
+import re
+import subprocess
+
+import pytest
+import requests
+
+HERE = pathlib.Path(__file__).resolve().parent
+SLOT = 12
+KEEP = 13  # longer than a slot, and than the 4 s after which Node drops connections without a hint
+
+FETCH = """
+const [url, count, seconds] = [process.argv[1], Number(process.argv[2]), Number(process.argv[3])];
+for (let round = 0; round < 2; round++) {
+  const answers = await Promise.all(Array.from({length: count}, async () => {
+    const answer = await fetch(url);
+    await answer.text();
+    return answer.status;
+  }));
+  console.log(answers.filter(status => status === 200).length);
+  if (round === 0) await new Promise(resolve => setTimeout(resolve, seconds * 1000));
+}
+"""
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=30)
+
+
+@pytest.fixture
+def signer(start, folder):
+    """signer(*options) starts nitro-signer with TLS; (its URL, a function that counts its open connections)."""
+    def starter(*options):
+        openssl("req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2", "-subj", "/CN=signer",
+                "-addext", "subjectAltName=DNS:localhost", "-keyout", folder / "key.pem", "-out", folder / "cert.pem")
+        openssl("pkcs12", "-export", "-in", folder / "cert.pem", "-inkey", folder / "key.pem", "-out", folder / "tls.p12", "-passout", "pass:changeit")
+        (folder / "password").write_text("changeit\n")
+        (folder / "keys").mkdir()
+        start("nitro-signer", "--http-listen-port=0", f"--data-path={folder}", f"--key-config-path={folder}/keys", "--metrics-enabled",
+              "--metrics-port=0", f"--tls-keystore-file={folder}/tls.p12", f"--tls-keystore-password-file={folder}/password", *options,
+              "eth2", "--slashing-protection-enabled=false")
+        ports = dict(re.findall(r"(\w+)-port=(\d+)", (folder / "web3signer.ports").read_text()))
+
+        def connections():
+            text = requests.get(f"http://localhost:{ports['metrics']}/metrics", timeout=20).text
+            return float(re.search(r"^nitro_signer_http_connections (\S+)", text, re.M)[1])
+        return f"https://localhost:{ports['http']}", connections
+    return starter
+
+
+def rounds(words, count, connections, **more):
+    """Two rounds of count requests at once with a pause between; how many connections were open after each."""
+    client = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, **more)
+    try:
+        opened = []
+        for _ in range(2):
+            assert client.stdout.readline() == f"{count}\n"
+            opened.append(connections())
+        assert client.wait(60) == 0
+        return opened
+    finally:
+        client.kill()
+        client.wait()
+
+
+def test_nodes_fetch_keeps_its_connections_over_a_slot(signer, folder):
+    """And with a token in its path, since fetch takes no password in a URL."""
+    (folder / "tokens").write_text("t" * 32 + "\n")
+    url, connections = signer("--tls-allow-any-client", f"--http-path-tokens-file={folder}/tokens")
+    words = ["node", "--input-type=module", "-e", FETCH, f"{url}/{'t' * 32}/upcheck", "40", str(KEEP)]
+    opened = rounds(words, 40, connections, env={"PATH": "/usr/local/bin:/usr/bin:/bin", "NODE_EXTRA_CA_CERTS": str(folder / "cert.pem")})
+    assert opened == [40, 40]  # without the hint Node has dropped the first ones by then: 40 and 20 were measured at the original
+    bad = subprocess.run(["node", "--input-type=module", "-e", FETCH, f"{url}/upcheck", "1", "0"], capture_output=True, text=True,
+                         timeout=60, env={"PATH": "/usr/local/bin:/usr/bin:/bin", "NODE_EXTRA_CA_CERTS": str(folder / "cert.pem")},
+                         check=False)
+    assert bad.stdout == "0\n0\n"
+
+
+@pytest.mark.parametrize("way", ["certificate", "basic"])
+def test_javas_client_with_tls_1_2(signer, folder, way):
+    """With a certificate of its own, or with HTTP Basic, which it sends once it has been asked."""
+    password = "a long enough password"
+    openssl("req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=teku", "-keyout", folder / "teku.key", "-out", folder / "teku.pem")
+    openssl("pkcs12", "-export", "-in", folder / "teku.pem", "-inkey", folder / "teku.key", "-out", folder / "teku.p12", "-passout", "pass:changeit")
+    fingerprint = subprocess.run(["openssl", "x509", "-in", folder / "teku.pem", "-noout", "-fingerprint", "-sha256"], check=True,
+                                 capture_output=True, text=True, timeout=30).stdout.strip().partition("=")[2]
+    (folder / "known").write_text(f"teku {fingerprint}\n")
+    (folder / "basic").write_text(f"teku:{password}\n")
+    options = {"certificate": [f"--tls-known-clients-file={folder}/known"],
+               "basic": ["--tls-allow-any-client", f"--http-basic-credentials-file={folder}/basic"]}[way]
+    url, connections = signer(*options)
+    subprocess.run(["keytool", "-importcert", "-noprompt", "-alias", "signer", "-file", folder / "cert.pem", "-keystore", folder / "trust.p12",
+                    "-storetype", "PKCS12", "-storepass", "changeit"], check=True, capture_output=True, timeout=60)
+    mine, user = (folder / "teku.p12", "-") if way == "certificate" else ("-", f"teku:{password}")
+    words = ["java", HERE / "Keeping.java", f"{url}/healthcheck", folder / "trust.p12", mine, "changeit", user, "30", str(KEEP)]
+    opened = rounds([str(word) for word in words], 30, connections)
+    assert 1 <= opened[0] <= 30 and opened[1] <= 30  # kept, and used again
+
+
+def test_the_hint_is_longer_than_an_epoch(signer, folder):
+    url, _ = signer("--tls-allow-any-client")
+    answer = requests.get(f"{url}/upcheck", verify=str(folder / "cert.pem"), timeout=20)
+    seconds = int(re.fullmatch(r"timeout=(\d+)", answer.headers["keep-alive"])[1])
+    assert seconds > 32 * SLOT
