@@ -63,8 +63,8 @@ static must_check result envelope_root(uint8_t ret_root[static SSZ_ROOT_LEN], ui
 {
     struct parts parts = {.is_outer = false};
     struct json_view object = {.parent = parent, .name = "data"};
-    TRY(eth2_api_walk(&object, stream, take_envelope_member, &parts));
-    AUTO_POINTER(json_t) rest = (json_t *)(uintptr_t)object.value;
+    AUTO_POINTER(json_t) rest = NULL;
+    TRY(eth2_api_walk(&rest, &object, stream, take_envelope_member, &parts));
     TRY(join(ret_root, &parts, &object));
     *ret_slot = parts.slot;
     return RESULT_OK;
@@ -76,8 +76,8 @@ static must_check result either_root(struct eth2_api_envelope *envelope, struct 
 {
     struct parts parts = {.is_outer = true};
     struct json_view object = {.parent = parent, .name = name};
-    TRY(eth2_api_walk(&object, stream, take_envelope_member, &parts));
-    AUTO_POINTER(json_t) rest = (json_t *)(uintptr_t)object.value;
+    AUTO_POINTER(json_t) rest = NULL;
+    TRY(eth2_api_walk(&rest, &object, stream, take_envelope_member, &parts));
     if (parts.has_data || json_has(&object, "version")) {
         TRY(eth2_api_version_gloas(&object));
         TRY(eth2_api_check_has(parts.has_data, &object, "data"));
@@ -113,8 +113,8 @@ result eth2_api_envelope_read(struct eth2_api_envelope *ret_envelope, const char
     struct top top = {.has_envelope = false};
     struct json_view object = {0};
     TRY(json_stream_open_text(&stream, text, text_len));
-    TRY(eth2_api_walk(&object, stream, take_top_member, &top));
-    AUTO_POINTER(json_t) rest = (json_t *)(uintptr_t)object.value;
+    AUTO_POINTER(json_t) rest = NULL;
+    TRY(eth2_api_walk(&rest, &object, stream, take_top_member, &top));
     TRY(json_stream_end(stream));
     TRY(eth2_api_check_has(top.has_envelope, &object, "execution_payload_envelope"));
     top.envelope.rest = TAKE(rest);

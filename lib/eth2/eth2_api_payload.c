@@ -23,8 +23,8 @@ enum {
 
 /* ---- walking ---- */
 
-result eth2_api_walk(struct json_view *object, struct json_stream *stream, eth2_api_take_member *take,
-                     void *context)
+result eth2_api_walk(json_t **ret_rest, struct json_view *object, struct json_stream *stream,
+                     eth2_api_take_member *take, void *context)
 {
     AUTO_POINTER(json_t) rest = json_object();
     const char *name = NULL;
@@ -46,7 +46,8 @@ result eth2_api_walk(struct json_view *object, struct json_stream *stream, eth2_
             return json_blame(r, object, name);
         ENSURE(json_object_set(rest, name, value) == 0, E_MEMORY, "out of memory for JSON");
     }
-    object->value = TAKE(rest);
+    object->value = rest;
+    *ret_rest = TAKE(rest);
     return RESULT_OK;
 }
 
@@ -249,8 +250,8 @@ result eth2_api_requests_root(uint8_t ret_root[static SSZ_ROOT_LEN], struct json
 {
     struct requests requests = {.taken = {false}};
     struct json_view object = {.parent = parent, .name = "execution_requests"};
-    TRY(eth2_api_walk(&object, stream, take_request_list, &requests));
-    AUTO_POINTER(json_t) rest = (json_t *)(uintptr_t)object.value;
+    AUTO_POINTER(json_t) rest = NULL;
+    TRY(eth2_api_walk(&rest, &object, stream, take_request_list, &requests));
     for (size_t i = 0; i < ARRAY_LENGTH(request_lists); i++) {
         if (!requests.taken[i])
             return json_blame(error_set(E_INPUT, "is missing"), &object, request_lists[i].name);
@@ -373,8 +374,8 @@ result eth2_api_payload_root(uint8_t ret_root[static SSZ_ROOT_LEN], uint64_t *re
 {
     struct payload payload = {.has_transactions = false};
     struct json_view object = {.parent = parent, .name = "payload"};
-    TRY(eth2_api_walk(&object, stream, take_payload_member, &payload));
-    AUTO_POINTER(json_t) rest = (json_t *)(uintptr_t)object.value;
+    AUTO_POINTER(json_t) rest = NULL;
+    TRY(eth2_api_walk(&rest, &object, stream, take_payload_member, &payload));
     TRY(eth2_api_members(payload.roots, &object, payload_members, PAYLOAD_MEMBERS));
     TRY(extra_data_root(payload.roots[EXTRA_DATA], &object));
     TRY(base_fee_root(payload.roots[BASE_FEE], &object));

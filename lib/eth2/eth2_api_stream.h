@@ -13,9 +13,9 @@
 typedef result eth2_api_take_member(bool *ret_taken, void *context, struct json_stream *stream,
                                     const struct json_view *object, const char *name);
 
-/* The value that comes next as an object: what take leaves is put into object->value, which the caller owns.
- * parent and name of *object are its path. */
-must_check result eth2_api_walk(struct json_view *object, struct json_stream *stream,
+/* The value that comes next as an object: what take leaves is put into *ret_rest, which the caller owns, and
+ * which becomes the value of *object; its parent and name are the path. */
+must_check result eth2_api_walk(json_t **ret_rest, struct json_view *object, struct json_stream *stream,
                                 eth2_api_take_member *take, void *context);
 must_check result eth2_api_check_has(bool has, const struct json_view *object, const char *name);
 
