@@ -2,6 +2,8 @@
  * cut off, garbled or too long. */
 #include "requests.h"
 
+#include "testing_signing.h"
+
 static const json_t *request_of(const json_t *vectors, const char *type)
 {
     for (size_t i = 0; i < json_array_size(vectors); i++) {
@@ -110,6 +112,54 @@ static void truncated_and_garbled_text(void **state)
         assert_fails(E_INPUT, eth2_api_parse(&order, &network, bodies[i], strlen(bodies[i])));
 }
 
+/* So long that it is never read whole: blanks go before the last brace. */
+static void truncated_and_garbled_envelopes(void **state)
+{
+    (void)state;
+    enum { LENGTH = 70000 };
+    struct eth2_network network = signing_devnet();
+    struct eth2_order whole, order;
+    AUTO_POINTER(json_t) vectors = vector_json("lodestar-generated/signing/corpus-devnet.json");
+    json_t *request = NULL;
+    for (size_t i = 0; i < json_array_size(vectors) && !request; i++) {
+        const json_t *vector = json_array_get(vectors, i);
+        if (strcmp(vector_text(vector, "type", NULL), "GLOAS:ExecutionPayloadEnvelope") == 0)
+            request = signing_request(vectors, vector, 0);
+    }
+    assert_non_null(request);
+    assert_ok(parse_request(&whole, &network, request));
+    char *text = malloc(LENGTH), *compact = json_dumps(request, JSON_COMPACT);
+    size_t length = strlen(compact);
+    assert_true(length < LENGTH);
+    memset(text, ' ', LENGTH);
+    memcpy(text, compact, length - 1);
+    text[LENGTH - 1] = '}';
+    assert_ok(eth2_api_parse(&order, &network, text, LENGTH));
+    assert_memory_equal(&order, &whole, sizeof order);
+    size_t accepted = 0, refused = 0;
+    for (size_t i = 0; i < length; i += 7) {
+        static const char replacements[] = {0, '"', '\\', '{', ']', ',', '9', (char)0xff};
+        for (size_t j = 0; j < sizeof replacements; j++) {
+            char kept = text[i];
+            text[i] = replacements[j];
+            result r = eth2_api_parse(&order, &network, text, LENGTH);
+            assert_true(r.code == E_NONE || r.code == E_INPUT || r.code == E_TOO_LARGE);
+            accepted += r.code == E_NONE;
+            refused += r.code != E_NONE;
+            text[i] = kept;
+        }
+        char *exact = malloc(LENGTH - i); /* so that asan sees a read behind the end */
+        memcpy(exact, text, LENGTH - i);
+        if (i > 0)
+            assert_true(eth2_api_parse(&order, &network, exact, LENGTH - i).code != E_NONE);
+        free(exact);
+    }
+    assert_true(accepted > 100 && refused > accepted);
+    free(compact);
+    free(text);
+    json_decref(request);
+}
+
 /* Ten mebibytes, as Web3Signer; an envelope may have more, but not without end. */
 static void long_texts(void **state)
 {
@@ -143,6 +193,7 @@ int main(void)
         cmocka_unit_test(one_spelling_of_the_root_at_a_time),
         cmocka_unit_test(members_that_are_null_are_absent),
         cmocka_unit_test(truncated_and_garbled_text),
+        cmocka_unit_test(truncated_and_garbled_envelopes),
         cmocka_unit_test(long_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
