@@ -45,6 +45,7 @@ interop: build ## only the comparison with Lodestar's and other people's program
 
 bench: build ## measure speed, latency, memory and start-up
 	@$(python) tests/bench/bench.py
+	@$(python) tests/bench/bench_stores.py
 
 clean: ## remove what was built and what the demo left
 	@rm -rf build demo-run

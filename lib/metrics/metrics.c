@@ -139,7 +139,7 @@ static must_check result metric_new(struct metric **ret_metric, const struct met
 result metrics_declare(struct metric **ret_metric, struct metrics *metrics,
                        const struct metrics_declaration *declaration)
 {
-    struct metric *metric, *other;
+    struct metric *metric = NULL, *other;
     TRY(check(declaration));
     TRY(metric_new(&metric, declaration));
     STAILQ_FOREACH(other, &metrics->all, link)

@@ -62,7 +62,7 @@ static bool is_table_name(const char *name)
 
 result policy_set_store(struct policy *policy, const char *text)
 {
-    enum policy_store_kind kind;
+    enum policy_store_kind kind = POLICY_STORE_NONE;
     TRY(store_kind_of(&kind, text));
     const char *place = text + strlen(stores[kind].prefix);
     ENSURE(kind != POLICY_STORE_SQLITE || place[0] == '/', E_INPUT,

@@ -52,14 +52,14 @@ def make_inputs(folder):
 
 
 class Signer:
-    """The stand-alone signer, from its start to its first signature and on."""
+    """The stand-alone signer, from its start to its first signature and on. protected may be a list of options."""
 
     def __init__(self, folder, count, name, protected=True):
         self.folder, self.port, self.epoch = folder, free_port(), 1
         logs = folder / f"logs-{name}"
         logs.mkdir()
         store = folder / f"{name}.sqlite"
-        protection = [f"--slashing-protection-db-path={store}"] if protected else ["--slashing-protection-enabled=false"]
+        protection = [f"--slashing-protection-db-path={store}"] if protected is True else protected or ["--slashing-protection-enabled=false"]
         started = time.monotonic()
         self.process = Process(str(BIN / "nitro-signer"), [
             "--http-listen-host=127.0.0.1", f"--http-listen-port={self.port}", f"--key-config-path={folder}/keys-{count}",
