@@ -277,7 +277,7 @@ static void answer(struct courier *c, struct rig *rig, size_t length)
     }
 }
 
-static void serve(struct courier *c, struct rig *rig)
+void courier_serve(struct courier *c, struct rig *rig)
 {
     size_t length = 0;
     fd_auto_close(&rig->descriptor);
@@ -294,7 +294,7 @@ void courier_serve_until(struct courier *c, struct rig *rig, int socket)
             fail_msg("neither courier nor socket hear anything");
         if (polls[1].revents)
             return;
-        serve(c, rig);
+        courier_serve(c, rig);
         if (c->has_load_result)
             return;
     }
@@ -305,7 +305,7 @@ void courier_serve_one(struct courier *c, struct rig *rig, enum ipc_type type)
     struct pollfd wait = {.fd = rig->courier, .events = POLLIN};
     if (poll(&wait, 1, PATIENCE_MS) != 1)
         fail_msg("waited in vain for message 0x%04x", type);
-    serve(c, rig);
+    courier_serve(c, rig);
     assert_int_equal(rig->message.type, type);
 }
 

@@ -46,6 +46,8 @@ void courier_seal_head(struct courier *c);
 
 /* Answers the keeper until that socket of ours is readable, or a LOAD_RESULT has come. */
 void courier_serve_until(struct courier *c, struct rig *rig, int socket);
+/* Answers the keeper's next packet. */
+void courier_serve(struct courier *c, struct rig *rig);
 /* Answers the keeper's next packet, which must be of that type. */
 void courier_serve_one(struct courier *c, struct rig *rig, enum ipc_type type);
 /* Answers a packet that was kept, honestly. */

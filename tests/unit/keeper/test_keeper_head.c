@@ -69,6 +69,34 @@ static void stand_alone_a_courier_may_only_answer(void **state)
     expect_breach(*state, &p);
 }
 
+/* Stand-alone, a policy that pins no identity needs no key: the seals then find mistakes. */
+static void without_an_identity_the_key_is_zero(void **state)
+{
+    struct rig *rig = *state;
+    struct secret key = {0};
+    uint8_t zero[32] = {0};
+    rig->policy.has_store_identity = false;
+    memset(rig->policy.store_identity, 0, 32);
+    slashing_seal_cleanup(&courier.seal);
+    assert_ok(secret_copy(&key, zero, sizeof zero));
+    assert_ok(slashing_seal_open(&courier.seal, &key, (const uint8_t *)"a store's own id"));
+    courier_seal_head(&courier);
+    rig_boot_to_load(rig);
+    rig_load_keys(rig, 0, 2);
+    rig_loader_end(rig, 2, 0);
+    courier_serve_until(&courier, rig, rig->front);
+    rig_begin_to_serve(rig, 2);
+    assert_int_equal(courier_sign_one(&courier, rig, rig_vote(0, 1, 2, 1)).status, IPC_ANSWER_SIGNED);
+    assert_ok(slashing_seal_check_entry(&courier.seal, &courier_row(&courier, 0)->entry, rig_pubkey(0)));
+    rig_kill(rig);
+    courier.head.num_validators++; /* a mistake */
+    rig_boot_to_load(rig);
+    rig_loader_end(rig, 0, 0);
+    courier_serve_one(&courier, rig, IPC_STORE_OPEN);
+    courier_serve_one(&courier, rig, IPC_STORE_HEAD_WANTED);
+    rig_expect_end(rig, 1);
+}
+
 /* ---- without seals ---- */
 
 static void the_first_slashable_order_locks_the_genesis(void **state)
@@ -185,6 +213,7 @@ int main(void)
         SEALED(a_head_set_that_nobody_asked_for_ends_the_keeper),
         SEALED(entries_that_nobody_asked_for_end_the_keeper),
         SEALED(stand_alone_a_courier_may_only_answer),
+        SEALED(without_an_identity_the_key_is_zero),
         PLAIN(the_first_slashable_order_locks_the_genesis),
         PLAIN(another_may_lock_the_genesis_first),
         PLAIN(records_of_a_plain_store_are_known_at_the_start),

@@ -415,7 +415,7 @@ static void twenty_thousand_orders_at_once(void **state)
             {.fd = rig->front, .events = (short)(sent < ORDERS ? POLLIN | POLLOUT : POLLIN)}};
         assert_true(poll(polls, 2, 20000) > 0);
         if (polls[0].revents & POLLIN)
-            courier_serve_one(&courier, rig, IPC_STORE_ADVANCE);
+            courier_serve(&courier, rig); /* on a slow machine also a look at the head */
         if (polls[1].revents & POLLIN) {
             rig_expect(rig, rig->front, IPC_SIGNED);
             for (uint32_t i = 0; i < rig->message.count; i++, taken++) {
