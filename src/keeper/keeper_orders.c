@@ -67,6 +67,16 @@ void keeper_orders_move_all(struct keeper_orders *orders, struct keeper_order_li
         keeper_orders_move(orders, order, to);
 }
 
+void keeper_orders_move_all_first(struct keeper_order_list *to, struct keeper_order_list *from)
+{
+    struct keeper_order *order;
+    while ((order = TAILQ_LAST(from, keeper_order_list))) {
+        TAILQ_REMOVE(from, order, in_list);
+        TAILQ_INSERT_HEAD(to, order, in_list);
+        order->list = to;
+    }
+}
+
 void keeper_orders_remove(struct keeper_orders *orders, struct keeper_order *order)
 {
     end_deadline(orders, order);

@@ -43,6 +43,8 @@ void keeper_orders_move(struct keeper_orders *orders, struct keeper_order *order
                         struct keeper_order_list *to);
 void keeper_orders_move_all(struct keeper_orders *orders, struct keeper_order_list *to,
                             struct keeper_order_list *from);
+/* In front of those that are there, in their order; not to signable. */
+void keeper_orders_move_all_first(struct keeper_order_list *to, struct keeper_order_list *from);
 /* Answered: the place is free. */
 void keeper_orders_remove(struct keeper_orders *orders, struct keeper_order *order);
 /* The oldest whose deadline has passed; NULL when there is none. */

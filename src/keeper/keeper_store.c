@@ -135,6 +135,23 @@ static void join_advance(struct keeper *k, struct keeper_decision *decision, str
     decision->wait_in = &request->resting;
 }
 
+/* Of a store that others write too, an advance makes one new message of a kind durable, the one at its mark.
+ * The store holds exactly the next entry when another signer was faster and came to the same marks, and that
+ * counts as done; with a second message below the mark, each would sign its own. PostgreSQL has rows, which
+ * Web3Signer looks for: a message without one would be none to it. */
+static bool is_one_too_many(const struct keeper_store *store, const struct keeper_request *request,
+                            const struct slashing_record *next)
+{
+    if (!request || !keeper_store_is_remote(store))
+        return false;
+    const struct slashing_record *old = &request->advance.old, *joined = &request->advance.next;
+    bool has_block = joined->has_block && (!old->has_block || joined->block_slot != old->block_slot);
+    bool has_vote =
+        joined->has_attestation && (!old->has_attestation || joined->target_epoch != old->target_epoch);
+    return (has_block && next->block_slot != joined->block_slot) ||
+           (has_vote && next->target_epoch != joined->target_epoch);
+}
+
 /* The key has no request, or one for an advance that more orders can join. */
 static must_check result decide_anew(struct keeper *k, struct keeper_decision *decision,
                                      struct keeper_key *key, const struct keeper_order *order)
@@ -154,7 +171,9 @@ static must_check result decide_anew(struct keeper *k, struct keeper_decision *d
     }
     bool has_to_be_written = decision->verdict == SLASHING_ALLOW_NEW ||
                              (decision->verdict == SLASHING_ALLOW_REPEAT && !key->request);
-    if (has_to_be_written)
+    if (has_to_be_written && is_one_too_many(store, key->request, &next))
+        decision->wait_in = &key->request->held;
+    else if (has_to_be_written)
         join_advance(k, decision, key, &next);
     else if (key->request)
         decision->wait_in = &key->request->resting;
@@ -225,19 +244,24 @@ static void make_true(struct keeper *k, struct keeper_order_list *resting)
 
 void keeper_store_decide_again(struct keeper *k, struct keeper_order_list *orders)
 {
-    struct keeper_order *order;
-    while ((order = TAILQ_FIRST(orders))) {
+    struct keeper_order *order, *next;
+    for (order = TAILQ_FIRST(orders); order; order = next) {
+        next = TAILQ_NEXT(order, in_list);
         order->answer.status = IPC_ANSWER_STORE;
-        if (++order->attempts < ATTEMPTS_MAX)
-            keeper_orders_move(&k->orders, order, &k->orders.ready);
-        else
+        if (++order->attempts >= ATTEMPTS_MAX)
             keeper_answer(k, order);
     }
+    keeper_orders_move_all_first(&k->orders.ready, orders);
+}
+
+/* Orders keep their order: the one that came later often is for a later height. */
+static void release_held(struct keeper *k, struct keeper_request *request)
+{
+    keeper_orders_move_all_first(&k->orders.ready, &request->held);
 }
 
 static void end_request(struct keeper *k, struct keeper_request *request, struct keeper_key *key)
 {
-    keeper_orders_move_all(&k->orders, &k->orders.ready, &request->held);
     if (key)
         key->request = NULL;
     keeper_requests_remove(&k->requests, request);
@@ -254,6 +278,7 @@ void keeper_store_take_outcome(struct keeper *k, struct keeper_request *request,
                                enum ipc_store_outcome outcome, const struct slashing_entry *found)
 {
     struct keeper_key *key = key_of(k, request);
+    release_held(k, request);
     switch (outcome) {
     case IPC_STORE_DONE:
         keeper_store_set_ok(k, true, NULL);
@@ -354,6 +379,7 @@ void keeper_store_take_read(struct keeper *k, struct keeper_request *request,
     } else if (key) {
         (void)keeper_store_take_found(k, key, found);
     }
+    release_held(k, request);
     end_request(k, request, key);
     if (is_probe && found && !k->store.ok)
         probe_by_writing(k);
