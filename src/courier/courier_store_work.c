@@ -115,6 +115,9 @@ static must_check result run_head(struct courier_store_worker *worker, const str
     result r = make_ready(worker);
     if (!r.code)
         r = slashing_store_head(worker->store, &found.head);
+    else
+        r = error_set(E_STORE, "%s",
+                      error_text()); /* a name that does not resolve is no store without a head */
     if (r.code) {
         found.status = r.code == E_NOT_FOUND ? IPC_STORE_HEAD_NONE : IPC_STORE_HEAD_FAILED;
         (void)snprintf(found.text, sizeof found.text, "%s", error_text());

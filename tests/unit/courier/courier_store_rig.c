@@ -134,7 +134,7 @@ static result open_scripted(void *context, struct slashing_store **ret_store)
     if (!failing)
         s->opened++;
     (void)pthread_mutex_unlock(&s->lock);
-    ENSURE(!failing, E_IO, "nobody listens there");
+    ENSURE(!failing, E_NOT_FOUND, "nobody listens there"); /* as for a name that does not resolve */
     struct scripted *scripted = calloc(1, sizeof *scripted);
     ENSURE(scripted, E_MEMORY, "out of memory");
     scripted->store.operations = &scripted_operations;

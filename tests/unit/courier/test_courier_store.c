@@ -153,6 +153,22 @@ static void questions_for_the_head_and_for_entries(void **state)
     rig_close(&rig);
 }
 
+/* The keeper would end all signing for a store whose head is gone. */
+static void a_store_that_is_not_found_has_not_lost_its_head(void **state)
+{
+    (void)state;
+    struct packer p = {.data = rig.packet, .capacity = sizeof rig.packet};
+    struct ipc_store_head head;
+    rig_open(&rig, 1, 640, false);
+    rig.script.opens_fail = true;
+    ipc_pack_empty(&p, IPC_STORE_HEAD_WANTED);
+    rig_send(&rig, &p);
+    struct ipc_message m = rig_receive(&rig);
+    assert_ok(ipc_take_store_head(&head, &m));
+    assert_int_equal(head.status, IPC_STORE_HEAD_FAILED);
+    rig_close(&rig);
+}
+
 static void a_scan_comes_in_packets(void **state)
 {
     (void)state;
@@ -337,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_keeper_that_does_not_read_holds_up_nobody),
         cmocka_unit_test(too_many_advances_are_answered_at_once),
         cmocka_unit_test(questions_for_the_head_and_for_entries),
+        cmocka_unit_test(a_store_that_is_not_found_has_not_lost_its_head),
         cmocka_unit_test(a_scan_comes_in_packets),
         cmocka_unit_test(setting_the_head_is_done_not_done_or_open),
         cmocka_unit_test(an_outage_is_logged_once_and_so_is_its_end),
