@@ -51,7 +51,7 @@ function requestBytes(client, body, key = pubkey) {
 
 function answerBytes(client, reason, type, text) {
   const closes = client.head.includes("Connection: close");
-  const connection = closes ? ["connection: close"] : ["connection: keep-alive", "keep-alive: timeout=30"];
+  const connection = closes ? ["connection: close"] : ["connection: keep-alive", "keep-alive: timeout=800"];
   return [`HTTP/1.1 ${reason}`, `content-type: ${type}`, `content-length: ${text.length}`, "vary: origin", ...connection, "", text].join("\r\n");
 }
 
