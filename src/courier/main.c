@@ -107,6 +107,9 @@ static must_check result open_signals(int *ret_fd)
     (void)sigaddset(&wanted, SIGINT);
     (void)sigaddset(&wanted, SIGCHLD);
     ENSURE(pthread_sigmask(SIG_BLOCK, &wanted, NULL) == 0, E_IO, "signal mask");
+    /* A resolver that is paused, or goes on, has not ended. */
+    const struct sigaction ends_only = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP};
+    ENSURE(sigaction(SIGCHLD, &ends_only, NULL) == 0, E_IO, "sigaction: %s", strerror(errno));
     int fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     ENSURE(fd >= 0, E_IO, "signalfd: %s", strerror(errno));
     *ret_fd = fd;
