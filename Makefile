@@ -32,12 +32,14 @@ test: build ## unit tests and lint, then black-box and interop tests (PRESET=asa
 	   if ls $$folder/test_*.py >/dev/null 2>&1; then folders="$$folders $$folder"; fi; done; \
 	 [ -z "$$folders" ] || $(python) -m pytest -q $$folders
 
-# Each part prints its numbers, the seed of its orders too; NS_SEED asks for the same ones again.
-soak: build ## search the model of several signers, and run a million orders against each kind of store; minutes
+# Each part prints its numbers, the seed of its orders too; NS_SEED asks for the same ones again. NS_ORDERS and NS_SECONDS (of
+# each of the last part's runs, where executables are killed) say how long.
+soak: build ## search the model of several signers, run a million orders against each kind of store, torture fleets; minutes
 	@tests/model/check
 	@NS_ORDERS=$${NS_ORDERS:-1000000} $(build)/tests/test_store_property
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 5 )) $(build)/tests/test_keeper_property
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) $(python) -m pytest -q -s tests/integration/test_store_postgresql.py -k random
+	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) NS_SECONDS=$${NS_SECONDS:-60} $(python) -m pytest -q -s tests/integration/test_fleet_torture.py
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
 
 interop: build ## only the comparison with Lodestar's and other people's programs

@@ -1,0 +1,164 @@
+"""Clients of a fleet that nobody would like to have: they ask any signer for anything near what was signed last, in every way
+that could be slashable, many at once, and again after every error. All answers are kept.
+
+    clients = Clients(keys, seed, signers)
+    with clients.running(): ...
+    clients.signed                                           # fleet_judge.Signed
+"""
+import collections
+import contextlib
+import http.client
+import json
+import random
+import threading
+import time
+
+from fleet_judge import BLOCK, VOTE, Message, Signed, request_of
+
+THREADS = 32
+ANSWER_SECONDS = 20  # patience: an answer that comes late, from a signer that was paused, is the most interesting one
+VARIANTS = 4
+FIRST_HEIGHT = 10
+
+
+class Orders:
+    """What to ask for next. Knows how high each validator is, as far as answers told."""
+
+    def __init__(self, keys):
+        self.keys = list(keys)
+        self._heights = {key: [FIRST_HEIGHT, FIRST_HEIGHT, FIRST_HEIGHT] for key in self.keys}  # slot, source, target
+        self._recent = {key: collections.deque(maxlen=12) for key in self.keys}
+
+    def rise(self, key, slot=0, source=0, target=0):
+        self._heights[key] = [max(pair) for pair in zip(self._heights[key], (slot, source, target))]
+
+    def next(self, chance):
+        key = chance.choice(self.keys)
+        recent = self._recent[key]
+        if recent and chance.random() < 0.15:
+            return chance.choice(recent)
+        message = (self._block if chance.random() < 0.3 else self._vote)(key, chance)
+        recent.append(message)
+        return message
+
+    def new(self, key, kind=VOTE, variant=1):
+        """Above everything."""
+        slot, source, target = self._heights[key]
+        return Message(BLOCK, key, 0, slot + 1, variant) if kind == BLOCK else Message(VOTE, key, source, target + 1, variant)
+
+    def _block(self, key, chance):
+        slot = self._heights[key][0]
+        step = chance.choices((1, 2, 0, -1, -3, 20), (60, 8, 15, 7, 5, 1))[0]
+        return Message(BLOCK, key, 0, max(0, slot + step), chance.randrange(1, VARIANTS + 1))
+
+    def _vote(self, key, chance):
+        _, source, target = self._heights[key]
+        up, down = chance.randrange(1, 4), chance.randrange(1, 4)
+        low, high = chance.choices((
+            (source, target + 1), (min(source + up, target), target + 1),
+            (source, target), (source + 1, target),  # double votes
+            (source - down, target + up),  # surrounds
+            (source + 1, target - down),  # is surrounded
+            (source, target - down), (target, target + 20), (target + 1, target)), (40, 15, 12, 6, 10, 6, 4, 1, 1))[0]
+        return Message(VOTE, key, max(0, low), max(0, high), chance.randrange(1, VARIANTS + 1))
+
+
+class Connections:
+    """Of one thread, to each signer one. Only the answers of a signer count, not who ended a connection."""
+
+    def __init__(self):
+        self._open = {}
+
+    def post(self, port, message):
+        """(status, parsed answer); None for the status when there was no answer."""
+        connection = self._open.get(port)
+        if connection is None:
+            connection = self._open[port] = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("POST", f"/api/v1/eth2/sign/{message.key}", json.dumps(request_of(message)),
+                               {"Content-Type": "application/json", "Accept": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError):
+            connection.close()
+            del self._open[port]
+            return None, {}
+
+    def close(self):
+        for connection in self._open.values():
+            connection.close()
+
+
+class Clients:
+    """signers: a list of (name, port) of those that can be asked at present; may be replaced at any time."""
+
+    def __init__(self, keys, seed, signers=(), threads=THREADS):
+        self.orders, self.signers, self.signed = Orders(keys), list(signers), []
+        self.statuses = collections.Counter()
+        self.unexpected = []
+        self.first_asked = {}  # (name, message): when
+        self._seed, self._num_threads = seed, threads
+        self._ending = threading.Event()
+
+    @property
+    def num_orders(self):
+        return sum(self.statuses.values())
+
+    @contextlib.contextmanager
+    def running(self):
+        self._ending.clear()
+        threads = [threading.Thread(target=self._run, args=(random.Random(f"{self._seed} {i}"),)) for i in range(self._num_threads)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._ending.set()
+            for thread in threads:
+                thread.join(ANSWER_SECONDS + 10)
+                assert not thread.is_alive()
+        assert self.unexpected == []
+
+    def _run(self, chance):
+        connections = Connections()
+        try:
+            while not self._ending.is_set():
+                self._burst(connections, chance)
+        except Exception as error:  # pylint: disable=broad-except
+            self.unexpected.append(repr(error))
+        finally:
+            connections.close()
+
+    def _burst(self, connections, chance):
+        """One order; after an error the same again or a rival of it, of the same signer or another."""
+        message = self.orders.next(chance)
+        for _ in range(chance.randrange(1, 4)):
+            signers = self.signers
+            if not signers:
+                return self._ending.wait(0.05)
+            status = self.ask(connections, chance.choice(signers), message)
+            if status in (200, 412):
+                return None
+            self._ending.wait(0.02)  # it may be starting anew
+            if chance.random() < 0.5:
+                message = message._replace(variant=chance.randrange(1, VARIANTS + 1))
+        return None
+
+    def ask(self, connections, signer, message):
+        """The status; None when there was no answer."""
+        name, port = signer
+        sent = time.monotonic()
+        self.first_asked.setdefault((name, message), sent)
+        status, answer = connections.post(port, message)
+        self.statuses[status] += 1
+        if status == 200:
+            self.signed.append(Signed(message, answer["signature"], name, sent, time.monotonic()))
+            self.orders.rise(message.key, **({"slot": message.high} if message.kind == BLOCK else
+                                             {"source": message.low, "target": message.high}))
+        elif status == 412:
+            self.orders.rise(message.key, **{name: int(answer.get(f"recorded_{name}_{unit}", 0)) for name, unit in
+                                             (("source", "epoch"), ("target", "epoch"))},
+                             slot=int(answer.get("recorded_block_slot", 0)))
+        elif status not in (None, 503):
+            self.unexpected.append((status, answer, message, name))
+        return status
