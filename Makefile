@@ -40,6 +40,7 @@ soak: build ## search the model of several signers, run a million orders against
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 5 )) $(build)/tests/test_keeper_property
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) $(python) -m pytest -q -s tests/integration/test_store_postgresql.py -k random
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) NS_SECONDS=$${NS_SECONDS:-60} $(python) -m pytest -q -s tests/integration/test_fleet_torture.py
+	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) $(python) -m pytest -q -s tests/integration/test_property_dynamodb.py
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
 
 interop: build ## only the comparison with Lodestar's and other people's programs

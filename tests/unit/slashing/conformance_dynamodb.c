@@ -7,6 +7,8 @@
 #include "slashing/slashing_dynamodb.h"
 #include "slashing/slashing_sealed.h"
 
+enum { BEGIN_ATTEMPT_MS = 20000, BEGIN_DEADLINE_MS = 60000 };
+
 static struct {
     struct slashing_dynamodb_config config;
     struct net_address via;
@@ -42,6 +44,11 @@ struct slashing_store *conformance_dynamodb_open_raw(void)
     assert_ok(slashing_dynamodb_open(&store, &dynamodb.config));
     assert_ok(slashing_dynamodb_set_credentials(store, &dynamodb.credentials));
     return store;
+}
+
+const struct slashing_seal *conformance_dynamodb_seal(void)
+{
+    return &dynamodb.seal;
 }
 
 static struct slashing_store *open_store(struct conformance_target *target)
@@ -83,3 +90,26 @@ static void begin(struct conformance_target *target, const uint8_t (*pubkeys)[48
 
 struct conformance_target conformance_dynamodb = {
     .name = "dynamodb", .has_identity = true, .several_handles = true, .begin = begin, .open = open_store};
+
+/* With time to begin, however little the signers have. */
+static void begin_patiently(struct conformance_target *target, const uint8_t (*pubkeys)[48],
+                            size_t num_pubkeys)
+{
+    const struct slashing_dynamodb_config impatient = dynamodb.config;
+    dynamodb.config.attempt_timeout_ms = BEGIN_ATTEMPT_MS;
+    dynamodb.config.deadline_ms = BEGIN_DEADLINE_MS;
+    begin(target, pubkeys, num_pubkeys);
+    dynamodb.config = impatient;
+}
+
+static struct slashing_store *open_raw(struct conformance_target *target)
+{
+    (void)target;
+    return conformance_dynamodb_open_raw();
+}
+
+struct conformance_target conformance_dynamodb_raw = {.name = "dynamodb",
+                                                      .has_identity = true,
+                                                      .several_handles = true,
+                                                      .begin = begin_patiently,
+                                                      .open = open_raw};

@@ -16,7 +16,7 @@
 
 #include "slashing/slashing_codec.h"
 
-enum { VALIDATORS = 12, BATCH_MAX = 8, BATCHES_A_LIFE = 100, SIGNERS_MAX = 3 };
+enum { VALIDATORS = 12, BATCH_MAX = 8, BATCHES_A_LIFE = 100, SIGNERS_MAX = 3, TIMER_US = 10000 };
 
 /* ---- chance ---- */
 
@@ -68,6 +68,7 @@ struct order {
 
 struct signer {
     struct slashing_store *store;
+    const struct slashing_seal *seal; /* NULL: none */
     enum property_sabotage sabotage;
     struct slashing_entry memory[VALIDATORS];
     bool known[VALIDATORS];
@@ -167,6 +168,14 @@ static void choose_order(struct order *o, const struct signer *s, uint32_t valid
     finish_order(o, chance(2));
 }
 
+/* What another wrote into our store's records would be noticed here. */
+static void check_seal(const struct signer *s, const struct slashing_entry *found,
+                       const uint8_t key[static 48])
+{
+    if (s->seal && slashing_seal_check_entry(s->seal, found, key).code)
+        _exit(5);
+}
+
 /* Reads what is not known; what was known before must be covered. */
 static void learn(struct signer *s)
 {
@@ -184,6 +193,7 @@ static void learn(struct signer *s)
     for (uint32_t i = 0; i < VALIDATORS; i++) {
         if (s->known[i])
             continue;
+        check_seal(s, &found[i], keys[i]);
         if (!slashing_covers(&found[i].record, &s->memory[i].record))
             _exit(4);
         s->memory[i] = found[i];
@@ -191,8 +201,8 @@ static void learn(struct signer *s)
     }
 }
 
-/* Stands for the MAC: different for different records. */
-static void stamp(struct slashing_stamp *out, const struct slashing_record *record)
+/* Stands for the MAC where there is none: different for different records. */
+static void stamp_unsealed(struct slashing_stamp *out, const struct slashing_record *record)
 {
     uint8_t bytes[SLASHING_RECORD_BYTES];
     uint64_t lanes[4] = {1, 2, 3, 4};
@@ -200,6 +210,16 @@ static void stamp(struct slashing_stamp *out, const struct slashing_record *reco
     for (size_t i = 0; i < sizeof bytes; i++)
         lanes[i % 4] = (lanes[i % 4] ^ bytes[i]) * 0x100000001b3u;
     memcpy(out->mac, lanes, sizeof lanes);
+}
+
+static void stamp(const struct signer *s, struct slashing_advance *advance)
+{
+    struct slashing_entry next = {.record = advance->next};
+    if (!s->seal)
+        stamp_unsealed(&next.stamp, &next.record);
+    else if (slashing_seal_entry(s->seal, &next, advance->pubkey).code)
+        _exit(3);
+    advance->next_stamp = next.stamp;
 }
 
 static const struct slashing_limits no_limits;
@@ -214,7 +234,7 @@ static void decide(struct signer *s, struct order *o, struct slashing_advance *a
         static const struct slashing_record nothing;
         o->verdict = slashing_decide(&advance->next, &nothing, &no_limits, &o->order, o->root);
     }
-    stamp(&advance->next_stamp, &advance->next);
+    stamp(s, advance);
 }
 
 static void sign(struct signer *s, const struct order *o, bool is_new)
@@ -246,6 +266,8 @@ static void record(struct signer *s, struct slashing_advance *advances, size_t n
                 break;
         }
         s->counts.conflicts += advances[i].conflict;
+        if (advances[i].conflict)
+            check_seal(s, &advances[i].found, advances[i].pubkey);
     }
 }
 
@@ -318,14 +340,15 @@ static void one_batch(struct signer *s)
 
 static void live(struct conformance_target *target, const struct property_settings *settings)
 {
-    struct signer s = {.sabotage = settings->sabotage, .batches_left = -1};
+    struct signer s = {.sabotage = settings->sabotage, .seal = settings->seal, .batches_left = -1};
     s.store = target->open(target);
     uint64_t end = chance(5);
     if (end < 2) {
         s.batches_left = (int)chance(BATCHES_A_LIFE);
         s.death = (enum step)chance(STEPS);
     } else if (end < 4) { /* a timer: SIGALRM's way of killing is as sudden */
-        struct itimerval timer = {.it_value.tv_usec = (suseconds_t)(1 + chance(10000))};
+        uint32_t within = settings->timer_us ? settings->timer_us : TIMER_US;
+        struct itimerval timer = {.it_value.tv_usec = (suseconds_t)(1 + chance(within))};
         (void)setitimer(ITIMER_REAL, &timer, NULL);
     }
     for (int i = 0; i < BATCHES_A_LIFE; i++, s.batches_left--)

@@ -3,6 +3,7 @@
 #ifndef STORE_PROPERTY_H
 #define STORE_PROPERTY_H
 
+#include "slashing/slashing_seal.h"
 #include "slashing_judge.h"
 #include "store_conformance.h"
 
@@ -20,6 +21,9 @@ struct property_settings {
     uint64_t orders, seed;
     uint32_t signers; /* processes with a handle each, at the same time */
     enum property_sabotage sabotage;
+    uint32_t timer_us; /* a timer kills within this time; 0: 10 ms */
+    const struct slashing_seal
+        *seal; /* records are sealed with it, and checked when read; NULL: not sealed */
 };
 
 struct property_outcome {
