@@ -32,7 +32,8 @@ must_check result slashing_interchange_read(struct json_stream *in,
 /* Reads and merges into the store in one durable transaction: all of the file, or on any error nothing. No
  * watermark is lowered, and a disabled validator stays disabled. Locks the store to the file's genesis
  * validators root: E_MISMATCH when it is locked to another. E_STATE, naming the validator, when a history
- * reaches the store's high watermark. *ret_num_validators counts elements of "data". */
+ * reaches the store's high watermark. *ret_num_validators counts elements of "data". Not for stores with an
+ * identity, which have no such transactions, and validators that are to be enrolled: slashing_history.h. */
 must_check result slashing_interchange_import(struct slashing_store *store, size_t *ret_num_validators,
                                               struct json_stream *in);
 
@@ -52,7 +53,7 @@ must_check result slashing_interchange_export(struct slashing_store *store, size
 /* Whether the record has a height at or above the store's high watermark, if there is one. */
 bool slashing_reaches(const struct slashing_head *head, const struct slashing_record *record);
 /* Sets the store's high watermark, or moves it either way. E_STATE, with their number, when validators reach
- * it. For stores whose head needs no seal. */
+ * it. Of a store with an identity, the sealed one (slashing_sealed.h). */
 must_check result slashing_set_high_watermark(struct slashing_store *store, uint64_t epoch, uint64_t slot);
 /* Takes it away; *ret_was_set says whether there was one. */
 must_check result slashing_remove_high_watermark(struct slashing_store *store, bool *ret_was_set);

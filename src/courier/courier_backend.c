@@ -8,33 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aws/aws_endpoint.h"
 #include "base/options.h"
 #include "slashing/slashing_dynamodb.h"
 
 enum { DYNAMODB_THREADS = 4, DYNAMODB_BATCH = 640, DYNAMODB_CONNECTIONS = 16 };
-enum { POSTGRESQL_THREADS = 2, POSTGRESQL_BATCH = 640, HTTPS_PORT = 443, POSTGRESQL_PORT = 5432 };
-
-/* https://HOST or https://HOST:PORT, which is what aws_client_open takes, too. */
-static must_check result split_endpoint(char *out_host, size_t out_host_size, uint32_t *ret_port,
-                                        const char *endpoint)
-{
-    static const char scheme[] = "https://";
-    uint64_t port = HTTPS_PORT;
-    ENSURE(strncmp(endpoint, scheme, strlen(scheme)) == 0, E_INPUT, "endpoint: must begin with https://");
-    const char *host = endpoint + strlen(scheme);
-    bool bracketed = host[0] == '[';
-    size_t length = bracketed ? strcspn(++host, "]") : strcspn(host, ":/");
-    const char *rest = host + length + (bracketed && host[length] ? 1 : 0);
-    ENSURE(length > 0 && length < out_host_size, E_INPUT, "endpoint: has no host");
-    if (rest[0] == ':')
-        TRY(parse_u64(&port, rest + 1));
-    ENSURE((rest[0] == 0 || rest[0] == ':') && port >= 1 && port <= 65535, E_INPUT,
-           "endpoint: must be https://HOST or https://HOST:PORT");
-    memcpy(out_host, host, length);
-    out_host[length] = 0;
-    *ret_port = (uint32_t)port;
-    return RESULT_OK;
-}
+enum { POSTGRESQL_THREADS = 2, POSTGRESQL_BATCH = 640, POSTGRESQL_PORT = 5432 };
 
 static result open_dynamodb(void *context, struct slashing_store **ret_store)
 {
@@ -65,8 +44,12 @@ static must_check result choose_dynamodb(struct courier_backend *b, const struct
             ? snprintf(b->endpoint, sizeof b->endpoint, "%s", b->settings->dynamodb_endpoint)
             : snprintf(b->endpoint, sizeof b->endpoint, "https://dynamodb.%s.amazonaws.com", b->region);
     ENSURE(length > 0 && (size_t)length < sizeof b->endpoint, E_INPUT, "endpoint: is too long");
-    if (!b->settings->has_dynamodb_via)
-        TRY(split_endpoint(b->host, sizeof b->host, &b->port, b->endpoint));
+    if (!b->settings->has_dynamodb_via) {
+        struct net_address address;
+        TRY(aws_endpoint_address(&address, b->endpoint));
+        memcpy(b->host, address.host, sizeof b->host);
+        b->port = address.port;
+    }
     b->store = (struct courier_store_backend){.name = "the store",
                                               .open = open_dynamodb,
                                               .authorise = slashing_dynamodb_set_credentials,

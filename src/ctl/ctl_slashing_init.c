@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <openssl/rand.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,10 +14,10 @@
 #include "base/hex.h"
 #include "ctl_kms.h"
 #include "ctl_slashing.h"
-#include "slashing/slashing_interchange.h"
+#include "slashing/slashing_history.h"
 #include "slashing/slashing_sealed.h"
 
-enum { FIRST_CAPACITY = 64, FILE_MAX_GIB = 4 };
+enum { FILE_MAX_GIB = 4 };
 
 struct options {
     struct ctl_slashing_options reach;
@@ -59,77 +58,21 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     return RESULT_OK;
 }
 
-/* The validators of the file, each once, ascending by key. */
-struct validators {
-    uint8_t genesis_validators_root[32]; /* that the file must have */
-    struct slashing_enrolment *list;
-    size_t num, capacity;
-};
-
-static void validators_cleanup(struct validators *v)
-{
-    free(v->list);
-}
-
-static result check_genesis(void *context, const uint8_t genesis_validators_root[static 32])
-{
-    const struct validators *v = context;
-    ENSURE(memcmp(v->genesis_validators_root, genesis_validators_root, 32) == 0, E_MISMATCH,
-           "genesis_validators_root: is not that of --genesis-validators-root");
-    return RESULT_OK;
-}
-
-static result add_validator(void *context, const uint8_t pubkey[static 48],
-                            const struct slashing_record *record)
-{
-    struct validators *v = context;
-    if (v->num == v->capacity) {
-        size_t capacity = v->capacity ? 2 * v->capacity : FIRST_CAPACITY;
-        struct slashing_enrolment *larger = reallocarray(v->list, capacity, sizeof *larger);
-        ENSURE(larger, E_MEMORY, "out of memory for %zu validators", capacity);
-        v->list = larger;
-        v->capacity = capacity;
-    }
-    struct slashing_enrolment *one = &v->list[v->num++];
-    *one = (struct slashing_enrolment){.entry.record = *record};
-    memcpy(one->pubkey, pubkey, sizeof one->pubkey);
-    return RESULT_OK;
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    return memcmp(((const struct slashing_enrolment *)a)->pubkey,
-                  ((const struct slashing_enrolment *)b)->pubkey, 48);
-}
-
-/* The same validator may stand in the file more than once. */
-static void merge_repeats(struct validators *v)
-{
-    size_t kept = 0;
-    if (v->num > 0)
-        qsort(v->list, v->num, sizeof *v->list, compare_keys);
-    for (size_t i = 0; i < v->num; i++) {
-        if (kept > 0 && compare_keys(&v->list[kept - 1], &v->list[i]) == 0)
-            slashing_merge(&v->list[kept - 1].entry.record, &v->list[kept - 1].entry.record,
-                           &v->list[i].entry.record);
-        else
-            v->list[kept++] = v->list[i];
-    }
-    v->num = kept;
-}
-
-static must_check result read_validators(struct validators *v, const char *path)
+/* Its validators' histories; *h stays as it is without a file. */
+static must_check result read_history(struct slashing_history *h, const char *path)
 {
     AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
     AUTO_POINTER(json_stream) in = NULL;
-    const struct slashing_interchange_visitor visitor = {
-        .context = v, .genesis = check_genesis, .validator = add_validator};
+    AUTO(slashing_history) history = {.num_validators = 0};
     ENSURE(fd >= 0, E_IO, "%s: %s", path, strerror(errno));
     TRY(json_stream_open(&in, fd, (uint64_t)FILE_MAX_GIB << 30));
-    result r = slashing_interchange_read(in, &visitor);
+    result r = slashing_history_read(&history, in);
     if (r.code)
         return error_prefix(r, "%s", path);
-    merge_repeats(v);
+    ENSURE(memcmp(h->genesis_validators_root, history.genesis_validators_root, 32) == 0, E_MISMATCH,
+           "%s: genesis_validators_root: is not that of --genesis-validators-root", path);
+    *h = history;
+    history = (struct slashing_history){.num_validators = 0};
     return RESULT_OK;
 }
 
@@ -192,14 +135,15 @@ static must_check result refuse_begun(struct slashing_store *store)
 
 /* In as many transactions as it takes; until the last the head forbids everything. */
 static must_check result enrol(struct slashing_store *sealed, const struct slashing_head *head,
-                               const struct validators *v)
+                               const struct slashing_history *h)
 {
     struct slashing_head old = {0}, next = *head;
-    for (size_t at = 0; at == 0 || at < v->num;) {
-        size_t left = v->num - at, num = left < SLASHING_ENROLMENTS_MAX ? left : SLASHING_ENROLMENTS_MAX;
+    for (size_t at = 0; at == 0 || at < h->num_validators;) {
+        size_t left = h->num_validators - at,
+               num = left < SLASHING_ENROLMENTS_MAX ? left : SLASHING_ENROLMENTS_MAX;
         next.num_validators += num;
         next.has_high_watermark = num < left; /* of zero */
-        TRY(slashing_store_set_head(sealed, &old, &next, v->list + at, num));
+        TRY(slashing_store_set_head(sealed, &old, &next, h->validators + at, num));
         TRY(slashing_store_head(sealed, &old));
         next = old;
         at += num ? num : 1;
@@ -207,7 +151,8 @@ static must_check result enrol(struct slashing_store *sealed, const struct slash
     return RESULT_OK;
 }
 
-static must_check result begin(struct ctl_call *call, const struct options *o, const struct validators *v)
+static must_check result begin(struct ctl_call *call, const struct options *o,
+                               const struct slashing_history *h)
 {
     AUTO_POINTER(slashing_store) store = NULL;
     AUTO(slashing_seal) seal = {0};
@@ -215,14 +160,14 @@ static must_check result begin(struct ctl_call *call, const struct options *o, c
     struct slashing_head head = {.has_genesis = true};
     uint8_t identity[SLASHING_IDENTITY_LEN];
     bool created = false;
-    memcpy(head.genesis_validators_root, v->genesis_validators_root, sizeof head.genesis_validators_root);
+    memcpy(head.genesis_validators_root, h->genesis_validators_root, sizeof head.genesis_validators_root);
     TRY(ctl_slashing_open(&store, call, &o->reach));
     TRY(slashing_dynamodb_create_table(store, &created));
     TRY(refuse_begun(store));
     TRY(make_key(&seal, &head, call, o));
     TRY(slashing_sealed_open(&sealed, store, &seal));
     store = NULL;
-    result r = enrol(sealed, &head, v);
+    result r = enrol(sealed, &head, h);
     if (r.code)
         return error_prefix(r, "the store may be begun, and is not finished");
     TRY(slashing_seal_identity(identity, &seal));
@@ -233,15 +178,15 @@ static must_check result begin(struct ctl_call *call, const struct options *o, c
 result ctl_slashing_init(struct ctl_call *call)
 {
     struct options o = {.without_key = false};
-    AUTO(validators) v = {0};
+    AUTO(slashing_history) h = {.num_validators = 0};
     TRY(parse_options(&o, call));
-    result r = hex_decode(v.genesis_validators_root, sizeof v.genesis_validators_root,
+    result r = hex_decode(h.genesis_validators_root, sizeof h.genesis_validators_root,
                           o.genesis_validators_root, strlen(o.genesis_validators_root));
     call->is_usage_error = r.code != 0;
     if (r.code)
         return error_prefix(r, "--genesis-validators-root");
     TRY(ctl_slashing_secrets_open());
     if (o.from)
-        TRY(read_validators(&v, o.from));
-    return begin(call, &o, &v);
+        TRY(read_history(&h, o.from));
+    return begin(call, &o, &h);
 }

@@ -4,7 +4,12 @@
 
 #include "base/result.h"
 
-/* Reads and writes of what is open, files or the connection to a database, and no more. */
-must_check result interchange_sandbox_enter(bool is_network);
+enum interchange_sandbox {
+    INTERCHANGE_FILES,      /* reads and writes of what is open, and no more */
+    INTERCHANGE_CONNECTION, /* the same over a connection that is open */
+    INTERCHANGE_CONNECTIONS /* and new ones can be made */
+};
+
+must_check result interchange_sandbox_enter(enum interchange_sandbox kind);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "interchange_dynamodb.h"
 #include "slashing/slashing_postgresql.h"
 #include "slashing/slashing_sqlite.h"
 
@@ -89,12 +90,20 @@ static must_check result open_database(struct slashing_store **ret_store, int fd
     return r.code ? r : slashing_postgresql_open(ret_store, &settings);
 }
 
-result interchange_store_open(struct slashing_store **ret_store, const struct interchange_place *place,
+result interchange_store_open(struct interchange_store *ret_store, const struct interchange_place *place,
                               bool may_create)
 {
+    if (place->table.name)
+        return interchange_dynamodb_open(ret_store, &place->table);
     if (!place->path)
-        return open_database(ret_store, place->database_fd);
+        return open_database(&ret_store->store, place->database_fd);
     ENSURE(may_create || access(place->path, F_OK) == 0, E_NOT_FOUND, "slashing protection store %s: %s",
            place->path, strerror(errno));
-    return slashing_sqlite_open(ret_store, place->path);
+    return slashing_sqlite_open(&ret_store->store, place->path);
+}
+
+void interchange_store_cleanup(struct interchange_store *store)
+{
+    slashing_store_close(store->store);
+    slashing_seal_cleanup(&store->seal);
 }

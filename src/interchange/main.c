@@ -15,6 +15,8 @@ static const char usage[] =
     "       nitro-signer-interchange remove-high-watermark --store=FILE\n"
     "--database-fd=N instead of --store: the descriptor from which the address of a PostgreSQL database is "
     "read.\n"
+    "--dynamodb-table=NAME and the options with it, instead of --store: a DynamoDB table whose key is at "
+    "hand.\n"
     "What nitro-signer eth2 import, export and watermark-repair start.";
 
 enum verb { VERB_IMPORT, VERB_EXPORT, VERB_REPAIR, VERB_SET_HIGH, VERB_REMOVE_HIGH };
@@ -51,6 +53,16 @@ static must_check result parse_height(uint64_t *ret_height, const char *option, 
     return r.code ? error_prefix(r, "%s", option) : r;
 }
 
+static must_check result check_place(const struct interchange_place *place)
+{
+    const struct interchange_table *t = &place->table;
+    int num = (place->path != NULL) + (place->database_fd != 0) + (t->name != NULL);
+    ENSURE(num == 1, E_INPUT, "--store: required, or --database-fd or --dynamodb-table instead");
+    ENSURE(!t->name || (t->region && t->credentials_file), E_INPUT,
+           "--dynamodb-region, --aws-credentials-file: required with --dynamodb-table");
+    return RESULT_OK;
+}
+
 static must_check result parse(struct order *ret_order, int argc, char *const argv[])
 {
     struct order order = {0};
@@ -60,6 +72,11 @@ static must_check result parse(struct order *ret_order, int argc, char *const ar
     const struct option table[] = {
         {"store", OPTION_TEXT, &order.place.path, "SQLite file that remembers what was signed", 0, 0},
         {"database-fd", OPTION_U32, &database_fd, "descriptor with the address of a database", 3, 1000},
+        {"dynamodb-table", OPTION_TEXT, &order.place.table.name, "name of a DynamoDB table", 0, 0},
+        {"dynamodb-region", OPTION_TEXT, &order.place.table.region, "its region", 0, 0},
+        {"dynamodb-key-file", OPTION_TEXT, &order.place.table.key_file, "its key (none)", 0, 0},
+        {"dynamodb-identity", OPTION_TEXT, &order.place.table.identity, "its identity, 0x... (any)", 0, 0},
+        {"aws-credentials-file", OPTION_TEXT, &order.place.table.credentials_file, "JSON file", 0, 0},
         {"from", OPTION_TEXT, &order.from, "EIP-3076 file to import", 0, 0},
         {"to", OPTION_TEXT, &order.to, "EIP-3076 file to write", 0, 0},
         {"epoch", OPTION_TEXT, &epoch, "repair: lowest source and target; else the high watermark's", 0, 0},
@@ -73,8 +90,8 @@ static must_check result parse(struct order *ret_order, int argc, char *const ar
     ENSURE(verb == 2, E_INPUT, NOT_A_VERB);
     ENSURE(next == argc - 1, E_INPUT, "argument %d: unexpected", next + 1);
     TRY(parse_verb(&order.verb, argv[1]));
-    ENSURE(!order.place.path != !database_fd, E_INPUT, "--store: required, or --database-fd instead");
     order.place.database_fd = (int)database_fd;
+    TRY(check_place(&order.place));
     ENSURE(order.verb != VERB_IMPORT || order.from, E_INPUT, "--from: required");
     ENSURE(order.verb != VERB_EXPORT || order.to, E_INPUT, "--to: required");
     if (order.verb == VERB_REPAIR || order.verb == VERB_SET_HIGH) {

@@ -17,9 +17,9 @@
 
 static const char program[] = "nitro-signer-interchange";
 
-/* A verb and at most two options beside the store and the level. */
+/* A verb and at most two options beside the store (DynamoDB has five) and the level. */
 struct words {
-    char text[6][PROCESS_PATH_MAX + 32];
+    char text[10][PROCESS_PATH_MAX + 32];
     size_t num_words;
 };
 
@@ -57,10 +57,23 @@ static must_check result write_address(int fd, const struct signer_options *o)
     return RESULT_OK;
 }
 
+/* Its secrets are in files. */
+static must_check result add_table(struct words *words, const struct signer_store_options *o)
+{
+    TRY(add(words, "--dynamodb-table=%s", o->table));
+    TRY(add(words, "--dynamodb-region=%s", o->region));
+    TRY(add(words, "--aws-credentials-file=%s", o->credentials_file));
+    if (o->key_file)
+        TRY(add(words, "--dynamodb-key-file=%s", o->key_file));
+    return o->identity ? add(words, "--dynamodb-identity=%s", o->identity) : RESULT_OK;
+}
+
 /* The reading end is for what this process becomes, the only one that inherits it. */
 static must_check result add_store(struct words *words, const struct signer_options *o)
 {
     int ends[2];
+    if (o->store.table)
+        return add_table(words, &o->store);
     if (!o->store.url)
         return add(words, "--store=%s", o->store.path);
     ENSURE(pipe(ends) == 0, E_IO, "pipe: %s", strerror(errno));

@@ -102,9 +102,6 @@ static must_check result check_slashing_protection(const struct signer_options *
 {
     ENSURE(!o->boot_floor || o->slashing_protection_enabled, E_INPUT,
            "--boot-floor: cannot be given together with --slashing-protection-enabled=false");
-    ENSURE(!o->store.table || o->command == SIGNER_SERVE, E_UNSUPPORTED,
-           "--slashing-protection-dynamodb-table: not with import, export or watermark-repair; "
-           "nitro-signer-ctl does that");
     return signer_store_check(&o->store, o->slashing_protection_enabled);
 }
 

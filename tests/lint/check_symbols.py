@@ -22,8 +22,8 @@ RULES = {
                              "courier_store_start"),
     "nitro-signer-loader": (r"sqlite3_|slashing_|curl_|evhttp_|SSL_", r"libssl|libcurl|libevent|libsqlite3", "main"),
     "nitro-signer": (r"blst_|bls_|sqlite3_|evhttp_|SSL_|curl_", r"libsqlite3|libssl|libcurl", "main"),
-    # libssl comes with PostgreSQL's library; the program itself makes no call to it.
-    "nitro-signer-interchange": (r"blst_|bls_sign|bls_derive|bls_secret|evhttp_|SSL_|curl_", r"libcurl|libevent", "slashing_store_scan"),
+    # libssl comes with PostgreSQL's library and with libcurl, for DynamoDB; the program itself makes no call to it.
+    "nitro-signer-interchange": (r"blst_|bls_sign|bls_derive|bls_secret|evhttp_|SSL_", r"libevent", "slashing_store_scan"),
     "nitro-signer-enclave": (r"blst_|bls_|sqlite3_|json_|curl_|SSL_|evhttp_", r"libsqlite3|libjansson|libcurl|libssl", "main"),
     "nitro-signer-proxy": (r"blst_|bls_|sqlite3_|json_|SSL_|curl_", r"libsqlite3|libjansson|libssl|libcurl", "main"),
     "nitro-signer-watchdog": (r"blst_|bls_|sqlite3_|SSL_", r"libsqlite3|libssl", "main"),
