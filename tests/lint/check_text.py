@@ -1,5 +1,5 @@
 """What our texts say is true and ours: no paths of one machine, no registry hosts, no talk about
-how the text was made; the commands the documents name exist; ARCHITECTURE.md's rooms are the
+how the text was made; the commands and tests the documents name exist; ARCHITECTURE.md's rooms are the
 tree's; every prototype in a public header stands under a comment.
 """
 import os
@@ -25,6 +25,7 @@ COMMAND = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z][a-z-]*)[^`]*`|^ *(?:\$ )?ma
 SCRIPT = re.compile(r"`(?:\./)?((?:scripts|\.ci)/[\w.-]+|tests/\w+/[\w./-]+)`")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"(\w+/\w+\.h)"', re.MULTILINE)
 SOURCE = re.compile(r"`((?:lib|src)/\w+)/(\w[\w/]*\.[ch])`")
+CLAIM = re.compile(r"`(tests/[\w./-]+)::(\w+)`")
 ROOM = re.compile(r"^\|\s*`((?:lib|src|tests)/[a-z0-9_]+)/?`( \(to come\))?\s*\|\s*([^|]*?)\s*\|", re.MULTILINE)
 
 
@@ -55,6 +56,17 @@ def check_commands(root):
             room, file = match.groups()
             if os.path.isdir(os.path.join(root, room)) and not os.path.exists(os.path.join(root, room, file)):
                 yield path, line_of(text, match.start()), f"there is no {room}/{file}"
+
+
+def check_claims(root):
+    """A test that a document names as the proof of something, `tests/folder/file::test`, is there."""
+    for path in walk(root, ("",), (".md",)):
+        text = read(root, path)
+        for match in CLAIM.finditer(text):
+            file, test = match.groups()
+            there = os.path.exists(os.path.join(root, file)) and re.search(rf"\b{test}\b", read(root, file))
+            if not there:
+                yield path, line_of(text, match.start()), f"there is no test {test} in {file}"
 
 
 def check_rooms(root):
@@ -110,6 +122,7 @@ def check_headers(root):
 def check(root):
     yield from check_words(root)
     yield from check_commands(root)
+    yield from check_claims(root)
     yield from check_rooms(root)
     yield from check_headers(root)
 

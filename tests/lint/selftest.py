@@ -212,6 +212,14 @@ class Text(LintCase):
         self.append("README.md", "Read `lib/net/net.c` and `lib/net/other.c`.\n")
         self.assertEqual([f[2] for f in self.hard(check_text)], ["there is no lib/net/other.c"])
 
+    def test_test_that_does_not_exist(self):
+        self.write("tests/unit/base/test_hex.c", "static void one_is_one(void **state)\n{\n}\n")
+        self.append("ARCHITECTURE.md", "| `tests/unit` | | x |\n")
+        self.append("README.md", "Shown by `tests/unit/base/test_hex.c::one_is_one`.\n")
+        self.green(check_text)
+        self.append("README.md", "Shown by `tests/unit/base/test_hex.c::one_is_two`.\n")
+        self.red(check_text, "README.md", "no test one_is_two")
+
     def test_room_without_row(self):
         self.write("src/front/main.c", "\n")
         self.red(check_text, "ARCHITECTURE.md", "src/front is a room and has no row")
