@@ -256,6 +256,24 @@ static void attempts_are_bounded(void **state)
     assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
 }
 
+static void who_waited_longer_is_decided_first(void **state)
+{
+    (void)state;
+    struct keeper_order_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
+    struct ipc_order orders[] = {block(0, 5, 1), block(0, 6, 1), block(0, 7, 1)};
+    hear(orders, 3);
+    keeper_orders_move(&k.orders, TAILQ_FIRST(&k.orders.ready), &waiting);
+    keeper_orders_move(&k.orders, TAILQ_FIRST(&k.orders.ready), &waiting);
+    keeper_orders_move_all_first(&k.orders.ready, &waiting);
+    assert_true(TAILQ_EMPTY(&waiting));
+    while (num_collected < 3)
+        (void)keeper_sign(&k);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(collected[i].id, i);
+        assert_int_equal(collected[i].status, IPC_ANSWER_SIGNED); /* 7 before 5 would refuse 5 */
+    }
+}
+
 /* Neither yes nor no is no. */
 static void only_done_is_signed(void **state)
 {
@@ -503,6 +521,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_to_record_asks_no_store, setup),
         cmocka_unit_test_setup(a_lost_compare_and_set_costs_its_order_only, setup),
         cmocka_unit_test_setup(attempts_are_bounded, setup),
+        cmocka_unit_test_setup(who_waited_longer_is_decided_first, setup),
         cmocka_unit_test_setup(only_done_is_signed, setup),
         cmocka_unit_test_setup(the_last_question_is_the_record, setup),
         cmocka_unit_test_setup(a_store_that_works_again_is_noticed_without_an_order, setup),
