@@ -15,9 +15,10 @@ import time
 
 from fleet_judge import BLOCK, VOTE, Message, Signed, request_of
 
-THREADS = 32
+THREADS = 24
+RUSH = 6
 ANSWER_SECONDS = 20  # patience: an answer that comes late, from a signer that was paused, is the most interesting one
-VARIANTS = 4
+VARIANTS = 3
 FIRST_HEIGHT = 10
 
 
@@ -46,43 +47,63 @@ class Orders:
         slot, source, target = self._heights[key]
         return Message(BLOCK, key, 0, slot + 1, variant) if kind == BLOCK else Message(VOTE, key, source, target + 1, variant)
 
+    def rush(self, chance):
+        """Several for one validator, to be sent at once."""
+        key, kind = chance.choice(self.keys), chance.choice((VOTE, VOTE, BLOCK))
+        first = self.new(key, kind)
+        return [first._replace(high=first.high + chance.randrange(3), variant=chance.randrange(1, 3)) for _ in range(RUSH)]
+
     def _block(self, key, chance):
         slot = self._heights[key][0]
-        step = chance.choices((1, 2, 0, -1, -3, 20), (60, 8, 15, 7, 5, 1))[0]
+        step = chance.choices((1, 2, 3, 0, -1, -3, 20), (50, 12, 8, 15, 7, 5, 1))[0]
         return Message(BLOCK, key, 0, max(0, slot + step), chance.randrange(1, VARIANTS + 1))
 
     def _vote(self, key, chance):
         _, source, target = self._heights[key]
         up, down = chance.randrange(1, 4), chance.randrange(1, 4)
         low, high = chance.choices((
-            (source, target + 1), (min(source + up, target), target + 1),
+            (source, target + 1), (min(source + up, target), target + 1), (source, target + up),
             (source, target), (source + 1, target),  # double votes
             (source - down, target + up),  # surrounds
             (source + 1, target - down),  # is surrounded
-            (source, target - down), (target, target + 20), (target + 1, target)), (40, 15, 12, 6, 10, 6, 4, 1, 1))[0]
+            (source, target - down), (target, target + 20), (target + 1, target)), (30, 12, 20, 12, 6, 10, 6, 4, 1, 1))[0]
         return Message(VOTE, key, max(0, low), max(0, high), chance.randrange(1, VARIANTS + 1))
 
 
 class Connections:
-    """Of one thread, to each signer one. Only the answers of a signer count, not who ended a connection."""
+    """Of one thread, to each signer as many as it has orders under way."""
 
     def __init__(self):
         self._open = {}
 
-    def post(self, port, message):
-        """(status, parsed answer); None for the status when there was no answer."""
-        connection = self._open.get(port)
-        if connection is None:
-            connection = self._open[port] = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    def send(self, lane, message):
+        """lane: a port, and a number. False: it went nowhere."""
+        if lane not in self._open:
+            self._open[lane] = http.client.HTTPConnection("127.0.0.1", lane[0], timeout=ANSWER_SECONDS)
         try:
-            connection.request("POST", f"/api/v1/eth2/sign/{message.key}", json.dumps(request_of(message)),
-                               {"Content-Type": "application/json", "Accept": "application/json"})
-            answer = connection.getresponse()
+            self._open[lane].request("POST", f"/api/v1/eth2/sign/{message.key}", json.dumps(request_of(message)),
+                                     {"Content-Type": "application/json", "Accept": "application/json"})
+            return True
+        except (OSError, http.client.HTTPException):
+            self._drop(lane)
+            return False
+
+    def receive(self, lane):
+        """(status, parsed answer); None for the status when there was no answer."""
+        try:
+            answer = self._open[lane].getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError):
-            connection.close()
-            del self._open[port]
+            self._drop(lane)
             return None, {}
+
+    def keep(self, ports):
+        """Others are of the past."""
+        for lane in [lane for lane in self._open if lane[0] not in ports]:
+            self._drop(lane)
+
+    def _drop(self, lane):
+        self._open.pop(lane).close()
 
     def close(self):
         for connection in self._open.values():
@@ -123,42 +144,57 @@ class Clients:
         connections = Connections()
         try:
             while not self._ending.is_set():
-                self._burst(connections, chance)
+                self._turn(connections, chance)
         except Exception as error:  # pylint: disable=broad-except
             self.unexpected.append(repr(error))
         finally:
             connections.close()
 
-    def _burst(self, connections, chance):
+    def _turn(self, connections, chance):
+        signers = self.signers
+        connections.keep({port for _, port in signers})
+        if not signers:
+            self._ending.wait(0.05)
+        elif chance.random() < 0.15:
+            rush = self.orders.rush(chance)
+            self.ask_together(connections, [(chance.choice(signers), message) for message in rush])
+        else:
+            self._insist(connections, chance, signers)
+
+    def _insist(self, connections, chance, signers):
         """One order; after an error the same again or a rival of it, of the same signer or another."""
         message = self.orders.next(chance)
         for _ in range(chance.randrange(1, 4)):
-            signers = self.signers
-            if not signers:
-                return self._ending.wait(0.05)
-            status = self.ask(connections, chance.choice(signers), message)
-            if status in (200, 412):
-                return None
+            if self.ask(connections, chance.choice(signers), message) in (200, 412):
+                return
             self._ending.wait(0.02)  # it may be starting anew
             if chance.random() < 0.5:
                 message = message._replace(variant=chance.randrange(1, VARIANTS + 1))
-        return None
 
     def ask(self, connections, signer, message):
         """The status; None when there was no answer."""
-        name, port = signer
-        sent = time.monotonic()
-        self.first_asked.setdefault((name, message), sent)
-        status, answer = connections.post(port, message)
+        return self.ask_together(connections, [(signer, message)])[0]
+
+    def ask_together(self, connections, orders):
+        """All are sent before the first answer is read. The statuses."""
+        sent = []
+        for number, (signer, message) in enumerate(orders):
+            lane, now = (signer[1], number), time.monotonic()
+            self.first_asked.setdefault((signer[0], message), now)
+            sent.append((lane, now, connections.send(lane, message)))
+        return [self._note(order, now, *(connections.receive(lane) if arrived else (None, {})))
+                for order, (lane, now, arrived) in zip(orders, sent)]
+
+    def _note(self, order, sent, status, answer):
+        (name, _), message = order
         self.statuses[status] += 1
         if status == 200:
             self.signed.append(Signed(message, answer["signature"], name, sent, time.monotonic()))
             self.orders.rise(message.key, **({"slot": message.high} if message.kind == BLOCK else
                                              {"source": message.low, "target": message.high}))
         elif status == 412:
-            self.orders.rise(message.key, **{name: int(answer.get(f"recorded_{name}_{unit}", 0)) for name, unit in
-                                             (("source", "epoch"), ("target", "epoch"))},
+            self.orders.rise(message.key, **{name: int(answer.get(f"recorded_{name}_epoch", 0)) for name in ("source", "target")},
                              slot=int(answer.get("recorded_block_slot", 0)))
         elif status not in (None, 503):
-            self.unexpected.append((status, answer, message, name))
+            self.unexpected.append((status, answer, order))
         return status

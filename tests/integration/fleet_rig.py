@@ -79,7 +79,7 @@ class Slot:
         process = self.process  # another thread may take it away
         if process is not None and process.alive():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                return [("nitro-signer", process.pid), *descendants(process.pid)]
+                return [("nitro-signer", process.pid), *(child for child in descendants(process.pid) if child[0])]
         return []  # or they end while we look
 
     def log(self):
