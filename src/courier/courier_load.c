@@ -95,7 +95,8 @@ static must_check result propose_policy(struct courier *c)
 result courier_load_on_status(struct courier *c, const struct ipc_status *status)
 {
     if (status->state == IPC_FAILED_STATE)
-        return end_with_error(c, 500, "the signer has failed; restart the enclave");
+        return end_with_error(c, 500,
+                              "the signer has failed: its log says why; mend that, then restart the enclave");
     if (c->load.request.operation == COURIER_INIT) {
         if (status->state != IPC_WAIT_STATE && status->state != IPC_ATTEST_STATE)
             return end_with_error(c, 409, "already initialised");

@@ -43,6 +43,7 @@ struct program {
     struct event *timer;
     int inotify;
     bool announced;
+    bool failed; /* the signer says so, and that has been told */
 };
 
 static void take(struct program *p, enum watchdog_event event);
@@ -145,7 +146,10 @@ static void send_or_refuse(struct program *p, result (*send)(struct program *))
     take(p, WATCHDOG_REPLY_BAD);
 }
 
-static must_check result read_state(bool *ret_serves, const char *body)
+enum health { SERVES, FAILED, OF_NO_USE };
+
+/* The state word of a status reply decides: a signer that lost its keys is of no use. */
+static must_check result read_health(enum health *ret_health, const char *body)
 {
     AUTO_POINTER(json_t) document = NULL;
     struct json_view root;
@@ -153,19 +157,42 @@ static must_check result read_state(bool *ret_serves, const char *body)
     TRY(json_read(&document, body, strlen(body), strlen(body), STATUS_VALUES_MAX));
     TRY(json_view_root(&root, document));
     TRY(json_get_text(&state, NULL, &root, "state"));
-    *ret_serves =
+    bool serves =
         strcmp(state, "serve") == 0 || strcmp(state, "load") == 0; /* a reload: the old keys serve */
+    *ret_health = serves ? SERVES : strcmp(state, "failed") == 0 ? FAILED : OF_NO_USE;
     return RESULT_OK;
 }
 
-/* The state word of a status reply decides: a signer that lost its keys or its store is of no use. */
-static bool status_is_good(const char *body)
+static enum health health_of(const char *body)
 {
-    bool serves = false;
-    result r = read_state(&serves, body);
+    enum health health = OF_NO_USE;
+    result r = read_health(&health, body);
     if (r.code)
         log_error("status: %s", error_text());
-    return !r.code && serves;
+    return health;
+}
+
+/* A signer that failed has seen that another took over, or that its store was put back or damaged. A new one
+ * would not know that: it would take over in turn, or believe the store. So it is left alone, for people. */
+static void tell_health(struct program *p, enum health health, const char *body)
+{
+    switch (health) {
+    case SERVES:
+        p->failed = false;
+        process_notify("STATUS=serving; %.200s", body);
+        return;
+    case FAILED:
+        if (!p->failed)
+            log_error("status: the signer has failed for good and is not started again: its log says why; "
+                      "mend that first, then restart this program: %s",
+                      body);
+        p->failed = true;
+        process_notify("STATUS=failed, not started again; %.200s", body);
+        return;
+    case OF_NO_USE:
+        log_error("status: the signer does not serve: %s", body);
+        return;
+    }
 }
 
 static void log_reply(const struct program *p, int status, const char *body)
@@ -187,11 +214,12 @@ static void on_reply(void *context, int status, const char *body)
 {
     struct program *p = context;
     log_reply(p, status, body);
-    bool good = status == 200 && (p->watchdog.state != WATCHDOG_STATUS || status_is_good(body));
-    if (status == 200 && !good)
-        log_error("status: the signer does not serve: %s", body);
-    if (p->watchdog.state == WATCHDOG_STATUS && good)
-        process_notify("STATUS=serving; %.200s", body);
+    bool good = status == 200;
+    if (p->watchdog.state == WATCHDOG_STATUS && good) {
+        enum health health = health_of(body);
+        tell_health(p, health, body);
+        good = health != OF_NO_USE;
+    }
     if (p->watchdog.state == WATCHDOG_INIT && status != 0 && !good)
         process_notify("STATUS=init refused (%d): %.500s", status, body);
     take(p, status == 0 ? WATCHDOG_LOST : good ? WATCHDOG_REPLY_OK : WATCHDOG_REPLY_BAD);
@@ -228,6 +256,7 @@ static void announce(struct program *p)
     if (p->announced)
         log_info("the signer serves again");
     p->announced = true;
+    p->failed = false;
 }
 
 static void set_timer(struct program *p, const struct watchdog_step *step)

@@ -180,12 +180,21 @@ def test_whatever_breaks_starts_a_new_enclave(serving, control, breakage):
         elif breakage == "too long":
             control.stream.sendall(b"\xff\xff\xff\xff")
         elif breakage == "not serving":
-            control.reply(200, {**SERVING, "state": "failed"})
+            control.reply(200, {**SERVING, "state": "attest"})
         else:
             control.reply_bytes(b'{"body":{}}')
     control.accept()
     control.expect("init", body={"init_state": True, "keys": 2, "failed": 0})
     assert enclave_of(serving) != before
+
+
+def test_a_signer_that_failed_for_good_is_left_alone(serving, control):
+    """A new one would take over from the signer that took over from it, or believe a store that was put back."""
+    before = enclave_of(serving)
+    for _ in range(3):
+        control.expect("status", body={**SERVING, "state": "failed"})
+    assert enclave_of(serving) == before
+    assert serving.log().count("failed for good and is not started again") == 1
 
 
 def test_the_enclave_ends_with_the_watchdog(serving):
