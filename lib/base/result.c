@@ -14,12 +14,15 @@
 enum { TEXT_SIZE = 256 };
 static _Thread_local char text[TEXT_SIZE];
 
+/* The sentence before may be an argument of the new one, so it is replaced last. */
 result error_set(enum error_code code, const char *format, ...)
 {
+    char next[TEXT_SIZE] = "";
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
+    (void)vsnprintf(next, sizeof next, format, arguments);
     va_end(arguments);
+    memcpy(text, next, sizeof text);
     return (result){(int)code};
 }
 

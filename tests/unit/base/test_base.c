@@ -46,6 +46,18 @@ static void hex_refuses_every_foreign_character(void **state)
     assert_fails(E_INPUT, hex_decode(out, 2, "0Xabcd", 6));
 }
 
+static void a_sentence_can_be_part_of_the_next(void **state)
+{
+    (void)state;
+    result first = error_set(E_NOT_FOUND, "nobody is there");
+    assert_int_equal(first.code, E_NOT_FOUND);
+    result second = error_set(E_STORE, "%s", error_text());
+    assert_int_equal(second.code, E_STORE);
+    assert_string_equal(error_text(), "nobody is there");
+    second = error_prefix(second, "the store");
+    assert_string_equal(error_text(), "the store: nobody is there");
+}
+
 /* OpenSSL's encoder is the oracle. */
 static void base64_agrees_with_openssl(void **state)
 {
@@ -193,13 +205,16 @@ static void options_name_the_mistake(void **state)
     assert_ok(options_parse(&next, table, 3, "p", 6, good));
     assert_string_equal(text, "a=b");
     assert_true(port == 80 && flag && next == 5);
-    char *spaced[] = {(char[]){"p"}, (char[]){"--flag"}, (char[]){"False"}, (char[]){"--text"}, (char[]){"true"}, (char[]){"verb"}};
+    char *spaced[] = {(char[]){"p"},      (char[]){"--flag"}, (char[]){"False"},
+                      (char[]){"--text"}, (char[]){"true"},   (char[]){"verb"}};
     assert_ok(options_parse(&next, table, 3, "p", 6, spaced));
     assert_true(!flag && next == 5);
     assert_string_equal(text, "true");
     assert_true(options_has(table, 3, "--port") && options_has(table, 3, "--port=1"));
-    assert_false(options_has(table, 3, "port") || options_has(table, 3, "--por") || options_has(table, 3, "--ports=1"));
-    static const char *const bad[] = {"--nope", "--port=0", "--port=65536", "--port=+1", "--port=", "--flag=maybe", "--text"};
+    assert_false(options_has(table, 3, "port") || options_has(table, 3, "--por") ||
+                 options_has(table, 3, "--ports=1"));
+    static const char *const bad[] = {"--nope",  "--port=0",     "--port=65536", "--port=+1",
+                                      "--port=", "--flag=maybe", "--text"};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
         char word[32];
         (void)snprintf(word, sizeof word, "%s", bad[i]);
@@ -221,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hex_round_trip_of_every_byte),
         cmocka_unit_test(hex_refuses_every_foreign_character),
+        cmocka_unit_test(a_sentence_can_be_part_of_the_next),
         cmocka_unit_test(base64_agrees_with_openssl),
         cmocka_unit_test(base64_refuses_malformed),
         cmocka_unit_test(cursor_never_reads_past_the_end),

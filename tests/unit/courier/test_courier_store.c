@@ -166,6 +166,8 @@ static void a_store_that_is_not_found_has_not_lost_its_head(void **state)
     struct ipc_message m = rig_receive(&rig);
     assert_ok(ipc_take_store_head(&head, &m));
     assert_int_equal(head.status, IPC_STORE_HEAD_FAILED);
+    assert_int_equal(head.text.length, strlen("nobody listens there"));
+    assert_memory_equal(head.text.data, "nobody listens there", head.text.length);
     rig_close(&rig);
 }
 
