@@ -352,14 +352,22 @@ void keeper_store_record(struct keeper *k)
         keeper_remote_send(k);
 }
 
+static struct keeper_key *first_believed(struct keeper *k)
+{
+    for (uint32_t i = 0; k->keys && i < keeper_keys_count(k->keys); i++)
+        if (!keeper_keys_at(k->keys, i)->refused)
+            return keeper_keys_at(k->keys, i);
+    return NULL;
+}
+
 /* A store that failed is asked by writing a record as it is: that nothing can be written would not show
  * otherwise. Without this, one whom a health check keeps from asking for signatures would never be healthy
  * again. */
 static void probe_by_writing(struct keeper *k)
 {
-    struct keeper_key *key = k->keys && keeper_keys_count(k->keys) > 0 ? keeper_keys_at(k->keys, 0) : NULL;
+    struct keeper_key *key = first_believed(k);
     struct keeper_decision ignored = {0};
-    if (!key || key->request || key->refused)
+    if (!key || key->request)
         return;
     if (!key->record_known && know(k, &ignored, key).code)
         return;
