@@ -384,6 +384,31 @@ def test_who_is_late_decides_on_the_store_of_today(fleet, on_table, way, name):
     judge(f"{name} asleep", clients, fleet)
 
 
+def test_what_waits_together_is_recorded_message_by_message(fleet, on_table):
+    """Two signers come to the same marks, over different messages below: of those only one may be signed."""
+    for _ in range(2):
+        on_table()
+    clients = begin(fleet)
+    everybody_signs(clients, fleet.slots)
+    connections = [Connections() for _ in range(4)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for key in clients.orders.keys:
+            for kind in (VOTE, BLOCK):
+                first, answers = clients.orders.new(key, kind), []
+                with contextlib.ExitStack() as asleep:
+                    for slot in fleet.slots:
+                        asleep.enter_context(stopped(slot, "nitro-signer-keeper"))
+                    for step in range(2):
+                        for number, slot in enumerate(fleet.slots):
+                            message = first._replace(high=first.high + step, variant=1 if step else 1 + number)
+                            answers.append(pool.submit(clients.ask, connections[len(answers)], (slot.name, slot.port), message))
+                        time.sleep(0.02)  # so that they arrive in this order
+                assert 200 in [answer.result(20) for answer in answers]
+    for connection in connections:
+        connection.close()
+    judge("what waits together", clients, fleet)
+
+
 # That all this can fail
 
 
