@@ -1,7 +1,7 @@
 """Slashing protection as a whole: the executables as they are, stores that are real, clients that ask for anything, and a
 nemesis that kills, pauses and cuts. What a judge of the full history must find: nothing slashable, and life when it is over.
 
-NS_SECONDS (of each run) and NS_ORDERS (at least so many in each) make it longer, NS_SEED names another run: of the choices, as
+NS_SECONDS (of each run) and NS_ORDERS (at least so many on each store) make it longer, NS_SEED names another run: of the choices, as
 time has its own. Each run prints what it did.
 """
 import asyncio
@@ -24,7 +24,7 @@ from fleet_judge import BLOCK, VOTE, Message, slashable_pairs, wrong_signatures
 from fleet_rig import Fleet, Nemesis
 from postgres_server import PostgresServer
 from test_ctl_slashing import items_of
-from test_signer_stores import database_options, eventually, sign_vectors, table  # noqa: F401 (fixtures)
+from test_signer_stores import database_options, eventually, table  # noqa: F401 (a fixture)
 
 SECONDS = float(os.environ.get("NS_SECONDS", "4"))
 ORDERS = int(os.environ.get("NS_ORDERS", "0"))
