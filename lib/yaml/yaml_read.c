@@ -102,12 +102,51 @@ static must_check result copy_scalar(char **ret_text, const struct event *e)
     return RESULT_OK;
 }
 
+/* Takes part, also when it fails. */
+static must_check result join(struct yaml_pair *pair, char *part)
+{
+    size_t before = pair->value ? strlen(pair->value) + 1 : 0, length = strlen(part);
+    char *joined = OPENSSL_secure_zalloc(before + length + 1);
+    if (joined && pair->value) {
+        memcpy(joined, pair->value, before - 1);
+        joined[before - 1] = ',';
+    }
+    if (joined)
+        memcpy(joined + before, part, length);
+    free_text(part);
+    ENSURE(joined, E_MEMORY, "out of memory for YAML");
+    free_text(pair->value);
+    pair->value = joined;
+    return RESULT_OK;
+}
+
+/* A sequence that has just begun. */
+static must_check result read_list(struct reader *r, struct yaml_pair *pair)
+{
+    AUTO(event) e = {0};
+    pair->is_list = true;
+    for (size_t num = 0;; num++) {
+        TRY(next_event(r, &e));
+        if (e.it.type == YAML_SEQUENCE_END_EVENT)
+            return RESULT_OK;
+        ENSURE(e.it.type == YAML_SCALAR_EVENT, E_INPUT, "line %zu: a part of a list must be a plain value",
+               line_of(&e));
+        ENSURE(num < YAML_LIST_MAX, E_INPUT, "line %zu: more than %d values in one list", line_of(&e),
+               YAML_LIST_MAX);
+        char *part;
+        TRY(copy_scalar(&part, &e));
+        TRY(join(pair, part));
+    }
+}
+
 static must_check result read_value(struct reader *r, struct yaml_pair *pair)
 {
     AUTO(event) e = {0};
     TRY(next_event(r, &e));
     if (e.it.type == YAML_SCALAR_EVENT)
         return copy_scalar(&pair->value, &e);
+    if (r->nested == YAML_NESTED_JOIN)
+        return e.it.type == YAML_SEQUENCE_START_EVENT ? read_list(r, pair) : skip_nested(r);
     ENSURE(r->nested == YAML_NESTED_IGNORE, E_INPUT, "line %zu: must be a plain value", line_of(&e));
     return skip_nested(r);
 }

@@ -10,12 +10,19 @@
 
 #include "base/result.h"
 
-enum { YAML_DEPTH_MAX = 16, YAML_LENGTH_MAX = 1 << 20, YAML_EVENTS_MAX = 100000, YAML_KEYS_MAX = 512 };
+enum {
+    YAML_DEPTH_MAX = 16,
+    YAML_LENGTH_MAX = 1 << 20,
+    YAML_EVENTS_MAX = 100000,
+    YAML_KEYS_MAX = 512,
+    YAML_LIST_MAX = 64
+};
 
 struct yaml_pair {
-    char *key;   /* NUL-terminated, no NUL inside */
-    char *value; /* the same; "" for an empty value; NULL for a nested one that was ignored */
-    size_t line; /* of the key, from 1 */
+    char *key;    /* NUL-terminated, no NUL inside */
+    char *value;  /* the same; "" for an empty value; NULL for a nested one that was ignored */
+    bool is_list; /* YAML_NESTED_JOIN: value is joined from the parts of a sequence */
+    size_t line;  /* of the key, from 1 */
 };
 
 struct yaml_section {
@@ -31,8 +38,9 @@ struct yaml_file {
 };
 void yaml_file_cleanup(struct yaml_file *file);
 
-/* What to do with a value that is a mapping or a sequence. */
-enum yaml_nested { YAML_NESTED_REFUSE, YAML_NESTED_IGNORE };
+/* What to do with a value that is a mapping or a sequence. JOIN: the scalars of a sequence, with commas
+ * between them, at most YAML_LIST_MAX; what else is nested is ignored. */
+enum yaml_nested { YAML_NESTED_REFUSE, YAML_NESTED_IGNORE, YAML_NESTED_JOIN };
 
 /* E_TOO_LARGE over YAML_LENGTH_MAX bytes; E_INPUT with the line when it is no YAML, a document is
  * not a mapping, a key stands twice, there is an anchor, alias, tag or NUL, or it is too deep or has too

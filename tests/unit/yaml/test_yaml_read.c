@@ -185,6 +185,38 @@ static void what_is_freed_has_been_wiped(void **state)
     }
 }
 
+static void lists_can_be_joined(void **state)
+{
+    (void)state;
+    static const char text[] = "a: [x, \"y z\"]\nb:\n  - only\nc: plain\nd: {e: [f]}\ng: []\n";
+    AUTO(yaml_file) file = {0};
+    assert_ok(read_text(&file, text, YAML_NESTED_JOIN));
+    const struct yaml_pair *pairs = file.sections[0].pairs;
+    assert_int_equal(file.sections[0].num_pairs, 5);
+    assert_string_equal(pairs[0].value, "x,y z");
+    assert_true(pairs[0].is_list && pairs[1].is_list && pairs[4].is_list);
+    assert_string_equal(pairs[1].value, "only");
+    assert_false(pairs[2].is_list || pairs[3].is_list);
+    assert_null(pairs[3].value);
+    assert_null(pairs[4].value);
+    assert_true(CRYPTO_secure_allocated(pairs[0].value));
+
+    AUTO(yaml_file) bad = {0};
+    assert_fails(E_INPUT, read_text(&bad, "a: [x, [y]]\n", YAML_NESTED_JOIN));
+    assert_error_names("a part of a list");
+    AUTO(buffer) many = {0};
+    assert_ok(buffer_append_text(&many, "a: [x"));
+    for (size_t i = 1; i < YAML_LIST_MAX; i++)
+        assert_ok(buffer_append_text(&many, ",x"));
+    AUTO(buffer) more = {0};
+    assert_ok(buffer_printf(&more, "%s,x]\n", (const char *)many.data));
+    assert_ok(buffer_append_text(&many, "]\n"));
+    AUTO(yaml_file) full = {0};
+    assert_ok(read_text(&full, (const char *)many.data, YAML_NESTED_JOIN));
+    assert_fails(E_INPUT, read_text(&bad, (const char *)more.data, YAML_NESTED_JOIN));
+    assert_error_names("more than");
+}
+
 int main(void)
 {
     if (secret_heap_open(65536).code)
@@ -194,6 +226,7 @@ int main(void)
         cmocka_unit_test(empty_files_have_no_documents),
         cmocka_unit_test(what_is_not_flat_is_refused),
         cmocka_unit_test(nested_values_are_the_callers_choice),
+        cmocka_unit_test(lists_can_be_joined),
         cmocka_unit_test(limits),
         cmocka_unit_test(rejected_input_is_not_echoed),
         cmocka_unit_test(real_network_files),
