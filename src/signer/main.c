@@ -37,6 +37,8 @@ static must_check result loader_command(struct process_command *command, const s
     TRY(process_command_add(command, "nitro-signer-loader"));
     TRY(process_command_add(command, "--mode=files"));
     TRY(process_command_add(command, "--key-config-path=%s", o->key_config_path));
+    if (!o->load_parallel)
+        TRY(process_command_add(command, "--jobs=1"));
     TRY(optional_argument(command, "keystores-path", o->keystores_path));
     TRY(optional_argument(command, "keystores-passwords-path", o->keystores_passwords_path));
     TRY(optional_argument(command, "keystores-password-file", o->keystores_password_file));
@@ -178,12 +180,27 @@ static must_check result open_secrets(void)
     return RESULT_OK;
 }
 
+/* --check-config: the exit status. What the policy is made of is checked too: the network's file among it. */
+static int check_config(const struct signer_options *options, const struct settings *settings)
+{
+    AUTO(buffer) policy = {0};
+    if (signer_policy(&policy, options).code) {
+        log_error("%s", error_text());
+        return PROGRAM_EXIT_USAGE;
+    }
+    signer_options_print(options, settings);
+    return 0;
+}
+
 int main(int argc, char *argv[])
 {
     struct signer_options options;
+    AUTO(settings) settings = {0};
     AUTO(buffer) policy = {0};
     log_open("nitro-signer", LOG_LEVEL_INFO);
-    result r = signer_options_parse(&options, argc, argv);
+    result r = signer_options_parse(&options, &settings, argc, argv);
+    if (!r.code && options.check_config)
+        return check_config(&options, &settings);
     if (!r.code)
         r = open_secrets();
     if (!r.code && options.command != SIGNER_SERVE)

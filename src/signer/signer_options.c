@@ -1,16 +1,23 @@
-/* signer_options.c - a table for each part of the command line, and then the rules that
- * hold between options. All of it happens before anything is opened or started. */
+/* signer_options.c - collects the options (signer_tables.c has them), and then checks the rules that hold
+ * between them. All of it happens before anything is opened or started. */
 #include "signer_options.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/options.h"
+#include "base/version.h"
+#include "signer_tables.h"
 
 static const char usage[] =
     "nitro-signer [options] eth2 [eth2 options] [import|export|watermark-repair]\n"
     "A remote signer for Ethereum validators with Web3Signer's HTTP API and option names.\n"
-    "The options of eth2 come after that word; nitro-signer eth2 --help lists them.";
+    "The options of eth2 come after that word; nitro-signer eth2 --help lists them.\n"
+    "An option can also be a variable, WEB3SIGNER_HTTP_LISTEN_PORT or WEB3SIGNER_ETH2_NETWORK, or a line of\n"
+    "--config-file, http-listen-port: 9000 or eth2.network: hoodi. The command line goes before the\n"
+    "environment, and that before the file.";
 
 static const char eth2_usage[] =
     "nitro-signer [options] eth2 [eth2 options]                            serve\n"
@@ -21,6 +28,17 @@ static const char eth2_usage[] =
     "--epoch=N --slot=N\n"
     "       nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --remove-high-watermark\n"
     "All but the first work on the slashing protection store while no signer runs.";
+
+static const char import_usage[] = "nitro-signer eth2 --slashing-protection-db-path=FILE import --from=FILE";
+
+static const char export_usage[] = "nitro-signer eth2 --slashing-protection-db-path=FILE export --to=FILE";
+
+static const char repair_usage[] =
+    "nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --epoch=N --slot=N\n"
+    "       ... watermark-repair --set-high-watermark --epoch=N --slot=N\n"
+    "       ... watermark-repair --remove-high-watermark\n"
+    "The first raises the watermarks of every validator in the store where they are lower; it never lowers "
+    "one.";
 
 /* Web3Signer's names of levels; ours are fewer. */
 static must_check result parse_logging(enum log_level *ret_level, const char *name)
@@ -38,15 +56,6 @@ static must_check result parse_logging(enum log_level *ret_level, const char *na
         }
     }
     FAIL(E_INPUT, "--logging: must be one of OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL");
-}
-
-/* For the options that Web3Signer wants a value for: --name=true, not --name alone. */
-static must_check result parse_boolean(bool *ret_value, const char *option, const char *text)
-{
-    bool is_true = strcasecmp(text, "true") == 0;
-    ENSURE(is_true || strcasecmp(text, "false") == 0, E_INPUT, "--%s: must be true or false", option);
-    *ret_value = is_true;
-    return RESULT_OK;
 }
 
 static must_check result check_tls(const struct signer_options *o)
@@ -114,177 +123,86 @@ static must_check result check_metrics(const struct signer_options *o)
     return RESULT_OK;
 }
 
-enum { GLOBAL_OPTIONS = 21, ETH2_OPTIONS = 18, PLAIN_ETH2_OPTIONS = ETH2_OPTIONS - SIGNER_STORE_OPTIONS };
-
-/* Where the texts go that are interpreted later. */
-struct texts {
-    const char *logging, *enabled;
-};
-
-static void fill_global(struct option table[static GLOBAL_OPTIONS], struct signer_options *o,
-                        struct texts *texts)
+/* The scope whose options a command has. */
+static enum signer_scope scope_of(enum signer_command command)
 {
-    const struct option rows[GLOBAL_OPTIONS] = {
-        {"http-listen-host", OPTION_TEXT, &o->http_listen_host, "address to listen on (127.0.0.1)", 0, 0},
-        {"http-listen-port", OPTION_U32, &o->http_listen_port, "port to listen on; 0 picks a free one (9000)",
-         0, 65535},
-        {"http-host-allowlist", OPTION_TEXT, &o->http_host_allowlist,
-         "values of the Host header that are served, or * (localhost,127.0.0.1)", 0, 0},
-        {"http-cors-origins", OPTION_TEXT, &o->http_cors_origins,
-         "origins, https://example.org, whose pages may ask, or * (none)", 0, 0},
-        {"http-basic-credentials-file", OPTION_TEXT, &o->http_basic_credentials_file,
-         "file of user:password lines: a request needs one of them, by HTTP Basic (none)", 0, 0},
-        {"http-path-tokens-file", OPTION_TEXT, &o->http_path_tokens_file,
-         "file of tokens: a request needs one of them, as /TOKEN before its path (none)", 0, 0},
-        {"idle-connection-timeout-seconds", OPTION_U32, &o->idle_connection_timeout_seconds,
-         "an idle connection is closed after this time (800)", 1, 86400},
-        {"metrics-enabled", OPTION_FLAG, &o->metrics_enabled, "serve GET /metrics, for Prometheus (false)", 0,
-         0},
-        {"metrics-host", OPTION_TEXT, &o->metrics_host, "address on which metrics are served (127.0.0.1)", 0,
-         0},
-        {"metrics-port", OPTION_U32, &o->metrics_port, "port for metrics; 0 picks a free one (9001)", 0,
-         65535},
-        {"metrics-host-allowlist", OPTION_TEXT, &o->metrics_host_allowlist,
-         "values of the Host header for which metrics are served, or * (localhost,127.0.0.1)", 0, 0},
-        {"data-path", OPTION_TEXT, &o->data_path, "folder in which web3signer.ports is written (none)", 0, 0},
-        {"key-config-path", OPTION_TEXT, &o->key_config_path,
-         "folder of key configuration files, *.yaml (./)", 0, 0},
-        {"key-store-path", OPTION_TEXT, &o->key_config_path, "the same by its old name", 0, 0},
-        {"logging", OPTION_TEXT, &texts->logging, "OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL (INFO)",
-         0, 0},
-        {"tls-keystore-file", OPTION_TEXT, &o->tls_keystore_file, "PKCS#12 file: serve HTTPS with this key",
-         0, 0},
-        {"tls-keystore-password-file", OPTION_TEXT, &o->tls_keystore_password_file,
-         "file with the password of that file in its first line", 0, 0},
-        {"tls-allow-any-client", OPTION_FLAG, &o->tls_allow_any_client,
-         "serve TLS clients without a certificate (false)", 0, 0},
-        {"tls-known-clients-file", OPTION_TEXT, &o->tls_known_clients_file,
-         "serve TLS clients whose certificate is listed here: common name, SHA-256 fingerprint a line (none)",
-         0, 0},
-        {"tls-allow-ca-clients", OPTION_FLAG, &o->tls_allow_ca_clients,
-         "serve TLS clients whose certificate comes from a trusted authority (false)", 0, 0},
-        {"tls-client-ca-file", OPTION_TEXT, &o->tls_client_ca_file,
-         "PEM file of those authorities, instead of all that this machine trusts (none)", 0, 0},
-    };
-    memcpy(table, rows, sizeof rows);
+    switch (command) {
+    case SIGNER_SERVE:
+        return SCOPE_ETH2;
+    case SIGNER_IMPORT:
+        return SCOPE_IMPORT;
+    case SIGNER_EXPORT:
+        return SCOPE_EXPORT;
+    case SIGNER_REPAIR:
+    case SIGNER_SET_HIGH:
+    case SIGNER_REMOVE_HIGH:
+        return SCOPE_REPAIR;
+    }
+    return SCOPE_ETH2;
 }
 
-static void fill_eth2(struct option table[static ETH2_OPTIONS], struct signer_options *o, struct texts *texts)
+static void print_help(const struct settings *s, enum signer_scope scope)
 {
-    const struct option rows[PLAIN_ETH2_OPTIONS] = {
-        {"network", OPTION_TEXT, &o->network,
-         "mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal, or a configuration YAML file (mainnet)",
-         0, 0},
-        {"slashing-protection-enabled", OPTION_TEXT, &texts->enabled, "true or false (true)", 0, 0},
-        {"slashing-protection-far-future-epochs", OPTION_TEXT, &o->far_future_epochs,
-         "refuse blocks and attestations this many epochs ahead of the clock; any: no bound (2)", 0, 0},
-        {"boot-floor", OPTION_FLAG, &o->boot_floor,
-         "refuse new blocks and attestations up to the epoch and slot of the start (false)", 0, 0},
-        {"keystores-path", OPTION_TEXT, &o->keystores_path, "folder of EIP-2335 keystores, *.json", 0, 0},
-        {"keystores-passwords-path", OPTION_TEXT, &o->keystores_passwords_path,
-         "folder with a password file NAME.txt for each NAME.json", 0, 0},
-        {"keystores-password-file", OPTION_TEXT, &o->keystores_password_file, "one password for all of them",
-         0, 0},
-    };
-    memcpy(table, rows, sizeof rows);
-    signer_store_fill(table + PLAIN_ETH2_OPTIONS, &o->store);
+    static const char *const usages[] = {[SCOPE_GLOBAL] = usage,
+                                         [SCOPE_ETH2] = eth2_usage,
+                                         [SCOPE_IMPORT] = import_usage,
+                                         [SCOPE_EXPORT] = export_usage,
+                                         [SCOPE_REPAIR] = repair_usage};
+    settings_print_help(stdout, &s->scopes[scope], usages[scope]);
+}
+
+/* Reads the options of one scope; --help and --version end the process. */
+static must_check result take_words(struct settings *s, int *ret_next, enum signer_scope scope, int argc,
+                                    char *const argv[])
+{
+    const struct setting *stop;
+    TRY(settings_take_words(s, ret_next, &stop, scope, argc, argv));
+    if (!stop)
+        return RESULT_OK;
+    if (strcmp(stop->name, "help") == 0)
+        print_help(s, scope);
+    else
+        (void)puts("nitro-signer " NITRO_SIGNER_VERSION);
+    exit(0);
 }
 
 /* An option of the other half of the command line is the commonest mistake: it is told apart from a wrong
  * name. */
-static must_check result check_side(const struct option *other, size_t num_other, const char *side,
+static must_check result check_side(const struct settings *s, enum signer_scope other, const char *side,
                                     int num_words, char *const words[])
 {
+    const struct settings_scope *own = &s->scopes[other == SCOPE_ETH2 ? SCOPE_GLOBAL : SCOPE_ETH2];
     for (int i = 0; i < num_words && strcmp(words[i], "eth2") != 0; i++) {
-        ENSURE(!options_has(other, num_other, words[i]), E_INPUT, "%.*s: must stand %s the word eth2",
-               (int)strcspn(words[i], "="), words[i], side);
+        ENSURE(words[i][0] != '-' || settings_has(own, words[i]) ||
+                   !settings_has(&s->scopes[other], words[i]),
+               E_INPUT, "%.*s: must stand %s the word eth2", (int)strcspn(words[i], "="), words[i], side);
     }
     return RESULT_OK;
+}
+
+/* Web3Signer's word help, with or without a command behind it. */
+static void help_word(const struct settings *s, const char *word)
+{
+    print_help(s, word && strcmp(word, "eth2") == 0 ? SCOPE_ETH2 : SCOPE_GLOBAL);
+    exit(0);
 }
 
 /* *ret_rest indexes what follows the options of eth2. */
-static must_check result parse_halves(struct signer_options *o, struct texts *texts, int *ret_rest, int argc,
-                                      char *const argv[])
+static must_check result take_halves(struct settings *s, int *ret_rest, int argc, char *const argv[])
 {
-    struct option global[GLOBAL_OPTIONS], eth2[ETH2_OPTIONS];
     int word, end;
-    fill_global(global, o, texts);
-    fill_eth2(eth2, o, texts);
-    TRY(check_side(eth2, ETH2_OPTIONS, "behind", argc - 1, argv + 1));
-    TRY(options_parse(&word, global, GLOBAL_OPTIONS, usage, argc, argv));
+    TRY(check_side(s, SCOPE_ETH2, "behind", argc - 1, argv + 1));
+    TRY(take_words(s, &word, SCOPE_GLOBAL, argc, argv));
     ENSURE(word < argc, E_INPUT, "eth2: this word is missing: nitro-signer [options] eth2 [eth2 options]");
+    if (strcmp(argv[word], "help") == 0)
+        help_word(s, word + 1 < argc ? argv[word + 1] : NULL);
+    ENSURE(strcmp(argv[word], "eth1") != 0, E_INPUT, "argument %d: eth1 is a mode that is not here", word);
     ENSURE(strcmp(argv[word], "eth2") == 0, E_INPUT, "argument %d: expected the word eth2 or an option",
            word);
-    TRY(check_side(global, GLOBAL_OPTIONS, "before", argc - word - 1, argv + word + 1));
-    TRY(options_parse(&end, eth2, ETH2_OPTIONS, eth2_usage, argc - word, argv + word));
+    TRY(check_side(s, SCOPE_GLOBAL, "before", argc - word - 1, argv + word + 1));
+    TRY(take_words(s, &end, SCOPE_ETH2, argc - word, argv + word));
     *ret_rest = word + end;
     return RESULT_OK;
-}
-
-static must_check result parse_height(uint64_t *ret_height, const char *option, const char *text)
-{
-    ENSURE(text, E_INPUT, "--%s: required", option);
-    result r = parse_u64(ret_height, text);
-    return r.code ? error_prefix(r, "--%s", option) : r;
-}
-
-/* watermark-repair is three commands, told apart by its flags. Where the high watermark is removed the
- * heights mean nothing; Web3Signer takes no notice of them either. */
-static must_check result parse_repair(struct signer_options *o, int *ret_next, int argc, char *const argv[])
-{
-    static const char help[] =
-        "nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --epoch=N --slot=N\n"
-        "       ... watermark-repair --set-high-watermark --epoch=N --slot=N\n"
-        "       ... watermark-repair --remove-high-watermark\n"
-        "The first raises the watermarks of every validator in the store where they are lower; it never "
-        "lowers "
-        "one.";
-    const char *epoch = NULL, *slot = NULL;
-    bool set = false, removed = false;
-    const struct option table[] = {
-        {"epoch", OPTION_TEXT, &epoch, "no attestation with this target or a lower one, or a lower source", 0,
-         0},
-        {"slot", OPTION_TEXT, &slot, "no block at this slot or a lower one", 0, 0},
-        {"set-high-watermark", OPTION_FLAG, &set,
-         "instead: no attestation or block at the epoch and slot or above, for any validator (false)", 0, 0},
-        {"remove-high-watermark", OPTION_FLAG, &removed, "instead: take the high watermark away (false)", 0,
-         0}};
-    TRY(options_parse(ret_next, table, ARRAY_LENGTH(table), help, argc, argv));
-    ENSURE(!set || !removed, E_INPUT,
-           "--remove-high-watermark: cannot be given together with --set-high-watermark");
-    o->command = removed ? SIGNER_REMOVE_HIGH : set ? SIGNER_SET_HIGH : SIGNER_REPAIR;
-    if (removed)
-        return RESULT_OK;
-    TRY(parse_height(&o->epoch, "epoch", epoch));
-    return parse_height(&o->slot, "slot", slot);
-}
-
-/* argv begins with the word. Each reads only its own options. */
-static must_check result parse_command(struct signer_options *o, int *ret_next, int argc, char *const argv[])
-{
-    static const char help_import[] =
-        "nitro-signer eth2 --slashing-protection-db-path=FILE import --from=FILE";
-    static const char help_export[] = "nitro-signer eth2 --slashing-protection-db-path=FILE export --to=FILE";
-    const struct option from[] = {{"from", OPTION_TEXT, &o->from, "EIP-3076 file to import", 0, 0}};
-    const struct option to[] = {{"to", OPTION_TEXT, &o->to, "EIP-3076 file to write, mode 0600", 0, 0}};
-    switch (o->command) {
-    case SIGNER_SERVE:
-        break;
-    case SIGNER_IMPORT:
-        TRY(options_parse(ret_next, from, ARRAY_LENGTH(from), help_import, argc, argv));
-        ENSURE(o->from, E_INPUT, "--from: required");
-        return RESULT_OK;
-    case SIGNER_EXPORT:
-        TRY(options_parse(ret_next, to, ARRAY_LENGTH(to), help_export, argc, argv));
-        ENSURE(o->to, E_INPUT, "--to: required");
-        return RESULT_OK;
-    case SIGNER_REPAIR:
-        return parse_repair(o, ret_next, argc, argv);
-    case SIGNER_SET_HIGH:
-    case SIGNER_REMOVE_HIGH:
-        break;
-    }
-    FAIL(E_INTERNAL, "no such command");
 }
 
 static must_check result find_command(enum signer_command *ret_command, const char *word, int argument)
@@ -300,44 +218,108 @@ static must_check result find_command(enum signer_command *ret_command, const ch
     FAIL(E_INPUT, "argument %d: unexpected; it can be import, export or watermark-repair", argument);
 }
 
-/* What may follow the options of eth2, from argv[at]. */
-static must_check result parse_rest(struct signer_options *o, int at, int argc, char *const argv[])
+/* The whole command line; *ret_command is what is to be done. */
+static must_check result take_command_line(struct settings *s, enum signer_command *ret_command, int argc,
+                                           char *const argv[])
 {
-    int next = 0;
+    int at, next;
+    TRY(take_halves(s, &at, argc, argv));
+    *ret_command = SIGNER_SERVE;
     if (at == argc)
         return RESULT_OK;
-    TRY(find_command(&o->command, argv[at], at));
-    TRY(parse_command(o, &next, argc - at, argv + at));
+    TRY(find_command(ret_command, argv[at], at));
+    TRY(take_words(s, &next, scope_of(*ret_command), argc - at, argv + at));
     ENSURE(at + next == argc, E_INPUT, "argument %d: unexpected", at + next);
-    ENSURE(o->slashing_protection_enabled, E_INPUT,
-           "--slashing-protection-enabled: must not be false with %s", argv[at]);
     return RESULT_OK;
 }
 
-result signer_options_parse(struct signer_options *ret_options, int argc, char *const argv[])
+static must_check result parse_height(uint64_t *ret_height, const char *option, const char *text)
 {
-    struct signer_options o = {.http_listen_host = "127.0.0.1",
-                               .http_listen_port = 9000,
-                               .http_host_allowlist = "localhost,127.0.0.1",
-                               .http_cors_origins = "none",
-                               .idle_connection_timeout_seconds = 800,
-                               .metrics_host = "127.0.0.1",
-                               .metrics_port = 9001,
-                               .metrics_host_allowlist = "localhost,127.0.0.1",
-                               .key_config_path = "./",
-                               .network = "mainnet",
-                               .far_future_epochs = "2"};
-    struct texts texts = {.logging = "INFO", .enabled = "true"};
-    int rest = 0;
-    TRY(parse_halves(&o, &texts, &rest, argc, argv));
-    TRY(parse_logging(&o.log_level, texts.logging));
-    TRY(parse_boolean(&o.slashing_protection_enabled, "slashing-protection-enabled", texts.enabled));
-    TRY(parse_rest(&o, rest, argc, argv));
-    TRY(check_metrics(&o));
-    TRY(check_tls(&o));
-    TRY(check_credentials(&o));
-    TRY(check_keystores(&o));
-    TRY(check_slashing_protection(&o));
-    *ret_options = o;
+    ENSURE(text, E_INPUT, "--%s: required", option);
+    result r = parse_u64(ret_height, text);
+    return r.code ? error_prefix(r, "--%s", option) : r;
+}
+
+/* watermark-repair is three commands, told apart by its flags. Where the high watermark is removed the
+ * heights mean nothing; Web3Signer takes no notice of them either. */
+static must_check result check_repair(struct signer_options *o)
+{
+    ENSURE(!o->set_high || !o->remove_high, E_INPUT,
+           "--remove-high-watermark: cannot be given together with --set-high-watermark");
+    o->command = o->remove_high ? SIGNER_REMOVE_HIGH : o->set_high ? SIGNER_SET_HIGH : SIGNER_REPAIR;
+    if (o->remove_high)
+        return RESULT_OK;
+    TRY(parse_height(&o->epoch, "epoch", o->epoch_text));
+    return parse_height(&o->slot, "slot", o->slot_text);
+}
+
+static must_check result check_command(struct signer_options *o)
+{
+    ENSURE(o->command != SIGNER_IMPORT || o->from, E_INPUT, "--from: required");
+    ENSURE(o->command != SIGNER_EXPORT || o->to, E_INPUT, "--to: required");
+    if (o->command == SIGNER_REPAIR)
+        TRY(check_repair(o));
+    ENSURE(o->command == SIGNER_SERVE || o->slashing_protection_enabled, E_INPUT,
+           "--slashing-protection-enabled: must not be false with import, export or watermark-repair");
     return RESULT_OK;
+}
+
+static must_check result check(struct signer_options *o)
+{
+    TRY(parse_logging(&o->log_level, o->logging));
+    TRY(check_command(o));
+    TRY(check_metrics(o));
+    TRY(check_tls(o));
+    TRY(check_credentials(o));
+    TRY(check_keystores(o));
+    return check_slashing_protection(o);
+}
+
+static void warn(const char *text)
+{
+    log_warn("%s", text);
+}
+
+/* What switches protection off must not be overlooked in a file or an environment. */
+static void warn_unprotected(const struct signer_options *o, const struct settings *s)
+{
+    const char *where = settings_given(s, SCOPE_ETH2, "slashing-protection-enabled");
+    if (!o->slashing_protection_enabled && where && where[0] != '-')
+        log_warn("%s: false: nothing that is signed will be remembered", where);
+}
+
+static must_check result collect(struct signer_options *o, struct settings *s, int argc, char *const argv[])
+{
+    TRY(take_command_line(s, &o->command, argc, argv));
+    TRY(settings_take_environment(s, environ));
+    settings_forget_environment(s);
+    const char *file = settings_text(s, SCOPE_GLOBAL, "config-file");
+    if (file)
+        TRY(settings_take_file(s, file, "eth1."));
+    TRY(settings_apply(s, SCOPE_GLOBAL, o));
+    TRY(settings_apply(s, SCOPE_ETH2, o));
+    return o->command == SIGNER_SERVE ? RESULT_OK : settings_apply(s, scope_of(o->command), o);
+}
+
+result signer_options_parse(struct signer_options *ret_options, struct settings *ret_settings, int argc,
+                            char *const argv[])
+{
+    struct signer_options o = {0};
+    AUTO(settings) s = {.warn = warn};
+    signer_tables_fill(&s);
+    TRY(collect(&o, &s, argc, argv));
+    TRY(check(&o));
+    warn_unprotected(&o, &s);
+    *ret_options = o;
+    *ret_settings = s;
+    s = (struct settings){0};
+    return RESULT_OK;
+}
+
+void signer_options_print(const struct signer_options *options, const struct settings *settings)
+{
+    settings_print_values(stdout, &settings->scopes[SCOPE_GLOBAL]);
+    settings_print_values(stdout, &settings->scopes[SCOPE_ETH2]);
+    if (options->command != SIGNER_SERVE)
+        settings_print_values(stdout, &settings->scopes[scope_of(options->command)]);
 }

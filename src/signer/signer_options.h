@@ -1,5 +1,7 @@
-/* signer_options.h - the command line of nitro-signer, in Web3Signer's names:
- * nitro-signer [options] eth2 [eth2 options] [import|export|watermark-repair [its options]]. */
+/* signer_options.h - the options of nitro-signer, in Web3Signer's names, from command line, environment and
+ * configuration file: nitro-signer [options] eth2 [eth2 options] [import|export|watermark-repair [its
+ * options]].
+ */
 #ifndef SIGNER_SIGNER_OPTIONS_H
 #define SIGNER_SIGNER_OPTIONS_H
 
@@ -7,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "settings/settings.h"
 #include "signer_store.h"
 
 enum signer_command {
@@ -20,6 +23,8 @@ enum signer_command {
 
 struct signer_options {
     enum signer_command command;
+    const char *config_file; /* NULL: none */
+    bool check_config;
     const char *http_listen_host;
     uint32_t http_listen_port;
     const char *http_host_allowlist;
@@ -39,7 +44,9 @@ struct signer_options {
     const char *tls_known_clients_file; /* NULL: none */
     bool tls_allow_ca_clients;
     const char *tls_client_ca_file; /* NULL: the machine's */
+    const char *logging;            /* Web3Signer's name of log_level */
     enum log_level log_level;
+    bool load_parallel;
     const char *network;
     struct signer_store_options store;
     bool slashing_protection_enabled;
@@ -48,12 +55,19 @@ struct signer_options {
     const char *keystores_path;
     const char *keystores_passwords_path;
     const char *keystores_password_file;
-    const char *from;     /* of SIGNER_IMPORT */
-    const char *to;       /* of SIGNER_EXPORT */
-    uint64_t epoch, slot; /* of SIGNER_REPAIR and SIGNER_SET_HIGH */
+    const char *from;                   /* of SIGNER_IMPORT */
+    const char *to;                     /* of SIGNER_EXPORT */
+    uint64_t epoch, slot;               /* of SIGNER_REPAIR and SIGNER_SET_HIGH */
+    const char *epoch_text, *slot_text; /* the same as given; NULL: not */
+    bool set_high, remove_high;         /* which of the three commands of watermark-repair it is */
 };
 
-/* E_INPUT names the option. --help and --version end the process with 0. */
-must_check result signer_options_parse(struct signer_options *ret_options, int argc, char *const argv[]);
+/* E_INPUT names the option, variable or key. --help and --version end the process with 0. The texts of
+ * options live as long as ret_settings. Secrets in the environment are taken out of it. */
+must_check result signer_options_parse(struct signer_options *ret_options, struct settings *ret_settings,
+                                       int argc, char *const argv[]);
+
+/* The settings in force, on standard output: --check-config. */
+void signer_options_print(const struct signer_options *options, const struct settings *settings);
 
 #endif

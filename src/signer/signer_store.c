@@ -19,31 +19,6 @@
 
 enum { PASSWORD_FILE_MAX = 4096 };
 
-void signer_store_fill(struct option table[static SIGNER_STORE_OPTIONS], struct signer_store_options *o)
-{
-    const struct option rows[SIGNER_STORE_OPTIONS] = {
-        {"slashing-protection-db-path", OPTION_TEXT, &o->path, "SQLite file that remembers what was signed",
-         0, 0},
-        {"slashing-protection-db-url", OPTION_TEXT, &o->url,
-         "Web3Signer's PostgreSQL database instead: jdbc:postgresql://HOST:PORT/DATABASE", 0, 0},
-        {"slashing-protection-db-username", OPTION_TEXT, &o->username, "its user", 0, 0},
-        {"slashing-protection-db-password", OPTION_TEXT, &o->password, "its password", 0, 0},
-        {"slashing-protection-db-password-file", OPTION_TEXT, &o->password_file,
-         "file with its password in the first line", 0, 0},
-        {"slashing-protection-dynamodb-table", OPTION_TEXT, &o->table, "DynamoDB table instead", 0, 0},
-        {"slashing-protection-dynamodb-region", OPTION_TEXT, &o->region, "its region", 0, 0},
-        {"slashing-protection-dynamodb-key-file", OPTION_TEXT, &o->key_file,
-         "32 bytes: the key that its entries are sealed with", 0, 0},
-        {"slashing-protection-dynamodb-identity", OPTION_TEXT, &o->identity,
-         "its identity, 0x..., as slashing init prints it", 0, 0},
-        {"slashing-protection-mode", OPTION_TEXT, &o->mode,
-         "single (one signer at a time) or fleet (several on one store; the default across a network)", 0, 0},
-        {"aws-credentials-file", OPTION_TEXT, &o->credentials_file,
-         "JSON file of access_key_id, secret_access_key and token, read again when it changes", 0, 0},
-    };
-    memcpy(table, rows, sizeof rows);
-}
-
 static must_check result check_dynamodb(const struct signer_store_options *o)
 {
     const struct {

@@ -3,12 +3,10 @@
 #ifndef SIGNER_SIGNER_STORE_H
 #define SIGNER_SIGNER_STORE_H
 
-#include "base/options.h"
+#include "base/result.h"
 #include "base/secret.h"
 #include "policy/policy.h"
 #include "process/process_supervisor.h"
-
-enum { SIGNER_STORE_OPTIONS = 11 };
 
 struct signer_store_options {
     const char *path;                                 /* SQLite; NULL: not given, so for all */
@@ -19,7 +17,6 @@ struct signer_store_options {
     const char *mode;                                 /* single or fleet */
 };
 
-void signer_store_fill(struct option table[static SIGNER_STORE_OPTIONS], struct signer_store_options *o);
 /* E_INPUT names the option that is missing, or is one too many. enabled: there is to be protection. */
 must_check result signer_store_check(const struct signer_store_options *o, bool enabled);
 /* Sets store, identity, mode and region. */
