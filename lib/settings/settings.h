@@ -43,6 +43,7 @@ struct setting {
     const char *help;
     size_t offset;       /* of the target in the program's own struct */
     uint32_t low, high;  /* SETTING_U32 */
+    bool exists;         /* names a file or folder that must be there: settings_check_files */
     bool secret;         /* never shown */
     const char *instead; /* of a secret: the option that should be used; NULL: none */
 };
@@ -95,6 +96,9 @@ must_check result settings_take_file(struct settings *s, const char *path, const
 /* Writes the values, or defaults, of a scope into the struct at base. E_INPUT names the option, variable or
  * key whose value is wrong; values are not echoed. */
 must_check result settings_apply(const struct settings *s, size_t scope, void *base);
+
+/* E_INPUT names a value of this scope whose file or folder is not there, or not for us to read. */
+must_check result settings_check_files(const struct settings *s, size_t scope);
 
 /* NULL when no such option was given; otherwise where it was: "--name", a variable, a key. */
 const char *settings_given(const struct settings *s, size_t scope, const char *name);

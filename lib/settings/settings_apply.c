@@ -1,6 +1,8 @@
 /* settings_apply.c - texts become values: the one place where a setting's kind matters. */
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/options.h"
 #include "settings/settings_names.h"
@@ -74,5 +76,18 @@ result settings_apply(const struct settings *s, size_t scope, void *base)
 {
     for (size_t i = 0; i < s->scopes[scope].num_rows; i++)
         TRY(apply_row(s, &s->scopes[scope], i, base));
+    return RESULT_OK;
+}
+
+result settings_check_files(const struct settings *s, size_t scope)
+{
+    const struct settings_scope *here = &s->scopes[scope];
+    for (size_t i = 0; i < here->num_rows; i++) {
+        const char *path = here->values[i].text ? here->values[i].text : here->rows[i].initial;
+        char label[SETTINGS_NAME_MAX];
+        settings_label(label, here, i);
+        ENSURE(!here->rows[i].exists || !path || access(path, R_OK) == 0, E_INPUT, "%s: %s", label,
+               strerror(errno));
+    }
     return RESULT_OK;
 }

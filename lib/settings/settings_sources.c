@@ -125,6 +125,8 @@ static must_check result read_yaml(struct yaml_file *ret_file, const char *path)
     ENSURE(text, E_MEMORY, "out of memory");
     size_t length;
     result r = file_read_up_to(fd, text, &length, CAPACITY);
+    if (r.code == E_IO) /* a folder, say: the user's mistake all the same */
+        r = error_set(E_INPUT, "%s", error_text());
     if (!r.code && length == CAPACITY)
         r = error_set(E_INPUT, "longer than %d bytes", CAPACITY - 1);
     if (!r.code)

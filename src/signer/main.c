@@ -180,11 +180,14 @@ static must_check result open_secrets(void)
     return RESULT_OK;
 }
 
-/* --check-config: the exit status. What the policy is made of is checked too: the network's file among it. */
+/* --check-config: the exit status. What the policy is made of is checked too, the network's file among it. */
 static int check_config(const struct signer_options *options, const struct settings *settings)
 {
     AUTO(buffer) policy = {0};
-    if (signer_policy(&policy, options).code) {
+    result r = signer_options_check_files(options, settings);
+    if (!r.code)
+        r = signer_policy(&policy, options);
+    if (r.code) {
         log_error("%s", error_text());
         return PROGRAM_EXIT_USAGE;
     }

@@ -316,6 +316,13 @@ result signer_options_parse(struct signer_options *ret_options, struct settings 
     return RESULT_OK;
 }
 
+result signer_options_check_files(const struct signer_options *options, const struct settings *settings)
+{
+    TRY(settings_check_files(settings, SCOPE_GLOBAL));
+    TRY(settings_check_files(settings, SCOPE_ETH2));
+    return settings_check_files(settings, scope_of(options->command));
+}
+
 void signer_options_print(const struct signer_options *options, const struct settings *settings)
 {
     settings_print_values(stdout, &settings->scopes[SCOPE_GLOBAL]);

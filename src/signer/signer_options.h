@@ -67,6 +67,10 @@ struct signer_options {
 must_check result signer_options_parse(struct signer_options *ret_options, struct settings *ret_settings,
                                        int argc, char *const argv[]);
 
+/* The files and folders of the settings in force are there; E_INPUT names the option. */
+must_check result signer_options_check_files(const struct signer_options *options,
+                                             const struct settings *settings);
+
 /* The settings in force, on standard output: --check-config. */
 void signer_options_print(const struct signer_options *options, const struct settings *settings);
 

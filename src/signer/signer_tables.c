@@ -11,6 +11,7 @@
 #define AT(member) .offset = offsetof(struct signer_options, member)
 #define TEXT(option, label, text, member)                                                                    \
     .name = (option), .kind = SETTING_TEXT, .shape = (label), .help = (text), AT(member)
+#define FOUND(option, label, text, member) TEXT(option, label, text, member), .exists = true
 #define FLAG(option, text, member)                                                                           \
     .name = (option), .kind = SETTING_FLAG, .initial = "false", .help = (text), AT(member)
 #define IGNORED(option, why) .name = (option), .kind = SETTING_TEXT, .use = SETTING_IGNORED, .help = (why)
@@ -40,14 +41,14 @@ static const struct setting global[] = {
      .use = SETTING_COMMAND_LINE_ONLY},
     {FLAG("check-config", "print the settings in force, with their origin, and exit", check_config),
      .use = SETTING_COMMAND_LINE_ONLY},
-    {TEXT("data-path", "FOLDER", "where web3signer.ports is written", data_path)},
+    {FOUND("data-path", "FOLDER", "where web3signer.ports is written", data_path)},
     {TEXT("logging", "LEVEL", "OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE or ALL", logging), .letter = 'l',
      .initial = "INFO"},
     {STOPS("help", 'h', "show this help and exit")},
     {STOPS("version", 'V', "show the version and exit")},
 
     {.group = "Keys",
-     TEXT("key-config-path", "FOLDER", "key configuration files, *.yaml", key_config_path),
+     FOUND("key-config-path", "FOLDER", "key configuration files, *.yaml", key_config_path),
      .alias = "key-store-path",
      .initial = "./"},
     {.name = "signer-load-parallel",
@@ -84,20 +85,20 @@ static const struct setting global[] = {
      .initial = "none",
      .help = "origins, https://example.org, whose pages may ask; * all",
      AT(http_cors_origins)},
-    {TEXT("http-basic-credentials-file", "FILE",
-          "lines user:password: a request needs one of them, by HTTP Basic", http_basic_credentials_file)},
-    {TEXT("http-path-tokens-file", "FILE",
-          "a token a line: a request needs one of them, as /TOKEN before its path", http_path_tokens_file)},
-    {TEXT("tls-keystore-file", "FILE", "PKCS#12 file: serve HTTPS with this key", tls_keystore_file)},
-    {TEXT("tls-keystore-password-file", "FILE", "its password, in the first line",
-          tls_keystore_password_file)},
-    {TEXT("tls-known-clients-file", "FILE",
-          "serve TLS clients whose certificate is listed here: common name, SHA-256 fingerprint a line",
-          tls_known_clients_file)},
+    {FOUND("http-basic-credentials-file", "FILE",
+           "lines user:password: a request needs one of them, by HTTP Basic", http_basic_credentials_file)},
+    {FOUND("http-path-tokens-file", "FILE",
+           "a token a line: a request needs one of them, as /TOKEN before its path", http_path_tokens_file)},
+    {FOUND("tls-keystore-file", "FILE", "PKCS#12 file: serve HTTPS with this key", tls_keystore_file)},
+    {FOUND("tls-keystore-password-file", "FILE", "its password, in the first line",
+           tls_keystore_password_file)},
+    {FOUND("tls-known-clients-file", "FILE",
+           "serve TLS clients whose certificate is listed here: common name, SHA-256 fingerprint a line",
+           tls_known_clients_file)},
     {FLAG("tls-allow-ca-clients", "serve TLS clients whose certificate comes from a trusted authority",
           tls_allow_ca_clients)},
-    {TEXT("tls-client-ca-file", "FILE",
-          "PEM file of those authorities, instead of all that this machine trusts", tls_client_ca_file)},
+    {FOUND("tls-client-ca-file", "FILE",
+           "PEM file of those authorities, instead of all that this machine trusts", tls_client_ca_file)},
     {FLAG("tls-allow-any-client", "serve TLS clients without a certificate", tls_allow_any_client)},
 
     {.group = "Metrics", FLAG("metrics-enabled", "serve GET /metrics, for Prometheus", metrics_enabled)},
@@ -145,10 +146,10 @@ static const struct setting eth2[] = {
      TEXT("network", "NAME|FILE",
           "mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal, or a configuration YAML file", network),
      .initial = "mainnet"},
-    {TEXT("keystores-path", "FOLDER", "EIP-2335 keystores, *.json", keystores_path)},
-    {TEXT("keystores-passwords-path", "FOLDER", "a password file NAME.txt for each NAME.json",
-          keystores_passwords_path)},
-    {TEXT("keystores-password-file", "FILE", "one password for all of them", keystores_password_file)},
+    {FOUND("keystores-path", "FOLDER", "EIP-2335 keystores, *.json", keystores_path)},
+    {FOUND("keystores-passwords-path", "FOLDER", "a password file NAME.txt for each NAME.json",
+           keystores_passwords_path)},
+    {FOUND("keystores-password-file", "FILE", "one password for all of them", keystores_password_file)},
     {STOPS("help", 'h', "show this help and exit")},
     {STOPS("version", 'V', "show the version and exit")},
 
@@ -175,17 +176,17 @@ static const struct setting eth2[] = {
     {TEXT("slashing-protection-db-username", "NAME", "its user", store.username)},
     {TEXT("slashing-protection-db-password", "TEXT", "its password; a file is better", store.password),
      .secret = true, .instead = "--slashing-protection-db-password-file"},
-    {TEXT("slashing-protection-db-password-file", "FILE", "its password, in the first line",
-          store.password_file)},
+    {FOUND("slashing-protection-db-password-file", "FILE", "its password, in the first line",
+           store.password_file)},
     {TEXT("slashing-protection-dynamodb-table", "TABLE", "DynamoDB table", store.table)},
     {TEXT("slashing-protection-dynamodb-region", "REGION", "its region", store.region)},
-    {TEXT("slashing-protection-dynamodb-key-file", "FILE",
-          "32 bytes: the key that its entries are sealed with", store.key_file)},
+    {FOUND("slashing-protection-dynamodb-key-file", "FILE",
+           "32 bytes: the key that its entries are sealed with", store.key_file)},
     {TEXT("slashing-protection-dynamodb-identity", "0x...", "its identity, as slashing init prints it",
           store.identity)},
-    {TEXT("aws-credentials-file", "FILE",
-          "JSON of access_key_id, secret_access_key and token, read again when it changes",
-          store.credentials_file)},
+    {FOUND("aws-credentials-file", "FILE",
+           "JSON of access_key_id, secret_access_key and token, read again when it changes",
+           store.credentials_file)},
 
     {IGNORED("slashing-protection-db-pool-configuration-file", no_pool)},
     {IGNORED("slashing-protection-pruning-db-pool-configuration-file", no_pool)},
@@ -236,7 +237,7 @@ static const struct setting eth2[] = {
 };
 
 static const struct setting import[] = {
-    {.group = "Options", TEXT("from", "FILE", "EIP-3076 file to import", from)},
+    {.group = "Options", FOUND("from", "FILE", "EIP-3076 file to import", from)},
     {STOPS("help", 'h', "show this help and exit")},
 };
 
