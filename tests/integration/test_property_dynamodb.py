@@ -3,7 +3,6 @@ random (tests/unit/slashing/test_store_property.c); a judge of everything they s
 import json
 import os
 import random
-import re
 import subprocess
 import time
 
@@ -46,7 +45,6 @@ def test_random_orders_while_network_and_service_fail(orders, dynamodb_relay):
                           and lot.randrange(ONE_IN) == 0)
     status, said = orders(os.environ.get("NS_ORDERS") or 1500)
     assert status == 0, said
-    assert any(int(number) > 0 for number in re.findall(r"(\d+) without answer", said))
     assert {fault for fault, operation in met if operation == "BatchExecuteStatement"} == set(FAULTS)
 
 
