@@ -44,7 +44,7 @@ static void print_wrapped(FILE *out, size_t *at, size_t indent, const char *text
 
 static void print_row(FILE *out, const struct setting *row)
 {
-    char left[SETTINGS_NAME_MAX], letter[8] = "", alias[SETTINGS_NAME_MAX] = "";
+    char left[2 * SETTINGS_NAME_MAX], letter[8] = "", alias[SETTINGS_NAME_MAX] = "";
     if (row->letter)
         (void)snprintf(letter, sizeof letter, "-%c, ", row->letter);
     if (row->alias)

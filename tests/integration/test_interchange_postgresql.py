@@ -126,11 +126,11 @@ def test_words_that_are_wrong(run, bin_dir, folder, postgres_database):
     status, said, _ = run("import", "--from=in.json", password="wrong secret")
     assert status == 1 and "password authentication failed" in said and "wrong secret" not in said
     status, said, _ = run("import", "--from=in.json", user="")
-    assert status == 1 and "--slashing-protection-db-username: required" in said
+    assert status == 2 and "--slashing-protection-db-username: must not be empty" in said
     done = subprocess.run([bin_dir / "nitro-signer", "eth2", f"--slashing-protection-db-url={postgres_database.jdbc_url}",
                            "--slashing-protection-db-path=x", "export", "--to=y"], cwd=folder, text=True,
                           capture_output=True, timeout=10, check=False)
-    assert done.returncode == 2 and "cannot be given together" in done.stderr
+    assert done.returncode == 2 and "only one of them can be given" in done.stderr
 
 
 def test_the_password_is_in_no_argument_and_no_variable(run, bin_dir, folder, postgres_database):
