@@ -53,7 +53,7 @@ class Slot:
             (self.data / "web3signer.ports").unlink()
         with self._spawning:
             self.process = Process(str(self._program), ["--http-listen-port=0", f"--key-config-path={self._keys}",
-                                                        f"--data-path={self.data}", "eth2", "--network=minimal", *self._eth2],
+                                                        f"--data-path={self.data}", "eth2", *self._eth2],
                                    str(self._logs), (), self._env)
         try:
             self.process.wait_ready(START_SECONDS)

@@ -157,7 +157,7 @@ def test_a_fleet_on_postgresql(fleet):
 
 
 def test_one_signer_with_sqlite(fleet, folder):
-    fleet.add([f"--slashing-protection-db-path={folder}/protection.sqlite"])
+    fleet.add(["--network=minimal", f"--slashing-protection-db-path={folder}/protection.sqlite"])
     torture("SQLite", fleet)
 
 
@@ -438,7 +438,7 @@ def test_the_judge_is_right_about_small_histories():
 
 
 def test_a_wrong_signature_is_found(fleet, folder):
-    fleet.add([f"--slashing-protection-db-path={folder}/protection.sqlite"])
+    fleet.add(["--network=minimal", f"--slashing-protection-db-path={folder}/protection.sqlite"])
     clients = begin(fleet)
     everybody_signs(clients, fleet.slots)
     one, other = clients.signed[:2]
