@@ -90,7 +90,8 @@ must_check result settings_take_environment(struct settings *s, char *const envi
 void settings_forget_environment(const struct settings *s);
 
 /* Fills in what is still missing, from a YAML file. E_INPUT names a key that is unknown, nested, or there
- * twice; keys that begin with ignored_prefix (NULL: none) are ignored with a warning each. */
+ * twice; keys that begin with ignored_prefix (NULL: none) are ignored with a warning each. A secret in a file
+ * that others may read is warned of. */
 must_check result settings_take_file(struct settings *s, const char *path, const char *ignored_prefix);
 
 /* Writes the values, or defaults, of a scope into the struct at base. E_INPUT names the option, variable or

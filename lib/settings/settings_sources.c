@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file_io.h"
 #include "settings/settings_keep.h"
@@ -116,11 +117,14 @@ void settings_forget_environment(const struct settings *s)
 }
 
 /* It may hold a password: read into one piece of memory that is wiped. */
-static must_check result read_yaml(struct yaml_file *ret_file, const char *path)
+static must_check result read_yaml(struct yaml_file *ret_file, bool *ret_open_to_others, const char *path)
 {
     enum { CAPACITY = 1 << 18 };
     AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
     ENSURE(fd >= 0, E_INPUT, "%s", strerror(errno));
+    struct stat status;
+    ENSURE(fstat(fd, &status) == 0, E_INPUT, "%s", strerror(errno));
+    *ret_open_to_others = S_ISREG(status.st_mode) && (status.st_mode & (S_IRGRP | S_IROTH));
     char *text = OPENSSL_zalloc(CAPACITY);
     ENSURE(text, E_MEMORY, "out of memory");
     size_t length;
@@ -176,11 +180,27 @@ static must_check result take_sections(struct settings *s, const char *ignored_p
     return RESULT_OK;
 }
 
+static bool has_secret(const struct settings_scope *scope)
+{
+    for (size_t i = 0; i < scope->num_rows; i++) {
+        const struct setting *row = &scope->rows[i];
+        if (row->secret && row->use == SETTING_USED && scope->values[i].text &&
+            scope->values[i].origin == SETTING_BY_FILE)
+            return true;
+    }
+    return false;
+}
+
 result settings_take_file(struct settings *s, const char *path, const char *ignored_prefix)
 {
     yaml_file_cleanup(&s->file);
-    result r = read_yaml(&s->file, path);
+    bool open_to_others = false;
+    result r = read_yaml(&s->file, &open_to_others, path);
     if (!r.code)
         r = take_sections(s, ignored_prefix);
+    for (size_t i = 0; i < s->num_scopes && open_to_others && !r.code; i++) {
+        if (has_secret(&s->scopes[i]))
+            warn(s, "--config-file", "a secret in a file that others than its owner can read", "");
+    }
     return r.code ? error_prefix(r, "--config-file") : r;
 }

@@ -341,6 +341,15 @@ def test_a_password_of_the_environment_goes_no_further(start, folder, one_key, p
     assert database.password not in process.log()
 
 
+@pytest.mark.parametrize("mode, told", [(0o600, 0), (0o640, 1), (0o604, 1)])
+def test_a_password_in_a_file_for_all_eyes_is_told(signer, folder, mode, told):
+    (folder / "own.yaml").write_text("eth2.slashing-protection-db-url: jdbc:postgresql://h/d\neth2.slashing-protection-db-password: geheim\n")
+    (folder / "own.yaml").chmod(mode)
+    run = signer("--check-config", "--config-file={}/own.yaml", "eth2")
+    assert run.returncode == 0 and "geheim" not in run.stdout + run.stderr
+    assert run.stderr.count("--config-file: a secret in a file that others than its owner can read") == told == len(run.stderr.splitlines())
+
+
 # Web3Signer's documentation, word for word but for the paths, the database and the port (its own may be in use).
 DOCUMENTED = """
 web3signer --key-store-path=/Users/me/keyFiles/ eth2 --slashing-protection-db-url="jdbc:postgresql://localhost/web3signer" --slashing-protection-db-username=postgres --slashing-protection-db-password=password
