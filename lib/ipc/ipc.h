@@ -35,13 +35,21 @@ enum {
     IPC_STORE_ADVANCE_LEN = 8 + 48 + 2 * IPC_STORE_ENTRY_LEN,
     IPC_STORE_ADVANCED_LEN = 16 + IPC_STORE_ENTRY_LEN,
     IPC_STORE_ADVANCES_MAX = 160,
-    IPC_STORE_ACCESS_MAX = 8192
+    IPC_STORE_ACCESS_MAX = 8192,
+    IPC_MANAGE_MAX = 256, /* keys of one request to the key manager */
+    IPC_KEYSTORE_MAX = 16384,
+    IPC_PASSWORD_MAX = 1024,
+    IPC_FILE_LEN = 4 + 48,
+    IPC_KEY_PATH_MAX = 127,
+    IPC_KEY_INFO_LEN = 48 + 2 + IPC_KEY_PATH_MAX,
+    IPC_KEY_INFOS_MAX = 256
 };
 
 enum ipc_type {
     IPC_POLICY = 0x0101,
     IPC_STATE = 0x0102,
     IPC_LOADER_START = 0x0103,
+    IPC_MANAGER_START = 0x0104,
     IPC_SETTINGS = 0x0201,
     IPC_TLS = 0x0202,
     IPC_KEYS = 0x0203,
@@ -73,7 +81,13 @@ enum ipc_type {
     IPC_STORE_ENTRIES = 0x0507,
     IPC_STORE_ADVANCE = 0x0508,
     IPC_STORE_ADVANCED = 0x0509,
-    IPC_STORE_ACCESS = 0x050a
+    IPC_STORE_ACCESS = 0x050a,
+    IPC_MANAGE = 0x0601,
+    IPC_KEYSTORE = 0x0602,
+    IPC_FILES = 0x0603,
+    IPC_FILE_DONE = 0x0604,
+    IPC_MANAGED = 0x0605,
+    IPC_KEY_INFO = 0x0606
 };
 
 enum ipc_keeper_state {
@@ -127,8 +141,9 @@ struct ipc_answer {
     uint64_t limit; /* an epoch for an attestation, a slot for a block */
 };
 
-/* Checks header and type of a packet; of SIGN, SIGNED, KEY, STORE_ADVANCE and STORE_ADVANCED also that the
- * body is count records long (1 to the message's limit), so that as many can be taken. E_INPUT otherwise. */
+/* Checks header and type of a packet; of SIGN, SIGNED, KEY, KEY_INFO, STORE_ADVANCE and STORE_ADVANCED also
+ * that the body is count records long (1 to the message's limit), so that as many can be taken. E_INPUT
+ * otherwise. */
 must_check result ipc_open(struct ipc_message *ret_message, const uint8_t *packet, size_t packet_len);
 /* Starts a packet of that type; the body is packed behind it with the pack_ functions. */
 void ipc_begin(struct packer *p, enum ipc_type type, uint32_t count);
@@ -185,7 +200,7 @@ void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_byt
 must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m,
                                          uint32_t max_length);
 
-/* SERVE LOAD_ABORT STATUS_WANTED LOADER_START STORE_HEAD_WANTED. */
+/* SERVE LOAD_ABORT STATUS_WANTED LOADER_START MANAGER_START STORE_HEAD_WANTED. */
 void ipc_pack_empty(struct packer *p, enum ipc_type type);
 must_check result ipc_take_empty(struct ipc_message *m);
 
@@ -349,5 +364,67 @@ struct ipc_store_advanced {
 };
 void ipc_pack_store_advanced(struct packer *p, const struct ipc_store_advanced *advanced);
 must_check result ipc_take_store_advanced(struct ipc_store_advanced *ret_advanced, struct cursor *c);
+
+/* MANAGE: what the key manager is asked for; the items are num_items x (48 bytes of public key, entry). The
+ * entry is the history that comes with an import, without stamp, or all zero. */
+enum ipc_manage_action { IPC_MANAGE_IMPORT = 1, IPC_MANAGE_DELETE };
+struct ipc_manage {
+    enum ipc_manage_action action;
+    const uint8_t *genesis; /* 32 bytes, of the history; NULL: no history came */
+    const uint8_t *items;
+    uint32_t num_items;
+};
+void ipc_pack_manage(struct packer *p, const struct ipc_manage *manage);
+must_check result ipc_take_manage(struct ipc_manage *ret_manage, struct ipc_message *m);
+
+/* KEYSTORE: one item's, with its password, a secret. */
+struct ipc_keystore {
+    uint32_t index;
+    const uint8_t *pubkey; /* 48: what the decrypted key must have */
+    struct ipc_bytes password, json;
+};
+void ipc_pack_keystore(struct packer *p, const struct ipc_keystore *keystore);
+must_check result ipc_take_keystore(struct ipc_keystore *ret_keystore, struct ipc_message *m);
+
+/* FILES: to be made valid after an import was decrypted, or to be removed; num_items x (u32 index, 48 bytes
+ * of public key). Each is answered by FILE_DONE, whose error is E_NONE when it is done. */
+struct ipc_files {
+    enum ipc_manage_action action;
+    const uint8_t *items;
+    uint32_t num_items;
+};
+void ipc_pack_files(struct packer *p, const struct ipc_files *files);
+must_check result ipc_take_files(struct ipc_files *ret_files, struct ipc_message *m);
+void ipc_pack_file_done(struct packer *p, const struct ipc_record_failed *done);
+must_check result ipc_take_file_done(struct ipc_record_failed *ret_done, struct ipc_message *m);
+
+/* MANAGED: what became of an item. The entry, without stamp, is what the store has of a deleted or inactive
+ * key. */
+enum ipc_managed_status {
+    IPC_MANAGED_ERROR,
+    IPC_MANAGED_IMPORTED,
+    IPC_MANAGED_DELETED,
+    IPC_MANAGED_NOT_ACTIVE,
+    IPC_MANAGED_NOT_FOUND,
+    IPC_MANAGED_OTHER_GENESIS /* of all items: nothing was done */
+};
+struct ipc_managed {
+    uint32_t index;
+    enum ipc_managed_status status;
+    const uint8_t *genesis; /* 32 bytes, of the store; NULL: none yet */
+    const uint8_t *entry;
+    struct ipc_bytes text;
+};
+void ipc_pack_managed(struct packer *p, const struct ipc_managed *managed);
+must_check result ipc_take_managed(struct ipc_managed *ret_managed, struct ipc_message *m);
+
+/* KEY_INFO, one record at a time after ipc_begin(IPC_KEY_INFO, count). */
+struct ipc_key_info {
+    const uint8_t *pubkey; /* 48 */
+    bool readonly;         /* not from a keystore file */
+    struct ipc_bytes path; /* EIP-2334; may be empty */
+};
+void ipc_pack_key_info(struct packer *p, const struct ipc_key_info *info);
+must_check result ipc_take_key_info(struct ipc_key_info *ret_info, struct cursor *c);
 
 #endif

@@ -18,6 +18,7 @@ static bool type_exists(uint16_t type)
     case IPC_POLICY:
     case IPC_STATE:
     case IPC_LOADER_START:
+    case IPC_MANAGER_START:
     case IPC_SETTINGS:
     case IPC_TLS:
     case IPC_KEYS:
@@ -50,6 +51,12 @@ static bool type_exists(uint16_t type)
     case IPC_STORE_ADVANCE:
     case IPC_STORE_ADVANCED:
     case IPC_STORE_ACCESS:
+    case IPC_MANAGE:
+    case IPC_KEYSTORE:
+    case IPC_FILES:
+    case IPC_FILE_DONE:
+    case IPC_MANAGED:
+    case IPC_KEY_INFO:
         return true;
     }
     return false;
@@ -83,6 +90,8 @@ result ipc_open(struct ipc_message *ret_message, const uint8_t *packet, size_t p
         TRY(check_array(&m, IPC_BATCH_MAX, IPC_ANSWER_LEN));
     if (m.type == IPC_KEY)
         TRY(check_array(&m, IPC_LOADED_KEYS_MAX, IPC_LOADED_KEY_LEN));
+    if (m.type == IPC_KEY_INFO)
+        TRY(check_array(&m, IPC_KEY_INFOS_MAX, IPC_KEY_INFO_LEN));
     if (m.type == IPC_STORE_ADVANCE)
         TRY(check_array(&m, IPC_STORE_ADVANCES_MAX, IPC_STORE_ADVANCE_LEN));
     if (m.type == IPC_STORE_ADVANCED)

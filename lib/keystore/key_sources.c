@@ -158,6 +158,15 @@ static must_check result add_config_file(struct key_sources *sources, const char
     return key_sources_append_broken(sources, name, r);
 }
 
+result key_sources_add_config_file(struct key_sources *sources, const char *folder, const char *name)
+{
+    char *path;
+    TRY(key_sources_join(&path, folder, name));
+    result r = key_config_read(sources, path, folder, name);
+    free(path);
+    return r.code ? error_prefix(r, "%s", name) : r;
+}
+
 result key_sources_add_config_folder(struct key_sources *sources, const char *folder)
 {
     AUTO(names) names = {0};

@@ -49,6 +49,10 @@ void key_sources_cleanup(struct key_sources *sources);
  * E_IO when the folder cannot be read, E_TOO_LARGE over KEY_SOURCES_MAX items. */
 must_check result key_sources_add_config_folder(struct key_sources *sources, const char *folder);
 
+/* Appends what one such file of the folder names. Unlike above, a file that is no good is an error. */
+must_check result key_sources_add_config_file(struct key_sources *sources, const char *folder,
+                                              const char *name);
+
 /* Appends the keystores *.json of a folder. The password of NAME.json is the content of
  * passwords_folder/NAME.txt, or of password_file for all; exactly one of the two is not NULL. */
 must_check result key_sources_add_keystores(struct key_sources *sources, const char *folder,

@@ -86,6 +86,10 @@ const char *net_http_host(const struct net_http_request *request);
 /* The whole body, followed by a NUL byte that is not counted. */
 const char *net_http_body(const struct net_http_request *request, size_t *ret_len);
 
+/* Overwrites the body, which had secrets. What of it libevent has copied meanwhile is its allocator's to
+ * wipe (event_set_mem_functions). */
+void net_http_body_wipe(struct net_http_request *request);
+
 /* Adds a header to the reply to come; both are copied. Ignored beyond 8 headers; never from outside bytes. */
 void net_http_reply_header(struct net_http_request *request, const char *name, const char *value);
 /* Sends the reply and frees the request. content_type NULL for none; the body is copied. */

@@ -63,6 +63,14 @@ const char *net_http_body(const struct net_http_request *request, size_t *ret_le
     return bytes ? bytes : "";
 }
 
+void net_http_body_wipe(struct net_http_request *request)
+{
+    size_t length = evbuffer_get_length(request->bytes);
+    unsigned char *bytes = length > 0 ? evbuffer_pullup(request->bytes, -1) : NULL;
+    if (bytes)
+        explicit_bzero(bytes, length);
+}
+
 static must_check result join(struct buffer *out, const struct net_http_head *head, const char *name,
                               size_t first)
 {

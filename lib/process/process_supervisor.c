@@ -59,7 +59,8 @@ static void wires_cleanup(struct wires *w)
 result process_supervisor_start(struct process_supervisor *ret_supervisor, struct process_family *family)
 {
     struct process_supervisor *s = ret_supervisor;
-    *s = (struct process_supervisor){.signals = -1, .keeper = -1, .watched = -1, .loader = family->loader};
+    *s = (struct process_supervisor){
+        .signals = -1, .keeper = -1, .watched = -1, .loader = family->loader, .manager = family->manager};
     AUTO(wires) w = {.keeper = {-1, -1}, .front = {-1, -1}, .courier = {-1, -1}};
     TRY(process_signals_open(&s->signals));
     TRY(process_socketpair(w.keeper));
@@ -82,11 +83,13 @@ result process_supervisor_start(struct process_supervisor *ret_supervisor, struc
 static must_check result handle_message(struct process_supervisor *s, struct ipc_message *m, int *descriptor,
                                         process_supervisor_on_state on_state, void *context)
 {
-    if (m->type == IPC_LOADER_START) {
+    if (m->type == IPC_LOADER_START || m->type == IPC_MANAGER_START) {
+        struct process_command *command = m->type == IPC_LOADER_START ? &s->loader : &s->manager;
         TRY(ipc_take_empty(m));
+        ENSURE(command->num_words > 0, E_PEER, "the keeper asked for a loader that there is not");
         ENSURE(*descriptor >= 0, E_PEER, "the keeper asked for a loader and passed no socket");
         process_group_end_brief(&s->children); /* there is one load at a time: whoever is left is stuck */
-        return start(&s->children, &s->loader, descriptor, 1, true);
+        return start(&s->children, command, descriptor, 1, true);
     }
     ENSURE(m->type == IPC_STATE && *descriptor < 0, E_PEER, "unexpected message %#x from the keeper",
            (unsigned)m->type);

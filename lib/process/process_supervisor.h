@@ -27,6 +27,7 @@ must_check result process_command_add(struct process_command *command, const cha
 struct process_family {
     struct process_command keeper, front, loader;
     struct process_command courier; /* num_words 0: there is none */
+    struct process_command manager; /* the loader of key manager requests; num_words 0: there is none */
     int https;                      /* the front's bound socket */
     int metrics;                    /* its second one, or -1 */
     int courier_outside; /* the courier's second descriptor: its listening socket, or our channel; or -1 */
@@ -41,7 +42,7 @@ struct process_supervisor {
     int watched; /* -1: nothing */
     result (*on_watched)(void *context);
     void *watched_context;
-    struct process_command loader;
+    struct process_command loader, manager;
 };
 
 /* Starts the children. The caller keeps family's sockets and may close them afterwards. On failure those

@@ -5,7 +5,7 @@
  * target only - where a lower target had the higher source, no message stands at the watermark. */
 #include <string.h>
 
-#include "slashing/slashing_interchange.h"
+#include "slashing/slashing_fold.h"
 
 static void merge_block(struct slashing_record *merged, const struct slashing_record *b)
 {

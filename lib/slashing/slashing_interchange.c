@@ -131,41 +131,10 @@ static must_check result flush(struct export *export)
     return RESULT_OK;
 }
 
-static must_check result append_root(struct buffer *out, bool has_root, const uint8_t root[static 32])
-{
-    char digits[67];
-    hex_encode_0x(digits, root, 32);
-    return has_root ? buffer_printf(out, ", \"signing_root\": \"%s\"", digits) : RESULT_OK;
-}
-
-static must_check result append_record(struct buffer *out, const struct slashing_record *r)
-{
-    TRY(buffer_append_text(out, "      \"signed_blocks\": ["));
-    if (r->has_block) {
-        TRY(buffer_printf(out, "\n        {\"slot\": \"%" PRIu64 "\"", r->block_slot));
-        TRY(append_root(out, r->block_has_root, r->block_root));
-        TRY(buffer_append_text(out, "}\n      "));
-    }
-    TRY(buffer_append_text(out, "],\n      \"signed_attestations\": ["));
-    if (r->has_attestation) {
-        TRY(buffer_printf(out,
-                          "\n        {\"source_epoch\": \"%" PRIu64 "\", \"target_epoch\": \"%" PRIu64 "\"",
-                          r->source_epoch, r->target_epoch));
-        TRY(append_root(out, r->attestation_has_root, r->attestation_root));
-        TRY(buffer_append_text(out, "}\n      "));
-    }
-    return buffer_append_text(out, "]\n");
-}
-
 static result export_one(void *context, const uint8_t pubkey[static 48], const struct slashing_entry *entry)
 {
     struct export *export = context;
-    char digits[99];
-    hex_encode_0x(digits, pubkey, 48);
-    TRY(buffer_append_text(&export->text, export->num_validators++ ? ",\n    {\n" : "\n    {\n"));
-    TRY(buffer_printf(&export->text, "      \"pubkey\": \"%s\",\n", digits));
-    TRY(append_record(&export->text, &entry->record));
-    TRY(buffer_append_text(&export->text, "    }"));
+    TRY(slashing_interchange_append(&export->text, export->num_validators++ == 0, pubkey, &entry->record));
     return export->text.length < PIECE_LEN ? RESULT_OK : flush(export);
 }
 
@@ -174,15 +143,10 @@ result slashing_interchange_export(struct slashing_store *store, size_t *ret_num
 {
     AUTO(export) export = {.sink = sink};
     uint8_t genesis[32];
-    char digits[67];
     TRY(slashing_store_genesis(store, genesis));
-    hex_encode_0x(digits, genesis, sizeof genesis);
-    TRY(buffer_printf(&export.text,
-                      "{\n  \"metadata\": {\n    \"interchange_format_version\": \"5\",\n"
-                      "    \"genesis_validators_root\": \"%s\"\n  },\n  \"data\": [",
-                      digits));
+    TRY(slashing_interchange_begin(&export.text, genesis));
     TRY(slashing_store_scan(store, export_one, &export));
-    TRY(buffer_append_text(&export.text, export.num_validators ? "\n  ]\n}\n" : "]\n}\n"));
+    TRY(slashing_interchange_end(&export.text, export.num_validators == 0));
     TRY(flush(&export));
     *ret_num_validators = export.num_validators;
     return RESULT_OK;

@@ -4,6 +4,8 @@
 #ifndef SLASHING_SLASHING_INTERCHANGE_H
 #define SLASHING_SLASHING_INTERCHANGE_H
 
+#include "base/buffer.h"
+#include "slashing/slashing_fold.h"
 #include "slashing/slashing_store.h"
 #include "json/json_stream.h"
 
@@ -14,11 +16,6 @@ struct slashing_interchange_visitor {
     /* Once for each element of "data", its history folded; the same validator may come again. */
     result (*validator)(void *context, const uint8_t pubkey[static 48], const struct slashing_record *record);
 };
-
-/* Both histories in one record: each watermark is the higher of the two. A root is kept only while it is
- * certainly that of the single message at the watermark. Disabled if either is. */
-void slashing_merge(struct slashing_record *ret_merged, const struct slashing_record *a,
-                    const struct slashing_record *b);
 
 /* Reads version 5 of the format, complete or minimal, to the end of the stream and in memory that does not
  * grow with it. The members of an object may be in any order, so the genesis validators root may come last:
@@ -42,6 +39,14 @@ struct slashing_interchange_sink {
     void *context;
     result (*write)(void *context, const void *bytes, size_t bytes_len);
 };
+
+/* The document piece by piece: its beginning, without a root when genesis is NULL; a validator, the first one
+ * or another; its end after so many. */
+must_check result slashing_interchange_begin(struct buffer *out, const uint8_t *genesis_validators_root);
+must_check result slashing_interchange_append(struct buffer *out, bool is_first,
+                                              const uint8_t pubkey[static 48],
+                                              const struct slashing_record *record);
+must_check result slashing_interchange_end(struct buffer *out, bool is_empty);
 
 /* Writes the records of all validators, in ascending order of key, as an EIP-3076 document of the minimal
  * kind: at most one block and one attestation each. The import of it into an empty store gives the same

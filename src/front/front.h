@@ -15,6 +15,7 @@
 struct event;
 struct event_base;
 struct front_desk;
+struct front_manager;
 struct front_metrics;
 
 enum { FRONT_LIST_MAX = 64, FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4, FRONT_METRICS_FD = 5 };
@@ -31,6 +32,8 @@ struct front_options {
     const char *cors_origins;
     const char *basic_credentials_file; /* NULL: none */
     const char *path_tokens_file;       /* NULL: none */
+    bool key_manager;
+    const char *key_manager_token_file; /* NULL: none */
 };
 
 /* Which Host or Origin headers are served: any, or those listed (views into one owned text, lower case). */
@@ -50,8 +53,8 @@ struct front_refusals {
 struct front {
     struct front_options options;
     struct front_list hosts, metrics_hosts, origins;
-    struct secret basic,
-        tokens; /* SHA-256 digests of what is accepted, one behind the other; empty: not asked for */
+    struct secret basic, tokens,
+        manager_tokens; /* SHA-256 digests of what is accepted, one behind the other; empty: not asked for */
     struct event_base *base;
     int keeper, listener, metrics_listener;
     struct event *keeper_readable, *keeper_writable;
@@ -62,6 +65,7 @@ struct front {
     struct front_refusals refusals;
     SSL_CTX *tls;
     struct ipc_health health;
+    struct buffer keys;     /* those served, sorted, 48 bytes each */
     struct buffer new_keys; /* a list that is still arriving: 48 bytes a key */
     bool new_keys_open;
     struct buffer keys_json;                         /* the answer to publicKeys, complete */
@@ -69,7 +73,8 @@ struct front {
     struct front_metrics *metrics;
     uint32_t max_connections;
     struct front_desk *desk;
-    bool stopping; /* the loop ends; failure says whether that was wished */
+    struct front_manager *manager; /* NULL: there is no key manager */
+    bool stopping;                 /* the loop ends; failure says whether that was wished */
     result failure;
 };
 
@@ -86,6 +91,9 @@ must_check result front_access_open(struct front *front);
 /* Whether the request's origin, host and credentials are good. False: it has been answered. A token at the
  * beginning of the path is cut off. */
 bool front_admits(struct front *front, struct net_http_request *request, const char **path);
+/* For the key manager: whether the request has a bearer token, if one is wanted. False: it has been answered.
+ */
+bool front_bears_token(struct front *front, struct net_http_request *request);
 /* The host alone, for the metrics. */
 bool front_host_admitted(const struct front_list *hosts, struct net_http_request *request);
 /* Splits the comma-separated list that this option has; "*" or "all" is any, "none" nobody. */
@@ -113,6 +121,22 @@ must_check result front_desk_take_answers(struct front_desk *desk, struct ipc_me
 /* front_keys.c: the list of public keys, whole or not at all. */
 must_check result front_keys_take(struct front *front, struct ipc_message *message);
 void front_keys_list(struct front *front, struct net_http_request *request, const char *rest);
+
+/* Whether this key is served. */
+bool front_keys_has(const struct front *front, const uint8_t pubkey[static 48]);
+
+/* front_manager.c: the key manager, one request at a time; others wait. */
+must_check result front_manager_new(struct front_manager **ret_manager, struct front *front);
+/* Replies to what still waits. */
+void front_manager_free(struct front_manager *manager);
+void front_manager_list(struct front *front, struct net_http_request *request, const char *rest);
+void front_manager_import(struct front *front, struct net_http_request *request, const char *rest);
+void front_manager_delete(struct front *front, struct net_http_request *request, const char *rest);
+/* Sends what waits, as front_desk_send. */
+must_check result front_manager_send(struct front_manager *manager);
+/* KEY_INFO and MANAGED. */
+must_check result front_manager_take_info(struct front_manager *manager, struct ipc_message *message);
+must_check result front_manager_take_managed(struct front_manager *manager, struct ipc_message *message);
 
 /* front_health.c */
 void front_upcheck(struct front *front, struct net_http_request *request, const char *rest);

@@ -166,7 +166,9 @@ result front_access_open(struct front *front)
 {
     const struct front_options *o = &front->options;
     TRY(open_credentials(&front->basic, "basic-credentials-file", check_basic, o->basic_credentials_file));
-    return open_credentials(&front->tokens, "path-tokens-file", check_token, o->path_tokens_file);
+    TRY(open_credentials(&front->tokens, "path-tokens-file", check_token, o->path_tokens_file));
+    return open_credentials(&front->manager_tokens, "key-manager-token-file", check_token,
+                            o->key_manager_token_file);
 }
 
 static bool has_digest(const struct secret *digests, const void *bytes, size_t bytes_len)
@@ -194,6 +196,25 @@ static bool has_basic(const struct front *front, struct net_http_request *reques
                  has_digest(&front->basic, decoded, decoded_len);
     secret_wipe(decoded, sizeof decoded);
     return found;
+}
+
+bool front_bears_token(struct front *front, struct net_http_request *request)
+{
+    static const char scheme[] = "bearer ";
+    const char *header = net_http_header(request, "authorization");
+    if (front->manager_tokens.length == 0)
+        return true;
+    if (header && strncasecmp(header, scheme, sizeof scheme - 1) == 0) {
+        header += sizeof scheme - 1;
+        header += strspn(header, " ");
+        if (has_digest(&front->manager_tokens, header, strlen(header)))
+            return true;
+    }
+    if (front_refusal_is_logged(&front->refusals))
+        log_warn("refused a request to the key manager without a valid token");
+    net_http_reply_header(request, "www-authenticate", "Bearer realm=\"nitro-signer key manager\"");
+    front_reply_error(request, 401, "the key manager wants a bearer token");
+    return false;
 }
 
 /* Cuts the token off the path. */

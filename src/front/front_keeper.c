@@ -135,6 +135,10 @@ static must_check result handle(struct front *front, struct ipc_message *message
         return begin_to_serve(front, message);
     case IPC_SIGNED:
         return front_desk_take_answers(front->desk, message);
+    case IPC_KEY_INFO:
+        return front_manager_take_info(front->manager, message);
+    case IPC_MANAGED:
+        return front_manager_take_managed(front->manager, message);
     case IPC_POLICY:
     case IPC_STATE:
     case IPC_LOADER_START:
@@ -164,6 +168,11 @@ static must_check result handle(struct front *front, struct ipc_message *message
     case IPC_STORE_ADVANCE:
     case IPC_STORE_ADVANCED:
     case IPC_STORE_ACCESS:
+    case IPC_MANAGER_START:
+    case IPC_MANAGE:
+    case IPC_KEYSTORE:
+    case IPC_FILES:
+    case IPC_FILE_DONE:
         break;
     }
     FAIL(E_PEER, "keeper: message 0x%04x is not for the front", message->type);
@@ -201,6 +210,8 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct front *front = context;
     result r = front_desk_send(front->desk);
+    if (!r.code)
+        r = front_manager_send(front->manager);
     if (r.code)
         front_fail(front, error_prefix(r, "keeper"));
 }

@@ -1,5 +1,8 @@
 /* front_keys.c - the public keys. Clients drop validators that are missing from this list, so a list that
  * is still arriving is never shown: the old answer stands until the new one is complete. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/hex.h"
 #include "front.h"
 
@@ -18,6 +21,17 @@ static must_check result format_keys(struct buffer *out, const struct buffer *ke
     return buffer_append_text(out, "]");
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    return memcmp(a, b, PUBKEY_LEN);
+}
+
+bool front_keys_has(const struct front *front, const uint8_t pubkey[static 48])
+{
+    size_t num_keys = front->keys.length / PUBKEY_LEN;
+    return num_keys > 0 && bsearch(pubkey, front->keys.data, num_keys, PUBKEY_LEN, compare_keys);
+}
+
 result front_keys_take(struct front *front, struct ipc_message *message)
 {
     struct ipc_keys keys;
@@ -32,8 +46,14 @@ result front_keys_take(struct front *front, struct ipc_message *message)
     front->new_keys_open = !keys.last;
     if (!keys.last)
         return RESULT_OK;
-    AUTO(buffer) json = {0};
+    AUTO(buffer) json = {0}, sorted = {0};
     TRY(format_keys(&json, &front->new_keys));
+    TRY(buffer_append(&sorted, front->new_keys.data, front->new_keys.length));
+    if (sorted.length > 0)
+        qsort(sorted.data, sorted.length / PUBKEY_LEN, PUBKEY_LEN, compare_keys);
+    struct buffer old_keys = front->keys;
+    front->keys = sorted;
+    sorted = old_keys;
     struct buffer old = front->keys_json;
     front->keys_json = json;
     json = old;

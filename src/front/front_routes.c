@@ -17,12 +17,16 @@ static const struct route {
     enum net_http_method method;
     const char *path;
     bool has_rest; /* one more path segment follows */
+    bool manages;  /* of the key manager: there only if it is enabled, and with its own credentials */
     handler *handle;
 } routes[] = {
-    {NET_HTTP_GET, "/upcheck", false, front_upcheck},
-    {NET_HTTP_GET, "/healthcheck", false, front_healthcheck},
-    {NET_HTTP_GET, "/api/v1/eth2/publicKeys", false, front_keys_list},
-    {NET_HTTP_POST, "/api/v1/eth2/sign/", true, front_sign},
+    {NET_HTTP_GET, "/upcheck", false, false, front_upcheck},
+    {NET_HTTP_GET, "/healthcheck", false, false, front_healthcheck},
+    {NET_HTTP_GET, "/api/v1/eth2/publicKeys", false, false, front_keys_list},
+    {NET_HTTP_POST, "/api/v1/eth2/sign/", true, false, front_sign},
+    {NET_HTTP_GET, "/eth/v1/keystores", false, true, front_manager_list},
+    {NET_HTTP_POST, "/eth/v1/keystores", false, true, front_manager_import},
+    {NET_HTTP_DELETE, "/eth/v1/keystores", false, true, front_manager_delete},
 };
 
 /* What follows the route's path, "" if nothing should; NULL if the path is another. */
@@ -36,23 +40,35 @@ static const char *match(const struct route *route, const char *path)
     return fits ? rest : NULL;
 }
 
+static const char *allowed_by(const struct route *route)
+{
+    if (route->manages)
+        return "GET, POST, DELETE";
+    return route->method == NET_HTTP_GET ? "GET" : "POST";
+}
+
 void front_handle(void *context, struct net_http_request *request)
 {
     struct front *front = context;
     const char *path = net_http_path(request);
+    const struct route *other = NULL;
     if (!front_admits(front, request, &path))
         return;
     for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
         const char *rest = match(&routes[i], path);
-        if (rest && routes[i].method == net_http_method(request)) {
-            routes[i].handle(front, request, rest);
-            return;
-        }
-        if (rest) {
-            net_http_reply_header(request, "allow", routes[i].method == NET_HTTP_GET ? "GET" : "POST");
-            front_reply_error(request, 405, "this path does not know this method");
-            return;
-        }
+        if (!rest || (routes[i].manages && !front->manager))
+            continue;
+        other = &routes[i];
+        if (other->method != net_http_method(request))
+            continue;
+        if (!other->manages || front_bears_token(front, request))
+            other->handle(front, request, rest);
+        return;
+    }
+    if (other) {
+        net_http_reply_header(request, "allow", allowed_by(other));
+        front_reply_error(request, 405, "this path does not know this method");
+        return;
     }
     front_reply_error(request, 404, "Resource not found");
 }

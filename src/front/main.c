@@ -5,6 +5,7 @@
  * with
  * --metrics descriptor 5 another one. The end of the keeper is its end. */
 #include <event2/event.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,8 @@ static must_check result check_clients(const struct front_options *o)
         o->known_clients_file || o->allow_ca_clients || o->basic_credentials_file || o->path_tokens_file;
     ENSURE(!o->enclave || !checks, E_INPUT,
            "--mode: an enclave takes no list of clients and no credentials from options");
+    ENSURE(!o->enclave || (!o->key_manager && !o->key_manager_token_file), E_INPUT,
+           "--key-manager: not in an enclave, where nobody but the operator's items bring keys");
     ENSURE(!o->client_ca_file || o->allow_ca_clients, E_INPUT, "--client-ca-file: needs --allow-ca-clients");
     return RESULT_OK;
 }
@@ -57,6 +60,9 @@ static must_check result parse_options(struct front *front, int argc, char *cons
          "file of user:password lines; requests need one of them, or a token (none)", 0, 0},
         {"path-tokens-file", OPTION_TEXT, &o->path_tokens_file,
          "file of tokens; requests need one of them before their path, or HTTP Basic (none)", 0, 0},
+        {"key-manager", OPTION_FLAG, &o->key_manager, "serve /eth/v1/keystores (false)", 0, 0},
+        {"key-manager-token-file", OPTION_TEXT, &o->key_manager_token_file,
+         "file of bearer tokens; requests to the key manager need one of them (none)", 0, 0},
         {"log-level", OPTION_TEXT, &level_name, "error, warn, info, debug (info)", 0, 0},
     };
     int next;
@@ -87,9 +93,18 @@ static void on_terminate(evutil_socket_t number, short what, void *context)
     front_fail(context, RESULT_OK);
 }
 
+/* Requests to the key manager have passwords in them. */
+static void wipe_what_is_freed(void)
+{
+    event_set_mem_functions(malloc, secret_wiping_realloc, secret_wiping_free);
+    json_set_alloc_funcs(malloc, secret_wiping_free);
+}
+
 static must_check result open_front(struct front *front)
 {
     TRY(process_harden());
+    if (front->options.key_manager)
+        wipe_what_is_freed();
     TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
     TRY(front_raise_descriptor_limit(&front->max_connections));
@@ -99,6 +114,8 @@ static must_check result open_front(struct front *front)
     front->base = event_base_new();
     ENSURE(front->base, E_MEMORY, "no event loop");
     TRY(front_metrics_new(&front->metrics));
+    if (front->options.key_manager)
+        TRY(front_manager_new(&front->manager, front));
     TRY(front_desk_new(&front->desk, front, front->max_connections));
     return front_keeper_open(front);
 }
@@ -120,16 +137,19 @@ static void close_front(struct front *front)
     front_keeper_close(front);
     net_http_server_free(front->metrics_server);
     net_http_server_free(front->server);
+    front_manager_free(front->manager);
     front_desk_free(front->desk); /* after the server: what still waits is answered to nobody */
     front_metrics_free(front->metrics);
     SSL_CTX_free(front->tls);
     buffer_cleanup(&front->new_keys);
+    buffer_cleanup(&front->keys);
     buffer_cleanup(&front->keys_json);
     front_list_cleanup(&front->hosts);
     front_list_cleanup(&front->metrics_hosts);
     front_list_cleanup(&front->origins);
     secret_cleanup(&front->basic);
     secret_cleanup(&front->tokens);
+    secret_cleanup(&front->manager_tokens);
     net_loop_free(front->base);
     net_tls_clients_free(front->clients); /* after the last connection that asks for them */
 }

@@ -2,10 +2,10 @@
  *
  * One thread, one loop, four peers (PROTOCOL.ipc). main.c turns the loop; keeper_dispatch.c knows
  * which message is permitted when and parses it; what it then asks for is done in keeper_states.c
- * (policy, states, reports), keeper_attest.c (NSM), keeper_load.c (keys in) and keeper_sign.c (the
- * gate). Orders wait in keeper_orders.c, and what is asked of the store in keeper_requests.c; what its
- * answers mean is decided in keeper_store.c, for SQLite (keeper_local.c) and for a store across a network
- * (keeper_remote.c, keeper_head.c, and keeper_start.c for a new key set) alike.
+ * (policy, states, reports), keeper_attest.c (NSM), keeper_load.c (keys in), keeper_manage.c (the key
+ * manager) and keeper_sign.c (the gate). Orders wait in keeper_orders.c, and what is asked of the store in
+ * keeper_requests.c; what its answers mean is decided in keeper_store.c, for SQLite (keeper_local.c) and for
+ * a store across a network (keeper_remote.c, keeper_head.c, and keeper_start.c for a new key set) alike.
  */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
@@ -16,6 +16,7 @@
 #include "keeper_channel.h"
 #include "keeper_keys.h"
 #include "keeper_limits.h"
+#include "keeper_manage.h"
 #include "keeper_orders.h"
 #include "keeper_remote.h"
 #include "keeper_start.h"
@@ -30,7 +31,8 @@ enum {
 
 /* One load at a time, from LOAD_BEGIN until its result. */
 struct keeper_load {
-    bool failed;            /* and the courier has yet to end */
+    bool failed;            /* and the courier, or the front's request, has yet to end */
+    bool managed;           /* a request to the key manager: k->manage */
     bool sent_all;          /* the courier's LOAD_END was passed on; files mode: from the start */
     bool listening_awaited; /* complete; the front has yet to listen */
     uint32_t num_records, num_keys, num_failed;
@@ -42,7 +44,7 @@ struct keeper_load {
 };
 
 struct keeper {
-    bool standalone;
+    bool standalone, has_key_manager;
     const char *nsm_address;
     enum log_level log_level;
     enum ipc_keeper_state state;
@@ -67,6 +69,7 @@ struct keeper {
     struct keeper_keys *retired; /* served before in this run: their records, without secrets; or NULL */
     struct buffer certificates;  /* being served, DER; empty without TLS */
     struct keeper_load load;
+    struct keeper_manage manage;
     uint32_t num_failed, port;
     uint64_t probed_ns;
 
@@ -116,12 +119,16 @@ void keeper_load_record(struct keeper *k, const struct ipc_record *record);
 must_check result keeper_load_records_end(struct keeper *k, uint32_t num_records);
 void keeper_load_abort(struct keeper *k);
 must_check result keeper_load_key(struct keeper *k, const struct ipc_loaded_key *key);
+/* Asks for a loader of the kind that this message starts, on the other end of k->loader. */
+must_check result keeper_load_start_loader(struct keeper *k, enum ipc_type start);
 must_check result keeper_load_store_key(struct keeper *k, const uint8_t key[static IPC_STORE_KEY_LEN]);
 must_check result keeper_load_tls(struct keeper *k, const struct ipc_tls *tls);
 void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed *failed);
 must_check result keeper_load_loader_end(struct keeper *k, uint32_t num_keys, uint32_t num_failed);
 /* The records of the new keys are known: they take the place of the old ones. */
 void keeper_load_serve(struct keeper *k);
+/* Replaces the keys in service; false when the load has failed over it. */
+bool keeper_load_swap(struct keeper *k);
 /* The load cannot succeed any more; the loader is let go. */
 void keeper_load_fail(struct keeper *k, const char *why);
 /* Answers LOAD_BEGIN and leaves LOAD. */

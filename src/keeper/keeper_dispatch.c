@@ -190,6 +190,46 @@ static must_check result on_loader_end(struct keeper *k, struct ipc_message *m)
     return keeper_load_loader_end(k, keys, failed);
 }
 
+static must_check result on_manage(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_manage manage;
+    TRY(ipc_take_manage(&manage, m));
+    ENSURE(k->has_key_manager, E_STATE, "there is no key manager");
+    return keeper_manage_begin(k, &manage);
+}
+
+static must_check result on_keystore(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_keystore keystore;
+    TRY(ipc_take_keystore(&keystore, m));
+    result r = keeper_manage_take_keystore(k, &keystore);
+    secret_wipe(k->incoming.data, k->incoming.length);
+    return r;
+}
+
+static must_check result on_file_done(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_record_failed done;
+    TRY(ipc_take_file_done(&done, m));
+    return keeper_manage_take_file_done(k, &done);
+}
+
+/* For the front alone: it is passed on once it is known to be well formed. */
+static must_check result on_key_info(struct keeper *k, struct ipc_message *m)
+{
+    struct packer p = keeper_pack(k);
+    ENSURE(k->has_key_manager, E_STATE, "there is no key manager");
+    ipc_begin(&p, IPC_KEY_INFO, m->count);
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct ipc_key_info info;
+        TRY(ipc_take_key_info(&info, &m->body));
+        ipc_pack_key_info(&p, &info);
+    }
+    TRY(cursor_end(&m->body));
+    keeper_send(&k->front, &p);
+    return RESULT_OK;
+}
+
 static const struct rule {
     enum ipc_type type;
     enum peer from;
@@ -211,6 +251,10 @@ static const struct rule {
     {IPC_STORE_KEY, LOADER, LOAD, on_store_key},
     {IPC_RECORD_FAILED, LOADER, LOAD, on_record_failed},
     {IPC_LOAD_END, LOADER, LOAD, on_loader_end},
+    {IPC_MANAGE, FRONT, SERVE | FAILED, on_manage},
+    {IPC_KEYSTORE, FRONT, LOAD | FAILED, on_keystore},
+    {IPC_FILE_DONE, LOADER, LOAD, on_file_done},
+    {IPC_KEY_INFO, LOADER, LOAD, on_key_info},
     {IPC_STORE_HEAD, COURIER, ASKED, on_store_head},
     {IPC_STORE_HEAD_IS_SET, COURIER, ASKED, on_store_head_is_set},
     {IPC_STORE_ENTRIES, COURIER, ASKED, on_store_entries},

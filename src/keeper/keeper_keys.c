@@ -162,13 +162,26 @@ result keeper_keys_add(struct keeper_keys *keys, bool *ret_added, const uint8_t 
     return add(keys, ret_added, secret, &key);
 }
 
-result keeper_keys_add_all(struct keeper_keys *keys, struct keeper_keys *from)
+result keeper_keys_add_some(struct keeper_keys *keys, struct keeper_keys *from, keeper_keys_wanted *wanted,
+                            void *context)
 {
     for (uint32_t i = 0; i < from->num_entries; i++) {
         bool added = false;
-        TRY(add(keys, &added, secret_at(from, i), &from->entries[i]));
+        if (wanted(context, &from->entries[i]))
+            TRY(add(keys, &added, secret_at(from, i), &from->entries[i]));
     }
     return RESULT_OK;
+}
+
+static bool any_key(void *context, const struct keeper_key *key)
+{
+    (void)context, (void)key;
+    return true;
+}
+
+result keeper_keys_add_all(struct keeper_keys *keys, struct keeper_keys *from)
+{
+    return keeper_keys_add_some(keys, from, any_key, NULL);
 }
 
 result keeper_keys_remember(struct keeper_keys *keys, const struct keeper_key *key)

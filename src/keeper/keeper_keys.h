@@ -33,6 +33,11 @@ must_check result keeper_keys_add(struct keeper_keys *keys, bool *ret_added,
 /* Adds every key of another set, records included. */
 must_check result keeper_keys_add_all(struct keeper_keys *keys, struct keeper_keys *from);
 
+/* The same of those that are wanted. */
+typedef bool keeper_keys_wanted(void *context, const struct keeper_key *key);
+must_check result keeper_keys_add_some(struct keeper_keys *keys, struct keeper_keys *from,
+                                       keeper_keys_wanted *wanted, void *context);
+
 /* Adds a key without its secret, or renews what is remembered of it; nothing is under way for it there. */
 must_check result keeper_keys_remember(struct keeper_keys *keys, const struct keeper_key *key);
 

@@ -20,14 +20,14 @@ void keeper_load_cleanup(struct keeper_load *load)
 }
 
 /* Asks the supervisor for a loader on the other end of a new pair. */
-static must_check result start_loader(struct keeper *k)
+result keeper_load_start_loader(struct keeper *k, enum ipc_type start)
 {
     int pair[2];
     ENSURE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, E_IO, "no socket pair");
     keeper_channel_close(&k->loader);
     k->loader.fd = pair[0];
     struct packer p = keeper_pack(k);
-    ipc_pack_empty(&p, IPC_LOADER_START);
+    ipc_pack_empty(&p, start);
     keeper_channel_send(&k->supervisor, &p, false, pair[1]);
     return RESULT_OK;
 }
@@ -48,7 +48,7 @@ static must_check result prepare(struct keeper *k, bool add)
     TRY(keeper_keys_new(&k->load.keys));
     if (add && k->keys)
         TRY(keeper_keys_add_all(k->load.keys, k->keys));
-    TRY(start_loader(k));
+    TRY(keeper_load_start_loader(k, IPC_LOADER_START));
     return k->standalone ? RESULT_OK : send_recipient_key(k);
 }
 
@@ -95,6 +95,8 @@ void keeper_load_abort(struct keeper *k)
 result keeper_load_key(struct keeper *k, const struct ipc_loaded_key *key)
 {
     bool added = false;
+    if (k->load.managed)
+        return keeper_manage_take_key(k, key);
     TRY(keeper_keys_add(k->load.keys, &added, key->secret, key->pubkey));
     if (!added)
         log_info("record %u: its key is there already", key->index);
@@ -122,6 +124,10 @@ result keeper_load_store_key(struct keeper *k, const uint8_t key[static IPC_STOR
 
 void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed *failed)
 {
+    if (k->load.managed) {
+        keeper_manage_take_failure(k, failed);
+        return;
+    }
     k->load.num_failed++;
     log_warn("record %u: %s: %.*s", failed->index, error_name((int)failed->error), (int)failed->text.length,
              (const char *)failed->text.data);
@@ -154,16 +160,23 @@ static must_check result retire(struct keeper *k)
     return RESULT_OK;
 }
 
-void keeper_load_serve(struct keeper *k)
+bool keeper_load_swap(struct keeper *k)
 {
-    bool first = !k->keys;
     if (retire(k).code) {
         keeper_load_fail(k, error_text());
-        return;
+        return false;
     }
     take_over(k);
     keeper_keys_free(k->keys);
     k->keys = TAKE(k->load.keys);
+    return true;
+}
+
+void keeper_load_serve(struct keeper *k)
+{
+    bool first = !k->keys;
+    if (!keeper_load_swap(k))
+        return;
     k->num_failed = k->load.num_failed;
     if (k->load.tls.data) {
         buffer_cleanup(&k->certificates);
@@ -190,6 +203,8 @@ static must_check result check_complete(const struct keeper *k)
 result keeper_load_loader_end(struct keeper *k, uint32_t num_keys, uint32_t num_failed)
 {
     ENSURE(k->load.sent_all, E_PEER, "ends before the records do");
+    if (k->load.managed)
+        return keeper_manage_take_end(k, num_keys, num_failed);
     ENSURE(num_keys == k->load.num_keys && num_failed == k->load.num_failed, E_PEER,
            "counts %u keys and %u failures, sent %u and %u", num_keys, num_failed, k->load.num_keys,
            k->load.num_failed);
@@ -214,7 +229,7 @@ void keeper_load_fail(struct keeper *k, const char *why)
     if (!k->load.failed)
         log_error("load failed: %s", text);
     k->load.failed = true;
-    if (k->standalone)
+    if (k->standalone && !k->load.managed)
         keeper_end(k, 1);
     else if (k->load.sent_all)
         keeper_load_finish(k, false);
@@ -223,12 +238,15 @@ void keeper_load_fail(struct keeper *k, const char *why)
 void keeper_load_finish(struct keeper *k, bool ok)
 {
     uint32_t failed = k->load.num_failed;
+    bool managed = k->load.managed;
     char why[sizeof k->load.why];
     memcpy(why, k->load.why, sizeof why);
     keeper_load_cleanup(&k->load);
     keeper_set_state(k, k->keys ? IPC_SERVE_STATE : IPC_ATTEST_STATE);
+    if (managed)
+        keeper_manage_answer(k, why);
     if (k->standalone)
-        return; /* nobody asked for this load */
+        return; /* the courier did not ask for this load */
     struct ipc_load_result answer = {
         .ok = ok, .keys = k->keys ? keeper_keys_count(k->keys) : 0, .failed = failed};
     if (!ok)

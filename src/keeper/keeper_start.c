@@ -95,7 +95,10 @@ static must_check result know_all(struct keeper *k)
 static void finish(struct keeper *k)
 {
     k->start.phase = KEEPER_START_IDLE;
-    keeper_load_serve(k);
+    if (k->load.managed)
+        keeper_manage_recorded(k);
+    else
+        keeper_load_serve(k);
 }
 
 void keeper_start_begin(struct keeper *k)
@@ -104,6 +107,8 @@ void keeper_start_begin(struct keeper *k)
     result r = list_fresh(k);
     if (!r.code && !keeper_store_is_remote(&k->store))
         r = know_all(k);
+    if (!r.code && k->load.managed && !keeper_store_is_remote(&k->store))
+        r = keeper_manage_amend_local(k);
     if (r.code)
         fail(k, error_text());
     else if (keeper_store_is_remote(&k->store))
@@ -179,12 +184,14 @@ static bool head_to_be(const struct keeper *k, struct slashing_head *ret_next)
 {
     *ret_next = k->store.head.latest;
     bool takes_over = k->policy.single_mode && !k->store.has_generation;
-    bool locks = k->policy.has_genesis_validators_root && !ret_next->has_genesis;
+    const uint8_t *genesis =
+        k->policy.has_genesis_validators_root ? k->policy.genesis_validators_root : keeper_manage_genesis(k);
+    bool locks = genesis && !ret_next->has_genesis;
     if (takes_over)
         ret_next->generation++;
     if (locks) {
         ret_next->has_genesis = true;
-        memcpy(ret_next->genesis_validators_root, k->policy.genesis_validators_root, ETH2_ROOT_LEN);
+        memcpy(ret_next->genesis_validators_root, genesis, ETH2_ROOT_LEN);
     }
     return takes_over || locks;
 }
@@ -281,8 +288,10 @@ static void read_more(struct keeper *k)
     }
     if (start->num_open == 0 && start->next_fresh < start->num_fresh)
         fail(k, "too many reads are under way");
-    else if (start->num_open == 0)
-        finish(k);
+    else if (start->num_open == 0) {
+        start->next_fresh = 0;
+        claim(k);
+    }
 }
 
 static void read_records(struct keeper *k)
@@ -386,7 +395,8 @@ static must_check result collect_enrolments(struct keeper *k, uint8_t *out)
     start->num_enrolling = 0;
     while (start->next_fresh < start->num_fresh && start->num_enrolling < IPC_STORE_ENROLMENTS_MAX) {
         uint32_t number = start->next_fresh++;
-        if (fresh_key(k, number)->record_known)
+        /* What is deleted need not become known. */
+        if (fresh_key(k, number)->record_known || keeper_manage_deletes(k))
             continue;
         TRY(enrolment(k, out + (size_t)start->num_enrolling * IPC_STORE_NAMED_ENTRY_LEN,
                       &start->stamps[start->num_enrolling], fresh_key(k, number)));
@@ -418,14 +428,16 @@ static void enrol(struct keeper *k)
 
 /* ---- CLAIM ---- */
 
-/* False when there is no place for a request. */
+/* Writes the record as it is, with our generation; or as a request to the key manager wants it. False when
+ * there is no place for a request. */
 static bool claim_one(struct keeper *k, const struct keeper_key *key)
 {
     struct keeper_request *request = keeper_requests_new(&k->requests, KEEPER_CLAIM, key->pubkey);
     if (!request)
         return false;
     request->start = k->start.number;
-    request->advance.old = request->advance.next = key->record;
+    request->advance.old = key->record;
+    (void)keeper_manage_amend(k, &request->advance.next, key);
     request->advance.old_stamp = key->stamp;
     k->start.num_open++;
     return true;
@@ -433,7 +445,11 @@ static bool claim_one(struct keeper *k, const struct keeper_key *key)
 
 static bool is_to_be_claimed(const struct keeper *k, const struct keeper_key *key)
 {
-    return k->policy.single_mode && !key->refused && key->stamp.generation != k->store.generation;
+    struct slashing_record ignored;
+    if (key->refused || (keeper_manage_deletes(k) && !key->record_known))
+        return false;
+    return keeper_manage_amend(k, &ignored, key) ||
+           (k->policy.single_mode && key->stamp.generation != k->store.generation);
 }
 
 static void claim(struct keeper *k)
@@ -459,6 +475,7 @@ static must_check result take_claimed(struct keeper *k, struct keeper_key *key,
 {
     if (outcome == IPC_STORE_DONE) {
         key->stamp = request->advance.next_stamp;
+        key->record = request->advance.next;
         return RESULT_OK;
     }
     ENSURE(++k->start.tries < CLAIM_TRIES_MAX, E_STORE, "records could not be written");

@@ -77,6 +77,7 @@ result loader_run_files(int socket, const struct loader_settings *settings)
     AUTO(key_sources) sources = {0};
     AUTO(loader_report) report = {0};
     TRY(loader_report_open(&report, socket));
+    report.tells_origins = settings->key_manager;
     if (settings->tls_keystore_file) {
         result r = send_tls(&report, settings->tls_keystore_file, settings->tls_keystore_password_file);
         if (r.code)

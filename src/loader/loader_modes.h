@@ -1,4 +1,4 @@
-/* loader_modes.h - the two ways of a load, each from the first message to LOAD_END. */
+/* loader_modes.h - the ways of a load, each from the first message to LOAD_END. */
 #ifndef LOADER_MODES_H
 #define LOADER_MODES_H
 
@@ -12,6 +12,7 @@ struct loader_settings {
     const char *keystores_path, *keystores_passwords_path, *keystores_password_file;
     const char *tls_keystore_file, *tls_keystore_password_file;
     const char *slashing_protection_key_file;
+    bool key_manager; /* files mode: tell of each key where it comes from */
     uint32_t jobs;
 };
 
@@ -22,5 +23,9 @@ must_check result loader_run_records(int socket, const struct loader_settings *s
 /* Keys come from files. A TLS keystore that cannot be opened ends the load with an error: the server
  * must not answer in the clear instead. */
 must_check result loader_run_files(int socket, const struct loader_settings *settings);
+
+/* One request to the key manager: keystores come in from the keeper and are decrypted, and become files of
+ * the key configuration folder once the keeper says so; or such files are removed. */
+must_check result loader_run_manage(int socket, const struct loader_settings *settings);
 
 #endif

@@ -7,6 +7,21 @@
 
 #include "loader_record.h"
 
+/* Its pubkey member says whose it is, and must be there: the history was chosen by it. */
+static must_check result open_keystore(struct loader_job *job)
+{
+    AUTO(keystore) key = {0};
+    result r = keystore_decrypt(&key, (const char *)job->keystore.data, job->keystore.length,
+                                job->password.data, job->password.length, LOADER_KDF_MEMORY_MAX);
+    if (r.code)
+        return error_prefix(r, "Failed to decrypt keystore");
+    ENSURE(memcmp(key.pubkey, job->wanted_pubkey, BLS_PUBKEY_LEN) == 0, E_MISMATCH,
+           "Failed to decrypt keystore: its pubkey is not that of its key");
+    job->key = key;
+    key = (struct keystore){0};
+    return RESULT_OK;
+}
+
 static must_check result run(struct loader_job *job, EVP_PKEY *recipient_key)
 {
     switch (job->kind) {
@@ -19,6 +34,8 @@ static must_check result run(struct loader_job *job, EVP_PKEY *recipient_key)
                                             job->envelope.length);
     case LOADER_JOB_SOURCE:
         return key_source_open(&job->key, job->source, LOADER_KDF_MEMORY_MAX);
+    case LOADER_JOB_KEYSTORE:
+        return open_keystore(job);
     }
     FAIL(E_INTERNAL, "no such kind of job");
 }
@@ -65,6 +82,8 @@ static void job_cleanup(struct loader_job *job)
     keystore_cleanup(&job->key);
     loader_tls_cleanup(&job->tls);
     secret_cleanup(&job->store_key);
+    buffer_cleanup(&job->keystore);
+    secret_cleanup(&job->password);
 }
 
 void loader_pool_cleanup(struct loader_pool *pool)

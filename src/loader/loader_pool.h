@@ -18,7 +18,8 @@ enum loader_job_kind {
     LOADER_JOB_KEY_RECORD,
     LOADER_JOB_TLS_RECORD,
     LOADER_JOB_STORE_KEY_RECORD,
-    LOADER_JOB_SOURCE
+    LOADER_JOB_SOURCE,
+    LOADER_JOB_KEYSTORE
 };
 
 struct loader_job {
@@ -26,6 +27,9 @@ struct loader_job {
     enum loader_job_kind kind;
     struct buffer envelope;          /* records */
     const struct key_source *source; /* LOADER_JOB_SOURCE; borrowed */
+    struct buffer keystore;          /* LOADER_JOB_KEYSTORE: kept until the pool ends, as the password is */
+    struct secret password;
+    uint8_t wanted_pubkey[BLS_PUBKEY_LEN];
 
     /* The outcome. error is a code of result.h; text says why when it is not E_NONE. */
     int error;

@@ -49,10 +49,36 @@ static must_check result finish(struct loader_report *report, const struct packe
     return r;
 }
 
+/* Bulk keystores have a path too, which the original does not tell. */
+static struct ipc_key_info info_of(const struct loader_job *job)
+{
+    bool bulk = job->source && job->source->password == KEY_SOURCE_WHOLE_FILE;
+    const char *path = bulk ? "" : job->key.path;
+    return (struct ipc_key_info){.pubkey = job->key.pubkey,
+                                 .readonly = job->source && job->source->kind == KEY_SOURCE_RAW,
+                                 .path = {(const uint8_t *)path, (uint32_t)strlen(path)}};
+}
+
+static must_check result send_origins(struct loader_report *report)
+{
+    for (uint32_t sent = 0, num = 0; report->tells_origins && sent < report->num_batch; sent += num) {
+        struct packer p = begin(report);
+        num = report->num_batch - sent < IPC_KEY_INFOS_MAX ? report->num_batch - sent : IPC_KEY_INFOS_MAX;
+        ipc_begin(&p, IPC_KEY_INFO, num);
+        for (uint32_t i = 0; i < num; i++) {
+            struct ipc_key_info info = info_of(report->batch[sent + i]);
+            ipc_pack_key_info(&p, &info);
+        }
+        TRY(finish(report, &p));
+    }
+    return RESULT_OK;
+}
+
 static must_check result send_batch(struct loader_report *report)
 {
     if (!report->num_batch)
         return RESULT_OK;
+    TRY(send_origins(report));
     struct packer p = begin(report);
     ipc_begin(&p, IPC_KEY, report->num_batch);
     for (uint32_t i = 0; i < report->num_batch; i++) {
@@ -120,6 +146,7 @@ result loader_report_job(struct loader_report *report, struct loader_job *job)
     switch (job->kind) {
     case LOADER_JOB_KEY_RECORD:
     case LOADER_JOB_SOURCE:
+    case LOADER_JOB_KEYSTORE:
         return report_key(report, job);
     case LOADER_JOB_STORE_KEY_RECORD:
         if (report->has_store_key)

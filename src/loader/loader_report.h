@@ -13,6 +13,7 @@ struct loader_report {
     void *seen; /* tsearch(3) tree of the public keys so far, borrowed from their jobs */
     uint32_t keys, failed;
     bool has_tls, has_store_key;
+    bool tells_origins; /* KEY_INFO with each key */
 };
 void loader_report_cleanup(struct loader_report *report);
 

@@ -53,6 +53,14 @@ static const int allowed_for_files[] = {
     SCMP_SYS(fcntl),      /* opendir sets close-on-exec */
 };
 
+static const int allowed_for_managing[] = {
+    SCMP_SYS(openat),    /* key configuration files, also new ones */
+    SCMP_SYS(fsync),     /* they and their folder */
+    SCMP_SYS(renameat),  /* an import becomes valid; a deletion begins */
+    SCMP_SYS(renameat2), /* the same */
+    SCMP_SYS(unlinkat),  /* what was deleted or is left over */
+};
+
 static const int deadly[] = {
     SCMP_SYS(execve),            /* starting a program */
     SCMP_SYS(execveat),          /* the same */
@@ -104,6 +112,9 @@ static must_check result build(scmp_filter_ctx filter, enum loader_sandbox mode)
         return RESULT_OK;
     case LOADER_SANDBOX_FILES:
         return allow_open_for_reading(filter);
+    case LOADER_SANDBOX_MANAGE:
+        TRY(add_list(filter, allowed_for_files, ARRAY_LENGTH(allowed_for_files), SCMP_ACT_ALLOW));
+        return add_list(filter, allowed_for_managing, ARRAY_LENGTH(allowed_for_managing), SCMP_ACT_ALLOW);
     }
     FAIL(E_INTERNAL, "no such sandbox");
 }

@@ -25,7 +25,8 @@ static must_check result parse_options(struct loader_settings *settings, int arg
 {
     const char *level_name = "info";
     const struct option table[] = {
-        {"mode", OPTION_TEXT, &settings->mode, "records (from the keeper) or files", 0, 0},
+        {"mode", OPTION_TEXT, &settings->mode,
+         "records (from the keeper), files, or manage (one request to the key manager)", 0, 0},
         {"key-config-path", OPTION_TEXT, &settings->key_config_path, "folder of key configuration files", 0,
          0},
         {"keystores-path", OPTION_TEXT, &settings->keystores_path, "folder of EIP-2335 keystores", 0, 0},
@@ -38,29 +39,49 @@ static must_check result parse_options(struct loader_settings *settings, int arg
          "its password, first line", 0, 0},
         {"slashing-protection-key-file", OPTION_TEXT, &settings->slashing_protection_key_file,
          "key of the shared slashing protection store, 32 bytes", 0, 0},
+        {"key-manager", OPTION_FLAG, &settings->key_manager,
+         "files: tell the keeper where each key comes from (false)", 0, 0},
         {"jobs", OPTION_U32, &settings->jobs, "keys opened at once; default: processors, as memory allows", 1,
          LOADER_THREADS_MAX},
         {"log-level", OPTION_TEXT, &level_name, "error, warn, info or debug", 0, 0},
     };
     int next;
     enum log_level level;
-    TRY(options_parse(&next, table, ARRAY_LENGTH(table), "nitro-signer-loader --mode=records|files [options]",
-                      argc, argv));
+    TRY(options_parse(&next, table, ARRAY_LENGTH(table),
+                      "nitro-signer-loader --mode=records|files|manage [options]", argc, argv));
     ENSURE(next == argc, E_INPUT, "takes no arguments beside options");
     TRY(log_level_parse(&level, level_name));
     log_set_level(level);
     return RESULT_OK;
 }
 
+static must_check result parse_mode(enum loader_sandbox *ret_mode, const struct loader_settings *s)
+{
+    static const struct {
+        const char *name;
+        enum loader_sandbox mode;
+    } modes[] = {{"records", LOADER_SANDBOX_RECORDS},
+                 {"files", LOADER_SANDBOX_FILES},
+                 {"manage", LOADER_SANDBOX_MANAGE}};
+    for (size_t i = 0; i < ARRAY_LENGTH(modes); i++) {
+        if (s->mode && strcmp(s->mode, modes[i].name) == 0) {
+            *ret_mode = modes[i].mode;
+            return RESULT_OK;
+        }
+    }
+    FAIL(E_INPUT, "--mode: must be records, files or manage");
+}
+
 static must_check result check_settings(enum loader_sandbox *ret_mode, const struct loader_settings *s)
 {
-    bool files = s->mode && strcmp(s->mode, "files") == 0;
-    ENSURE(files || (s->mode && strcmp(s->mode, "records") == 0), E_INPUT,
-           "--mode: must be records or files");
+    enum loader_sandbox mode = LOADER_SANDBOX_RECORDS;
+    TRY(parse_mode(&mode, s));
+    ENSURE(mode != LOADER_SANDBOX_MANAGE || s->key_config_path, E_INPUT,
+           "--key-config-path: required with --mode=manage");
     bool any_path = s->key_config_path || s->keystores_path || s->keystores_passwords_path ||
                     s->keystores_password_file || s->tls_keystore_file || s->tls_keystore_password_file ||
                     s->slashing_protection_key_file;
-    ENSURE(files || !any_path, E_INPUT, "--mode=records: reads no files");
+    ENSURE(mode != LOADER_SANDBOX_RECORDS || !any_path, E_INPUT, "--mode=records: reads no files");
     bool passwords = s->keystores_passwords_path, password = s->keystores_password_file;
     ENSURE(!(passwords && password), E_INPUT,
            "--keystores-passwords-path: excludes --keystores-password-file");
@@ -69,7 +90,7 @@ static must_check result check_settings(enum loader_sandbox *ret_mode, const str
         "--keystores-path: needs --keystores-passwords-path or --keystores-password-file, and they need it");
     ENSURE(!s->tls_keystore_file == !s->tls_keystore_password_file, E_INPUT,
            "--tls-keystore-file: needs --tls-keystore-password-file, and that needs it");
-    *ret_mode = files ? LOADER_SANDBOX_FILES : LOADER_SANDBOX_RECORDS;
+    *ret_mode = mode;
     return RESULT_OK;
 }
 
@@ -129,6 +150,8 @@ static must_check result run(enum loader_sandbox mode, const struct loader_setti
         return loader_run_records(KEEPER, settings);
     case LOADER_SANDBOX_FILES:
         return loader_run_files(KEEPER, settings);
+    case LOADER_SANDBOX_MANAGE:
+        return loader_run_manage(KEEPER, settings);
     }
     FAIL(E_INTERNAL, "no such mode");
 }

@@ -44,7 +44,19 @@ static must_check result loader_command(struct process_command *command, const s
     TRY(optional_argument(command, "keystores-password-file", o->keystores_password_file));
     TRY(optional_argument(command, "tls-keystore-file", o->tls_keystore_file));
     TRY(optional_argument(command, "slashing-protection-key-file", o->store.key_file));
+    if (o->key_manager)
+        TRY(process_command_add(command, "--key-manager"));
     return optional_argument(command, "tls-keystore-password-file", o->tls_keystore_password_file);
+}
+
+/* Of a request to the key manager. */
+static must_check result manager_command(struct process_command *command, const struct signer_options *o)
+{
+    if (!o->key_manager)
+        return RESULT_OK;
+    TRY(process_command_add(command, "nitro-signer-loader"));
+    TRY(process_command_add(command, "--mode=manage"));
+    return process_command_add(command, "--key-config-path=%s", o->key_config_path);
 }
 
 static must_check result front_command(struct process_command *command, const struct signer_options *o)
@@ -65,6 +77,9 @@ static must_check result front_command(struct process_command *command, const st
     if (o->tls_allow_ca_clients)
         TRY(process_command_add(command, "--allow-ca-clients"));
     TRY(optional_argument(command, "client-ca-file", o->tls_client_ca_file));
+    if (o->key_manager)
+        TRY(process_command_add(command, "--key-manager"));
+    TRY(optional_argument(command, "key-manager-token-file", o->key_manager_token_file));
     return process_command_add(command, "--log-level=%s", log_level_name(o->log_level));
 }
 
@@ -78,7 +93,10 @@ static must_check result make_family(struct process_family *family, const struct
     TRY(process_command_add(&family->keeper, "nitro-signer-keeper"));
     TRY(process_command_add(&family->keeper, "--mode=standalone"));
     TRY(process_command_add(&family->keeper, "--log-level=%s", log_level_name(o->log_level)));
+    if (o->key_manager)
+        TRY(process_command_add(&family->keeper, "--key-manager"));
     TRY(front_command(&family->front, o));
+    TRY(manager_command(&family->manager, o));
     if (signer_store_is_remote(&o->store)) {
         TRY(process_command_add(&family->courier, "nitro-signer-courier"));
         TRY(process_command_add(&family->courier, "--mode=standalone"));

@@ -92,6 +92,13 @@ static must_check result check_credentials(const struct signer_options *o)
            "--http-basic-credentials-file: needs TLS, or a loopback address as --http-listen-host");
     ENSURE(safe || !o->http_path_tokens_file, E_INPUT,
            "--http-path-tokens-file: needs TLS, or a loopback address as --http-listen-host");
+    ENSURE(safe || !o->key_manager_token_file, E_INPUT,
+           "--key-manager-token-file: needs TLS, or a loopback address as --http-listen-host");
+    ENSURE(o->key_manager || !o->key_manager_token_file, E_INPUT,
+           "--key-manager-api-enabled: required with --key-manager-token-file");
+    /* HTTP has one Authorization header. */
+    ENSURE(!o->http_basic_credentials_file || !o->key_manager_token_file, E_INPUT,
+           "--key-manager-token-file: cannot be given together with --http-basic-credentials-file");
     return RESULT_OK;
 }
 

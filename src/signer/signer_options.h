@@ -55,6 +55,8 @@ struct signer_options {
     const char *keystores_path;
     const char *keystores_passwords_path;
     const char *keystores_password_file;
+    bool key_manager;
+    const char *key_manager_token_file; /* NULL: none */
     const char *from;                   /* of SIGNER_IMPORT */
     const char *to;                     /* of SIGNER_EXPORT */
     uint64_t epoch, slot;               /* of SIGNER_REPAIR and SIGNER_SET_HIGH */

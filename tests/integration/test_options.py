@@ -25,6 +25,7 @@ GLOBAL = {
     "tls-allow-any-client": "true"}
 ETH2 = {
     "network": "hoodi", "keystores-path": "{}/keys", "keystores-passwords-path": "{}/keys", "keystores-password-file": "{}/file",
+    "key-manager-api-enabled": "true", "enable-key-manager-api": "true",
     "slashing-protection-enabled": "false", "slashing-protection-db-url": "jdbc:postgresql://localhost/web3signer",
     "slashing-protection-db-username": "postgres", "slashing-protection-db-password": "geheim"}
 OURS_GLOBAL = {"http-basic-credentials-file": "{}/file", "http-path-tokens-file": "{}/file", "tls-client-ca-file": "{}/file"}
@@ -33,7 +34,7 @@ OURS_ETH2 = {
     "slashing-protection-db-path": "{}/p.sqlite", "slashing-protection-db-password-file": "{}/file",
     "slashing-protection-dynamodb-table": "table", "slashing-protection-dynamodb-region": "eu-central-1",
     "slashing-protection-dynamodb-key-file": "{}/file", "slashing-protection-dynamodb-identity": "0x" + "11" * 32,
-    "aws-credentials-file": "{}/file"}
+    "aws-credentials-file": "{}/file", "key-manager-token-file": "{}/file"}
 IGNORED_GLOBAL = """key-store-config-file-max-size signer-load-timeout signer-load-batch-size signer-load-sequential-threshold
     vertx-worker-pool-size reload-timeout metrics-categories metrics-category metrics-push-host metrics-push-port
     metrics-push-interval metrics-push-prometheus-job""".split()
@@ -47,7 +48,7 @@ IGNORED_ETH2 = """slashing-protection-db-pool-configuration-file slashing-protec
     aws-connection-cache-size gcp-project-id gcp-secrets-filter""".split()
 REFUSED_GLOBAL = {"metrics-push-enabled": "false", "access-logs-enabled": "false", "logging-format": "PLAIN"}
 REFUSED_ETH2 = {"Xsigning-ext-enabled": "false", "commit-boost-api-enabled": "false", "azure-vault-enabled": "false",
-                "aws-secrets-enabled": "false", "gcp-secrets-enabled": "false",
+                "aws-secrets-enabled": "false", "gcp-secrets-enabled": "false", "Xkey-manager-skip-keystore-storage": "false",
                 **{f"Xnetwork-{fork}-fork-epoch": None for fork in ("altair", "bellatrix", "capella", "deneb", "electra", "fulu")}}
 # Without these a value would contradict others.
 COMPANIONS = {
@@ -61,6 +62,9 @@ COMPANIONS = {
     "keystores-path": ["--slashing-protection-enabled=false", "--keystores-password-file={}/file"],
     "keystores-passwords-path": ["--slashing-protection-enabled=false", "--keystores-path={}/keys"],
     "keystores-password-file": ["--slashing-protection-enabled=false", "--keystores-path={}/keys"],
+    "key-manager-token-file": ["--slashing-protection-db-path={}/p.sqlite", "--key-manager-api-enabled"],
+    "key-manager-api-enabled": ["--slashing-protection-db-path={}/p.sqlite"],
+    "enable-key-manager-api": ["--slashing-protection-db-path={}/p.sqlite"],
     "boot-floor": ["--slashing-protection-db-path={}/p.sqlite"],
     "slashing-protection-enabled": [],
     "slashing-protection-db-url": [],
@@ -72,7 +76,7 @@ DYNAMODB = {"slashing-protection-dynamodb-table": "table", "slashing-protection-
             "slashing-protection-dynamodb-key-file": "{}/file", "aws-credentials-file": "{}/file"}
 for _name in list(DYNAMODB) + ["slashing-protection-dynamodb-identity", "slashing-protection-mode"]:
     COMPANIONS[_name] = [f"--{n}={v}" for n, v in DYNAMODB.items() if n != _name]
-ALIASES = {"key-store-path": "key-config-path"}
+ALIASES = {"key-store-path": "key-config-path", "enable-key-manager-api": "key-manager-api-enabled"}
 
 
 @pytest.fixture
@@ -171,11 +175,10 @@ def option_names(text):
 
 
 def test_help_has_every_option_and_so_have_these_tests(signer):
-    manager = {"key-manager-api-enabled", "enable-key-manager-api", "key-manager-token-file", "Xkey-manager-skip-keystore-storage"}
     common = {"help", "version"}
-    head = option_names(signer("--help").stdout) - manager
+    head = option_names(signer("--help").stdout)
     assert head - common == {*GLOBAL, *OURS_GLOBAL, *IGNORED_GLOBAL, *REFUSED_GLOBAL, "config-file", "check-config"}
-    body = option_names(signer("eth2", "--help").stdout) - manager
+    body = option_names(signer("eth2", "--help").stdout)
     of_commands = {"from", "to", "epoch", "slot", "set-high-watermark", "remove-high-watermark"}
     assert body - common - of_commands == {*ETH2, *OURS_ETH2, *IGNORED_ETH2, *REFUSED_ETH2}
 

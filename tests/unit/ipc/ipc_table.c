@@ -71,6 +71,11 @@ static void pack_loader_start(struct packer *p)
     ipc_pack_empty(p, IPC_LOADER_START);
 }
 
+static void pack_manager_start(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_MANAGER_START);
+}
+
 static result take_empty(struct packer *again, struct ipc_message *m)
 {
     TRY(ipc_take_empty(m));
@@ -421,5 +426,12 @@ const struct table_row messages[] = {
     {"STORE_ADVANCE", IPC_STORE_ADVANCE, pack_store_advance, take_store_advance, 8 + 3 * 328},
     {"STORE_ACCESS", IPC_STORE_ACCESS, pack_store_access, take_store_access, 8 + 12 + 20 + 40},
     {"STORE_ADVANCED", IPC_STORE_ADVANCED, pack_store_advanced, take_store_advanced, 8 + 3 * 152},
+    {"MANAGER_START", IPC_MANAGER_START, pack_manager_start, take_empty, 8},
+    {"MANAGE", IPC_MANAGE, pack_manage, take_manage, 8 + 34 + 3 * 184},
+    {"KEYSTORE", IPC_KEYSTORE, pack_keystore, take_keystore, 8 + 4 + 48 + 4 + 20 + 700},
+    {"FILES", IPC_FILES, pack_files, take_files, 8 + 1 + 3 * 52},
+    {"FILE_DONE", IPC_FILE_DONE, pack_file_done, take_file_done, 8 + 5 + 30},
+    {"MANAGED", IPC_MANAGED, pack_managed, take_managed, 8 + 5 + 33 + 136 + 40},
+    {"KEY_INFO", IPC_KEY_INFO, pack_key_info, take_key_info, 8 + 2 * 177},
 };
 const size_t num_messages = ARRAY_LENGTH(messages);

@@ -40,6 +40,20 @@ result take_store_entries(struct packer *again, struct ipc_message *m);
 result take_store_advance(struct packer *again, struct ipc_message *m);
 result take_store_advanced(struct packer *again, struct ipc_message *m);
 
+/* ipc_table_manage.c */
+void pack_manage(struct packer *p);
+void pack_keystore(struct packer *p);
+void pack_files(struct packer *p);
+void pack_file_done(struct packer *p);
+void pack_managed(struct packer *p);
+void pack_key_info(struct packer *p);
+result take_manage(struct packer *again, struct ipc_message *m);
+result take_keystore(struct packer *again, struct ipc_message *m);
+result take_files(struct packer *again, struct ipc_message *m);
+result take_file_done(struct packer *again, struct ipc_message *m);
+result take_managed(struct packer *again, struct ipc_message *m);
+result take_key_info(struct packer *again, struct ipc_message *m);
+
 /* Bytes without a pattern that a mistake could keep; filled by the test's main. */
 extern uint8_t pattern[IPC_PACKET_MAX];
 struct ipc_bytes some(uint32_t length);

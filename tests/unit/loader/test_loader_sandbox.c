@@ -181,6 +181,21 @@ static void only_files_mode_opens_files(void **state)
     assert_int_equal(behind(LOADER_SANDBOX_RECORDS, open_for_reading), EPERM);
 }
 
+static void manage_mode_writes_files_and_no_more(void **state)
+{
+    (void)state;
+    static const attempt denied[] = {open_socket, open_local_socket, fork_process, signal_parent,
+                                     become_dumpable};
+    assert_int_equal(behind(LOADER_SANDBOX_MANAGE, open_for_reading), 0);
+    assert_int_equal(behind(LOADER_SANDBOX_MANAGE, open_for_writing), 0);
+    assert_int_equal(behind(LOADER_SANDBOX_MANAGE, start_thread), 0);
+    if (!FILTERED)
+        skip();
+    for (size_t i = 0; i < ARRAY_LENGTH(denied); i++)
+        assert_int_equal(behind(LOADER_SANDBOX_MANAGE, denied[i]), EPERM);
+    assert_int_equal(behind(LOADER_SANDBOX_MANAGE, execute), KILLED);
+}
+
 static void both_modes_leave_what_the_work_needs(void **state)
 {
     (void)state;
@@ -197,6 +212,7 @@ int main(void)
         cmocka_unit_test(both_modes_deny),
         cmocka_unit_test(what_only_an_intruder_does_is_deadly),
         cmocka_unit_test(only_files_mode_opens_files),
+        cmocka_unit_test(manage_mode_writes_files_and_no_more),
         cmocka_unit_test(both_modes_leave_what_the_work_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
