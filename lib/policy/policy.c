@@ -31,55 +31,6 @@ static must_check result copy_text(char *out, size_t out_capacity, const char *v
     return RESULT_OK;
 }
 
-/* Each begins with its prefix; without a place the prefix is the whole text. */
-static const struct {
-    const char *prefix;
-    bool has_place;
-} stores[] = {[POLICY_STORE_NONE] = {"none", false},
-              [POLICY_STORE_SQLITE] = {"sqlite:", true},
-              [POLICY_STORE_DYNAMODB] = {"dynamodb:", true},
-              [POLICY_STORE_POSTGRESQL] = {"postgresql", false}};
-
-static must_check result store_kind_of(enum policy_store_kind *ret_kind, const char *text)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(stores); i++) {
-        size_t length = strlen(stores[i].prefix);
-        if (strncmp(text, stores[i].prefix, length) == 0 && (stores[i].has_place || text[length] == 0)) {
-            *ret_kind = (enum policy_store_kind)i;
-            return RESULT_OK;
-        }
-    }
-    FAIL(E_INPUT, "must be sqlite:/PATH, dynamodb:TABLE, postgresql or none");
-}
-
-/* Amazon's rule for names of tables. */
-static bool is_table_name(const char *name)
-{
-    size_t length = strlen(name);
-    return length >= 3 && length <= 255 &&
-           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == length;
-}
-
-result policy_set_store(struct policy *policy, const char *text)
-{
-    enum policy_store_kind kind = POLICY_STORE_NONE;
-    TRY(store_kind_of(&kind, text));
-    const char *place = text + strlen(stores[kind].prefix);
-    ENSURE(kind != POLICY_STORE_SQLITE || place[0] == '/', E_INPUT,
-           "sqlite: must be followed by an absolute path");
-    ENSURE(kind != POLICY_STORE_DYNAMODB || is_table_name(place), E_INPUT,
-           "dynamodb: must be followed by a table's name, 3 to 255 of A-Z a-z 0-9 _ . -");
-    TRY(copy_text(policy->store, sizeof policy->store, text));
-    policy->store_kind = kind;
-    policy->single_mode = kind == POLICY_STORE_NONE || kind == POLICY_STORE_SQLITE;
-    return RESULT_OK;
-}
-
-const char *policy_store_place(const struct policy *policy)
-{
-    return policy->store + strlen(stores[policy->store_kind].prefix);
-}
-
 result policy_set_far_future(struct policy *policy, const char *text)
 {
     uint64_t epochs = 0;
@@ -374,7 +325,9 @@ result policy_format(struct buffer *out, const struct policy *policy)
     struct policy parsed;
     TRY(compose(&text, policy));
     TRY(policy_parse(&parsed, (const char *)text.data, text.length));
-    ENSURE(parsed.store_kind == policy->store_kind, E_INTERNAL, "policy: store_kind is not that of store");
+    ENSURE(parsed.store_kind == policy->store_kind &&
+               strcmp(parsed.store_account, policy->store_account) == 0,
+           E_INTERNAL, "policy: store_kind or store_account is not that of store");
     return buffer_append(out, text.data, text.length);
 }
 

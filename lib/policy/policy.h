@@ -16,7 +16,8 @@ enum {
     POLICY_VALUE_MAX = 512,
     POLICY_FAR_FUTURE_MAX = 1000000, /* epochs */
     POLICY_FAR_FUTURE_DEFAULT = 2,   /* of those who make documents; a document always says */
-    POLICY_STORE_IDENTITY_LEN = 32
+    POLICY_STORE_IDENTITY_LEN = 32,
+    POLICY_ACCOUNT_LEN = 12 /* digits of an AWS account */
 };
 
 enum policy_store_kind {
@@ -32,8 +33,11 @@ struct policy {
     uint8_t genesis_validators_root[ETH2_ROOT_LEN];
     bool slashing_protection; /* false only in the stand-alone program, by explicit option */
     enum policy_store_kind store_kind;
-    char store[POLICY_VALUE_MAX]; /* "sqlite:/absolute/path", "dynamodb:TABLE", "postgresql" or "none" */
-    bool has_store_identity;      /* only with DynamoDB */
+    /* "sqlite:/absolute/path", "dynamodb:ACCOUNT/TABLE", "dynamodb:TABLE", "postgresql" or "none" */
+    char store[POLICY_VALUE_MAX];
+    char
+        store_account[POLICY_ACCOUNT_LEN + 1]; /* of the table, as store has it; "": any, not in an enclave */
+    bool has_store_identity;                   /* only with DynamoDB */
     uint8_t store_identity[POLICY_STORE_IDENTITY_LEN]; /* of the table's identity record */
     bool single_mode;               /* one signer at a time: each start fences off those before it */
     bool has_far_future;            /* false: "any" */
@@ -44,11 +48,13 @@ struct policy {
     enum log_level log_level;       /* ceiling */
 };
 
-/* Sets store_kind and store from the text of the line, and single_mode to what goes with it where there is a
- * choice: false for dynamodb. E_INPUT says what the text must be. */
+/* Sets store_kind, store and store_account from the text of the line, and single_mode to what goes with it
+ * where there is a choice: false for dynamodb. E_INPUT says what the text must be. */
 must_check result policy_set_store(struct policy *policy, const char *text);
 /* What stands behind the kind of store: the path or the table's name; "" where nothing does. */
 const char *policy_store_place(const struct policy *policy);
+/* The AWS account that the table must be in; NULL: none is named. */
+const char *policy_store_account(const struct policy *policy);
 /* "any" or a number of epochs; E_INPUT otherwise. */
 must_check result policy_set_far_future(struct policy *policy, const char *text);
 

@@ -40,6 +40,10 @@ result slashing_dynamodb_call(struct slashing_dynamodb *store, struct aws_call *
 {
     ENSURE(store->credentials.secret_access_key.length > 0, E_STORE, "there are no AWS credentials yet");
     uint64_t deadline_ns = clock_monotonic_ns() + (uint64_t)store->deadline_ms * (uint64_t)NS_PER_MS;
+    if (store->account[0] && !store->is_verified) {
+        TRY(slashing_dynamodb_verify(store, deadline_ns));
+        store->is_verified = true;
+    }
     return aws_client_call_many(store->client, calls, num_calls, &store->credentials, deadline_ns);
 }
 
@@ -117,6 +121,10 @@ static must_check result check_names(const struct slashing_dynamodb_config *conf
            E_INPUT, "table: must be 3 to %d letters, digits, '_', '-' or '.'", DYNAMODB_TABLE_MAX);
     ENSURE(region_len > 0 && region_len < 64 && strspn(config->region, letters) == region_len, E_INPUT,
            "region: must be letters, digits and '-'");
+    const char *account = config->account;
+    ENSURE(!account || (strlen(account) == DYNAMODB_ACCOUNT_LEN &&
+                        strspn(account, "0123456789") == DYNAMODB_ACCOUNT_LEN),
+           E_INPUT, "account: must be %d digits", DYNAMODB_ACCOUNT_LEN);
     return RESULT_OK;
 }
 
@@ -151,6 +159,7 @@ result slashing_dynamodb_open(struct slashing_store **ret_store,
     store->deadline_ms = config->deadline_ms ? config->deadline_ms : DEADLINE_MS;
     (void)snprintf(store->table, sizeof store->table, "%s", config->table);
     (void)snprintf(store->region, sizeof store->region, "%s", config->region);
+    (void)snprintf(store->account, sizeof store->account, "%s", config->account ? config->account : "");
     TRY(open_client(store, config));
     *ret_store = &store->base;
     store = NULL;
@@ -166,5 +175,6 @@ result slashing_dynamodb_set_credentials(struct slashing_store *base,
     TRY(aws_credentials_copy(&copy, credentials));
     aws_credentials_cleanup(&store->credentials);
     store->credentials = copy;
+    store->is_verified = false; /* they may lead elsewhere */
     return RESULT_OK;
 }

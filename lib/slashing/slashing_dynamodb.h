@@ -12,6 +12,10 @@
  * slashing_sealed.h). A write is right or wrong by one condition, evaluated by DynamoDB itself: the stored
  * mac is still the one that the writer read. A handle serves one thread at a time; several handles may be
  * open. All network failures are E_STORE. aws_library_open comes first.
+ *
+ * With an account, the table's ARN is asked for (DescribeTable) before anything else is sent with a set of
+ * credentials. While it is not that table of that account, or has become another table of the name,
+ * everything is E_STORE.
  */
 #ifndef SLASHING_SLASHING_DYNAMODB_H
 #define SLASHING_SLASHING_DYNAMODB_H
@@ -26,6 +30,7 @@ struct slashing_dynamodb_config {
     const char *endpoint; /* NULL: https://dynamodb.REGION.amazonaws.com */
     const char *region;
     const char *table;             /* 3 to 255 letters, digits, '_', '-', '.' */
+    const char *account;           /* AWS account of the table, 12 digits; NULL: any */
     const struct net_address *via; /* where to connect instead; NULL: the endpoint itself, by DNS */
     const struct buffer *ca_pem;   /* the only certificate authorities trusted; NULL: the system's */
     unsigned connections;          /* at most so many; default 32 */
@@ -41,7 +46,8 @@ must_check result slashing_dynamodb_open(struct slashing_store **ret_store,
 must_check result slashing_dynamodb_set_credentials(struct slashing_store *store,
                                                     const struct aws_credentials *credentials);
 
-/* Makes the table (on demand, nothing else set) unless it is there, and waits until it can be used.
+/* Makes the table (on demand, nothing else set) unless it is there, and waits until it can be used. Only
+ * without an account: a table that is not there has none.
  * E_MISMATCH when there is one whose key is not pk, a string. */
 must_check result slashing_dynamodb_create_table(struct slashing_store *store, bool *ret_created);
 

@@ -10,6 +10,8 @@
 enum {
     DYNAMODB_TABLE_MAX = 255,
     DYNAMODB_KEY_LEN = 98, /* 0x and 96 digits */
+    DYNAMODB_ACCOUNT_LEN = 12,
+    DYNAMODB_TABLE_ID_MAX = 63,
     DYNAMODB_TOKEN_LEN = 32,
     DYNAMODB_ANSWER_MAX = 4 * 1024 * 1024,
     DYNAMODB_VALUES_MAX = 150000
@@ -34,6 +36,9 @@ struct slashing_dynamodb {
     struct aws_credentials credentials;
     char table[DYNAMODB_TABLE_MAX + 1];
     char region[64];
+    char account[DYNAMODB_ACCOUNT_LEN + 1];   /* "": any */
+    char table_id[DYNAMODB_TABLE_ID_MAX + 1]; /* what the service calls this very table; "": not seen yet */
+    bool is_verified;                         /* the table that credentials lead to is in account */
     int deadline_ms;
     struct dynamodb_transaction transaction;
 };
@@ -53,6 +58,12 @@ must_check result slashing_dynamodb_ask(struct slashing_dynamodb *store, struct 
                                         const char *operation, const struct buffer *body);
 /* The failure as E_STORE, with the table's name. */
 must_check result slashing_dynamodb_failure(const struct slashing_dynamodb *store, result failed);
+
+/* slashing_dynamodb_account.c */
+
+/* Asks whose table it is that the credentials lead to. E_STORE: not that of store->account, or another than
+ * before, or it could not be asked; E_NOT_FOUND: there is none. */
+must_check result slashing_dynamodb_verify(struct slashing_dynamodb *store, uint64_t deadline_ns);
 
 /* slashing_dynamodb_item.c: items as JSON, both ways. */
 

@@ -27,6 +27,7 @@ static result open_dynamodb(void *context, struct slashing_store **ret_store)
     const struct slashing_dynamodb_config config = {.endpoint = b->endpoint,
                                                     .region = b->region,
                                                     .table = b->table,
+                                                    .account = b->account[0] ? b->account : NULL,
                                                     .via = via,
                                                     .ca_pem = b->settings->ca_pem,
                                                     .connections = DYNAMODB_CONNECTIONS};
@@ -38,6 +39,7 @@ static must_check result choose_dynamodb(struct courier_backend *b, const struct
     ENSURE(b->settings->has_dynamodb_via || b->settings->resolver, E_UNSUPPORTED,
            "--dynamodb-via: is needed for this policy's store");
     (void)snprintf(b->table, sizeof b->table, "%s", policy_store_place(policy));
+    memcpy(b->account, policy->store_account, sizeof b->account);
     (void)snprintf(b->region, sizeof b->region, "%s", policy->region);
     int length =
         b->settings->dynamodb_endpoint

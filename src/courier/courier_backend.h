@@ -22,6 +22,7 @@ struct courier_backend {
     struct courier_store_backend store;
     const struct courier_backend_settings *settings;
     char table[POLICY_VALUE_MAX];
+    char account[POLICY_ACCOUNT_LEN + 1]; /* "": any */
     char region[64];
     char endpoint[512];
     char host[256]; /* of the endpoint or the database, when the resolver is to find it; else "" */

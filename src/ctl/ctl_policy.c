@@ -24,7 +24,9 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     const struct option table[] = {
         {"network", OPTION_TEXT, &o->network, "name or configuration YAML (mainnet)", 0, 0},
         {"store", OPTION_TEXT, &o->store,
-         "slashing protection store: sqlite:/PATH, dynamodb:TABLE, or postgresql", 0, 0},
+         "slashing protection store: sqlite:/PATH, dynamodb:ACCOUNT/TABLE (or the table's ARN), or "
+         "postgresql",
+         0, 0},
         {"store-identity", OPTION_TEXT, &o->store_identity,
          "0x identity of the DynamoDB table, as slashing init prints it (none)", 0, 0},
         {"store-mode", OPTION_TEXT, &o->store_mode,
@@ -52,9 +54,33 @@ static must_check result copy_text(char *out, size_t out_capacity, const char *t
     return RESULT_OK;
 }
 
+/* arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME becomes dynamodb:ACCOUNT/NAME. */
+static must_check result store_of_arn(char *out, size_t out_capacity, const char *arn, const char *region)
+{
+    static const char wanted[] = "must be arn:aws:dynamodb:REGION:ACCOUNT:table/NAME";
+    char partition[64], place[64], account[64], name[POLICY_VALUE_MAX];
+    int end = 0;
+    int found = sscanf(arn, "arn:%63[a-z0-9-]:dynamodb:%63[a-z0-9-]:%63[0-9]:table/%511[^:/]%n", partition,
+                       place, account, name, &end);
+    ENSURE(found == 4 && arn[end] == 0, E_INPUT, "%s", wanted);
+    ENSURE(strcmp(place, region) == 0, E_INPUT, "must be a table in the region of the key, %s", region);
+    int length = snprintf(out, out_capacity, "dynamodb:%s/%s", account, name);
+    ENSURE(length > 0 && (size_t)length < out_capacity, E_INPUT, "%s", wanted);
+    return RESULT_OK;
+}
+
+static must_check result set_place(struct policy *policy, const char *store)
+{
+    char converted[POLICY_VALUE_MAX];
+    if (strncmp(store, "arn:", 4) != 0)
+        return policy_set_store(policy, store);
+    TRY(store_of_arn(converted, sizeof converted, store, policy->region));
+    return policy_set_store(policy, converted);
+}
+
 static must_check result set_store(struct policy *policy, const struct options *o)
 {
-    result r = policy_set_store(policy, o->store);
+    result r = set_place(policy, o->store);
     if (r.code)
         return error_prefix(r, "--store");
     r = policy_set_far_future(policy, o->far_future_epochs);
@@ -79,9 +105,9 @@ static must_check result make(struct policy *policy, const struct options *o)
 {
     *policy = (struct policy){.slashing_protection = true};
     TRY(eth2_network_of_option(&policy->network, o->network));
-    TRY(set_store(policy, o));
     TRY(copy_text(policy->kms_key, sizeof policy->kms_key, o->kms_key, "kms-key"));
     TRY(ctl_region_of_key(policy->region, sizeof policy->region, o->kms_key, "kms-key"));
+    TRY(set_store(policy, o));
     result r = log_level_parse(&policy->log_level, o->log_level);
     if (r.code)
         return error_prefix(r, "--log-level");

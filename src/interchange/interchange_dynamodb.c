@@ -57,6 +57,7 @@ static must_check result connect_to(struct slashing_store **ret_store, const str
     const struct slashing_dynamodb_config config = {.endpoint = endpoint,
                                                     .region = t->region,
                                                     .table = t->name,
+                                                    .account = t->account,
                                                     .via = &via,
                                                     .ca_pem = &ca_pem,
                                                     .connections = CONNECTIONS,

@@ -4,10 +4,10 @@
 
 #include "slashing/slashing_seal.h"
 
-/* A DynamoDB table; key_file and identity may be NULL. Its endpoint and authorities:
+/* A DynamoDB table; account, key_file and identity may be NULL. Its endpoint and authorities:
  * AWS_ENDPOINT_URL_DYNAMODB and AWS_CA_BUNDLE. */
 struct interchange_table {
-    const char *name, *region, *credentials_file, *key_file, *identity;
+    const char *name, *account, *region, *credentials_file, *key_file, *identity;
 };
 
 /* Exactly one of the three. */

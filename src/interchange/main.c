@@ -73,6 +73,8 @@ static must_check result parse(struct order *ret_order, int argc, char *const ar
         {"store", OPTION_TEXT, &order.place.path, "SQLite file that remembers what was signed", 0, 0},
         {"database-fd", OPTION_U32, &database_fd, "descriptor with the address of a database", 3, 1000},
         {"dynamodb-table", OPTION_TEXT, &order.place.table.name, "name of a DynamoDB table", 0, 0},
+        {"dynamodb-account", OPTION_TEXT, &order.place.table.account, "AWS account it must be in (any)", 0,
+         0},
         {"dynamodb-region", OPTION_TEXT, &order.place.table.region, "its region", 0, 0},
         {"dynamodb-key-file", OPTION_TEXT, &order.place.table.key_file, "its key (none)", 0, 0},
         {"dynamodb-identity", OPTION_TEXT, &order.place.table.identity, "its identity, 0x... (any)", 0, 0},

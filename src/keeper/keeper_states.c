@@ -76,9 +76,12 @@ static must_check result accept_policy(struct keeper *k, struct ipc_bytes text)
     TRY(policy_parse(&policy, (const char *)text.data, text.length));
     ENSURE(k->standalone || policy.slashing_protection, E_INPUT,
            "slashing_protection: must be enabled in an enclave");
-    /* Credentials come from the host: without the identity any table of any account would do. */
+    /* Credentials come from the host: without the identity any table would do, and without the account a
+     * living copy of the right one elsewhere. */
     ENSURE(k->standalone || policy.store_kind != POLICY_STORE_DYNAMODB || policy.has_store_identity, E_INPUT,
            "store_identity: must be given in an enclave when the store is dynamodb");
+    ENSURE(k->standalone || policy.store_kind != POLICY_STORE_DYNAMODB || policy_store_account(&policy),
+           E_INPUT, "store: must name the table's AWS account in an enclave, dynamodb:ACCOUNT/TABLE");
     ENSURE(policy.store_kind == POLICY_STORE_NONE || policy.store_kind == POLICY_STORE_SQLITE ||
                k->courier.fd >= 0,
            E_UNSUPPORTED, "store: one across a network needs a courier");

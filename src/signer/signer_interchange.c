@@ -17,9 +17,9 @@
 
 static const char program[] = "nitro-signer-interchange";
 
-/* A verb and at most two options beside the store (DynamoDB has five) and the level. */
+/* A verb and at most two options beside the store (DynamoDB has six) and the level. */
 struct words {
-    char text[10][PROCESS_PATH_MAX + 32];
+    char text[11][PROCESS_PATH_MAX + 32];
     size_t num_words;
 };
 
@@ -60,7 +60,11 @@ static must_check result write_address(int fd, const struct signer_options *o)
 /* Its secrets are in files. */
 static must_check result add_table(struct words *words, const struct signer_store_options *o)
 {
-    TRY(add(words, "--dynamodb-table=%s", o->table));
+    struct policy policy = {.store_kind = POLICY_STORE_NONE};
+    TRY(signer_store_policy(&policy, o));
+    TRY(add(words, "--dynamodb-table=%s", policy_store_place(&policy)));
+    if (policy_store_account(&policy))
+        TRY(add(words, "--dynamodb-account=%s", policy_store_account(&policy)));
     TRY(add(words, "--dynamodb-region=%s", o->region));
     TRY(add(words, "--aws-credentials-file=%s", o->credentials_file));
     if (o->key_file)

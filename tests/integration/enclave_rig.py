@@ -16,7 +16,8 @@ import time
 
 import requests
 
-from dynamodb_server import REGION
+from dynamodb_relay import answer_bytes
+from dynamodb_server import ACCOUNT, REGION
 from harness import free_port
 
 ROLE = "arn:aws:iam::111122223333:role/nitro-signer-test"
@@ -42,11 +43,14 @@ class Enclave:
     def __init__(self, cloud, name, wait=True):
         self.cloud, self.name, self.port = cloud, name, free_port()
         folder = cloud.folder
+        self.credentials = folder / f"{name}-credentials.json"
+        self.genuine = (folder / "cloud/credentials.json").read_text()
+        self.credentials.write_text(self.genuine)
         self.proxy = cloud.start(
             "nitro-signer-proxy", f"--inbound=tcp:127.0.0.1:{self.port}=unix:{folder}/{name}-https", f"--outbound=unix:{folder}/{name}-kms=unix:{folder}/kms",
             f"--outbound=unix:{folder}/{name}-dynamodb={cloud.relay.address}", f"--allow=unix:{folder}/kms", f"--allow={cloud.relay.address}")
         self.watchdog = cloud.start(
-            "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", f"--items={folder}/items", f"--credentials={folder}/cloud/credentials.json",
+            "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", f"--items={folder}/items", f"--credentials={self.credentials}",
             f"--policy={folder}/policy.txt", "--status-interval=1", "--", str(cloud.bin_dir / "nitro-signer-enclave"), f"--control=unix:{folder}/{name}-control",
             f"--https=unix:{folder}/{name}-https", f"--nsm=unix:{folder}/nsm-{name}", f"--kms-via=unix:{folder}/{name}-kms",
             f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug", ready=wait)
@@ -56,6 +60,13 @@ class Enclave:
 
     def log(self):
         return self.watchdog.log()
+
+    def give_credentials(self, access_key_id=None):
+        """The host hands in others, by default the first again; what they are signed with is the same."""
+        text = json.dumps({**json.loads(self.genuine), "access_key_id": access_key_id}) if access_key_id else self.genuine
+        fresh = self.credentials.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.rename(self.credentials)
 
     def kill(self):
         """The enclave dies without warning; its watchdog starts it again. Returns when it serves."""
@@ -81,6 +92,27 @@ def eventually(holds, seconds=60):
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+class OtherAccount:
+    """An account of the host's own: requests signed with its key id find there a table of the same name, in truth another
+    table of the same server, which began as a copy of the genuine one."""
+    ACCOUNT, KEY_ID = "999988887777", "AKIDOFTHEHOST"
+
+    def __init__(self, cloud):
+        self.name, self.copy, server, self.asked = cloud.table, cloud.dynamodb.create_table(), cloud.dynamodb, 0
+        for item in cloud.items().values():
+            server.ask("PutItem", {"TableName": self.copy, "Item": item})
+
+    def is_asked(self, exchange):
+        return f"Credential={self.KEY_ID}/" in exchange.request.headers.get("authorization", "")
+
+    async def answer(self, exchange):
+        self.asked += 1
+        answer = await exchange.forward(json.loads(exchange.request.body.decode().replace(self.name, self.copy)))
+        head, _, content = answer.partition(b"\r\n\r\n")
+        content = content.replace(self.copy.encode(), self.name.encode()).replace(ACCOUNT.encode(), self.ACCOUNT.encode())
+        await exchange.reply(answer_bytes(int(head.split()[1]), content))
 
 
 class Cloud:
@@ -131,7 +163,7 @@ class Cloud:
     def begin(self, *policy_options, identity=None):
         """Begins the table, writes the policy, and has KMS release its keys to the image under that policy only."""
         identity = identity or self.begin_table(self.table)
-        policy = self.ctl("policy", "make", "--network=mainnet", f"--store=dynamodb:{self.table}", f"--store-identity={identity}", f"--kms-key={self.key_arn}",
+        policy = self.ctl("policy", "make", "--network=mainnet", f"--store=dynamodb:{ACCOUNT}/{self.table}", f"--store-identity={identity}", f"--kms-key={self.key_arn}",
                           f"--genesis-validators-root={MAINNET_GENESIS}", "--log-level=debug", *policy_options)
         (self.folder / "policy.txt").write_text(policy)
         pcr0 = self.ctl("measure", *(self.bin_dir / name for name in IMAGE)).strip()

@@ -67,6 +67,12 @@ def test_policy_for_a_store_across_a_network(ctl):
     assert "\nstore dynamodb:marks\nstore_identity none\nstore_mode fleet\n" in ctl(*make, "--store=dynamodb:marks")
     text = ctl(*make, "--store=dynamodb:marks", f"--store-identity={identity}", "--store-mode=single", "--far-future-epochs=any", "--boot-floor")
     assert f"\nstore dynamodb:marks\nstore_identity {identity}\nstore_mode single\nfar_future_epochs any\nboot_floor enabled\n" in text
+    for given in ("dynamodb:111122223333/marks", "arn:aws:dynamodb:us-east-1:111122223333:table/marks"):
+        assert "\nstore dynamodb:111122223333/marks\nstore_identity none\n" in ctl(*make, f"--store={given}")
+    for wrong in ("arn:aws:dynamodb:us-east-2:111122223333:table/marks", "arn:aws:dynamodb:us-east-1:1111:table/marks",
+                  "arn:aws:dynamodb:us-east-1:111122223333:table/marks/index/x", "arn:aws:s3:us-east-1:111122223333:table/marks",
+                  "arn:aws:dynamodb:us-east-1:111122223333:table/", "dynamodb:1111/marks"):
+        assert "--store: " in ctl(*make, f"--store={wrong}", status=2), wrong
     assert "\nstore postgresql\nstore_identity none\nstore_mode fleet\n" in ctl(*make, "--store=postgresql")
     for wrong, named in (("--store=dynamodb:a", "--store: "), ("--store=none", "store"), ("--store-mode=both", "--store-mode: "),
                          ("--store-mode=fleet", "store_mode: "), (f"--store-identity={identity}", "store_identity: "),

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from dynamodb_relay import drop_answer, server_error, throttle
-from dynamodb_server import ACCESS_KEY, REGION, SECRET_KEY
+from dynamodb_server import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY
 from test_signer_standalone import GENESIS, Signer, attestation, one_key, sign_vectors, write_raw_keys  # noqa: F401 (fixtures)
 
 OTHER = "0x" + "45" * 32
@@ -239,6 +239,25 @@ def test_a_fleet_shares_one_table(start, folder, one_key, table):
             blocks = [f"0x{i:02x}" + "00" * 31 for i in range(8)]
             answers = list(pool.map(lambda job: signers[job[0] % 2].sign(one_key, attestation(target, job[1])), enumerate(blocks)))
             assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7, (target, [a.text for a in answers])
+
+
+def test_the_account_of_the_table_is_checked(bin_dir, start, folder, one_key, table):
+    name = table.name
+
+    def export(account):
+        table.name = f"{account}/{name}"
+        return subprocess.run([bin_dir / "nitro-signer", "eth2", *table.options(), "export", f"--to={folder}/export.json"], env=table.env,
+                              capture_output=True, text=True, timeout=60, check=False)
+    right, wrong = export(ACCOUNT), export("111122223333")
+    assert right.returncode == 0, right.stderr
+    assert wrong.returncode == 1 and "this is another account's table" in wrong.stderr, wrong.stderr
+    table.name = f"{ACCOUNT}/{name}"
+    signer = DynamodbSigner(start, folder, table)
+    assert signer.sign(one_key, attestation(7)).status_code == 200
+    assert signer.process.terminate() == 0
+    table.name = f"111122223333/{name}"
+    refused = start("nitro-signer", f"--key-config-path={folder}/keys", f"--data-path={folder}", "eth2", *table.options(), env=table.env, ready=False)
+    eventually(lambda: "this is another account's table" in refused.log())
 
 
 def test_fresh_credentials_are_used_without_a_restart(start, folder, one_key, table, dynamodb_relay):

@@ -11,7 +11,7 @@ import pytest
 
 import dynamodb_relay as relays
 from dynamodb_relay import Authority, TlsRelay
-from dynamodb_server import SECRET_KEY
+from dynamodb_server import ACCOUNT, SECRET_KEY
 
 PATIENT = ("--attempt-timeout-ms=600", "--deadline-ms=30000")
 
@@ -23,7 +23,7 @@ def command(bin_dir, dynamodb, dynamodb_relay, folder):
 
     def maker(*options, relay=dynamodb_relay, ca_file=None, table=None):
         return [bin_dir.parent / "tests/test_store_conformance", f"--dynamodb={table or dynamodb.fresh_name()}",
-                f"--via={relay.address}", f"--ca-file={ca_file or relay.ca_file}", f"--secret-key={SECRET_KEY}", *options]
+                f"--via={relay.address}", f"--ca-file={ca_file or relay.ca_file}", f"--secret-key={SECRET_KEY}", f"--account={ACCOUNT}", *options]
     return maker
 
 
@@ -247,6 +247,53 @@ def test_a_table_that_is_deleted(guided, dynamodb):
     dynamodb.ask("DeleteTable", {"TableName": f"{table}-1"})
     program.go_on()
     program.finish()
+
+
+def described(**changes):
+    """DescribeTable's answer, with other members in its table; those that are None are missing."""
+    async def fault(exchange):
+        answer = await forwarded(exchange)
+        told = {name: value(answer["Table"][name]) if callable(value) else value for name, value in changes.items()}
+        answer["Table"] = {name: value for name, value in {**answer["Table"], **told}.items() if value is not None}
+        await exchange.reply(answer_of(answer))
+    return fault
+
+
+def in_account(account):
+    return described(TableArn=lambda arn: arn.replace(ACCOUNT, account))
+
+
+def test_whose_table_it_is(guided, dynamodb_relay):
+    """What is asked at each step: while the answer is wrong, of four calls nothing but whose table it is."""
+    ours, another = (described(TableId=f"9a3c2f51-0000-4000-8000-00000000000{digit}") for digit in (1, 2))
+    program = guided("whose_table*")
+    program.ready()
+    for fault, expected in ((in_account("111122223333"), {"DescribeTable": 4}), (ours, {"DescribeTable": 1, "GetItem": 1}),
+                            (in_account("000000000001"), {"DescribeTable": 4, "GetItem": 1}), (ours, {"DescribeTable": 1, "GetItem": 1}),
+                            (another, {"DescribeTable": 4})):
+        dynamodb_relay.heal()
+        dynamodb_relay.inject(fault, count=None, operation="DescribeTable")
+        before = dynamodb_relay.operations.copy()
+        program.go_on()
+        program.ready()
+        assert dict(dynamodb_relay.operations - before) == expected
+    program.go_on()
+    program.finish()
+
+
+@pytest.mark.parametrize("fault", [
+    described(TableArn=None), described(TableArn=7), described(TableArn=""), described(TableArn=lambda arn: arn + "x"), described(TableArn=lambda arn: arn[:-1]),
+    described(TableArn=lambda arn: arn.replace(":dynamodb:", ":keyspaces:")), described(TableArn=lambda arn: arn.replace(":table/", ":backup/")),
+    described(TableArn=lambda arn: arn.replace("ddblocal", "")), described(TableArn=lambda arn: arn + "\0"), described(TableArn=lambda arn: "x" + arn),
+    described(TableArn=lambda arn: arn.replace("arn:aws:", "arn::")), described(TableId=7), described(TableId="x" * 64), relays.server_error])
+def test_an_answer_that_says_not_whose(guided, dynamodb_relay, fault):
+    program = guided("an_answer*", "--deadline-ms=300")
+    program.ready()
+    before = dynamodb_relay.operations.copy()
+    dynamodb_relay.inject(fault, count=None, operation="DescribeTable")
+    program.go_on()
+    program.finish()
+    assert set(dynamodb_relay.operations - before) == {"DescribeTable"}
 
 
 @pytest.mark.parametrize("check", ["wrong_credentials*", "of_two_equal_heads*"])

@@ -1,11 +1,12 @@
 """Enclaves with their slashing protection in DynamoDB: TLS ends inside them, the host sees and changes what it likes."""
 import concurrent.futures
 import copy
+import itertools
 
 import pytest
 
 from dynamodb_relay import drop_answer, drop_request, server_error, slow, throttle
-from enclave_rig import EPOCH, Cloud, eventually
+from enclave_rig import EPOCH, Cloud, OtherAccount, eventually
 
 
 @pytest.fixture
@@ -77,6 +78,34 @@ def test_a_table_of_another_identity_is_refused(cloud):
     cloud.begin_table(cloud.table)
     cloud.begin("--store-mode=fleet", identity=identity)
     refusal(cloud, "a", "its identity is not the one that the policy names")
+
+
+def test_a_living_copy_in_another_account_is_refused(fleet):
+    """The same table twice: two enclaves, each alone on its own, would sign two votes."""
+    a, b = fleet.enclave("a"), fleet.enclave("b")
+    assert a.attest(target=EPOCH - 3).status_code == 200
+    other = OtherAccount(fleet)
+    fleet.relay.inject(other.answer, count=None, when=other.is_asked)
+    b.give_credentials(other.KEY_ID)
+    targets = itertools.count(EPOCH - 200)
+    eventually(lambda: b.attest(key=1, target=next(targets), source=EPOCH - 300).status_code and other.asked)
+    assert a.attest(target=EPOCH - 2).status_code == 200
+    second = b.attest(target=EPOCH - 2, block=0x45)
+    assert second.status_code != 200, "signed twice: " + second.text
+    assert "this is another account's table" in b.log()
+    b.give_credentials()
+    eventually(lambda: b.attest(target=EPOCH - 2, block=0x45).status_code == 412)
+    assert b.attest(target=EPOCH - 1).status_code == 200
+
+
+def test_a_start_on_a_copy_in_another_account_is_refused(fleet):
+    enclave = fleet.enclave("a")
+    assert enclave.attest().status_code == 200
+    enclave.watchdog.terminate()
+    other, before = OtherAccount(fleet), fleet.relay.operations.copy()
+    fleet.relay.inject(other.answer, count=None)
+    refusal(fleet, "b", "this is another account's table")
+    assert set(fleet.relay.operations - before) == {"DescribeTable"}
 
 
 def edited(items, keys):

@@ -24,7 +24,7 @@ void courier_open(struct courier *c, struct rig *rig, bool is_sealed)
     memset(c, 0, sizeof *c);
     c->is_sealed = rig->has_courier = true;
     c->is_sealed = is_sealed;
-    assert_ok(policy_set_store(&rig->policy, is_sealed ? "dynamodb:table" : "postgresql"));
+    assert_ok(policy_set_store(&rig->policy, is_sealed ? "dynamodb:111122223333/table" : "postgresql"));
     if (!is_sealed)
         return;
     for (uint8_t i = 0; i < sizeof c->key; i++)

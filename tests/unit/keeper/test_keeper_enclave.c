@@ -69,6 +69,11 @@ static void a_refused_policy_can_be_corrected(void **state)
     refused = cloud_policy(rig);
     assert_false(refused.accepted);
     assert_non_null(memmem(refused.text.data, refused.text.length, "store_identity: ", 16));
+    rig->policy.has_store_identity = true;
+    refused = cloud_policy(rig);
+    assert_false(refused.accepted);
+    static const char no_account[] = "store: must name the table's AWS account";
+    assert_non_null(memmem(refused.text.data, refused.text.length, no_account, sizeof no_account - 1));
     rig->policy = right;
     assert_ok(policy_set_store(&rig->policy, "sqlite:/nonexistent/folder/file"));
     assert_false(cloud_policy(rig).accepted);

@@ -209,6 +209,7 @@ static void stores_across_a_network_are_read(void **state)
                                         "\nstore_mode single\nfar_future_epochs any\nboot_floor enabled\n"));
     assert_int_equal(policy.store_kind, POLICY_STORE_DYNAMODB);
     assert_string_equal(policy_store_place(&policy), "a.B");
+    assert_null(policy_store_account(&policy));
     assert_true(policy.single_mode && policy.boot_floor && !policy.has_far_future);
     assert_true(policy.has_store_identity && policy.store_identity[1] == 0x11);
     assert_ok(read_store_lines(&policy, "store dynamodb:" NAME_OF_64 NAME_OF_64 NAME_OF_64
@@ -218,10 +219,16 @@ static void stores_across_a_network_are_read(void **state)
     assert_int_equal(strlen(policy_store_place(&policy)), 255);
     assert_true(!policy.single_mode && !policy.has_store_identity);
     assert_true(policy.has_far_future && policy.far_future_epochs == 1000000);
+    assert_ok(read_store_lines(&policy,
+                               "store dynamodb:000011112222/a.B\nstore_identity none\nstore_mode fleet\n"
+                               "far_future_epochs 2\nboot_floor disabled\n"));
+    assert_string_equal(policy_store_account(&policy), "000011112222");
+    assert_string_equal(policy_store_place(&policy), "a.B");
     assert_ok(read_store_lines(&policy, "store postgresql\nstore_identity none\nstore_mode fleet\n"
                                         "far_future_epochs 0\nboot_floor disabled\n"));
     assert_int_equal(policy.store_kind, POLICY_STORE_POSTGRESQL);
     assert_string_equal(policy_store_place(&policy), "");
+    assert_null(policy_store_account(&policy));
     assert_true(policy.has_far_future && policy.far_future_epochs == 0);
 }
 
@@ -233,6 +240,17 @@ static void stores_across_a_network_have_rules(void **state)
     } bad[] = {
         {"store dynamodb:ab\nstore_identity none\nstore_mode fleet\n", "store: dynamodb"},
         {"store dynamodb:a/b\nstore_identity none\nstore_mode fleet\n", "store: dynamodb"},
+        {"store dynamodb:11112222333/table\nstore_identity none\nstore_mode fleet\n",
+         "store: dynamodb: the account"},
+        {"store dynamodb:1111222233334/table\nstore_identity none\nstore_mode fleet\n",
+         "store: dynamodb: the account"},
+        {"store dynamodb:11112222333x/table\nstore_identity none\nstore_mode fleet\n",
+         "store: dynamodb: the account"},
+        {"store dynamodb:/table\nstore_identity none\nstore_mode fleet\n", "store: dynamodb: the account"},
+        {"store dynamodb:111122223333/\nstore_identity none\nstore_mode fleet\n",
+         "store: dynamodb: must be followed"},
+        {"store dynamodb:111122223333/a/b\nstore_identity none\nstore_mode fleet\n",
+         "store: dynamodb: must be followed"},
         {"store dynamodb:" NAME_OF_64 NAME_OF_64 NAME_OF_64 NAME_OF_64
          "\nstore_identity none\nstore_mode fleet\n",
          "store: dynamodb"},
@@ -280,7 +298,12 @@ static void makers_set_a_store_as_a_whole(void **state)
     assert_fails(E_INPUT, policy_set_store(&policy, "sqlite:table"));
     assert_fails(E_INPUT, policy_set_store(&policy, "dynamodb"));
     assert_string_equal(policy.store, "dynamodb:table");
+    assert_ok(policy_set_store(&policy, "dynamodb:111122223333/table"));
+    (void)snprintf(policy.store_account, sizeof policy.store_account,
+                   "444455556666"); /* and the text: another */
+    assert_fails(E_INTERNAL, policy_format(&out, &policy));
     assert_ok(policy_set_store(&policy, "sqlite:/b"));
+    assert_null(policy_store_account(&policy));
     assert_true(policy.single_mode);
     policy.store_kind = POLICY_STORE_DYNAMODB; /* and the text says otherwise */
     assert_fails(E_INTERNAL, policy_format(&out, &policy));

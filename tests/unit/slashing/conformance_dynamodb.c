@@ -31,6 +31,7 @@ void conformance_dynamodb_configure(const struct conformance_dynamodb_options *o
     assert_ok(net_address_parse(&dynamodb.via, o->via));
     dynamodb.config = (struct slashing_dynamodb_config){.region = "us-east-1",
                                                         .table = dynamodb.table,
+                                                        .account = o->account,
                                                         .via = &dynamodb.via,
                                                         .ca_pem = &dynamodb.ca_pem,
                                                         .connections = o->connections,
@@ -42,8 +43,13 @@ struct slashing_store *conformance_dynamodb_open_raw(void)
 {
     struct slashing_store *store = NULL;
     assert_ok(slashing_dynamodb_open(&store, &dynamodb.config));
-    assert_ok(slashing_dynamodb_set_credentials(store, &dynamodb.credentials));
+    conformance_dynamodb_authorise(store);
     return store;
+}
+
+void conformance_dynamodb_authorise(struct slashing_store *store)
+{
+    assert_ok(slashing_dynamodb_set_credentials(store, &dynamodb.credentials));
 }
 
 const struct slashing_seal *conformance_dynamodb_seal(void)
@@ -81,7 +87,10 @@ static void begin(struct conformance_target *target, const uint8_t (*pubkeys)[48
 {
     bool created = false;
     (void)snprintf(dynamodb.table, sizeof dynamodb.table, "%s-%u", target->place, ++dynamodb.serial);
+    const char *account = dynamodb.config.account;
+    dynamodb.config.account = NULL; /* there is no table yet */
     struct slashing_store *raw = conformance_dynamodb_open_raw(), *store = NULL;
+    dynamodb.config.account = account;
     assert_ok(slashing_dynamodb_create_table(raw, &created));
     assert_ok(slashing_sealed_open(&store, raw, &dynamodb.seal));
     enrol(store, pubkeys, num_pubkeys);

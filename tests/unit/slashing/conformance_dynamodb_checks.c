@@ -137,6 +137,59 @@ static void wrong_credentials_are_named(void **state)
     slashing_store_close(store);
 }
 
+/* Nothing of the store can be used, and the error says why. */
+static void assert_unusable(struct slashing_store *store, const char *why)
+{
+    struct slashing_advance advance = {.next = vote_record(4, 5, 1)};
+    const struct slashing_head zero = {.generation = 0};
+    struct slashing_head head;
+    struct slashing_entry entry;
+    key_of(advance.pubkey, 0);
+    assert_fails(E_STORE, slashing_store_head(store, &head));
+    assert_error_names(why);
+    assert_fails(E_STORE, slashing_store_load_many(store, &entry, (const uint8_t(*)[48])advance.pubkey, 1));
+    assert_error_names(why);
+    assert_fails(E_STORE, slashing_store_advance(store, &advance, 1));
+    assert_error_names(why);
+    assert_false(advance.done || advance.conflict);
+    assert_fails(E_STORE, slashing_store_set_head(store, &zero, &zero, NULL, 0));
+    assert_error_names(why);
+}
+
+/* The world, at each line: another account's table; the right one; a third account; the right one; another
+ * table of the name. */
+static void whose_table_it_is(void **state)
+{
+    (void)state;
+    struct slashing_store *store = begin_raw(1);
+    struct slashing_head head;
+    wait_for_the_world();
+    assert_unusable(store, "this is another account's table");
+    wait_for_the_world();
+    assert_ok(slashing_store_head(store, &head));
+    wait_for_the_world();
+    assert_ok(slashing_store_head(store, &head)); /* once for a set of credentials */
+    conformance_dynamodb_authorise(store);
+    assert_unusable(store, "this is another account's table");
+    wait_for_the_world();
+    assert_ok(slashing_store_head(store, &head));
+    wait_for_the_world();
+    conformance_dynamodb_authorise(store);
+    assert_unusable(store, "this is another table of the same name");
+    wait_for_the_world();
+    slashing_store_close(store);
+}
+
+/* The world: an answer that is no description of our table. */
+static void an_answer_that_says_not_whose(void **state)
+{
+    (void)state;
+    struct slashing_store *store = begin_raw(1);
+    wait_for_the_world();
+    assert_unusable(store, "DescribeTable: ");
+    slashing_store_close(store);
+}
+
 /* Two that change the head from the same state: one wins, whatever their heads look like. */
 static void of_two_equal_heads_one_is_written(void **state)
 {
@@ -202,6 +255,8 @@ int conformance_dynamodb_checks(const char *pattern)
         cmocka_unit_test(dead_connections_are_not_tried_in_turn),
         cmocka_unit_test(a_table_that_is_deleted),
         cmocka_unit_test(wrong_credentials_are_named),
+        cmocka_unit_test(whose_table_it_is),
+        cmocka_unit_test(an_answer_that_says_not_whose),
         cmocka_unit_test(of_two_equal_heads_one_is_written),
         cmocka_unit_test(how_long_we_ourselves_take),
     };

@@ -60,6 +60,7 @@ int main(int argc, char *argv[])
         {"via", OPTION_TEXT, &options.reach.via, "address of DynamoDB's TLS front", 0, 0},
         {"ca-file", OPTION_TEXT, &options.reach.ca_file, "PEM of its authority", 0, 0},
         {"secret-key", OPTION_TEXT, &options.reach.secret_key, "a test server's secret access key", 0, 0},
+        {"account", OPTION_TEXT, &options.reach.account, "AWS account of the tables (any)", 0, 0},
         {"connections", OPTION_U32, &options.reach.connections, "kept at most (32)", 1, 256},
         {"attempt-timeout-ms", OPTION_U32, &options.reach.attempt_timeout_ms, "of one exchange", 1, 60000},
         {"deadline-ms", OPTION_U32, &options.reach.deadline_ms, "of one call to the store", 1, 600000},
