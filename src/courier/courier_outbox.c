@@ -28,6 +28,7 @@ struct courier_outbox {
     struct packet *first, *last;
     size_t bytes; /* of all packets */
     bool closed;
+    bool broken; /* an answer is missing, and will be */
 };
 
 result courier_outbox_new(struct courier_outbox **ret_outbox)
@@ -104,6 +105,22 @@ void courier_outbox_close(struct courier_outbox *outbox)
     (void)pthread_mutex_unlock(&outbox->lock);
 }
 
+void courier_outbox_break(struct courier_outbox *outbox)
+{
+    (void)pthread_mutex_lock(&outbox->lock);
+    outbox->broken = true;
+    (void)pthread_mutex_unlock(&outbox->lock);
+    courier_outbox_notify(outbox);
+}
+
+static bool is_broken(struct courier_outbox *outbox)
+{
+    (void)pthread_mutex_lock(&outbox->lock);
+    bool broken = outbox->broken;
+    (void)pthread_mutex_unlock(&outbox->lock);
+    return broken;
+}
+
 int courier_outbox_descriptor(const struct courier_outbox *outbox)
 {
     return outbox->event;
@@ -137,6 +154,7 @@ result courier_outbox_flush(struct courier_outbox *outbox, int socket)
     uint64_t count = 0;
     ssize_t taken = read(outbox->event, &count, sizeof count);
     (void)taken; /* nothing was put: then there may still be something that had no room */
+    ENSURE(!is_broken(outbox), E_MEMORY, "an answer to the keeper could not be made");
     for (struct packet *packet = peek(outbox); packet; packet = peek(outbox)) {
         result r = ipc_send_now(socket, packet->bytes, packet->length, -1);
         if (r.code == E_TIMEOUT)

@@ -24,12 +24,16 @@ must_check result courier_outbox_wait(struct courier_outbox *outbox);
 /* Lets those who wait go. */
 void courier_outbox_close(struct courier_outbox *outbox);
 
+/* For a thread that cannot make an answer: the next flush fails, and the courier with it. */
+void courier_outbox_break(struct courier_outbox *outbox);
+
 /* Wakes the main thread without a packet. */
 void courier_outbox_notify(const struct courier_outbox *outbox);
 
 /* For the main thread. The descriptor is readable when something was put since the last flush. */
 int courier_outbox_descriptor(const struct courier_outbox *outbox);
-/* Sends what the socket has room for, without waiting. E_PEER when the keeper is gone. */
+/* Sends what the socket has room for, without waiting. E_PEER when the keeper is gone, E_MEMORY when an
+ * answer will never come (courier_outbox_break). */
 must_check result courier_outbox_flush(struct courier_outbox *outbox, int socket);
 bool courier_outbox_is_empty(struct courier_outbox *outbox);
 bool courier_outbox_is_long(struct courier_outbox *outbox);

@@ -96,8 +96,11 @@ static void *work(void *worker_pointer)
             take_batch(store, &worker->batch);
         store->num_busy++;
         (void)pthread_mutex_unlock(&store->lock);
-        if (run_next(worker, job).code)
-            log_error("store: %s", error_text()); /* no answer: the keeper counts it as open in time */
+        if (run_next(worker, job).code) {
+            log_error("store: %s", error_text());
+            /* The keeper waits for an answer to each request, and its keys with it: none will come. */
+            courier_outbox_break(store->outbox);
+        }
         (void)pthread_mutex_lock(&store->lock);
         store->num_busy--;
     }

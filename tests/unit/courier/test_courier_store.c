@@ -2,6 +2,7 @@
 #include "courier_store_rig.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -308,6 +309,32 @@ static void fresh_credentials_reach_each_thread_once(void **state)
     rig_close(&rig);
 }
 
+/* Memory is gone when an answer is to be made. */
+static bool no_memory;
+
+result __real_courier_outbox_put(struct courier_outbox *outbox, const uint8_t *packet, size_t packet_len);
+result __wrap_courier_outbox_put(struct courier_outbox *outbox, const uint8_t *packet, size_t packet_len);
+
+result __wrap_courier_outbox_put(struct courier_outbox *outbox, const uint8_t *packet, size_t packet_len)
+{
+    ENSURE(!no_memory, E_MEMORY, "out of memory for a packet to the keeper");
+    return __real_courier_outbox_put(outbox, packet, packet_len);
+}
+
+static void an_answer_that_cannot_be_made_ends_the_courier(void **state)
+{
+    (void)state;
+    rig_open(&rig, 1, 640, false);
+    no_memory = true;
+    rig_ask(&rig, 1, 1, 9);
+    struct pollfd told = {.fd = courier_outbox_descriptor(rig.outbox), .events = POLLIN};
+    assert_int_equal(poll(&told, 1, 20000), 1);
+    assert_fails(E_MEMORY, courier_outbox_flush(rig.outbox, rig.ours));
+    assert_error_names("an answer to the keeper could not be made");
+    rig_close(&rig);
+    no_memory = false;
+}
+
 static void malformed_entries_end_the_courier(void **state)
 {
     (void)state;
@@ -360,6 +387,7 @@ int main(void)
         cmocka_unit_test(setting_the_head_is_done_not_done_or_open),
         cmocka_unit_test(an_outage_is_logged_once_and_so_is_its_end),
         cmocka_unit_test(fresh_credentials_reach_each_thread_once),
+        cmocka_unit_test(an_answer_that_cannot_be_made_ends_the_courier),
         cmocka_unit_test(malformed_entries_end_the_courier),
         cmocka_unit_test(a_real_store_remembers),
     };
