@@ -99,6 +99,8 @@ static void record_some(struct keeper *k)
     result r = slashing_store_advance(k->store.file, advances, num);
     if (r.code)
         keeper_store_set_ok(k, false, error_text());
+    else
+        keeper_store_set_ok(k, true, NULL);
     for (size_t i = 0; i < num; i++) {
         enum ipc_store_outcome outcome = IPC_STORE_OPEN_OUTCOME;
         if (advances[i].done)

@@ -216,14 +216,19 @@ static must_check result take_one(struct keeper *k, struct advanced *ret_advance
     return message.found ? decode_entry(k, &ret_advanced->found, message.found) : RESULT_OK;
 }
 
-static must_check result act(struct keeper *k, const struct advanced *advanced)
+/* Claims of a start have a judge of their own. */
+static must_check result act(struct keeper *k, bool *any_judged, bool *any_open,
+                             const struct advanced *advanced)
 {
     struct keeper_request *request = keeper_requests_find(&k->requests, advanced->id);
     ENSURE(request && request->kind != KEEPER_READ, E_PEER, "an answer to an advance that is not under way");
-    if (request->kind == KEEPER_ADVANCE)
+    if (request->kind == KEEPER_ADVANCE) {
+        *any_judged = true;
+        *any_open = *any_open || advanced->outcome == IPC_STORE_OPEN_OUTCOME;
         keeper_store_take_outcome(k, request, advanced->outcome, &advanced->found);
-    else
+    } else {
         keeper_start_take_claim(k, request, advanced->outcome, &advanced->found);
+    }
     return RESULT_OK;
 }
 
@@ -233,7 +238,10 @@ result keeper_remote_take_advanced(struct keeper *k, struct ipc_message *m)
     for (uint32_t i = 0; i < m->count; i++)
         TRY(take_one(k, &advanced[i], &m->body));
     TRY(cursor_end(&m->body));
+    bool any_judged = false, any_open = false;
     for (uint32_t i = 0; i < m->count; i++)
-        TRY(act(k, &advanced[i]));
+        TRY(act(k, &any_judged, &any_open, &advanced[i]));
+    if (any_judged)
+        keeper_store_judge(k, any_open);
     return RESULT_OK;
 }

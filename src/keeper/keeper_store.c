@@ -274,6 +274,11 @@ static void note_done(struct keeper_key *key, const struct slashing_advance *adv
     key->in_doubt = key->unproven = false;
 }
 
+void keeper_store_judge(struct keeper *k, bool any_open)
+{
+    keeper_store_set_ok(k, !any_open, "a record could not be written, as far as is known");
+}
+
 void keeper_store_take_outcome(struct keeper *k, struct keeper_request *request,
                                enum ipc_store_outcome outcome, const struct slashing_entry *found)
 {
@@ -281,19 +286,16 @@ void keeper_store_take_outcome(struct keeper *k, struct keeper_request *request,
     release_held(k, request);
     switch (outcome) {
     case IPC_STORE_DONE:
-        keeper_store_set_ok(k, true, NULL);
         if (key)
             note_done(key, &request->advance);
         make_true(k, &request->resting);
         break;
     case IPC_STORE_CONFLICT:
-        keeper_store_set_ok(k, true, NULL);
         if (key && keeper_store_take_found(k, key, found))
             log_debug("slashing protection store: a record is not as this process left it");
         keeper_store_decide_again(k, &request->resting);
         break;
     case IPC_STORE_OPEN_OUTCOME:
-        keeper_store_set_ok(k, false, "a record could not be written, as far as is known");
         if (key) {
             key->record_known = false;
             key->in_doubt = true;

@@ -65,6 +65,8 @@ bool keeper_store_has_recorded(const struct keeper *k, const struct keeper_key *
 /* Makes the unsent requests: SQLite has answered them on return, the courier is sent as many as it reads. */
 void keeper_store_record(struct keeper *k);
 
+/* The store's health by what became of advances that were answered together: one that is open is enough. */
+void keeper_store_judge(struct keeper *k, bool any_open);
 /* What became of an advance of a key in service; found is the entry the store holds instead (CONFLICT). */
 void keeper_store_take_outcome(struct keeper *k, struct keeper_request *request,
                                enum ipc_store_outcome outcome, const struct slashing_entry *found);

@@ -255,6 +255,33 @@ static void take_some(struct rig *rig, struct ipc_answer *ret_answers, const str
     }
 }
 
+/* Some were recorded, others not: that is a store that fails, whatever stands last. */
+static void answers_that_come_together_are_judged_together(void **state)
+{
+    struct rig *rig = *state;
+    struct ipc_order orders[2] = {0};
+    struct ipc_answer answers[2];
+    uint8_t bytes[1024];
+    struct packer p = {.data = bytes, .capacity = sizeof bytes};
+    courier_boot(&courier, rig, 2);
+    courier.advances = COURIER_KEEPS;
+    for (uint32_t i = 0; i < 2; i++) {
+        courier_send_order(rig, &orders[i], rig_vote(i, 1, 2, 1));
+        courier_serve_one(&courier, rig, IPC_STORE_ADVANCE);
+    }
+    ipc_begin(&p, IPC_STORE_ADVANCED, 2);
+    ipc_pack_store_advanced(&p, &(struct ipc_store_advanced){.id = courier_kept_id(&courier, 0),
+                                                             .outcome = IPC_STORE_OPEN_OUTCOME});
+    ipc_pack_store_advanced(
+        &p, &(struct ipc_store_advanced){.id = courier_kept_id(&courier, 1), .outcome = IPC_STORE_DONE});
+    rig_send(rig->courier, &p);
+    take_some(rig, answers, orders, 2);
+    assert_int_equal(answers[0].status, IPC_ANSWER_STORE);
+    rig_assert_signed(rig, &answers[1], &orders[1].order);
+    courier_expect_health(rig, false);
+    rig_stop(rig);
+}
+
 /* Killed between the record and its answer. */
 static void a_crash_leaves_the_record(void **state)
 {
@@ -537,6 +564,7 @@ int main(void)
         SEALED(the_same_marks_of_another_signer_prove_one_vote),
         PLAIN(the_same_marks_of_another_signer_prove_one_vote),
         SEALED(answers_come_in_any_order),
+        SEALED(answers_that_come_together_are_judged_together),
         SEALED(an_order_does_not_wait_for_ever),
         SEALED(an_answer_to_nothing_ends_the_keeper),
         SEALED(a_second_answer_ends_the_keeper),
