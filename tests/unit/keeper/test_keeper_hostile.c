@@ -67,6 +67,23 @@ static void packets_of_a_hostile_front(void **state)
     }
 }
 
+/* Whatever has become of the front: without the option there is no key manager. */
+static void a_front_cannot_manage_keys_when_that_is_off(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t packet[400], item[IPC_STORE_NAMED_ENTRY_LEN] = {1};
+    rig_boot(rig, 1);
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    ipc_pack_manage(&p, &(struct ipc_manage){.action = IPC_MANAGE_DELETE, .items = item, .num_items = 1});
+    rig_send(rig->front, &p);
+    rig_expect_end(rig, 1);
+    rig_boot(rig, 1);
+    p = (struct packer){.data = packet, .capacity = sizeof packet};
+    ipc_pack_keystore(&p, &(struct ipc_keystore){.pubkey = item, .json = {item, 1}});
+    rig_send(rig->front, &p);
+    rig_expect_end(rig, 1);
+}
+
 static void a_packet_that_is_too_long(void **state)
 {
     struct rig *rig = *state;
@@ -195,10 +212,10 @@ int main(void)
 {
 #define RIG_TEST(function) cmocka_unit_test_setup_teardown(function, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        RIG_TEST(packets_of_a_hostile_front),    RIG_TEST(a_packet_that_is_too_long),
-        RIG_TEST(a_descriptor_nobody_asked_for), RIG_TEST(messages_out_of_their_time),
-        RIG_TEST(a_policy_that_is_none),         RIG_TEST(a_hostile_loader),
-        RIG_TEST(random_packets_never_crash_it),
+        RIG_TEST(packets_of_a_hostile_front), RIG_TEST(a_front_cannot_manage_keys_when_that_is_off),
+        RIG_TEST(a_packet_that_is_too_long),  RIG_TEST(a_descriptor_nobody_asked_for),
+        RIG_TEST(messages_out_of_their_time), RIG_TEST(a_policy_that_is_none),
+        RIG_TEST(a_hostile_loader),           RIG_TEST(random_packets_never_crash_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
