@@ -249,11 +249,14 @@ def test_the_wrong_key_identity_or_table(run, folder, table, dynamodb, store):  
                            ({"key-file": folder / "short.key"}, "32"),
                            ({"key-file": "absent"}, "--slashing-protection-dynamodb-key-file"),
                            ({"identity": "0x" + "11" * 32}, "identity: is not that of this table"),
-                           ({"identity": "0x11"}, "--slashing-protection-dynamodb-identity"),
                            ({"table": dynamodb.fresh_name()}, "there is no DynamoDB table"),
                            ({"table": dynamodb.create_table()}, "slashing init must be run")):
         status, said, _ = run("export", "--to=out.json", options=options(**changes))
         assert status == 1 and named in said and not (folder / "out.json").exists(), said
+    for changes, named in (({"identity": "0x11"}, "--slashing-protection-dynamodb-identity"),
+                           ({"table": f"1111/{table.name}"}, "--slashing-protection-dynamodb-table")):
+        status, said, _ = run("export", "--to=out.json", options=options(**changes))
+        assert status == 2 and named in said and not (folder / "out.json").exists(), said
     assert run("export", "--to=out.json", options=options(identity=None))[0] == 0
 
 
