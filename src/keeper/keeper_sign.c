@@ -7,10 +7,12 @@
  *   2. record    the requests are made. Only their answer "done" - durable - brings an order to the list
  *                signable; what rests on anything else is decided anew, or answered "store cannot answer";
  *   3. sign()    takes from signable, asks once more whether the durable record excludes that this is new,
- * and signs the root of step 1. Orders that arrive together share a transaction or a packet; each is decided
- * as if those before it that it rests on had been signed already. SQLite answers within step 2; a store
- * across a network between two turns of the loop, in any order: step 3 cannot tell, and need not. Rejected:
- * sign first and drop the signature if recording fails - a crash in between could sign twice. */
+ *                and signs the root of step 1.
+ *
+ * Orders that arrive together share a transaction or a packet; each is decided as if those before it that it
+ * rests on had been signed already. SQLite answers within step 2; a store across a network between two turns
+ * of the loop, in any order: step 3 cannot tell, and need not. Rejected: sign first and drop the signature if
+ * recording fails - a crash in between could sign twice. */
 #include "keeper_sign.h"
 
 #include <string.h>

@@ -3,10 +3,10 @@
  *   HEAD    read and checked: identity, seal, genesis, generation
  *   CHANGE  single mode: the next generation is taken; the genesis root is set where the policy names one
  *   READ    every entry of a sealed store, each checked, and as many as the head counts: one that was
- * emptied, cut or edited does not begin to serve. Without seals the records of the new keys only ENROL   keys
- * that the store has never seen, up to 96 at a time with the head that counts them CLAIM   single mode: the
- * records of the new keys are written as they are with our generation, so that an earlier signer's next write
- * finds another entry than it expects
+ *           emptied, cut or edited does not begin to serve. Without seals only the records of the new keys
+ *   ENROL   keys that the store has never seen, up to 96 at a time with the head that counts them
+ *   CLAIM   single mode: the records of the new keys are written as they are with our generation, so that
+ *           an earlier signer's next write finds another entry than it expects
  *
  * Whatever changes underneath - another signer that enrols or starts - leads back to HEAD, a bounded number
  * of times. Rejected: to count a sealed store with a query of the courier's; the count would be as good as
