@@ -392,3 +392,29 @@ void courier_expect_fenced(struct courier *c, struct rig *rig)
     }
     rig_stop(rig);
 }
+
+struct courier courier;
+
+static int setup_kind(void **state, bool is_sealed)
+{
+    if (rig_setup(state) != 0)
+        return -1;
+    courier_open(&courier, *state, is_sealed);
+    return 0;
+}
+
+int courier_setup_sealed(void **state)
+{
+    return setup_kind(state, true);
+}
+
+int courier_setup_plain(void **state)
+{
+    return setup_kind(state, false);
+}
+
+int courier_teardown(void **state)
+{
+    courier_close(&courier);
+    return rig_teardown(state);
+}

@@ -77,4 +77,10 @@ void courier_expect_health(struct rig *rig, bool store_ok);
 /* State FAILED with 2 keys, and nothing is signed any more. */
 void courier_expect_fenced(struct courier *c, struct rig *rig);
 
+/* The test's own, and cmocka's set-up and end of a stand-alone keeper beside it. */
+extern struct courier courier;
+int courier_setup_sealed(void **state);
+int courier_setup_plain(void **state);
+int courier_teardown(void **state);
+
 #endif

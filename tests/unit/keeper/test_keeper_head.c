@@ -4,32 +4,6 @@
 
 #include "slashing/slashing_rules.h"
 
-static struct courier courier;
-
-static int setup_kind(void **state, bool is_sealed)
-{
-    if (rig_setup(state) != 0)
-        return -1;
-    courier_open(&courier, *state, is_sealed);
-    return 0;
-}
-
-static int setup_sealed(void **state)
-{
-    return setup_kind(state, true);
-}
-
-static int setup_plain(void **state)
-{
-    return setup_kind(state, false);
-}
-
-static int teardown(void **state)
-{
-    courier_close(&courier);
-    return rig_teardown(state);
-}
-
 static void expect_breach(struct rig *rig, const struct packer *p)
 {
     courier_boot(&courier, rig, 1);
@@ -206,8 +180,8 @@ static void a_head_that_was_rolled_back_ends_all_signing(void **state)
 
 int main(void)
 {
-#define SEALED(function) cmocka_unit_test_setup_teardown(function, setup_sealed, teardown)
-#define PLAIN(function) cmocka_unit_test_setup_teardown(function, setup_plain, teardown)
+#define SEALED(function) cmocka_unit_test_setup_teardown(function, courier_setup_sealed, courier_teardown)
+#define PLAIN(function) cmocka_unit_test_setup_teardown(function, courier_setup_plain, courier_teardown)
     const struct CMUnitTest tests[] = {
         SEALED(a_head_that_nobody_asked_for_ends_the_keeper),
         SEALED(a_head_set_that_nobody_asked_for_ends_the_keeper),

@@ -8,32 +8,6 @@
 #include "base/clock.h"
 #include "slashing/slashing_rules.h"
 
-static struct courier courier;
-
-static int setup_kind(void **state, bool is_sealed)
-{
-    if (rig_setup(state) != 0)
-        return -1;
-    courier_open(&courier, *state, is_sealed);
-    return 0;
-}
-
-static int setup_sealed(void **state)
-{
-    return setup_kind(state, true);
-}
-
-static int setup_plain(void **state)
-{
-    return setup_kind(state, false);
-}
-
-static int teardown(void **state)
-{
-    courier_close(&courier);
-    return rig_teardown(state);
-}
-
 static void only_what_is_recorded_is_signed(void **state)
 {
     struct rig *rig = *state;
@@ -544,8 +518,8 @@ static void what_piles_up_goes_out_together(void **state)
 
 int main(void)
 {
-#define SEALED(function) cmocka_unit_test_setup_teardown(function, setup_sealed, teardown)
-#define PLAIN(function) cmocka_unit_test_setup_teardown(function, setup_plain, teardown)
+#define SEALED(function) cmocka_unit_test_setup_teardown(function, courier_setup_sealed, courier_teardown)
+#define PLAIN(function) cmocka_unit_test_setup_teardown(function, courier_setup_plain, courier_teardown)
     const struct CMUnitTest tests[] = {
         SEALED(only_what_is_recorded_is_signed),
         SEALED(a_conflict_is_decided_again),

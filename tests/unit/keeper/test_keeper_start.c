@@ -6,8 +6,6 @@
 #include "slashing/slashing_attested.h"
 #include "slashing/slashing_rules.h"
 
-static struct courier courier;
-
 static int setup_mode(void **state, bool single)
 {
     if (cloud_setup(state) != 0)
