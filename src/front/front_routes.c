@@ -13,21 +13,32 @@
 
 typedef void handler(struct front *front, struct net_http_request *request, const char *rest);
 
+static bool has_manager(const struct front *front)
+{
+    return front->manager;
+}
+
 static const struct route {
     enum net_http_method method;
     const char *path;
-    bool has_rest; /* one more path segment follows */
-    bool manages;  /* of the key manager: there only if it is enabled, and with its own credentials */
+    bool has_rest;                                             /* one more path segment follows */
+    bool (*is_there)(const struct front *);                    /* NULL: always */
+    bool (*admits)(struct front *, struct net_http_request *); /* credentials of its own; NULL: none */
     handler *handle;
 } routes[] = {
-    {NET_HTTP_GET, "/upcheck", false, false, front_upcheck},
-    {NET_HTTP_GET, "/healthcheck", false, false, front_healthcheck},
-    {NET_HTTP_GET, "/api/v1/eth2/publicKeys", false, false, front_keys_list},
-    {NET_HTTP_POST, "/api/v1/eth2/sign/", true, false, front_sign},
-    {NET_HTTP_GET, "/eth/v1/keystores", false, true, front_manager_list},
-    {NET_HTTP_POST, "/eth/v1/keystores", false, true, front_manager_import},
-    {NET_HTTP_DELETE, "/eth/v1/keystores", false, true, front_manager_delete},
+    {NET_HTTP_GET, "/upcheck", false, NULL, NULL, front_upcheck},
+    {NET_HTTP_GET, "/healthcheck", false, NULL, NULL, front_healthcheck},
+    {NET_HTTP_GET, "/api/v1/eth2/publicKeys", false, NULL, NULL, front_keys_list},
+    {NET_HTTP_POST, "/api/v1/eth2/sign/", true, NULL, NULL, front_sign},
+    {NET_HTTP_GET, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_list},
+    {NET_HTTP_POST, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_import},
+    {NET_HTTP_DELETE, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_delete},
 };
+
+static bool is_served(const struct front *front, const struct route *route)
+{
+    return !route->is_there || route->is_there(front);
+}
 
 /* What follows the route's path, "" if nothing should; NULL if the path is another. */
 static const char *match(const struct route *route, const char *path)
@@ -40,37 +51,46 @@ static const char *match(const struct route *route, const char *path)
     return fits ? rest : NULL;
 }
 
-static const char *allowed_by(const struct route *route)
+/* "GET, POST": what this path knows. */
+static void reply_not_allowed(struct front *front, struct net_http_request *request, const char *path)
 {
-    if (route->manages)
-        return "GET, POST, DELETE";
-    return route->method == NET_HTTP_GET ? "GET" : "POST";
+    static const char *const names[] = {
+        [NET_HTTP_GET] = "GET", [NET_HTTP_POST] = "POST", [NET_HTTP_DELETE] = "DELETE"};
+    char allowed[64] = "";
+    for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
+        if (!is_served(front, &routes[i]) || !match(&routes[i], path))
+            continue;
+        size_t length = strlen(allowed);
+        (void)snprintf(allowed + length, sizeof allowed - length, "%s%s", length ? ", " : "",
+                       names[routes[i].method]);
+    }
+    net_http_reply_header(request, "allow", allowed);
+    front_reply_error(request, 405, "this path does not know this method");
 }
 
 void front_handle(void *context, struct net_http_request *request)
 {
     struct front *front = context;
     const char *path = net_http_path(request);
-    const struct route *other = NULL;
+    bool path_is_known = false;
     if (!front_admits(front, request, &path))
         return;
     for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
-        const char *rest = match(&routes[i], path);
-        if (!rest || (routes[i].manages && !front->manager))
+        const struct route *route = &routes[i];
+        const char *rest = is_served(front, route) ? match(route, path) : NULL;
+        if (!rest)
             continue;
-        other = &routes[i];
-        if (other->method != net_http_method(request))
+        path_is_known = true;
+        if (route->method != net_http_method(request))
             continue;
-        if (!other->manages || front_bears_token(front, request))
-            other->handle(front, request, rest);
+        if (!route->admits || route->admits(front, request))
+            route->handle(front, request, rest);
         return;
     }
-    if (other) {
-        net_http_reply_header(request, "allow", allowed_by(other));
-        front_reply_error(request, 405, "this path does not know this method");
-        return;
-    }
-    front_reply_error(request, 404, "Resource not found");
+    if (path_is_known)
+        reply_not_allowed(front, request, path);
+    else
+        front_reply_error(request, 404, "Resource not found");
 }
 
 void front_reply_error(struct net_http_request *request, int status, const char *format, ...)
