@@ -1,15 +1,29 @@
-/* net_http_internal.h - what the files of the HTTP server share; not for other rooms. */
+/* net_http_internal.h - what the files of the HTTP server share; not for other rooms.
+ *
+ * A connection speaks through one transport at a time: HTTP/1.1, HTTP/2, or that of a connection which is
+ * closing. A request knows its exchange: the connection itself in HTTP/1.1, one stream of it in HTTP/2. */
 #ifndef NET_HTTP_INTERNAL_H
 #define NET_HTTP_INTERNAL_H
+
+#include <netinet/in.h>
+#include <sys/queue.h>
 
 #include "base/buffer.h"
 #include "net/net_http.h"
 #include "net/net_http_parse.h"
 
+struct bufferevent;
 struct evbuffer;
+struct event;
 struct net_http_connection;
 
 enum { NET_HTTP_REPLY_HEADERS_MAX = 8 };
+
+/* A body up to this size is not counted among all bodies: seven clients that begin ten mebibytes each and
+ * stop must not turn away the requests of a kibibyte that matter. The number of connections bounds these. */
+enum { NET_HTTP_SMALL_BODY = 16384 };
+
+/* ---- bodies (net_http_body.c) ---- */
 
 /* A body on its way in. Zero-initialise, then set chunked or left. */
 struct net_http_body {
@@ -24,32 +38,102 @@ struct net_http_body {
 must_check result net_http_body_take(struct net_http_body *body, bool *ret_done, int *ret_status,
                                      struct evbuffer *out, struct evbuffer *in, size_t max);
 
+/* ---- requests and replies (net_http_request.c) ---- */
+
+struct net_http_reply_form {
+    int status;
+    const char *content_type;
+    const struct buffer *headers; /* more headers: name, NUL, value, NUL, ...; or NULL */
+    const void *body;
+    size_t body_len;
+    bool without_body; /* the answer to HEAD */
+};
+
+/* What a request is answered through. Whichever of the two goes first clears the other's pointer. */
+struct net_http_exchange {
+    struct net_http_request *request;
+    void (*reply)(struct net_http_exchange *exchange, const struct net_http_reply_form *form);
+};
+
 struct net_http_request {
-    struct net_http_connection *connection; /* NULL once the client or the server is gone */
+    struct net_http_exchange *exchange; /* NULL once the client or the server is gone */
     struct net_http_head head;
-    struct net_http_body body;
-    struct evbuffer *bytes; /* the body's */
-    struct buffer joined;   /* the last value net_http_header had to join */
-    struct buffer headers;  /* added to the reply */
+    struct net_http_body body; /* HTTP/1.1 only */
+    struct evbuffer *bytes;    /* the body's */
+    struct buffer joined;      /* the last value net_http_header had to join */
+    struct buffer headers;     /* added to the reply: see net_http_reply_form */
     size_t num_reply_headers;
 };
 
 must_check result net_http_request_new(struct net_http_request **ret_request, struct net_http_head *head);
 void net_http_request_free(struct net_http_request *request);
+/* The request and its exchange part; the request is then to be freed, or for ever with the handler. */
+struct net_http_request *net_http_exchange_release(struct net_http_exchange *exchange);
 
-/* Appends a whole reply; keep_alive_seconds 0: this connection closes. */
-struct net_http_reply_form {
-    int status;
-    const char *content_type;
-    const struct buffer *headers; /* more header lines, or NULL */
-    const void *body;
-    size_t body_len;
-    uint32_t keep_alive_seconds;
-    bool without_body; /* the answer to HEAD */
+/* Reads the header at *at and moves on; false at the end. */
+bool net_http_next_header(const char **ret_name, const char **ret_value, const struct buffer *headers,
+                          size_t *at);
+
+/* Appends a whole HTTP/1.1 reply; keep_alive_seconds 0: this connection closes. */
+must_check result net_http_format_reply(struct evbuffer *out, const struct net_http_reply_form *form,
+                                        uint32_t keep_alive_seconds);
+
+/* ---- connections and the server (net_http.c) ---- */
+
+struct net_http_transport {
+    void (*read)(struct net_http_connection *c);    /* there is input */
+    void (*written)(struct net_http_connection *c); /* the output is empty */
+    /* The client has ended its output; false if it waits for nothing any more. */
+    bool (*waits)(struct net_http_connection *c);
+    void (*late)(struct net_http_connection *c); /* the deadline has passed */
+    void (*part)(struct net_http_connection *c); /* the connection goes: let go of its requests */
 };
-must_check result net_http_format_reply(struct evbuffer *out, const struct net_http_reply_form *form);
 
-/* Ends a request that has a connection (net_http.c). */
-void net_http_connection_reply(struct net_http_connection *connection, struct net_http_reply_form *form);
+extern const struct net_http_transport net_http_1; /* net_http_1.c */
+
+struct net_http_1_state {
+    enum net_http_1_at { IDLE, HEAD, BODY, PENDING, WRITING } at;
+    struct net_http_exchange exchange; /* its request: BODY: owned; PENDING: the handler's */
+    size_t body_bytes;                 /* of request, counted in server->body_bytes; 0 while it is small */
+    bool keep_alive;
+};
+
+TAILQ_HEAD(net_http_connections, net_http_connection);
+
+struct net_http_connection {
+    TAILQ_ENTRY(net_http_connection) link;
+    TAILQ_ENTRY(net_http_connection) idle_link; /* while idle: in server->fresh or server->idle */
+    struct net_http_server *server;
+    struct bufferevent *stream;
+    struct event *deadline;
+    const struct net_http_transport *transport;
+    struct net_http_1_state one;
+    bool idle; /* nothing is asked and nothing is answered */
+    bool input_ended;
+    bool handshaking;
+    bool fresh;               /* no request of it was ever complete */
+    struct sockaddr_in6 peer; /* or a sockaddr_in */
+};
+
+struct net_http_server {
+    struct net_http_config config;
+    struct event_base *base;
+    struct evconnlistener *listener;
+    struct event *accept_again; /* pending: out of descriptors a moment ago */
+    struct net_http_connections all, fresh, idle;
+    size_t num_connections;
+    size_t body_bytes;
+    bool closing;
+};
+
+void net_http_connection_free(struct net_http_connection *c);
+/* Ends the output, then reads and drops until the client closes or its time is up. */
+void net_http_connection_close(struct net_http_connection *c);
+void net_http_connection_set_idle(struct net_http_connection *c, bool idle);
+void net_http_connection_deadline(struct net_http_connection *c, uint32_t seconds);
+/* Of those seconds, what a client gets to shake hands or to send a request. */
+uint32_t net_http_patience(const struct net_http_server *server, uint32_t seconds);
+/* Accepts while there is room, or an idle connection that could make room. */
+void net_http_update_listening(struct net_http_server *server);
 
 #endif

@@ -18,8 +18,6 @@ result net_http_request_new(struct net_http_request **ret_request, struct net_ht
     }
     request->head = *head;
     *head = (struct net_http_head){0};
-    request->body.chunked = request->head.chunked;
-    request->body.left = request->head.content_length;
     *ret_request = request;
     return RESULT_OK;
 }
@@ -33,6 +31,15 @@ void net_http_request_free(struct net_http_request *request)
     buffer_cleanup(&request->joined);
     buffer_cleanup(&request->headers);
     free(request);
+}
+
+struct net_http_request *net_http_exchange_release(struct net_http_exchange *exchange)
+{
+    struct net_http_request *request = exchange->request;
+    if (request)
+        request->exchange = NULL;
+    exchange->request = NULL;
+    return request;
 }
 
 enum net_http_method net_http_method(const struct net_http_request *request)
@@ -96,15 +103,32 @@ const char *net_http_header(struct net_http_request *request, const char *name)
     return (const char *)request->joined.data;
 }
 
+static must_check result add_header(struct buffer *headers, const char *name, const char *value)
+{
+    TRY(buffer_append(headers, name, strlen(name) + 1));
+    return buffer_append(headers, value, strlen(value) + 1);
+}
+
 void net_http_reply_header(struct net_http_request *request, const char *name, const char *value)
 {
     if (request->num_reply_headers == NET_HTTP_REPLY_HEADERS_MAX)
         return;
     size_t before = request->headers.length;
-    if (buffer_printf(&request->headers, "%s: %s\r\n", name, value).code)
+    if (add_header(&request->headers, name, value).code)
         request->headers.length = before;
     else
         request->num_reply_headers++;
+}
+
+bool net_http_next_header(const char **ret_name, const char **ret_value, const struct buffer *headers,
+                          size_t *at)
+{
+    if (!headers || *at == headers->length)
+        return false;
+    *ret_name = (const char *)headers->data + *at;
+    *ret_value = *ret_name + strlen(*ret_name) + 1;
+    *at += strlen(*ret_name) + strlen(*ret_value) + 2;
+    return true;
 }
 
 void net_http_reply(struct net_http_request *request, int status, const char *content_type, const void *body,
@@ -116,8 +140,8 @@ void net_http_reply(struct net_http_request *request, int status, const char *co
                                        .body = body,
                                        .body_len = body_len,
                                        .without_body = request->head.method == NET_HTTP_HEAD};
-    if (request->connection)
-        net_http_connection_reply(request->connection, &form);
+    if (request->exchange)
+        request->exchange->reply(request->exchange, &form);
     net_http_request_free(request);
 }
 
@@ -154,19 +178,21 @@ static const char *reason(int status)
 }
 
 /* Head and body go into one buffer and so, mostly, into one segment and one TLS record. */
-result net_http_format_reply(struct evbuffer *out, const struct net_http_reply_form *form)
+result net_http_format_reply(struct evbuffer *out, const struct net_http_reply_form *form,
+                             uint32_t keep_alive_seconds)
 {
+    const char *name, *value;
     int ok = evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\n", form->status, reason(form->status));
     if (ok >= 0 && form->content_type)
         ok = evbuffer_add_printf(out, "content-type: %s\r\n", form->content_type);
     if (ok >= 0 && form->status != 204)
         ok = evbuffer_add_printf(out, "content-length: %zu\r\n", form->body_len);
-    if (ok >= 0 && form->headers && form->headers->length > 0)
-        ok = evbuffer_add(out, form->headers->data, form->headers->length);
+    for (size_t at = 0; ok >= 0 && net_http_next_header(&name, &value, form->headers, &at);)
+        ok = evbuffer_add_printf(out, "%s: %s\r\n", name, value);
     /* Node's client drops connections after 4 s unless it is told that we keep them. */
-    if (ok >= 0 && form->keep_alive_seconds > 0)
+    if (ok >= 0 && keep_alive_seconds > 0)
         ok = evbuffer_add_printf(out, "connection: keep-alive\r\nkeep-alive: timeout=%u\r\n\r\n",
-                                 form->keep_alive_seconds);
+                                 keep_alive_seconds);
     else if (ok >= 0)
         ok = evbuffer_add_printf(out, "connection: close\r\n\r\n");
     if (ok >= 0 && form->body_len > 0 && !form->without_body)

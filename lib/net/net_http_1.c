@@ -1,0 +1,216 @@
+/* net_http_1.c - HTTP/1.1 on one connection, a small state machine:
+ *
+ *     IDLE -> HEAD -> BODY -> PENDING -> WRITING -> IDLE ...        or -> closing
+ *
+ * The TLS handshake happens below, while the connection is IDLE.
+ *
+ * While a request is PENDING or its reply is being written nothing is read: a client cannot
+ * queue up work, and what it pipelines waits in the kernel. */
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/net_http_internal.h"
+
+static void set_state(struct net_http_connection *c, enum net_http_1_at state)
+{
+    c->one.at = state;
+    net_http_connection_set_idle(c, state == IDLE);
+}
+
+/* The request leaves the connection: to be freed, or for ever with the handler. */
+static struct net_http_request *release_request(struct net_http_connection *c)
+{
+    c->server->body_bytes -= c->one.body_bytes;
+    c->one.body_bytes = 0;
+    return net_http_exchange_release(&c->one.exchange);
+}
+
+/* ---- replies ---- */
+
+static void send_reply(struct net_http_connection *c, const struct net_http_reply_form *form)
+{
+    if (c->input_ended || c->server->closing)
+        c->one.keep_alive = false;
+    set_state(c, WRITING);
+    if (net_http_format_reply(bufferevent_get_output(c->stream), form,
+                              c->one.keep_alive ? c->server->config.idle_timeout_seconds : 0)
+            .code) {
+        net_http_connection_free(c);
+        return;
+    }
+    net_http_connection_deadline(c, c->server->config.request_timeout_seconds);
+    (void)bufferevent_enable(c->stream, EV_WRITE);
+}
+
+static struct net_http_connection *connection_of(struct net_http_exchange *exchange)
+{
+    return (struct net_http_connection *)((char *)exchange -
+                                          offsetof(struct net_http_connection, one.exchange));
+}
+
+static void reply(struct net_http_exchange *exchange, const struct net_http_reply_form *form)
+{
+    struct net_http_connection *c = connection_of(exchange);
+    (void)release_request(c);
+    send_reply(c, form);
+}
+
+/* Our own refusal of what the client sent; the rest of it is not looked at. */
+static void refuse(struct net_http_connection *c, int status)
+{
+    char body[300];
+    int body_len = snprintf(body, sizeof body, "{\"error\":\"%s\"}", error_text());
+    net_http_request_free(release_request(c));
+    c->one.keep_alive = false;
+    (void)bufferevent_disable(c->stream, EV_READ);
+    struct net_http_reply_form form = {
+        .status = status, .content_type = "application/json", .body = body, .body_len = (size_t)body_len};
+    send_reply(c, &form);
+}
+
+/* ---- requests ---- */
+
+static bool step_idle(struct net_http_connection *c, struct evbuffer *input)
+{
+    /* An empty line before a request is an old client's way to end the body before (RFC 9112 2.2). */
+    char start[2];
+    while (evbuffer_copyout(input, start, sizeof start) == sizeof start && memcmp(start, "\r\n", 2) == 0)
+        (void)evbuffer_drain(input, sizeof start);
+    size_t ready = evbuffer_get_length(input);
+    if (ready == 0 || (ready == 1 && evbuffer_copyout(input, start, 1) == 1 && start[0] == '\r'))
+        return false;
+    set_state(c, HEAD);
+    net_http_connection_deadline(c, net_http_patience(c->server, c->server->config.request_timeout_seconds));
+    net_http_update_listening(c->server);
+    return true;
+}
+
+static must_check result new_request(struct net_http_connection *c, struct net_http_head *head)
+{
+    struct net_http_request *request;
+    TRY(net_http_request_new(&request, head));
+    c->one.exchange = (struct net_http_exchange){.request = request, .reply = reply};
+    request->body.chunked = request->head.chunked;
+    request->body.left = request->head.content_length;
+    return RESULT_OK;
+}
+
+static bool step_head(struct net_http_connection *c, struct evbuffer *input)
+{
+    size_t ready = evbuffer_get_length(input), head_len = 0;
+    if (ready > NET_HTTP_HEAD_MAX + 1)
+        ready = NET_HTTP_HEAD_MAX + 1;
+    const char *bytes = (const char *)evbuffer_pullup(input, (ev_ssize_t)ready);
+    if (!bytes) {
+        net_http_connection_free(c);
+        return false;
+    }
+    int status = 500;
+    result r = net_http_head_length(&head_len, &status, bytes, ready);
+    if (!r.code && head_len == 0)
+        return false;
+    AUTO(net_http_head) head = {0};
+    if (!r.code)
+        r = net_http_head_parse(&head, &status, bytes, head_len);
+    if (!r.code) {
+        r = new_request(c, &head);
+        status = 503;
+    }
+    if (r.code) {
+        refuse(c, status);
+        return false;
+    }
+    (void)evbuffer_drain(input, head_len);
+    const struct net_http_head *taken = &c->one.exchange.request->head;
+    c->one.keep_alive = taken->keep_alive;
+    set_state(c, BODY);
+    bool body_to_come = taken->chunked || taken->content_length > 0;
+    bool too_long = taken->content_length > c->server->config.max_body; /* the next step says so */
+    if (taken->expect_continue && body_to_come && !too_long && evbuffer_get_length(input) == 0)
+        (void)bufferevent_write(c->stream, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    return true;
+}
+
+/* The handler may reply before it returns, and that may be the end of this connection. */
+static void dispatch(struct net_http_connection *c)
+{
+    struct net_http_config *config = &c->server->config;
+    struct net_http_request *request = c->one.exchange.request;
+    set_state(c, PENDING);
+    c->fresh = false;
+    (void)event_del(c->deadline);
+    (void)bufferevent_disable(c->stream, EV_READ);
+    request->exchange = &c->one.exchange;
+    config->handler(config->context, request);
+}
+
+static void step_body(struct net_http_connection *c, struct evbuffer *input)
+{
+    struct net_http_server *server = c->server;
+    struct net_http_request *request = c->one.exchange.request;
+    struct evbuffer *bytes = request->bytes;
+    bool done = false;
+    int status = 500;
+    result r = net_http_body_take(&request->body, &done, &status, bytes, input, server->config.max_body);
+    size_t length = evbuffer_get_length(bytes), counted = length > NET_HTTP_SMALL_BODY ? length : 0;
+    server->body_bytes += counted - c->one.body_bytes;
+    c->one.body_bytes = counted;
+    if (!r.code && counted > 0 && server->body_bytes > server->config.max_bodies) {
+        r = error_set(E_TOO_LARGE, "too many request bodies at once");
+        status = 503;
+    }
+    if (!r.code && done && evbuffer_add(bytes, "", 1) != 0) {
+        r = error_set(E_MEMORY, "out of memory");
+        status = 503;
+    }
+    if (r.code)
+        refuse(c, status);
+    else if (done)
+        dispatch(c);
+}
+
+static void on_read(struct net_http_connection *c)
+{
+    struct evbuffer *input = bufferevent_get_input(c->stream);
+    if (c->one.at == IDLE && !step_idle(c, input))
+        return;
+    if (c->one.at == HEAD && !step_head(c, input))
+        return;
+    if (c->one.at == BODY)
+        step_body(c, input);
+}
+
+static void on_written(struct net_http_connection *c)
+{
+    if (c->one.at != WRITING)
+        return;
+    if (!c->one.keep_alive || c->input_ended || c->server->closing) {
+        net_http_connection_close(c);
+        return;
+    }
+    set_state(c, IDLE);
+    net_http_connection_deadline(c, c->server->config.idle_timeout_seconds);
+    net_http_update_listening(c->server);
+    (void)bufferevent_enable(c->stream, EV_READ);
+    on_read(c);
+}
+
+/* A client may end its output behind the request and still wait for the reply. */
+static bool waits(struct net_http_connection *c)
+{
+    return c->one.at == PENDING || c->one.at == WRITING;
+}
+
+static void part(struct net_http_connection *c)
+{
+    bool pending = c->one.at == PENDING;
+    struct net_http_request *request = release_request(c);
+    if (!pending)
+        net_http_request_free(request);
+}
+
+const struct net_http_transport net_http_1 = {
+    .read = on_read, .written = on_written, .waits = waits, .late = net_http_connection_free, .part = part};
