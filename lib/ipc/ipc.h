@@ -42,7 +42,10 @@ enum {
     IPC_FILE_LEN = 4 + 48,
     IPC_KEY_PATH_MAX = 127,
     IPC_KEY_INFO_LEN = 48 + 2 + IPC_KEY_PATH_MAX,
-    IPC_KEY_INFOS_MAX = 256
+    IPC_KEY_INFOS_MAX = 256,
+    IPC_EXTENSION_MIN = 33, /* longer than any signing root */
+    IPC_EXTENSION_MAX = 4096,
+    IPC_SIGNATURE_MAX = 96
 };
 
 enum ipc_type {
@@ -87,7 +90,9 @@ enum ipc_type {
     IPC_FILES = 0x0603,
     IPC_FILE_DONE = 0x0604,
     IPC_MANAGED = 0x0605,
-    IPC_KEY_INFO = 0x0606
+    IPC_KEY_INFO = 0x0606,
+    IPC_EXTENSION_SIGN = 0x0711,
+    IPC_EXTENSION_SIGNED = 0x0712
 };
 
 enum ipc_keeper_state {
@@ -426,5 +431,24 @@ struct ipc_key_info {
 };
 void ipc_pack_key_info(struct packer *p, const struct ipc_key_info *info);
 must_check result ipc_take_key_info(struct ipc_key_info *ret_info, struct cursor *c);
+
+/* EXTENSION_SIGN: bytes that are signed as they are, IPC_EXTENSION_MIN to IPC_EXTENSION_MAX of them. */
+struct ipc_extension_sign {
+    uint64_t id;
+    const uint8_t *pubkey; /* 48 */
+    struct ipc_bytes payload;
+};
+void ipc_pack_extension_sign(struct packer *p, const struct ipc_extension_sign *sign);
+must_check result ipc_take_extension_sign(struct ipc_extension_sign *ret_sign, struct ipc_message *m);
+
+/* EXTENSION_SIGNED; no bytes unless the status is SIGNED, which has at least one. No status but SIGNED,
+ * UNKNOWN_KEY, STORE, BAD_ORDER and INTERNAL is used. */
+struct ipc_signature {
+    uint64_t id;
+    enum ipc_answer_status status;
+    struct ipc_bytes signature; /* at most IPC_SIGNATURE_MAX */
+};
+void ipc_pack_signature(struct packer *p, enum ipc_type type, const struct ipc_signature *signature);
+must_check result ipc_take_signature(struct ipc_signature *ret_signature, struct ipc_message *m);
 
 #endif

@@ -57,6 +57,8 @@ static bool type_exists(uint16_t type)
     case IPC_FILE_DONE:
     case IPC_MANAGED:
     case IPC_KEY_INFO:
+    case IPC_EXTENSION_SIGN:
+    case IPC_EXTENSION_SIGNED:
         return true;
     }
     return false;

@@ -8,7 +8,7 @@
 #include "ipc/ipc.h"
 #include "process/process.h"
 
-enum { PROCESS_SUPERVISOR_ARGUMENTS_MAX = 16, PROCESS_SUPERVISOR_ARGUMENTS_LEN = 16384 };
+enum { PROCESS_SUPERVISOR_ARGUMENTS_MAX = 32, PROCESS_SUPERVISOR_ARGUMENTS_LEN = 16384 };
 
 /* A command line that owns its words. The first is the program's name, found beside the running executable.
  */

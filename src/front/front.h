@@ -14,6 +14,7 @@
 
 struct event;
 struct event_base;
+struct front_asking;
 struct front_desk;
 struct front_manager;
 struct front_metrics;
@@ -32,6 +33,7 @@ struct front_options {
     const char *cors_origins;
     const char *basic_credentials_file; /* NULL: none */
     const char *path_tokens_file;       /* NULL: none */
+    bool extension_signing;
     bool key_manager;
     const char *key_manager_token_file; /* NULL: none */
 };
@@ -73,6 +75,7 @@ struct front {
     struct front_metrics *metrics;
     uint32_t max_connections;
     struct front_desk *desk;
+    struct front_asking *asking;
     struct front_manager *manager; /* NULL: there is no key manager */
     bool stopping;                 /* the loop ends; failure says whether that was wished */
     result failure;
@@ -117,6 +120,30 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
 must_check result front_desk_send(struct front_desk *desk);
 /* One SIGNED message. */
 must_check result front_desk_take_answers(struct front_desk *desk, struct ipc_message *message);
+
+/* front_asked.c: requests that the keeper is asked about one by one, in a packet each. */
+struct front_asked {
+    struct net_http_request *http; /* NULL: not in use */
+    uint64_t id;
+    bool is_sent;
+    void (*pack)(struct packer *p, const struct front_asked *asked);
+    uint8_t pubkey[48];
+};
+must_check result front_asking_new(struct front_asking **ret_asking, struct front *front);
+/* Replies to what still waits. */
+void front_asking_free(struct front_asking *asking);
+/* Asks about a copy of it, under an id of its own. False when there is no place; nothing was replied then. */
+bool front_ask(struct front *front, const struct front_asked *asked);
+/* Sends what waits, as front_desk_send. */
+must_check result front_asking_send(struct front_asking *asking);
+/* The request that was asked about under that id; its place is free. E_PEER when there is none. */
+must_check result front_asking_take(struct net_http_request **ret_http, struct front_asking *asking,
+                                    uint64_t id);
+
+/* front_extension.c: signatures over the bytes of a request. */
+void front_extension(struct front *front, struct net_http_request *request, const char *identifier);
+/* EXTENSION_SIGNED. */
+must_check result front_extension_take(struct front *front, struct ipc_message *message);
 
 /* front_keys.c: the list of public keys, whole or not at all. */
 must_check result front_keys_take(struct front *front, struct ipc_message *message);

@@ -137,6 +137,8 @@ static must_check result handle(struct front *front, struct ipc_message *message
         return front_desk_take_answers(front->desk, message);
     case IPC_KEY_INFO:
         return front_manager_take_info(front->manager, message);
+    case IPC_EXTENSION_SIGNED:
+        return front_extension_take(front, message);
     case IPC_MANAGED:
         return front_manager_take_managed(front->manager, message);
     case IPC_POLICY:
@@ -173,6 +175,7 @@ static must_check result handle(struct front *front, struct ipc_message *message
     case IPC_KEYSTORE:
     case IPC_FILES:
     case IPC_FILE_DONE:
+    case IPC_EXTENSION_SIGN:
         break;
     }
     FAIL(E_PEER, "keeper: message 0x%04x is not for the front", message->type);
@@ -212,6 +215,8 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     result r = front_desk_send(front->desk);
     if (!r.code)
         r = front_manager_send(front->manager);
+    if (!r.code)
+        r = front_asking_send(front->asking);
     if (r.code)
         front_fail(front, error_prefix(r, "keeper"));
 }

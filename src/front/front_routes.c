@@ -18,6 +18,11 @@ static bool has_manager(const struct front *front)
     return front->manager;
 }
 
+static bool signs_extensions(const struct front *front)
+{
+    return front->options.extension_signing;
+}
+
 static const struct route {
     enum net_http_method method;
     const char *path;
@@ -30,6 +35,7 @@ static const struct route {
     {NET_HTTP_GET, "/healthcheck", false, NULL, NULL, front_healthcheck},
     {NET_HTTP_GET, "/api/v1/eth2/publicKeys", false, NULL, NULL, front_keys_list},
     {NET_HTTP_POST, "/api/v1/eth2/sign/", true, NULL, NULL, front_sign},
+    {NET_HTTP_POST, "/api/v1/eth2/ext/sign/", true, signs_extensions, NULL, front_extension},
     {NET_HTTP_GET, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_list},
     {NET_HTTP_POST, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_import},
     {NET_HTTP_DELETE, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_delete},

@@ -30,6 +30,7 @@ static must_check result check_clients(const struct front_options *o)
            "--mode: an enclave takes no list of clients and no credentials from options");
     ENSURE(!o->enclave || (!o->key_manager && !o->key_manager_token_file), E_INPUT,
            "--key-manager: not in an enclave, where nobody but the operator's items bring keys");
+    ENSURE(!o->enclave || !o->extension_signing, E_INPUT, "--extension-signing: not in an enclave");
     ENSURE(!o->client_ca_file || o->allow_ca_clients, E_INPUT, "--client-ca-file: needs --allow-ca-clients");
     return RESULT_OK;
 }
@@ -60,6 +61,8 @@ static must_check result parse_options(struct front *front, int argc, char *cons
          "file of user:password lines; requests need one of them, or a token (none)", 0, 0},
         {"path-tokens-file", OPTION_TEXT, &o->path_tokens_file,
          "file of tokens; requests need one of them before their path, or HTTP Basic (none)", 0, 0},
+        {"extension-signing", OPTION_FLAG, &o->extension_signing, "serve /api/v1/eth2/ext/sign (false)", 0,
+         0},
         {"key-manager", OPTION_FLAG, &o->key_manager, "serve /eth/v1/keystores (false)", 0, 0},
         {"key-manager-token-file", OPTION_TEXT, &o->key_manager_token_file,
          "file of bearer tokens; requests to the key manager need one of them (none)", 0, 0},
@@ -116,6 +119,7 @@ static must_check result open_front(struct front *front)
     TRY(front_metrics_new(&front->metrics));
     if (front->options.key_manager)
         TRY(front_manager_new(&front->manager, front));
+    TRY(front_asking_new(&front->asking, front));
     TRY(front_desk_new(&front->desk, front, front->max_connections));
     return front_keeper_open(front);
 }
@@ -138,6 +142,7 @@ static void close_front(struct front *front)
     net_http_server_free(front->metrics_server);
     net_http_server_free(front->server);
     front_manager_free(front->manager);
+    front_asking_free(front->asking);
     front_desk_free(front->desk); /* after the server: what still waits is answered to nobody */
     front_metrics_free(front->metrics);
     SSL_CTX_free(front->tls);

@@ -44,7 +44,7 @@ struct keeper_load {
 };
 
 struct keeper {
-    bool standalone, has_key_manager;
+    bool standalone, has_key_manager, signs_extensions;
     const char *nsm_address;
     enum log_level log_level;
     enum ipc_keeper_state state;

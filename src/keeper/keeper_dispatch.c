@@ -230,6 +230,23 @@ static must_check result on_key_info(struct keeper *k, struct ipc_message *m)
     return RESULT_OK;
 }
 
+/* What was not asked to be possible breaks the channel, as a message that does not exist. */
+static must_check result on_extension_sign(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_extension_sign wanted;
+    uint8_t signature[BLS_SIGNATURE_LEN];
+    TRY(ipc_take_extension_sign(&wanted, m));
+    ENSURE(k->signs_extensions, E_STATE, "there is no extension signing");
+    struct ipc_signature answer = {.id = wanted.id};
+    answer.status = keeper_sign_extension(k, signature, &wanted);
+    if (answer.status == IPC_ANSWER_SIGNED)
+        answer.signature = (struct ipc_bytes){signature, sizeof signature};
+    struct packer p = keeper_pack(k);
+    ipc_pack_signature(&p, IPC_EXTENSION_SIGNED, &answer);
+    keeper_send(&k->front, &p);
+    return RESULT_OK;
+}
+
 static const struct rule {
     enum ipc_type type;
     enum peer from;
@@ -240,6 +257,7 @@ static const struct rule {
     {IPC_POLICY, COURIER, WAIT | ATTEST, on_courier_policy},
     {IPC_LISTENING, FRONT, LOAD | SERVE, on_listening},
     {IPC_SIGN, FRONT, SERVE | RELOAD | FAILED, on_sign},
+    {IPC_EXTENSION_SIGN, FRONT, SERVE | RELOAD | FAILED, on_extension_sign},
     {IPC_ATTEST, COURIER, ATTEST | LOAD | SERVE, on_attest},
     {IPC_LOAD_BEGIN, COURIER, ATTEST | SERVE, on_load_begin},
     {IPC_RECORD, COURIER, LOAD, on_record},

@@ -12,7 +12,12 @@
  * Orders that arrive together share a transaction or a packet; each is decided as if those before it that it
  * rests on had been signed already. SQLite answers within step 2; a store across a network between two turns
  * of the loop, in any order: step 3 cannot tell, and need not. Rejected: sign first and drop the signature if
- * recording fails - a crash in between could sign twice. */
+ * recording fails - a crash in between could sign twice.
+ *
+ * Extensions are the one thing that is signed as it came, without a root of ours and without a record. Every
+ * message of the chain is signed by its root, 32 bytes; a signature of 33 bytes or more is the signature of
+ * no root, whatever the bytes are, because the hash to the curve takes the message with its length. That
+ * length is asked for here, and that it is a JSON object, as the front has understood it. */
 #include "keeper_sign.h"
 
 #include <string.h>
@@ -111,6 +116,34 @@ static void sign(struct keeper *k, struct keeper_order *order)
         log_error("signing failed: %s", error_text());
         answer->status = IPC_ANSWER_INTERNAL;
     }
+}
+
+_Static_assert((int)IPC_EXTENSION_MIN > (int)ETH2_ROOT_LEN, "an extension is longer than a signing root");
+
+static bool is_no_root(const struct ipc_bytes *payload)
+{
+    return payload->length >= IPC_EXTENSION_MIN && payload->length <= IPC_EXTENSION_MAX &&
+           payload->data[0] == '{' && payload->data[payload->length - 1] == '}';
+}
+
+enum ipc_answer_status keeper_sign_extension(struct keeper *k,
+                                             uint8_t ret_signature[static BLS_SIGNATURE_LEN],
+                                             const struct ipc_extension_sign *wanted)
+{
+    memset(ret_signature, 0, BLS_SIGNATURE_LEN);
+    if (!k->signs_extensions || !is_no_root(&wanted->payload))
+        return IPC_ANSWER_BAD_ORDER;
+    if (k->store.broken)
+        return IPC_ANSWER_STORE;
+    const struct keeper_key *key = keeper_keys_find(k->keys, wanted->pubkey);
+    if (!key)
+        return IPC_ANSWER_UNKNOWN_KEY;
+    if (!bls_sign(ret_signature, keeper_keys_secret(k->keys, key), wanted->payload.data,
+                  wanted->payload.length)
+             .code)
+        return IPC_ANSWER_SIGNED;
+    log_error("signing failed: %s", error_text());
+    return IPC_ANSWER_INTERNAL;
 }
 
 bool keeper_sign(struct keeper *k)

@@ -8,4 +8,10 @@
  * is done is given to keeper_answer. Whether there is more to do at once. */
 bool keeper_sign(struct keeper *k);
 
+/* Signs the bytes themselves, which can be no signing root, into ret_signature; zeros unless the answer is
+ * SIGNED. */
+enum ipc_answer_status keeper_sign_extension(struct keeper *k,
+                                             uint8_t ret_signature[static BLS_SIGNATURE_LEN],
+                                             const struct ipc_extension_sign *wanted);
+
 #endif

@@ -56,7 +56,7 @@ static must_check result prepare_signals(sigset_t *ret_while_waiting)
 
 struct settings {
     const char *mode, *nsm, *level;
-    bool key_manager;
+    bool key_manager, extension_signing;
     uint32_t heap_mib; /* 0: not given */
 };
 
@@ -69,6 +69,8 @@ static must_check result parse_options(struct settings *settings, int argc, char
          "memory for secrets, a power of two (as much of 16 as may be locked, at least 4)", 1, 1024},
         {"key-manager", OPTION_FLAG, &settings->key_manager,
          "keys may be imported and deleted by way of the front (false; standalone)", 0, 0},
+        {"extension-signing", OPTION_FLAG, &settings->extension_signing,
+         "the front may have JSON texts signed as they are (false; standalone)", 0, 0},
         {"log-level", OPTION_TEXT, &settings->level, "error, warn, info or debug", 0, 0},
     };
     int next = 0;
@@ -81,6 +83,8 @@ static must_check result parse_options(struct settings *settings, int argc, char
     /* In an enclave only the policy decides which keys there are. */
     ENSURE(!settings->key_manager || strcmp(settings->mode, "standalone") == 0, E_INPUT,
            "--key-manager: not in an enclave");
+    ENSURE(!settings->extension_signing || strcmp(settings->mode, "standalone") == 0, E_INPUT,
+           "--extension-signing: not in an enclave");
     ENSURE((settings->heap_mib & (settings->heap_mib - 1)) == 0, E_INPUT,
            "--secure-heap-mib: must be a power of two");
     return RESULT_OK;
@@ -285,6 +289,7 @@ int main(int argc, char *argv[])
     log_set_level(k.log_level);
     k.standalone = strcmp(settings.mode, "standalone") == 0;
     k.has_key_manager = settings.key_manager;
+    k.signs_extensions = settings.extension_signing;
     k.nsm_address = settings.nsm;
     if (run(&k, settings.heap_mib).code) {
         log_error("%s", error_text());

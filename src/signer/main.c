@@ -80,6 +80,8 @@ static must_check result front_command(struct process_command *command, const st
     if (o->key_manager)
         TRY(process_command_add(command, "--key-manager"));
     TRY(optional_argument(command, "key-manager-token-file", o->key_manager_token_file));
+    if (o->extension_signing)
+        TRY(process_command_add(command, "--extension-signing"));
     return process_command_add(command, "--log-level=%s", log_level_name(o->log_level));
 }
 
@@ -95,6 +97,8 @@ static must_check result make_family(struct process_family *family, const struct
     TRY(process_command_add(&family->keeper, "--log-level=%s", log_level_name(o->log_level)));
     if (o->key_manager)
         TRY(process_command_add(&family->keeper, "--key-manager"));
+    if (o->extension_signing)
+        TRY(process_command_add(&family->keeper, "--extension-signing"));
     TRY(front_command(&family->front, o));
     TRY(manager_command(&family->manager, o));
     if (signer_store_is_remote(&o->store)) {

@@ -55,6 +55,7 @@ struct signer_options {
     const char *keystores_path;
     const char *keystores_passwords_path;
     const char *keystores_password_file;
+    bool extension_signing;
     bool key_manager;
     const char *key_manager_token_file; /* NULL: none */
     const char *from;                   /* of SIGNER_IMPORT */

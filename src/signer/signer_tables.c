@@ -161,6 +161,9 @@ static const struct setting eth2[] = {
            "a token a line: a request to the key manager needs one of them, as a bearer token",
            key_manager_token_file)},
 
+    {.group = "Beside the duties",
+     FLAG("Xsigning-ext-enabled", "sign proofs of validation at /api/v1/eth2/ext/sign", extension_signing)},
+
     {.group = "Slashing protection",
      .name = "slashing-protection-enabled",
      .kind = SETTING_BOOLEAN,
@@ -216,7 +219,6 @@ static const struct setting eth2[] = {
     {REFUSED("Xnetwork-deneb-fork-epoch", network_file)},
     {REFUSED("Xnetwork-electra-fork-epoch", network_file)},
     {REFUSED("Xnetwork-fulu-fork-epoch", network_file)},
-    {REFUSED_FLAG("Xsigning-ext-enabled", "there are no signing extensions yet")},
     {REFUSED_FLAG("Xkey-manager-skip-keystore-storage", "imported keystores are always kept")},
     {REFUSED_FLAG("commit-boost-api-enabled", "there is no Commit-Boost API yet")},
     {IGNORED("proxy-keystores-path", no_boost)},

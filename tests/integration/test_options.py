@@ -25,7 +25,7 @@ GLOBAL = {
     "tls-allow-any-client": "true"}
 ETH2 = {
     "network": "hoodi", "keystores-path": "{}/keys", "keystores-passwords-path": "{}/keys", "keystores-password-file": "{}/file",
-    "key-manager-api-enabled": "true", "enable-key-manager-api": "true",
+    "key-manager-api-enabled": "true", "enable-key-manager-api": "true", "Xsigning-ext-enabled": "true",
     "slashing-protection-enabled": "false", "slashing-protection-db-url": "jdbc:postgresql://localhost/web3signer",
     "slashing-protection-db-username": "postgres", "slashing-protection-db-password": "geheim"}
 OURS_GLOBAL = {"http-basic-credentials-file": "{}/file", "http-path-tokens-file": "{}/file", "tls-client-ca-file": "{}/file"}
@@ -47,7 +47,7 @@ IGNORED_ETH2 = """slashing-protection-db-pool-configuration-file slashing-protec
     aws-secrets-secret-access-key aws-secrets-region aws-secrets-prefixes-filter aws-secrets-tag aws-endpoint-override
     aws-connection-cache-size gcp-project-id gcp-secrets-filter""".split()
 REFUSED_GLOBAL = {"metrics-push-enabled": "false", "access-logs-enabled": "false", "logging-format": "PLAIN"}
-REFUSED_ETH2 = {"Xsigning-ext-enabled": "false", "commit-boost-api-enabled": "false", "azure-vault-enabled": "false",
+REFUSED_ETH2 = {"commit-boost-api-enabled": "false", "azure-vault-enabled": "false",
                 "aws-secrets-enabled": "false", "gcp-secrets-enabled": "false", "Xkey-manager-skip-keystore-storage": "false",
                 **{f"Xnetwork-{fork}-fork-epoch": None for fork in ("altair", "bellatrix", "capella", "deneb", "electra", "fulu")}}
 # Without these a value would contradict others.

@@ -433,5 +433,9 @@ const struct table_row messages[] = {
     {"FILE_DONE", IPC_FILE_DONE, pack_file_done, take_file_done, 8 + 5 + 30},
     {"MANAGED", IPC_MANAGED, pack_managed, take_managed, 8 + 5 + 33 + 136 + 40},
     {"KEY_INFO", IPC_KEY_INFO, pack_key_info, take_key_info, 8 + 2 * 177},
+    {"EXTENSION_SIGN", IPC_EXTENSION_SIGN, pack_extension_sign, take_extension_sign, 8 + 56 + 4096},
+    {"EXTENSION_SIGN, short", IPC_EXTENSION_SIGN, pack_short_extension, take_extension_sign, 8 + 56 + 33},
+    {"EXTENSION_SIGNED", IPC_EXTENSION_SIGNED, pack_extension_signed, take_signature, 8 + 9 + 96},
+    {"EXTENSION_SIGNED, not", IPC_EXTENSION_SIGNED, pack_extension_refused, take_signature, 8 + 9},
 };
 const size_t num_messages = ARRAY_LENGTH(messages);

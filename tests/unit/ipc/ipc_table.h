@@ -54,6 +54,14 @@ result take_file_done(struct packer *again, struct ipc_message *m);
 result take_managed(struct packer *again, struct ipc_message *m);
 result take_key_info(struct packer *again, struct ipc_message *m);
 
+/* ipc_table_signature.c */
+void pack_extension_sign(struct packer *p);
+void pack_short_extension(struct packer *p);
+void pack_extension_signed(struct packer *p);
+void pack_extension_refused(struct packer *p);
+result take_extension_sign(struct packer *again, struct ipc_message *m);
+result take_signature(struct packer *again, struct ipc_message *m);
+
 /* Bytes without a pattern that a mistake could keep; filled by the test's main. */
 extern uint8_t pattern[IPC_PACKET_MAX];
 struct ipc_bytes some(uint32_t length);

@@ -16,6 +16,7 @@ enum { RIG_KEYS_MAX = 2600, RIG_ORDERS_MAX = IPC_BATCH_MAX };
 struct rig {
     pid_t pid;
     bool has_courier;                       /* stand-alone too */
+    const char *option;                     /* one more of the keeper's, or NULL */
     int supervisor, front, courier, loader; /* our ends; -1 when closed */
     uint8_t packet[IPC_PACKET_MAX];         /* the latest one received */
     struct ipc_message message;
