@@ -27,7 +27,8 @@ static must_check result parse_via(struct net_address *ret_via, const char *opti
 }
 
 struct texts {
-    const char *mode, *kms_via, *dynamodb_via, *log_level;
+    const char *mode, *kms_via, *dynamodb_via;
+    struct log_options log;
 };
 
 static must_check result interpret(struct courier_options *o, const struct texts *texts)
@@ -41,7 +42,9 @@ static must_check result interpret(struct courier_options *o, const struct texts
     o->has_dynamodb_via = texts->dynamodb_via != NULL;
     if (texts->dynamodb_via)
         TRY(parse_via(&o->dynamodb_via, "dynamodb-via", texts->dynamodb_via));
-    return log_level_parse(&o->log_level, texts->log_level);
+    TRY(log_configure(&texts->log));
+    o->log_level = log_level_in_force();
+    return RESULT_OK;
 }
 
 result courier_options_parse(struct courier_options *ret_options, int argc, char *const argv[])
@@ -49,7 +52,7 @@ result courier_options_parse(struct courier_options *ret_options, int argc, char
     struct courier_options o = {.kms_endpoint = getenv("AWS_ENDPOINT_URL_KMS"),
                                 .dynamodb_endpoint = getenv("AWS_ENDPOINT_URL_DYNAMODB"),
                                 .ca_file = getenv("AWS_CA_BUNDLE")};
-    struct texts texts = {.mode = "enclave", .log_level = "info"};
+    struct texts texts = {.mode = "enclave", .log = LOG_OPTIONS_DEFAULT};
     const struct option table[] = {
         {"mode", OPTION_TEXT, &texts.mode, "enclave or standalone (enclave)", 0, 0},
         {"kms-via", OPTION_TEXT, &texts.kms_via,
@@ -62,7 +65,7 @@ result courier_options_parse(struct courier_options *ret_options, int argc, char
          "URL of DynamoDB (AWS_ENDPOINT_URL_DYNAMODB, https://dynamodb.REGION.amazonaws.com)", 0, 0},
         {"ca-file", OPTION_TEXT, &o.ca_file,
          "PEM file of the authorities AWS's certificates may come from (AWS_CA_BUNDLE, the system's)", 0, 0},
-        {"log-level", OPTION_TEXT, &texts.log_level, "error, warn, info, debug (info)", 0, 0},
+        LOG_OPTION_ROWS(&texts.log),
     };
     int next = 0;
     TRY(options_parse(&next, table, ARRAY_LENGTH(table), usage, argc, argv));

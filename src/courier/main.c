@@ -216,7 +216,6 @@ int main(int argc, char *argv[])
         log_error("%s", error_text());
         return PROGRAM_EXIT_USAGE;
     }
-    log_set_level(outside.options.log_level);
     result r = prepare(&outside);
     if (!r.code)
         r = serve(&outside);

@@ -30,7 +30,9 @@ static const struct {
 
 static int print_help(void)
 {
-    (void)puts("usage: nitro-signer-ctl VERB [options]; VERB --help lists the options of one\n");
+    (void)puts("usage: nitro-signer-ctl [--log-format=plain|json|...] VERB [options]; VERB --help lists the "
+               "options of "
+               "one\n");
     for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++) {
         const char *second = verbs[i].second ? verbs[i].second : "";
         (void)printf("  %-8s %-15s %s\n", strcmp(second, "") == 0 ? "" : verbs[i].first,
@@ -63,11 +65,22 @@ static must_check result finish_output(void)
 
 int main(int argc, char *argv[])
 {
+    static const char log_format[] = "--log-format=";
     log_open("nitro-signer-ctl", LOG_LEVEL_INFO);
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return print_help();
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return puts("nitro-signer " NITRO_SIGNER_VERSION) < 0;
+    if (argc > 1 && strncmp(argv[1], log_format, sizeof log_format - 1) == 0) {
+        enum log_format format;
+        if (log_format_parse(&format, argv[1] + sizeof log_format - 1).code) {
+            log_error("--log-format: %s", error_text());
+            return PROGRAM_EXIT_USAGE;
+        }
+        log_set_format(format);
+        argc--;
+        argv++;
+    }
     int words = 0;
     size_t i = find(argc, argv, &words);
     if (i == ARRAY_LENGTH(verbs)) {

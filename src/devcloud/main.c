@@ -86,7 +86,7 @@ static must_check result parse_options(struct options *o, int argc, char *const 
     *o = (struct options){.role_arn = "arn:aws:iam::123456789012:role/nitro-signer-devcloud",
                           .instance_id = "i-0123456789abcdef0",
                           .region = "us-east-1"};
-    const char *level_name = "info";
+    struct log_options log = LOG_OPTIONS_DEFAULT;
     const struct option table[] = {
         {"state", OPTION_TEXT, &o->state, "folder for keys, certificates and credentials; made if missing", 0,
          0},
@@ -101,7 +101,7 @@ static must_check result parse_options(struct options *o, int argc, char *const 
         {"role-arn", OPTION_TEXT, &o->role_arn, "role of the parent instance: PCR3, and who asks the KMS", 0,
          0},
         {"instance-id", OPTION_TEXT, &o->instance_id, "the parent instance: PCR4 and module ids", 0, 0},
-        {"log-level", OPTION_TEXT, &level_name, "error, warn, info, debug (info)", 0, 0},
+        LOG_OPTION_ROWS(&log),
     };
     int next;
     TRY(options_parse(
@@ -109,9 +109,7 @@ static must_check result parse_options(struct options *o, int argc, char *const 
         "nitro-signer-devcloud [options]\nA Nitro Security Module and a KMS for development and tests.", argc,
         argv));
     ENSURE(next == argc, E_INPUT, "argument %d: unexpected", next);
-    enum log_level level;
-    TRY(log_level_parse(&level, level_name));
-    log_set_level(level);
+    TRY(log_configure(&log));
     return check_options(o);
 }
 

@@ -23,7 +23,7 @@ enum { CONTROL_BACKLOG = 8, LOG_CONNECT_MS = 1000 };
 struct options {
     const char *control, *https, *nsm, *kms_via, *dynamodb_via;
     const char *kms_endpoint, *dynamodb_endpoint, *ca_file, *log, *metrics; /* NULL: not given */
-    const char *log_level;
+    struct log_options log_options;
     bool drop_privileges;
 };
 
@@ -34,7 +34,7 @@ static must_check result parse_options(struct options *o, int argc, char *const 
                           .nsm = "/dev/nsm",
                           .kms_via = "vsock:3:8000",
                           .dynamodb_via = "vsock:3:8001",
-                          .log_level = "info",
+                          .log_options = LOG_OPTIONS_DEFAULT,
                           .drop_privileges = getpid() == 1};
     const struct option table[] = {
         {"control", OPTION_TEXT, &o->control, "where the control port listens (vsock:any:5000)", 0, 0},
@@ -54,7 +54,7 @@ static must_check result parse_options(struct options *o, int argc, char *const 
          0},
         {"metrics", OPTION_TEXT, &o->metrics, "where metrics are served, such as vsock:any:9001 (nowhere)", 0,
          0},
-        {"log-level", OPTION_TEXT, &o->log_level, "error, warn, info, debug (info)", 0, 0},
+        LOG_OPTION_ROWS(&o->log_options),
         {"drop-privileges", OPTION_FLAG, &o->drop_privileges,
          "run each child as its own user (true for PID 1)", 0, 0},
     };
@@ -62,11 +62,8 @@ static must_check result parse_options(struct options *o, int argc, char *const 
     TRY(options_parse(&next, table, ARRAY_LENGTH(table),
                       "nitro-signer-enclave [options]\nThe signer inside a Nitro enclave.", argc, argv));
     ENSURE(next == argc, E_INPUT, "argument %d: unexpected", next);
-    enum log_level level;
-    TRY(log_level_parse(&level, o->log_level));
     ENSURE(!o->drop_privileges || geteuid() == 0, E_INPUT, "--drop-privileges: only root can");
-    log_set_level(level);
-    return RESULT_OK;
+    return log_configure(&o->log_options);
 }
 
 /* From here on our own lines and the children's go to the host, and are dropped when it does not read. */
@@ -105,7 +102,8 @@ static must_check result open_control(int *ret_fd, const struct options *o)
 static must_check result begin(struct process_command *command, const char *program, const struct options *o)
 {
     TRY(process_command_add(command, "%s", program));
-    return process_command_add(command, "--log-level=%s", o->log_level);
+    TRY(process_command_add(command, "--log-level=%s", o->log_options.level));
+    return process_command_add(command, "--log-format=%s", o->log_options.format);
 }
 
 static must_check result courier_command(struct process_command *command, const struct options *o)

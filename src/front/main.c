@@ -38,7 +38,8 @@ static must_check result check_clients(const struct front_options *o)
 static must_check result parse_options(struct front *front, int argc, char *const argv[])
 {
     struct front_options *o = &front->options;
-    const char *mode = "standalone", *level_name = "info";
+    struct log_options log = LOG_OPTIONS_DEFAULT;
+    const char *mode = "standalone";
     *o = (struct front_options){.idle_timeout_seconds = 800, .cors_origins = "none"};
     const struct option table[] = {
         {"mode", OPTION_TEXT, &mode, "enclave (TLS is a must) or standalone", 0, 0},
@@ -66,7 +67,7 @@ static must_check result parse_options(struct front *front, int argc, char *cons
         {"key-manager", OPTION_FLAG, &o->key_manager, "serve /eth/v1/keystores (false)", 0, 0},
         {"key-manager-token-file", OPTION_TEXT, &o->key_manager_token_file,
          "file of bearer tokens; requests to the key manager need one of them (none)", 0, 0},
-        {"log-level", OPTION_TEXT, &level_name, "error, warn, info, debug (info)", 0, 0},
+        LOG_OPTION_ROWS(&log),
     };
     int next;
     TRY(options_parse(&next, table, ARRAY_LENGTH(table),
@@ -81,12 +82,7 @@ static must_check result parse_options(struct front *front, int argc, char *cons
     TRY(front_list_parse(&front->metrics_hosts, "metrics-host-allowlist",
                          o->metrics_host_allowlist ? o->metrics_host_allowlist : hosts));
     TRY(front_origins_parse(&front->origins, "cors-origins", o->cors_origins));
-    enum log_level level;
-    result r = log_level_parse(&level, level_name);
-    if (r.code)
-        return error_prefix(r, "--log-level");
-    log_set_level(level);
-    return RESULT_OK;
+    return log_configure(&log);
 }
 
 static void on_terminate(evutil_socket_t number, short what, void *context)

@@ -66,8 +66,8 @@ static must_check result check_place(const struct interchange_place *place)
 static must_check result parse(struct order *ret_order, int argc, char *const argv[])
 {
     struct order order = {0};
-    const char *level_name = "info", *epoch = NULL, *slot = NULL;
-    enum log_level level;
+    struct log_options log = LOG_OPTIONS_DEFAULT;
+    const char *epoch = NULL, *slot = NULL;
     uint32_t database_fd = 0;
     const struct option table[] = {
         {"store", OPTION_TEXT, &order.place.path, "SQLite file that remembers what was signed", 0, 0},
@@ -83,7 +83,7 @@ static must_check result parse(struct order *ret_order, int argc, char *const ar
         {"to", OPTION_TEXT, &order.to, "EIP-3076 file to write", 0, 0},
         {"epoch", OPTION_TEXT, &epoch, "repair: lowest source and target; else the high watermark's", 0, 0},
         {"slot", OPTION_TEXT, &slot, "repair: lowest slot; else the high watermark's", 0, 0},
-        {"log-level", OPTION_TEXT, &level_name, "error, warn, info or debug", 0, 0},
+        LOG_OPTION_ROWS(&log),
     };
     int verb = 1, next;
     if (argc > 1 && argv[1][0] != '-')
@@ -100,8 +100,7 @@ static must_check result parse(struct order *ret_order, int argc, char *const ar
         TRY(parse_height(&order.epoch, "--epoch", epoch));
         TRY(parse_height(&order.slot, "--slot", slot));
     }
-    TRY(log_level_parse(&level, level_name));
-    log_set_level(level);
+    TRY(log_configure(&log));
     *ret_order = order;
     return RESULT_OK;
 }

@@ -55,7 +55,8 @@ static must_check result prepare_signals(sigset_t *ret_while_waiting)
 }
 
 struct settings {
-    const char *mode, *nsm, *level;
+    const char *mode, *nsm;
+    struct log_options log;
     bool key_manager, extension_signing;
     uint32_t heap_mib; /* 0: not given */
 };
@@ -71,7 +72,7 @@ static must_check result parse_options(struct settings *settings, int argc, char
          "keys may be imported and deleted by way of the front (false; standalone)", 0, 0},
         {"extension-signing", OPTION_FLAG, &settings->extension_signing,
          "the front may have JSON texts signed as they are (false; standalone)", 0, 0},
-        {"log-level", OPTION_TEXT, &settings->level, "error, warn, info or debug", 0, 0},
+        LOG_OPTION_ROWS(&settings->log),
     };
     int next = 0;
     TRY(options_parse(&next, table, ARRAY_LENGTH(table),
@@ -280,13 +281,13 @@ int main(int argc, char *argv[])
                               .loader = {.name = "loader", .fd = -1},
                               .store = {.ok = true},
                               .reported_ok = true};
-    struct settings settings = {.mode = "enclave", .nsm = "/dev/nsm", .level = "info"};
+    struct settings settings = {.mode = "enclave", .nsm = "/dev/nsm", .log = LOG_OPTIONS_DEFAULT};
     log_open("nitro-signer-keeper", LOG_LEVEL_INFO);
-    if (parse_options(&settings, argc, argv).code || log_level_parse(&k.log_level, settings.level).code) {
+    if (parse_options(&settings, argc, argv).code || log_configure(&settings.log).code) {
         log_error("%s", error_text());
         return PROGRAM_EXIT_USAGE;
     }
-    log_set_level(k.log_level);
+    k.log_level = log_level_in_force();
     k.standalone = strcmp(settings.mode, "standalone") == 0;
     k.has_key_manager = settings.key_manager;
     k.signs_extensions = settings.extension_signing;

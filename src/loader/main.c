@@ -23,7 +23,7 @@ enum { KEEPER = 3, OTHER_MEMORY = 32 << 20 /* a job's needs beside scrypt, gener
 
 static must_check result parse_options(struct loader_settings *settings, int argc, char **argv)
 {
-    const char *level_name = "info";
+    struct log_options log = LOG_OPTIONS_DEFAULT;
     const struct option table[] = {
         {"mode", OPTION_TEXT, &settings->mode,
          "records (from the keeper), files, or manage (one request to the key manager)", 0, 0},
@@ -43,16 +43,13 @@ static must_check result parse_options(struct loader_settings *settings, int arg
          "files: tell the keeper where each key comes from (false)", 0, 0},
         {"jobs", OPTION_U32, &settings->jobs, "keys opened at once; default: processors, as memory allows", 1,
          LOADER_THREADS_MAX},
-        {"log-level", OPTION_TEXT, &level_name, "error, warn, info or debug", 0, 0},
+        LOG_OPTION_ROWS(&log),
     };
     int next;
-    enum log_level level;
     TRY(options_parse(&next, table, ARRAY_LENGTH(table),
                       "nitro-signer-loader --mode=records|files|manage [options]", argc, argv));
     ENSURE(next == argc, E_INPUT, "takes no arguments beside options");
-    TRY(log_level_parse(&level, level_name));
-    log_set_level(level);
-    return RESULT_OK;
+    return log_configure(&log);
 }
 
 static must_check result parse_mode(enum loader_sandbox *ret_mode, const struct loader_settings *s)

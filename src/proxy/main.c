@@ -64,7 +64,7 @@ static must_check result parse_routes(struct proxy *proxy, const char *option, c
 static must_check result parse_options(struct proxy *proxy, int argc, char *const argv[])
 {
     struct options *o = &proxy->options;
-    const char *level_name = "info";
+    struct log_options log = LOG_OPTIONS_DEFAULT;
     o->max_connections = 4096;
     const struct option table[] = {
         {"inbound", OPTION_LIST, &o->inbound, "LISTEN=CONNECT: relay clients to the enclave", 0, 0},
@@ -73,18 +73,14 @@ static must_check result parse_options(struct proxy *proxy, int argc, char *cons
         {"allow", OPTION_LIST, &o->allow, "an address that --outbound may connect to", 0, 0},
         {"log-sink", OPTION_TEXT, &o->log_sink, "where the enclave's log lines arrive, to be printed", 0, 0},
         {"max-connections", OPTION_U32, &o->max_connections, "at once, each relay (4096)", 1, 1000000},
-        {"log-level", OPTION_TEXT, &level_name, "error, warn, info, debug (info)", 0, 0},
+        LOG_OPTION_ROWS(&log),
     };
     int next;
     TRY(options_parse(&next, table, ARRAY_LENGTH(table),
                       "nitro-signer-proxy [options]\nRelays between the network and an enclave.", argc,
                       argv));
     ENSURE(next == argc, E_INPUT, "argument %d: unexpected", next);
-    enum log_level level;
-    result r = log_level_parse(&level, level_name);
-    if (r.code)
-        return error_prefix(r, "--log-level");
-    log_set_level(level);
+    TRY(log_configure(&log));
     TRY(parse_routes(proxy, "inbound", &o->inbound, false));
     TRY(parse_routes(proxy, "outbound", &o->outbound, true));
     ENSURE(proxy->num_routes > 0 || o->log_sink, E_INPUT,

@@ -1,9 +1,9 @@
 /* proxy_log.c - the enclave's log comes in over a connection and goes out on standard error, a line at a
  * time.
  *
- * What arrives is not trusted: control bytes are replaced, a line longer than 1 KiB is cut into pieces, each
- * with the prefix, so nothing in it can look like a line of ours. A standard error that does not take a line
- * loses it. */
+ * What arrives is not trusted: a line is cut into pieces of 2 KiB, and each is marked as the enclave's
+ * (proxy_log_line.c), so nothing in it can look like a line of ours. A standard error that does not take a
+ * line loses it. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -11,15 +11,13 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
 #include "proxy.h"
+#include "proxy_log_line.h"
 
-enum { LINE_MAX_LEN = 1024, MAX_WRITERS = 16 };
-
-static const char prefix[] = "enclave: ";
+enum { MAX_WRITERS = 16 };
 
 struct writer {
     TAILQ_ENTRY(writer) link;
@@ -46,14 +44,8 @@ static void writer_free(struct writer *writer)
 
 static void print_line(const char *text, size_t length)
 {
-    char line[sizeof prefix + LINE_MAX_LEN + 1];
-    size_t at = sizeof prefix - 1;
-    memcpy(line, prefix, at);
-    for (size_t i = 0; i < length; i++) {
-        bool control = (unsigned char)text[i] < 0x20 || text[i] == 0x7f;
-        line[at++] = control ? '?' : text[i];
-    }
-    line[at++] = '\n';
+    char line[PROXY_LOG_OUT_MAX];
+    size_t line_len = proxy_log_line(line, log_format_in_force(), text, length);
     /* Lost when the reader does not keep up: relays must not wait for a log. Standard error is not made
      * non-blocking for that, since others share it; a pipe that polls writable has room for PIPE_BUF bytes.
      */
@@ -61,21 +53,21 @@ static void print_line(const char *text, size_t length)
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT))
         return;
-    ssize_t written = write(STDERR_FILENO, line, at);
+    ssize_t written = write(STDERR_FILENO, line, line_len);
     (void)written;
 }
 
-/* One line or piece of at most LINE_MAX_LEN bytes; at_end takes what has no newline too. False if there is
- * none. */
+/* One line or piece of at most PROXY_LOG_IN_MAX bytes; at_end takes what has no newline too. False if there
+ * is none. */
 static bool take_line(struct evbuffer *input, bool at_end)
 {
-    char text[LINE_MAX_LEN];
+    char text[PROXY_LOG_IN_MAX];
     size_t ready = evbuffer_get_length(input);
     struct evbuffer_ptr newline = evbuffer_search_eol(input, NULL, NULL, EVBUFFER_EOL_LF);
-    bool whole = newline.pos >= 0 && newline.pos <= LINE_MAX_LEN;
-    if (!whole && ready < LINE_MAX_LEN && !(at_end && ready > 0))
+    bool whole = newline.pos >= 0 && newline.pos <= PROXY_LOG_IN_MAX;
+    if (!whole && ready < PROXY_LOG_IN_MAX && !(at_end && ready > 0))
         return false;
-    size_t length = whole ? (size_t)newline.pos : ready < LINE_MAX_LEN ? ready : LINE_MAX_LEN;
+    size_t length = whole ? (size_t)newline.pos : ready < PROXY_LOG_IN_MAX ? ready : PROXY_LOG_IN_MAX;
     (void)evbuffer_remove(input, text, length);
     if (whole)
         (void)evbuffer_drain(input, 1);
@@ -119,7 +111,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     writer->stream = stream;
     TAILQ_INSERT_TAIL(&log->writers, writer, link);
     bufferevent_setcb(stream, on_read, NULL, on_event, writer);
-    bufferevent_setwatermark(stream, EV_READ, 0, 4 * LINE_MAX_LEN);
+    bufferevent_setwatermark(stream, EV_READ, 0, 4 * PROXY_LOG_IN_MAX);
     (void)bufferevent_enable(stream, EV_READ);
     if (++log->num_writers == MAX_WRITERS)
         (void)evconnlistener_disable(listener);

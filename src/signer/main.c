@@ -32,9 +32,17 @@ static must_check result optional_argument(struct process_command *command, cons
     return value ? process_command_add(command, "--%s=%s", name, value) : RESULT_OK;
 }
 
+static must_check result begin_command(struct process_command *command, const char *program,
+                                       const struct signer_options *o)
+{
+    TRY(process_command_add(command, "%s", program));
+    TRY(process_command_add(command, "--log-level=%s", log_level_name(o->log_level)));
+    return process_command_add(command, "--log-format=%s", log_format_name(o->log_format));
+}
+
 static must_check result loader_command(struct process_command *command, const struct signer_options *o)
 {
-    TRY(process_command_add(command, "nitro-signer-loader"));
+    TRY(begin_command(command, "nitro-signer-loader", o));
     TRY(process_command_add(command, "--mode=files"));
     TRY(process_command_add(command, "--key-config-path=%s", o->key_config_path));
     if (!o->load_parallel)
@@ -54,14 +62,14 @@ static must_check result manager_command(struct process_command *command, const 
 {
     if (!o->key_manager)
         return RESULT_OK;
-    TRY(process_command_add(command, "nitro-signer-loader"));
+    TRY(begin_command(command, "nitro-signer-loader", o));
     TRY(process_command_add(command, "--mode=manage"));
     return process_command_add(command, "--key-config-path=%s", o->key_config_path);
 }
 
 static must_check result front_command(struct process_command *command, const struct signer_options *o)
 {
-    TRY(process_command_add(command, "nitro-signer-front"));
+    TRY(begin_command(command, "nitro-signer-front", o));
     TRY(process_command_add(command, "--mode=standalone"));
     TRY(process_command_add(command, "--host-allowlist=%s", o->http_host_allowlist));
     TRY(process_command_add(command, "--idle-connection-timeout-seconds=%u",
@@ -79,10 +87,9 @@ static must_check result front_command(struct process_command *command, const st
     TRY(optional_argument(command, "client-ca-file", o->tls_client_ca_file));
     if (o->key_manager)
         TRY(process_command_add(command, "--key-manager"));
-    TRY(optional_argument(command, "key-manager-token-file", o->key_manager_token_file));
     if (o->extension_signing)
         TRY(process_command_add(command, "--extension-signing"));
-    return process_command_add(command, "--log-level=%s", log_level_name(o->log_level));
+    return optional_argument(command, "key-manager-token-file", o->key_manager_token_file);
 }
 
 /* The sockets are the caller's. */
@@ -92,9 +99,8 @@ static must_check result make_family(struct process_family *family, const struct
     family->https = https;
     family->metrics = metrics;
     family->courier_outside = courier;
-    TRY(process_command_add(&family->keeper, "nitro-signer-keeper"));
+    TRY(begin_command(&family->keeper, "nitro-signer-keeper", o));
     TRY(process_command_add(&family->keeper, "--mode=standalone"));
-    TRY(process_command_add(&family->keeper, "--log-level=%s", log_level_name(o->log_level)));
     if (o->key_manager)
         TRY(process_command_add(&family->keeper, "--key-manager"));
     if (o->extension_signing)
@@ -102,9 +108,8 @@ static must_check result make_family(struct process_family *family, const struct
     TRY(front_command(&family->front, o));
     TRY(manager_command(&family->manager, o));
     if (signer_store_is_remote(&o->store)) {
-        TRY(process_command_add(&family->courier, "nitro-signer-courier"));
+        TRY(begin_command(&family->courier, "nitro-signer-courier", o));
         TRY(process_command_add(&family->courier, "--mode=standalone"));
-        TRY(process_command_add(&family->courier, "--log-level=%s", log_level_name(o->log_level)));
     }
     return loader_command(&family->loader, o);
 }

@@ -19,7 +19,7 @@ static const char program[] = "nitro-signer-interchange";
 
 /* A verb and at most two options beside the store (DynamoDB has six) and the level. */
 struct words {
-    char text[11][PROCESS_PATH_MAX + 32];
+    char text[12][PROCESS_PATH_MAX + 32];
     size_t num_words;
 };
 
@@ -122,6 +122,7 @@ result signer_interchange_become(const struct signer_options *options)
     TRY(add(&words, "%s", program));
     TRY(compose(&words, options));
     TRY(add(&words, "--log-level=%s", log_level_name(options->log_level)));
+    TRY(add(&words, "--log-format=%s", log_format_name(options->log_format)));
     for (size_t i = 0; i < words.num_words; i++)
         argv[i] = words.text[i];
     (void)execv(path, argv);

@@ -58,6 +58,13 @@ static must_check result parse_logging(enum log_level *ret_level, const char *na
     FAIL(E_INPUT, "--logging: must be one of OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL");
 }
 
+static must_check result parse_logging_format(enum log_format *ret_format, const char *name)
+{
+    ENSURE(!log_format_parse(ret_format, name).code, E_INPUT,
+           "--logging-format: must be one of PLAIN, JSON, ECS, GCP, GELF, LOGSTASH");
+    return RESULT_OK;
+}
+
 static must_check result check_tls(const struct signer_options *o)
 {
     ENSURE(!o->tls_keystore_file || o->tls_keystore_password_file, E_INPUT,
@@ -274,6 +281,8 @@ static must_check result check_command(struct signer_options *o)
 static must_check result check(struct signer_options *o)
 {
     TRY(parse_logging(&o->log_level, o->logging));
+    TRY(parse_logging_format(&o->log_format, o->logging_format));
+    log_set_format(o->log_format); /* the warnings that follow are lines of the log already */
     TRY(check_command(o));
     TRY(check_metrics(o));
     TRY(check_tls(o));

@@ -46,6 +46,8 @@ struct signer_options {
     const char *tls_client_ca_file; /* NULL: the machine's */
     const char *logging;            /* Web3Signer's name of log_level */
     enum log_level log_level;
+    const char *logging_format; /* the name of log_format, in any case */
+    enum log_format log_format;
     bool load_parallel;
     const char *network;
     struct signer_store_options store;

@@ -44,6 +44,8 @@ static const struct setting global[] = {
     {FOUND("data-path", "FOLDER", "where web3signer.ports is written", data_path)},
     {TEXT("logging", "LEVEL", "OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE or ALL", logging), .letter = 'l',
      .initial = "INFO"},
+    {TEXT("logging-format", "FORMAT", "PLAIN, JSON, ECS, GCP, GELF or LOGSTASH", logging_format),
+     .alias = "log-format", .initial = "PLAIN"},
     {STOPS("help", 'h', "show this help and exit")},
     {STOPS("version", 'V', "show the version and exit")},
 
@@ -135,11 +137,6 @@ static const struct setting global[] = {
     {REFUSED_FLAG("metrics-push-enabled",
                   "metrics are not pushed; --metrics-enabled serves them to Prometheus")},
     {REFUSED_FLAG("access-logs-enabled", "there is no log of requests yet; leave this option out")},
-    {.name = "logging-format",
-     .kind = SETTING_TEXT,
-     .use = SETTING_REFUSED,
-     .initial = "PLAIN",
-     .help = "the log has plain lines only; PLAIN is accepted"},
 };
 
 static const struct setting eth2[] = {

@@ -28,7 +28,8 @@
 enum { SECURE_HEAP = 1 << 20, STATUS_VALUES_MAX = 64 };
 
 struct options {
-    const char *control, *items, *credentials, *policy, *log_level;
+    const char *control, *items, *credentials, *policy;
+    struct log_options log;
     uint32_t status_interval;
     char *const *command;
 };
@@ -50,7 +51,7 @@ static void take(struct program *p, enum watchdog_event event);
 
 static must_check result parse_options(struct options *o, int argc, char *const argv[])
 {
-    *o = (struct options){.log_level = "info", .status_interval = 5};
+    *o = (struct options){.log = LOG_OPTIONS_DEFAULT, .status_interval = 5};
     const struct option table[] = {
         {"control", OPTION_TEXT, &o->control, "the enclave's control port, such as vsock:16:5000", 0, 0},
         {"items", OPTION_TEXT, &o->items, "folder of key items: validators/*.json and tls/*.json", 0, 0},
@@ -59,7 +60,7 @@ static must_check result parse_options(struct options *o, int argc, char *const 
         {"policy", OPTION_TEXT, &o->policy, "the policy document", 0, 0},
         {"status-interval", OPTION_U32, &o->status_interval, "seconds between two status requests (5)", 1,
          3600},
-        {"log-level", OPTION_TEXT, &o->log_level, "error, warn, info, debug (info)", 0, 0},
+        LOG_OPTION_ROWS(&o->log),
     };
     int next;
     TRY(options_parse(
@@ -72,10 +73,7 @@ static must_check result parse_options(struct options *o, int argc, char *const 
     ENSURE(o->policy, E_INPUT, "--policy: required");
     ENSURE(next < argc, E_INPUT, "COMMAND: required, behind --");
     o->command = argv + next;
-    enum log_level level;
-    TRY(log_level_parse(&level, o->log_level));
-    log_set_level(level);
-    return RESULT_OK;
+    return log_configure(&o->log);
 }
 
 /* Everything but the credential, read anew each time: what changed on disk counts from the next init on. */

@@ -17,8 +17,8 @@ README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 
 # Web3Signer's own names: all of its base command and of eth2, with aliases. {} stands for a folder with the files.
 GLOBAL = {
-    "data-path": "{}", "key-config-path": "{}/keys", "key-store-path": "{}/keys", "logging": "WARN", "http-listen-host": "127.0.0.2",
-    "http-listen-port": "6001", "http-host-allowlist": "a.example,b.example", "http-cors-origins": "https://a.example",
+    "data-path": "{}", "key-config-path": "{}/keys", "key-store-path": "{}/keys", "logging": "WARN", "logging-format": "GELF",
+    "http-listen-host": "127.0.0.2", "http-listen-port": "6001", "http-host-allowlist": "a.example,b.example", "http-cors-origins": "https://a.example",
     "idle-connection-timeout-seconds": "45", "metrics-enabled": "true", "metrics-host": "127.0.0.3", "metrics-port": "6002",
     "metrics-host-allowlist": "c.example", "signer-load-parallel": "false", "tls-keystore-file": "{}/file",
     "tls-keystore-password-file": "{}/file", "tls-known-clients-file": "{}/file", "tls-allow-ca-clients": "true",
@@ -28,7 +28,7 @@ ETH2 = {
     "key-manager-api-enabled": "true", "enable-key-manager-api": "true", "Xsigning-ext-enabled": "true",
     "slashing-protection-enabled": "false", "slashing-protection-db-url": "jdbc:postgresql://localhost/web3signer",
     "slashing-protection-db-username": "postgres", "slashing-protection-db-password": "geheim"}
-OURS_GLOBAL = {"http-basic-credentials-file": "{}/file", "http-path-tokens-file": "{}/file", "tls-client-ca-file": "{}/file"}
+OURS_GLOBAL = {"log-format": "JSON", "http-basic-credentials-file": "{}/file", "http-path-tokens-file": "{}/file", "tls-client-ca-file": "{}/file"}
 OURS_ETH2 = {
     "slashing-protection-far-future-epochs": "7", "boot-floor": "true", "slashing-protection-mode": "fleet",
     "slashing-protection-db-path": "{}/p.sqlite", "slashing-protection-db-password-file": "{}/file",
@@ -46,7 +46,7 @@ IGNORED_ETH2 = """slashing-protection-db-pool-configuration-file slashing-protec
     azure-client-secret azure-response-timeout azure-tags aws-secrets-auth-mode aws-secrets-access-key-id
     aws-secrets-secret-access-key aws-secrets-region aws-secrets-prefixes-filter aws-secrets-tag aws-endpoint-override
     aws-connection-cache-size gcp-project-id gcp-secrets-filter""".split()
-REFUSED_GLOBAL = {"metrics-push-enabled": "false", "access-logs-enabled": "false", "logging-format": "PLAIN"}
+REFUSED_GLOBAL = {"metrics-push-enabled": "false", "access-logs-enabled": "false"}
 REFUSED_ETH2 = {"commit-boost-api-enabled": "false", "azure-vault-enabled": "false",
                 "aws-secrets-enabled": "false", "gcp-secrets-enabled": "false", "Xkey-manager-skip-keystore-storage": "false",
                 **{f"Xnetwork-{fork}-fork-epoch": None for fork in ("altair", "bellatrix", "capella", "deneb", "electra", "fulu")}}
@@ -76,7 +76,7 @@ DYNAMODB = {"slashing-protection-dynamodb-table": "table", "slashing-protection-
             "slashing-protection-dynamodb-key-file": "{}/file", "aws-credentials-file": "{}/file"}
 for _name in list(DYNAMODB) + ["slashing-protection-dynamodb-identity", "slashing-protection-mode"]:
     COMPANIONS[_name] = [f"--{n}={v}" for n, v in DYNAMODB.items() if n != _name]
-ALIASES = {"key-store-path": "key-config-path", "enable-key-manager-api": "key-manager-api-enabled"}
+ALIASES = {"log-format": "logging-format", "key-store-path": "key-config-path", "enable-key-manager-api": "key-manager-api-enabled"}
 
 
 @pytest.fixture

@@ -305,11 +305,11 @@ def test_the_log_sink_prints_lines_and_nothing_else(start, folder):
         time.sleep(0.1)
         writer.sendall(b"ne\nsecond line\n\nno newline at the end")
     with connect(f"unix:{folder}/log") as writer:
-        writer.sendall(b"x" * 1500 + b"\n" + b"y" * 1024 + b"\n")
+        writer.sendall(b"x" * 3000 + b"\n" + b"y" * 2048 + b"\n")
     deadline = time.monotonic() + 5
     wanted = ["enclave: first line", "enclave: second line", "enclave: ", "enclave: no newline at the end",
-              "enclave: other?line with ?[31m and ünïcode?", "enclave: " + "x" * 1024, "enclave: " + "x" * 476,
-              "enclave: " + "y" * 1024]
+              "enclave: other?line with ?[31m and ünïcode?", "enclave: " + "x" * 2048, "enclave: " + "x" * 952,
+              "enclave: " + "y" * 2048]
     while time.monotonic() < deadline and not all(line in process.log().split("\n") for line in wanted):
         time.sleep(0.02)
     lines = process.log().rstrip("\n").split("\n")
