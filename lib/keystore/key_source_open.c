@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file_io.h"
+#include "base/hex.h"
 #include "keystore/key_sources.h"
 #include "keystore/keystore_password.h"
 
@@ -45,26 +46,42 @@ static must_check result open_keystore(struct keystore *ret_keystore, const stru
                             password.length, max_kdf_memory);
 }
 
-static must_check result open_raw(struct keystore *ret_keystore, const struct key_source *source)
+/* raw is wiped by its owner. */
+static must_check result open_raw(struct keystore *ret_keystore, const struct secret *raw)
 {
     AUTO(keystore) opened = {0};
-    result r = bls_public_key(opened.pubkey, source->raw.data);
-    if (r.code)
-        return error_prefix(r, "privateKey");
-    TRY(secret_copy(&opened.secret, source->raw.data, source->raw.length));
+    TRY(bls_public_key(opened.pubkey, raw->data));
+    TRY(secret_copy(&opened.secret, raw->data, raw->length));
     *ret_keystore = opened;
     opened = (struct keystore){0};
     return RESULT_OK;
+}
+
+result key_source_parse(struct keystore *ret_keystore, const char *text, size_t text_len)
+{
+    AUTO(secret) raw = {0};
+    while (text_len > 0 && strchr(" \t\r\n", text[text_len - 1]))
+        text_len--;
+    for (; text_len > 0 && strchr(" \t\r\n", *text); text++)
+        text_len--;
+    TRY(secret_new(&raw, BLS_SECRET_LEN));
+    TRY(hex_decode(raw.data, BLS_SECRET_LEN, text, text_len));
+    return open_raw(ret_keystore, &raw);
 }
 
 static must_check result open_any(struct keystore *ret_keystore, const struct key_source *source,
                                   size_t max_kdf_memory)
 {
     switch (source->kind) {
-    case KEY_SOURCE_RAW:
-        return open_raw(ret_keystore, source);
+    case KEY_SOURCE_RAW: {
+        result r = open_raw(ret_keystore, &source->raw);
+        return r.code ? error_prefix(r, "privateKey") : r;
+    }
     case KEY_SOURCE_KEYSTORE:
         return open_keystore(ret_keystore, source, max_kdf_memory);
+    case KEY_SOURCE_AWS:
+    case KEY_SOURCE_VAULT:
+        FAIL(E_STATE, "another server has this key");
     case KEY_SOURCE_BROKEN:
         return error_set(source->error, "%s", source->failure);
     }

@@ -18,6 +18,9 @@
 void key_source_cleanup(struct key_source *source)
 {
     secret_cleanup(&source->raw);
+    if (source->remote)
+        secret_cleanup(&source->remote->texts);
+    free(source->remote);
     free(source->origin);
     free(source->keystore_path);
     free(source->password_path);
@@ -25,15 +28,10 @@ void key_source_cleanup(struct key_source *source)
     *source = (struct key_source){0};
 }
 
-void key_sources_truncate(struct key_sources *sources, size_t num_items)
-{
-    while (sources->num_items > num_items)
-        key_source_cleanup(&sources->items[--sources->num_items]);
-}
-
 void key_sources_cleanup(struct key_sources *sources)
 {
-    key_sources_truncate(sources, 0);
+    while (sources->num_items > 0)
+        key_source_cleanup(&sources->items[--sources->num_items]);
     free(sources->items);
     *sources = (struct key_sources){0};
 }
@@ -141,38 +139,37 @@ static bool is_folder(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* What the file names, or one broken item. */
-static must_check result add_config_file(struct key_sources *sources, const char *folder, const char *name)
+static must_check result add_config_file(struct key_sources *sources, const char *folder, const char *name,
+                                         size_t file_max)
 {
     char *path;
     TRY(key_sources_join(&path, folder, name));
-    bool passed_over = is_folder(path);
-    size_t before = sources->num_items;
-    result r = passed_over ? RESULT_OK : key_config_read(sources, path, folder, name);
+    const struct key_config config = {.path = path, .folder = folder, .name = name, .file_max = file_max};
+    result r = is_folder(path) ? RESULT_OK : key_config_read(sources, &config);
     free(path);
-    if (r.code == E_MEMORY)
-        return error_prefix(r, "%s", name); /* the next one would fare no better */
-    if (!r.code)
-        return RESULT_OK;
-    key_sources_truncate(sources, before);
-    return key_sources_append_broken(sources, name, r);
+    return r.code ? error_prefix(r, "%s", name) : r;
 }
 
 result key_sources_add_config_file(struct key_sources *sources, const char *folder, const char *name)
 {
     char *path;
     TRY(key_sources_join(&path, folder, name));
-    result r = key_config_read(sources, path, folder, name);
+    const struct key_config config = {.path = path,
+                                      .folder = folder,
+                                      .name = name,
+                                      .file_max = KEY_SOURCES_CONFIG_FILE_MAX,
+                                      .strict = true};
+    result r = key_config_read(sources, &config);
     free(path);
     return r.code ? error_prefix(r, "%s", name) : r;
 }
 
-result key_sources_add_config_folder(struct key_sources *sources, const char *folder)
+result key_sources_add_config_folder(struct key_sources *sources, const char *folder, size_t file_max)
 {
     AUTO(names) names = {0};
     TRY(list_folder(&names, folder, is_config_name));
     for (int i = 0; i < names.num_entries; i++)
-        TRY(add_config_file(sources, folder, names.entries[i]->d_name));
+        TRY(add_config_file(sources, folder, names.entries[i]->d_name, file_max));
     return RESULT_OK;
 }
 

@@ -12,11 +12,13 @@
 #include "base/secret.h"
 #include "keystore/keystore.h"
 
-enum { KEY_SOURCES_MAX = 131072, KEY_SOURCES_CONFIG_FILE_MAX = 512 << 10 };
+enum { KEY_SOURCES_MAX = 131072, KEY_SOURCES_CONFIG_FILE_MAX = 100 << 20 /* Web3Signer's default */ };
 
 enum key_source_kind {
     KEY_SOURCE_RAW,      /* the secret key stood in the configuration */
     KEY_SOURCE_KEYSTORE, /* a keystore file and a password file */
+    KEY_SOURCE_AWS,      /* in AWS Secrets Manager: remote says where */
+    KEY_SOURCE_VAULT,    /* in a HashiCorp Vault: the same */
     KEY_SOURCE_BROKEN    /* nothing to open, and why */
 };
 
@@ -25,11 +27,36 @@ enum key_source_password {
     KEY_SOURCE_WHOLE_FILE  /* EIP-2335's normalisation drops the newline at its end */
 };
 
+/* The texts of a key that another server has; those not given are "". */
+enum key_remote_aws { KEY_AWS_REGION, KEY_AWS_NAME, KEY_AWS_ENDPOINT, KEY_AWS_ACCESS_KEY_ID, KEY_AWS_SECRET };
+enum key_remote_vault {
+    KEY_VAULT_HOST,
+    KEY_VAULT_PATH,
+    KEY_VAULT_MEMBER,
+    KEY_VAULT_TOKEN, /* "": the role's, by kubernetes */
+    KEY_VAULT_KNOWN_SERVERS,
+    KEY_VAULT_ROLE,
+    KEY_VAULT_ROLE_TOKEN_FILE,
+    KEY_VAULT_ROLE_PATH
+};
+enum { KEY_REMOTE_TEXTS = 8 };
+
+struct key_remote {
+    struct secret texts; /* KEY_REMOTE_TEXTS of them, each with its NUL: some are credentials */
+    bool environment;    /* KEY_SOURCE_AWS: with the credentials of the environment */
+    bool tls, http2;     /* KEY_SOURCE_VAULT, and the rest */
+    uint32_t port, timeout_ms;
+};
+
+/* One of the texts, an enum's member. */
+const char *key_remote_text(const struct key_remote *remote, unsigned which);
+
 struct key_source {
     enum key_source_kind kind;
     char *origin;      /* name of the file found in the folder, without the folder: for messages */
     struct secret raw; /* KEY_SOURCE_RAW: 32 bytes, not yet checked */
     char *keystore_path, *password_path;
+    struct key_remote *remote; /* KEY_SOURCE_AWS, KEY_SOURCE_VAULT */
     enum key_source_password password;
     enum error_code error; /* KEY_SOURCE_BROKEN */
     char *failure;
@@ -43,11 +70,14 @@ struct key_sources {
 void key_sources_cleanup(struct key_sources *sources);
 
 /* Appends what the files *.yaml and *.yml of a folder name, in alphabetical order; hidden files and
- * sub-folders are passed over, and so are documents of keyType SECP256K1. Documents: type file-raw
- * (privateKey) and file-keystore (keystoreFile, keystorePasswordFile, relative to the folder); one bad
- * document, or another type, makes the whole file one broken item. E_MEMORY when the secure heap is full,
- * E_IO when the folder cannot be read, E_TOO_LARGE over KEY_SOURCES_MAX items. */
-must_check result key_sources_add_config_folder(struct key_sources *sources, const char *folder);
+ * sub-folders are passed over, and so are documents of keyType SECP256K1 and of the types that only have such
+ * keys (azure-key, aws-kms). Documents: type file-raw (privateKey), file-keystore (keystoreFile,
+ * keystorePasswordFile, relative to the folder), aws-secret and hashicorp (key_config_remote.c). A bad
+ * document, or one of another type, is one broken item; YAML that is malformed, and a file of more than
+ * file_max bytes, make one of all that was not read. E_MEMORY when the secure heap is full, E_IO when the
+ * folder cannot be read, E_TOO_LARGE over KEY_SOURCES_MAX items. */
+must_check result key_sources_add_config_folder(struct key_sources *sources, const char *folder,
+                                                size_t file_max);
 
 /* Appends what one such file of the folder names. Unlike above, a file that is no good is an error. */
 must_check result key_sources_add_config_file(struct key_sources *sources, const char *folder,
@@ -58,9 +88,13 @@ must_check result key_sources_add_config_file(struct key_sources *sources, const
 must_check result key_sources_add_keystores(struct key_sources *sources, const char *folder,
                                             const char *passwords_folder, const char *password_file);
 
-/* Reads and decrypts one key. Errors are keystore_decrypt's and those of reading a file, with the
- * item's origin in front. May be called from several threads at once. */
+/* Reads and decrypts one key; not one that another server has (E_STATE). Errors are keystore_decrypt's and
+ * those of reading a file, with the item's origin in front. May be called from several threads at once. */
 must_check result key_source_open(struct keystore *ret_keystore, const struct key_source *source,
                                   size_t max_kdf_memory);
+
+/* The key that stands as 64 hexadecimal digits in a text, with blanks around it. E_INPUT; the text is not
+ * echoed. */
+must_check result key_source_parse(struct keystore *ret_keystore, const char *text, size_t text_len);
 
 #endif

@@ -1,7 +1,8 @@
 /* yaml_read.c - see yaml_read.h.
  *
  * Works on libyaml's events rather than its document tree: the tree would resolve aliases (a
- * short file can then mean gigabytes) and keep a second copy of every scalar beyond our reach.
+ * short file can then mean gigabytes) and keep a second copy of every scalar beyond our reach. So a long file
+ * of many documents needs no more memory than its longest.
  */
 #include "yaml/yaml_read.h"
 
@@ -10,12 +11,20 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/file_io.h"
 #include "base/secret_allocators.h"
 
 struct reader {
     yaml_parser_t parser;
-    size_t num_events;
+    size_t num_events; /* of this document */
     enum yaml_nested nested;
+    yaml_on_section on_section;
+    void *context;
+    /* Of yaml_read_documents. */
+    int fd;
+    size_t file_left;     /* bytes that the file may still have */
+    size_t document_left; /* and this document */
+    result failed;
 };
 
 static void reader_cleanup(struct reader *r)
@@ -63,6 +72,7 @@ static must_check result next_event(struct reader *r, struct event *ret_event)
     *ret_event = (struct event){0};
     ENSURE(++r->num_events <= YAML_EVENTS_MAX, E_INPUT, "YAML has more than %d parts", YAML_EVENTS_MAX);
     if (!yaml_parser_parse(&r->parser, &ret_event->it)) {
+        TRY(r->failed);
         ENSURE(r->parser.error != YAML_MEMORY_ERROR, E_MEMORY, "out of memory for YAML");
         FAIL(E_INPUT, "line %zu: malformed YAML", r->parser.problem_mark.line + 1);
     }
@@ -199,56 +209,124 @@ static must_check result read_pairs(struct reader *r, struct yaml_section *secti
     }
 }
 
+static void section_cleanup(struct yaml_section *section)
+{
+    for (size_t i = 0; i < section->num_pairs; i++) {
+        free_text(section->pairs[i].key);
+        free_text(section->pairs[i].value);
+    }
+    free(section->pairs);
+    *section = (struct yaml_section){0};
+}
+
+struct owned_section {
+    struct yaml_section it;
+};
+
+static void owned_section_cleanup(struct owned_section *owned)
+{
+    section_cleanup(&owned->it);
+}
+
 /* A document that has just begun, up to its end. */
-static must_check result read_section(struct reader *r, struct yaml_file *file)
+static must_check result read_section(struct reader *r)
 {
     AUTO(event) e = {0};
+    AUTO(owned_section) section = {0};
     TRY(next_event(r, &e));
     bool empty = e.it.type == YAML_SCALAR_EVENT && e.it.data.scalar.length == 0;
     if (!empty) {
         ENSURE(e.it.type == YAML_MAPPING_START_EVENT, E_INPUT, "line %zu: must be lines of \"key: value\"",
                line_of(&e));
-        TRY(grow((void **)&file->sections, file->num_sections, sizeof *file->sections));
-        struct yaml_section *section = &file->sections[file->num_sections++];
-        section->line = line_of(&e);
-        TRY(read_pairs(r, section));
+        section.it.line = line_of(&e);
+        TRY(read_pairs(r, &section.it));
     }
     TRY(next_event(r, &e));
     ENSURE(e.it.type == YAML_DOCUMENT_END_EVENT, E_INPUT, "line %zu: malformed YAML", line_of(&e));
+    return empty ? RESULT_OK : r->on_section(r->context, &section.it);
+}
+
+static must_check result read_sections(struct reader *r)
+{
+    AUTO(event) e = {0};
+    do {
+        TRY(next_event(r, &e));
+        if (e.it.type == YAML_DOCUMENT_START_EVENT)
+            TRY(read_section(r));
+        r->num_events = 0;
+        r->document_left = YAML_LENGTH_MAX;
+    } while (e.it.type != YAML_STREAM_END_EVENT);
+    return RESULT_OK;
+}
+
+static must_check result open_reader(struct reader *r)
+{
+    ENSURE(yaml_parser_initialize(&r->parser), E_MEMORY, "out of memory for YAML");
+    /* Fixed: otherwise a byte order mark would switch to UTF-16. */
+    yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
+    return RESULT_OK;
+}
+
+static result keep_section(void *context, struct yaml_section *section)
+{
+    struct yaml_file *file = context;
+    TRY(grow((void **)&file->sections, file->num_sections, sizeof *file->sections));
+    file->sections[file->num_sections++] = *section;
+    *section = (struct yaml_section){0};
     return RESULT_OK;
 }
 
 result yaml_read(struct yaml_file *ret_file, const char *text, size_t text_len, enum yaml_nested nested)
 {
     ENSURE(text_len <= YAML_LENGTH_MAX, E_TOO_LARGE, "YAML is longer than %d bytes", YAML_LENGTH_MAX);
-    AUTO(reader) r = {.nested = nested};
-    ENSURE(yaml_parser_initialize(&r.parser), E_MEMORY, "out of memory for YAML");
-    /* Fixed: otherwise a byte order mark would switch to UTF-16. */
-    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, text_len);
-
     AUTO(yaml_file) file = {0};
-    AUTO(event) e = {0};
-    do {
-        TRY(next_event(&r, &e));
-        if (e.it.type == YAML_DOCUMENT_START_EVENT)
-            TRY(read_section(&r, &file));
-    } while (e.it.type != YAML_STREAM_END_EVENT);
+    AUTO(reader) r = {.nested = nested, .on_section = keep_section, .context = &file};
+    TRY(open_reader(&r));
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, text_len);
+    TRY(read_sections(&r));
     *ret_file = file;
     file = (struct yaml_file){0};
     return RESULT_OK;
 }
 
+static must_check result read_piece(struct reader *r, unsigned char *out, size_t *ret_len, size_t capacity)
+{
+    ENSURE(r->document_left > 0, E_TOO_LARGE, "a document is longer than %d bytes", YAML_LENGTH_MAX);
+    size_t piece = capacity < r->document_left ? capacity : r->document_left;
+    TRY(file_read_up_to(r->fd, out, ret_len, piece));
+    ENSURE(*ret_len <= r->file_left, E_TOO_LARGE, "is longer than the limit");
+    r->document_left -= *ret_len;
+    r->file_left -= *ret_len;
+    return RESULT_OK;
+}
+
+/* libyaml's way of asking for more: 0 is a failure. */
+static int give_piece(void *reader, unsigned char *out, size_t capacity, size_t *ret_len)
+{
+    struct reader *r = reader;
+    r->failed = read_piece(r, out, ret_len, capacity);
+    return !r->failed.code;
+}
+
+result yaml_read_documents(int fd, size_t max_length, enum yaml_nested nested, yaml_on_section on_section,
+                           void *context)
+{
+    AUTO(reader)
+    r = {.nested = nested,
+         .on_section = on_section,
+         .context = context,
+         .fd = fd,
+         .file_left = max_length,
+         .document_left = YAML_LENGTH_MAX};
+    TRY(open_reader(&r));
+    yaml_parser_set_input(&r.parser, give_piece, &r);
+    return read_sections(&r);
+}
+
 void yaml_file_cleanup(struct yaml_file *file)
 {
-    for (size_t i = 0; i < file->num_sections; i++) {
-        struct yaml_section *section = &file->sections[i];
-        for (size_t j = 0; j < section->num_pairs; j++) {
-            free_text(section->pairs[j].key);
-            free_text(section->pairs[j].value);
-        }
-        free(section->pairs);
-    }
+    for (size_t i = 0; i < file->num_sections; i++)
+        section_cleanup(&file->sections[i]);
     free(file->sections);
     *file = (struct yaml_file){0};
 }

@@ -48,6 +48,16 @@ enum yaml_nested { YAML_NESTED_REFUSE, YAML_NESTED_IGNORE, YAML_NESTED_JOIN };
 must_check result yaml_read(struct yaml_file *ret_file, const char *text, size_t text_len,
                             enum yaml_nested nested);
 
+/* Called with each document, which is valid during the call; who zeroes the section has taken it over. A
+ * failed result ends the reading with it. */
+typedef result (*yaml_on_section)(void *context, struct yaml_section *section);
+
+/* The same from an open file of any length, one document in memory at a time: YAML_LENGTH_MAX bytes (and what
+ * is read ahead, less than 64 KiB) and YAML_EVENTS_MAX parts count for each document. E_TOO_LARGE over
+ * max_length bytes, E_IO, and as yaml_read; the documents before a mistake have then been handed over. */
+must_check result yaml_read_documents(int fd, size_t max_length, enum yaml_nested nested,
+                                      yaml_on_section on_section, void *context);
+
 /* The value of a key; NULL when absent, or nested. Keys are compared exactly. */
 const char *yaml_get(const struct yaml_section *section, const char *key);
 

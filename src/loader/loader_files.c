@@ -37,7 +37,8 @@ static must_check result send_store_key(struct loader_report *report, const char
 static must_check result list_sources(struct key_sources *sources, const struct loader_settings *settings)
 {
     if (settings->key_config_path) {
-        result r = key_sources_add_config_folder(sources, settings->key_config_path);
+        result r = key_sources_add_config_folder(sources, settings->key_config_path,
+                                                 settings->key_config_file_max);
         if (r.code)
             return error_prefix(r, "--key-config-path");
     }

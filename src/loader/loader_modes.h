@@ -9,6 +9,7 @@
 struct loader_settings {
     const char *mode;
     const char *key_config_path;
+    uint32_t key_config_file_max; /* bytes of one file there */
     const char *keystores_path, *keystores_passwords_path, *keystores_password_file;
     const char *tls_keystore_file, *tls_keystore_password_file;
     const char *slashing_protection_key_file;

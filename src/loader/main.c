@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process_limits.h"
+#include "keystore/key_sources.h"
 #include "loader_memory.h"
 #include "loader_modes.h"
 #include "loader_pool.h"
@@ -29,6 +30,8 @@ static must_check result parse_options(struct loader_settings *settings, int arg
          "records (from the keeper), files, or manage (one request to the key manager)", 0, 0},
         {"key-config-path", OPTION_TEXT, &settings->key_config_path, "folder of key configuration files", 0,
          0},
+        {"key-config-file-max-size", OPTION_U32, &settings->key_config_file_max,
+         "bytes that one of them may have (100 MiB)", 1, INT32_MAX},
         {"keystores-path", OPTION_TEXT, &settings->keystores_path, "folder of EIP-2335 keystores", 0, 0},
         {"keystores-passwords-path", OPTION_TEXT, &settings->keystores_passwords_path,
          "folder of their passwords", 0, 0},
@@ -155,7 +158,7 @@ static must_check result run(enum loader_sandbox mode, const struct loader_setti
 
 int main(int argc, char **argv)
 {
-    struct loader_settings settings = {0};
+    struct loader_settings settings = {.key_config_file_max = KEY_SOURCES_CONFIG_FILE_MAX};
     enum loader_sandbox mode = LOADER_SANDBOX_RECORDS;
     log_open("nitro-signer-loader", LOG_LEVEL_INFO);
     result r = loader_memory_open();

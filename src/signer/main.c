@@ -45,6 +45,7 @@ static must_check result loader_command(struct process_command *command, const s
     TRY(begin_command(command, "nitro-signer-loader", o));
     TRY(process_command_add(command, "--mode=files"));
     TRY(process_command_add(command, "--key-config-path=%s", o->key_config_path));
+    TRY(process_command_add(command, "--key-config-file-max-size=%u", o->key_config_file_max_size));
     if (!o->load_parallel)
         TRY(process_command_add(command, "--jobs=1"));
     TRY(optional_argument(command, "keystores-path", o->keystores_path));

@@ -38,6 +38,7 @@ struct signer_options {
     const char *metrics_host_allowlist;
     const char *data_path; /* NULL: none; so for each of the following */
     const char *key_config_path;
+    uint32_t key_config_file_max_size;
     const char *tls_keystore_file;
     const char *tls_keystore_password_file;
     bool tls_allow_any_client;

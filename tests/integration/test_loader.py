@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import socket
 import struct
 import subprocess
@@ -401,7 +402,7 @@ def test_key_config_and_bulk_folders(load_files, vectors, folder):
                                    encoding="utf-8")
     (config / "b.json").write_text(json.dumps(entries[1]["keystore"]), encoding="utf-8")
     (config / "b.pw").write_text(entries[1]["password"] + "\nrest\n", encoding="utf-8")
-    (config / "c.yaml").write_text("type: hashicorp\n", encoding="utf-8")
+    (config / "c.yaml").write_text("type: azure-secret\n", encoding="utf-8")
     for i in (1, 2, 3):  # the first is a duplicate of b.yaml's
         (keys / f"{i}.json").write_text(json.dumps(entries[i]["keystore"]), encoding="utf-8")
         (keys / f"{i}.txt").write_text(entries[i]["password"] + "\n", encoding="utf-8")
@@ -411,7 +412,7 @@ def test_key_config_and_bulk_folders(load_files, vectors, folder):
     assert loader.wait() == 0, loader.log()
     assert_keys(outcome, [(0, entries[0]), (1, entries[1]), (4, entries[2]), (5, entries[3])])
     assert outcome.end == (4, 2)
-    assert outcome.failures[2][0] == E_UNSUPPORTED and "hashicorp" in outcome.failures[2][1]
+    assert outcome.failures[2][0] == E_UNSUPPORTED and "type azure-secret is not supported here" in outcome.failures[2][1]
     assert "c.yaml" in outcome.failures[2][1] and "4.json" in outcome.failures[6][1]
     for entry in entries:
         assert entry["secret"][2:] not in loader.log() and entry["password"] not in loader.log()
@@ -435,6 +436,34 @@ def test_thousands_of_keys(load_files, folder):
     assert loader.wait() == 0, loader.log()
     assert outcome.end == (20000, 0)
     assert [int.from_bytes(secret, "big") for _, secret, _ in outcome.keys] == list(range(1, 20001))
+
+
+def test_a_file_of_a_hundred_megabytes_in_bounded_memory(start, pair, folder):
+    """Its 20,000 documents are read one at a time. The loader is measured while it waits for its first packet to be read."""
+    with open(folder / "large.yaml", "w", encoding="utf-8") as file:
+        for i in range(1, 20001):
+            file.write(f'---\ntype: file-raw\nprivateKey: "0x{i:064x}"\nfiller: {"x" * 5000}\n')
+    assert 100_000_000 < os.path.getsize(folder / "large.yaml") < 100 << 20
+    ours, theirs = pair()
+    loader = start("nitro-signer-loader", "--mode=files", f"--key-config-path={folder}", fds=(theirs.fileno(),), ready=False)
+    theirs.close()
+    assert select.select([ours], [], [], 60)[0]
+    status = pathlib.Path(f"/proc/{loader.pid}/status").read_text(encoding="utf-8")
+    peak_kib = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+    outcome = Outcome(ours)
+    assert loader.wait() == 0, loader.log()
+    assert outcome.end == (20000, 0)
+    assert peak_kib < 64 << 10
+
+
+def test_a_file_over_the_limit(load_files, folder):
+    (folder / "a.yaml").write_text(f'type: file-raw\nprivateKey: "{1:064x}"\n', encoding="utf-8")
+    (folder / "b.yaml").write_text(f'type: file-raw\nprivateKey: "{2:064x}"\n#\n', encoding="utf-8")
+    limit = os.path.getsize(folder / "a.yaml")
+    outcome, loader = load_files(f"--key-config-path={folder}", f"--key-config-file-max-size={limit}")
+    assert loader.wait() == 0, loader.log()
+    assert outcome.end == (1, 1)
+    assert outcome.failures[1][0] == E_TOO_LARGE and "b.yaml" in outcome.failures[1][1]
 
 
 def test_more_keys_than_a_packet_holds(load_files, folder):

@@ -32,7 +32,7 @@ RULES = {
 PREFIXES = {
     "base": ("error_", "fd_", "base64_", "buffer_", "cursor_", "pack_", "clock_", "file_", "hex_", "log_", "options_",
              "parse_u64", "process_", "secret_"),
-    "keystore": ("keystore_", "key_config_", "key_source", "mnemonic_"),
+    "keystore": ("keystore_", "key_config_", "key_remote_", "key_source", "mnemonic_"),
     "nitro": ("nitro_", "nsm_", "attestation_", "envelope_"),
 }
 RUNTIME = re.compile(r"^(_|DW\.ref|[0-9])")

@@ -86,7 +86,7 @@ static void documents_files_and_their_order(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
 
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder));
+    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
     assert_int_equal(sources.num_items, 4);
     check_opens(&sources.items[0], 1);
     check_opens(&sources.items[1], 2);
@@ -109,7 +109,7 @@ static void absolute_paths_and_links(void **state)
     put_keystore("k.json", 5, "p");
     put("k.txt", "p");
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder));
+    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
     assert_int_equal(sources.num_items, 1);
     check_opens(&sources.items[0], 5);
 }
@@ -124,11 +124,31 @@ static void a_bad_file_is_one_broken_item(void **state)
 {
     (void)state;
     static const struct broken_case cases[] = {
-        {"type: hashicorp\nserverHost: x\n", E_UNSUPPORTED, "hashicorp"},
+        {"type: hashicorp\nserverHost: x\ntoken: t\n", E_INPUT, "keyPath is missing"},
+        {"type: hashicorp\nserverHost: x\nkeyPath: y\n", E_INPUT, "token is missing"},
+        {"type: hashicorp\nkeyPath: y\ntoken: t\n", E_INPUT, "serverHost is missing"},
+        {"type: hashicorp\nserverHost: x\nkeyPath: y\nauthMethod: KUBERNETES\n", E_INPUT,
+         "kubernetesRole is missing"},
+        {"type: hashicorp\nserverHost: x\nkeyPath: y\nauthMethod: LDAP\n", E_INPUT,
+         "authMethod must be TOKEN or"},
+        {"type: hashicorp\nserverHost: x\nkeyPath: y\ntoken: t\nserverPort: 65536\n", E_INPUT,
+         "serverPort must be"},
+        {"type: hashicorp\nserverHost: x\nkeyPath: y\ntoken: t\ntimeout: 0\n", E_INPUT, "timeout must be"},
+        {"type: hashicorp\nserverHost: x\nkeyPath: y\ntoken: t\ntlsEnabled: yes\n", E_INPUT,
+         "tlsEnabled must be"},
+        {"type: hashicorp\nserverHost: x\nkeyPath: y\ntoken: t\nhttpProtocolVersion: 3\n", E_INPUT,
+         "httpProtocolVersion"},
         {"type: 7" ZEROS "\n", E_UNSUPPORTED, "type (not a word)"}, /* perhaps a key in the wrong line */
         {"type: azure-secret\n", E_UNSUPPORTED, "azure-secret"},
-        {"type: aws-secret\n", E_UNSUPPORTED, "aws-secret"},
-        {"type: file-raw\nprivateKey: " ZEROS "01\n---\ntype: hashicorp\n", E_UNSUPPORTED, "hashicorp"},
+        {"type: aws-secret\nregion: r\naccessKeyId: i\nsecretAccessKey: s\n", E_INPUT,
+         "secretName is missing"},
+        {"type: aws-secret\nsecretName: n\naccessKeyId: i\nsecretAccessKey: s\n", E_INPUT,
+         "region is missing"},
+        {"type: aws-secret\nsecretName: n\nregion: r\nsecretAccessKey: s\n", E_INPUT,
+         "accessKeyId is missing"},
+        {"type: aws-secret\nsecretName: n\nregion: r\naccessKeyId: i\n", E_INPUT,
+         "secretAccessKey is missing"},
+        {"type: aws-secret\nsecretName: n\nauthenticationMode: x\n", E_INPUT, "authenticationMode must be"},
         {"privateKey: " ZEROS "01\n", E_INPUT, "type is missing"},
         {"type: file-raw\n", E_INPUT, "privateKey is missing"},
         {"type: file-raw\nprivateKey: " ZEROS "0z\n", E_INPUT, "privateKey: must be"},
@@ -146,11 +166,103 @@ static void a_bad_file_is_one_broken_item(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         put("x.yaml", cases[i].text);
         AUTO(key_sources) sources = {0};
-        assert_ok(key_sources_add_config_folder(&sources, folder));
+        assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
         assert_int_equal(sources.num_items, 2);
         check_breaks(&sources.items[0], cases[i].error, cases[i].part);
         assert_null(strstr(error_text(), ZEROS));
         check_opens(&sources.items[1], 7);
+    }
+}
+
+/* Neither a mistake nor YAML that breaks off costs the documents around it. */
+static void one_broken_document_of_many(void **state)
+{
+    (void)state;
+    put("x.yaml", "type: file-raw\nprivateKey: " ZEROS "01\n---\ntype: file-raw\nprivateKey: 5\n---\n"
+                  "type: aws-kms\nkmsKeyId: k\n---\ntype: azure-key\nkeyType: BLS\n---\n"
+                  "type: file-raw\nprivateKey: " ZEROS "02\n---\ntype: [\n---\ntype: file-raw\n");
+    AUTO(key_sources) sources = {0};
+    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_int_equal(sources.num_items, 4);
+    check_opens(&sources.items[0], 1);
+    check_breaks(&sources.items[1], E_INPUT, "document at line 4: privateKey");
+    check_opens(&sources.items[2], 2);
+    check_breaks(&sources.items[3], E_INPUT, "malformed YAML");
+    assert_fails(E_INPUT, key_sources_add_config_file(&sources, folder, "x.yaml"));
+}
+
+static void a_file_over_the_limit_is_not_read(void **state)
+{
+    (void)state;
+    static const char text[] = "type: file-raw\nprivateKey: " ZEROS "01\n";
+    put("x.yaml", text);
+    AUTO(key_sources) fits = {0}, over = {0};
+    assert_ok(key_sources_add_config_folder(&fits, folder, strlen(text)));
+    check_opens(&fits.items[0], 1);
+    assert_ok(key_sources_add_config_folder(&over, folder, strlen(text) - 1));
+    assert_int_equal(over.num_items, 1);
+    check_breaks(&over.items[0], E_TOO_LARGE, "is longer than 91 bytes");
+}
+
+static void check_texts(const struct key_source *source, const char *const wanted[static KEY_REMOTE_TEXTS])
+{
+    for (unsigned i = 0; i < KEY_REMOTE_TEXTS; i++)
+        assert_string_equal(key_remote_text(source->remote, i), wanted[i]);
+    assert_true(CRYPTO_secure_allocated(source->remote->texts.data));
+}
+
+static void keys_that_other_servers_have(void **state)
+{
+    (void)state;
+    put("x.yaml",
+        "type: aws-secret\nregion: us-east-2\naccessKeyId: AKID\nsecretAccessKey: s3cret\nsecretName: a/b\n"
+        "---\ntype: aws-secret\nauthenticationMode: environment\nsecretName: n\nendpointOverride: "
+        "https://x:1\n"
+        "---\ntype: hashicorp\nserverHost: vault\nkeyPath: /v1/secret/data/k\ntoken: root\n"
+        "---\ntype: hashicorp\nserverHost: h\nserverPort: 443\nkeyPath: /p\nkeyName: m\ntimeout: 250\n"
+        "tlsEnabled: True\ntlsKnownServersPath: known\nhttpProtocolVersion: HTTP_1_1\nauthMethod: "
+        "KUBERNETES\n"
+        "kubernetesRole: r\n");
+    AUTO(key_sources) sources = {0};
+    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_int_equal(sources.num_items, 4);
+    const struct key_source *s = sources.items;
+    char known[128];
+    (void)snprintf(known, sizeof known, "%s/known", folder);
+
+    assert_true(s[0].kind == KEY_SOURCE_AWS && !s[0].remote->environment);
+    check_texts(&s[0], (const char *[]){"us-east-2", "a/b", "", "AKID", "s3cret", "", "", ""});
+    assert_true(s[1].kind == KEY_SOURCE_AWS && s[1].remote->environment);
+    check_texts(&s[1], (const char *[]){"", "n", "https://x:1", "", "", "", "", ""});
+    assert_true(s[2].kind == KEY_SOURCE_VAULT && !s[2].remote->tls && s[2].remote->http2);
+    assert_true(s[2].remote->port == 8200 && s[2].remote->timeout_ms == 10000);
+    check_texts(&s[2], (const char *[]){"vault", "/v1/secret/data/k", "value", "root", "", "", "", ""});
+    assert_true(s[3].kind == KEY_SOURCE_VAULT && s[3].remote->tls && !s[3].remote->http2);
+    assert_true(s[3].remote->port == 443 && s[3].remote->timeout_ms == 250);
+    check_texts(&s[3], (const char *[]){"h", "/p", "m", "", known, "r",
+                                        "/var/run/secrets/kubernetes.io/serviceaccount/token", "kubernetes"});
+    for (size_t i = 0; i < sources.num_items; i++)
+        check_breaks(&s[i], E_STATE, "another server");
+}
+
+static void the_key_in_a_text(void **state)
+{
+    (void)state;
+    static const char *const good[] = {ZEROS "05", "0x" ZEROS "05", "\n " ZEROS "05\r\n"};
+    static const char *const bad[] = {"", "0x", ZEROS "5", ZEROS "005", ZEROS "00", ZEROS " 05", ZEROS "0g"};
+    const struct key_source five = {.kind = KEY_SOURCE_RAW, .raw = {(uint8_t[32]){[31] = 5}, 32}};
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        AUTO(keystore) opened = {0}, wanted = {0};
+        assert_ok(key_source_parse(&opened, good[i], strlen(good[i])));
+        assert_ok(key_source_open(&wanted, &five, KDF_MEMORY_MAX));
+        assert_memory_equal(opened.pubkey, wanted.pubkey, 48);
+        assert_true(secret_equal(opened.secret.data, wanted.secret.data, 32));
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        AUTO(keystore) opened = {0};
+        assert_fails(E_INPUT, key_source_parse(&opened, bad[i], strlen(bad[i])));
+        assert_null(opened.secret.data);
+        assert_null(strstr(error_text(), ZEROS));
     }
 }
 
@@ -161,7 +273,7 @@ static void the_password_is_the_first_line_and_not_blank(void **state)
     put("x.yaml", "type: file-keystore\nkeystoreFile: k.json\nkeystorePasswordFile: k.txt\n");
     put_keystore("k.json", 6, " two words ");
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder));
+    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
     for (size_t i = 0; i < ARRAY_LENGTH(blank); i++) {
         put("k.txt", blank[i]);
         check_breaks(&sources.items[0], E_INPUT, "blank");
@@ -225,14 +337,15 @@ static void folders_that_cannot_be_read(void **state)
 {
     (void)state;
     AUTO(key_sources) sources = {0};
-    assert_fails(E_NOT_FOUND, key_sources_add_config_folder(&sources, "/tmp/ns-there-is-no-such-folder"));
+    assert_fails(E_NOT_FOUND, key_sources_add_config_folder(&sources, "/tmp/ns-there-is-no-such-folder",
+                                                            KEY_SOURCES_CONFIG_FILE_MAX));
     assert_error_names("/tmp/ns-there-is-no-such-folder");
     assert_fails(E_NOT_FOUND,
                  key_sources_add_keystores(&sources, "/tmp/ns-there-is-no-such-folder", "x", NULL));
     put("file", "x");
     char path[128];
     (void)snprintf(path, sizeof path, "%s/file", folder);
-    assert_fails(E_IO, key_sources_add_config_folder(&sources, path));
+    assert_fails(E_IO, key_sources_add_config_folder(&sources, path, KEY_SOURCES_CONFIG_FILE_MAX));
     assert_int_equal(sources.num_items, 0);
 }
 
@@ -243,7 +356,7 @@ static void the_secure_heap_is_as_it_was(void **state)
     put("a.yaml", "type: file-raw\nprivateKey: " ZEROS "01\n");
     put("b.yaml", "type: file-raw\nprivateKey: " ZEROS "02\n---\ntype: nothing\n");
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder));
+    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
     key_sources_cleanup(&sources);
     assert_int_equal(CRYPTO_secure_used(), before);
 }
@@ -258,6 +371,10 @@ int main(void)
         FOLDER_TEST(documents_files_and_their_order),
         FOLDER_TEST(absolute_paths_and_links),
         FOLDER_TEST(a_bad_file_is_one_broken_item),
+        FOLDER_TEST(one_broken_document_of_many),
+        FOLDER_TEST(a_file_over_the_limit_is_not_read),
+        FOLDER_TEST(keys_that_other_servers_have),
+        cmocka_unit_test(the_key_in_a_text),
         FOLDER_TEST(the_password_is_the_first_line_and_not_blank),
         FOLDER_TEST(bulk_folder_with_one_password_for_all),
         FOLDER_TEST(bulk_folder_of_another_program),

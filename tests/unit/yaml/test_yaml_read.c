@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/file_io.h"
@@ -118,6 +119,77 @@ static void limits(void **state)
     assert_fails(E_TOO_LARGE, yaml_read(&file, "", (size_t)YAML_LENGTH_MAX + 1, YAML_NESTED_IGNORE));
 }
 
+enum { DOCUMENTS = 20000 };
+
+struct counting {
+    size_t num_sections, stop_at;
+};
+
+static result count_section(void *context, struct yaml_section *section)
+{
+    struct counting *counting = context;
+    char wanted[16];
+    (void)snprintf(wanted, sizeof wanted, "%zu", counting->num_sections);
+    ENSURE(yaml_get(section, "n") && strcmp(yaml_get(section, "n"), wanted) == 0, E_MISMATCH,
+           "another document");
+    ENSURE(counting->num_sections != counting->stop_at, E_STATE, "enough");
+    counting->num_sections++;
+    return RESULT_OK;
+}
+
+static int open_with(const struct buffer *text)
+{
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_int_equal(fwrite(text->data, 1, text->length, file), text->length);
+    assert_int_equal(fflush(file), 0);
+    int fd = dup(fileno(file));
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    return fd;
+}
+
+/* More bytes and more parts than one document may have. */
+static void a_long_file_is_read_document_by_document(void **state)
+{
+    (void)state;
+    AUTO(buffer) text = {0};
+    for (int i = 0; i < DOCUMENTS; i++)
+        assert_ok(buffer_printf(&text, "---\nn: %d\nother: [1, 2, 3, 4]\nfiller: %0100d\n", i, 0));
+    assert_true(text.length > 2 * (size_t)YAML_LENGTH_MAX && DOCUMENTS * 10 > YAML_EVENTS_MAX);
+    AUTO_FD fd = open_with(&text);
+    struct counting counting = {.stop_at = SIZE_MAX};
+    assert_ok(yaml_read_documents(fd, text.length, YAML_NESTED_IGNORE, count_section, &counting));
+    assert_int_equal(counting.num_sections, DOCUMENTS);
+
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    counting = (struct counting){.stop_at = 7};
+    assert_fails(E_STATE, yaml_read_documents(fd, text.length, YAML_NESTED_IGNORE, count_section, &counting));
+    assert_int_equal(counting.num_sections, 7);
+
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    counting = (struct counting){.stop_at = SIZE_MAX};
+    assert_fails(E_TOO_LARGE,
+                 yaml_read_documents(fd, text.length - 1, YAML_NESTED_IGNORE, count_section, &counting));
+    assert_error_names("longer than the limit");
+}
+
+static void a_document_has_its_limits_in_a_file_too(void **state)
+{
+    (void)state;
+    AUTO(buffer) text = {0};
+    assert_ok(buffer_append_text(&text, "n: 0\n---\nn: 1\nfiller: "));
+    for (int i = 0; i < YAML_LENGTH_MAX / 1024 + 100; i++)
+        assert_ok(buffer_printf(&text, "%01024d", 0));
+    AUTO_FD fd = open_with(&text);
+    struct counting counting = {.stop_at = SIZE_MAX};
+    assert_fails(E_TOO_LARGE,
+                 yaml_read_documents(fd, SIZE_MAX, YAML_NESTED_IGNORE, count_section, &counting));
+    assert_error_names("a document is longer");
+    assert_int_equal(counting.num_sections, 1);
+    assert_fails(E_IO, yaml_read_documents(-1, SIZE_MAX, YAML_NESTED_IGNORE, count_section, &counting));
+}
+
 static void rejected_input_is_not_echoed(void **state)
 {
     (void)state;
@@ -228,6 +300,8 @@ int main(void)
         cmocka_unit_test(nested_values_are_the_callers_choice),
         cmocka_unit_test(lists_can_be_joined),
         cmocka_unit_test(limits),
+        cmocka_unit_test(a_long_file_is_read_document_by_document),
+        cmocka_unit_test(a_document_has_its_limits_in_a_file_too),
         cmocka_unit_test(rejected_input_is_not_echoed),
         cmocka_unit_test(real_network_files),
         cmocka_unit_test(what_is_freed_has_been_wiped),
