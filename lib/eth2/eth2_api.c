@@ -361,6 +361,38 @@ void eth2_api_open(void)
     json_object_seed(0);
 }
 
+/* In these nobody is named: many keys sign the same bytes. The list is that of the proposal. */
+static bool is_for_many(enum eth2_order_kind kind)
+{
+    return kind == ETH2_ORDER_AGGREGATION_SLOT || kind == ETH2_ORDER_ATTESTATION ||
+           kind == ETH2_ORDER_RANDAO_REVEAL || kind == ETH2_ORDER_SYNC_COMMITTEE_MESSAGE ||
+           kind == ETH2_ORDER_SYNC_COMMITTEE_SELECTION_PROOF;
+}
+
+static must_check result take_order(struct eth2_order *ret_order, const struct eth2_api_request *request,
+                                    const struct type_row *type)
+{
+    struct eth2_order order;
+    memset(&order, 0, sizeof order); /* the padding too: orders are compared and sent as they are */
+    order.kind = type->kind;
+    if (type->needs_fork_info)
+        TRY(take_fork_info(&order.fork_info, &request->top));
+    TRY(take_client_root(&order, &request->top));
+    TRY(type->take(&order, request));
+    *ret_order = order;
+    return RESULT_OK;
+}
+
+result eth2_api_take_for_many(struct eth2_order *ret_order, const struct eth2_api_request *request)
+{
+    const struct type_row *type = NULL;
+    TRY(take_type(&type, &request->top));
+    if (!is_for_many(type->kind))
+        return json_blame(error_set(E_INPUT, "cannot be signed as a batch: its message is one validator's"),
+                          &request->top, "type");
+    return take_order(ret_order, request, type);
+}
+
 result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *network, const char *body,
                       size_t body_len)
 {
@@ -368,18 +400,10 @@ result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *n
     struct eth2_api_envelope envelope;
     struct eth2_api_request request = {.network = network};
     const struct type_row *type = NULL;
-    struct eth2_order order;
     bool has_envelope = false;
-    memset(&order, 0, sizeof order); /* the padding too: orders are compared and sent as they are */
     TRY(read_body(&root, &envelope, &has_envelope, body, body_len));
     request.envelope = has_envelope ? &envelope : NULL;
     TRY(json_view_root(&request.top, root));
     TRY(take_type(&type, &request.top));
-    order.kind = type->kind;
-    if (type->needs_fork_info)
-        TRY(take_fork_info(&order.fork_info, &request.top));
-    TRY(take_client_root(&order, &request.top));
-    TRY(type->take(&order, &request));
-    *ret_order = order;
-    return RESULT_OK;
+    return take_order(ret_order, &request, type);
 }

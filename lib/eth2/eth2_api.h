@@ -4,6 +4,7 @@
 #ifndef ETH2_API_H
 #define ETH2_API_H
 
+#include "base/buffer.h"
 #include "eth2/eth2_network.h"
 #include "eth2/eth2_order.h"
 
@@ -21,5 +22,15 @@ enum { ETH2_API_BODY_MAX = 32 * 1024 * 1024 };
  * order->pubkey is left zero: it comes from the path of the request. The body is read only. */
 must_check result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *network,
                                  const char *body, size_t body_len);
+
+/* Of one batch. Its messages are small, so most of its body is public keys. */
+enum { ETH2_API_BATCH_KEYS_MAX = 8192, ETH2_API_BATCH_BODY_MAX = 2 * 1024 * 1024 };
+
+/* The same for {"identifiers": [public key, ...], "signing_request": {...}}, the batch of pull request 29 of
+ * remote-signing-api: one message for 1 to ETH2_API_BATCH_KEYS_MAX keys, each named once. Only messages in
+ * which nobody is named can be signed by many; a type that is not of these is E_INPUT like every other flaw.
+ * The public keys, 48 bytes each in the order of the request, are appended to out_pubkeys. */
+must_check result eth2_api_parse_batch(struct eth2_order *ret_order, struct buffer *out_pubkeys,
+                                       const struct eth2_network *network, const char *body, size_t body_len);
 
 #endif

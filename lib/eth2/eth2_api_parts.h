@@ -19,6 +19,11 @@ struct eth2_api_request {
         *envelope; /* of an envelope, which is read apart from the rest; else NULL */
 };
 
+/* eth2_api.c: a request whose members have been read, without envelope, becomes an order; only a type that
+ * many keys can sign for. */
+must_check result eth2_api_take_for_many(struct eth2_order *ret_order,
+                                         const struct eth2_api_request *request);
+
 /* The payload of one type of request becomes the object of an order whose kind is set already. */
 typedef result eth2_api_take(struct eth2_order *order, const struct eth2_api_request *request);
 /* eth2_api_gloas.c: the types of remote-signing-api 1.4, wrapped as there or bare as clients sent them

@@ -17,6 +17,7 @@ enum {
     IPC_ORDER_LEN = 272,
     IPC_ANSWER_LEN = 192,
     IPC_BATCH_MAX = 160,
+    IPC_SIGN_KEYS_MAX = 1024, /* of one SIGN_MANY */
     IPC_KEYS_MAX = 1024,
     IPC_LOADED_KEY_LEN = 84,
     IPC_LOADED_KEYS_MAX = 512,
@@ -61,6 +62,7 @@ enum ipc_type {
     IPC_HEALTH = 0x0206,
     IPC_SIGN = 0x0207,
     IPC_SIGNED = 0x0208,
+    IPC_SIGN_MANY = 0x020c,
     IPC_POLICY_RESULT = 0x0301,
     IPC_ATTEST = 0x0302,
     IPC_DOCUMENT = 0x0303,
@@ -167,6 +169,17 @@ must_check result ipc_receive(int socket, uint8_t *data, size_t *ret_len, int *r
 void ipc_pack_order(struct packer *p, const struct ipc_order *order);
 must_check result ipc_take_order(struct ipc_order *ret_order, struct cursor *c);
 void ipc_pack_answer(struct packer *p, const struct ipc_answer *answer);
+/* SIGN_MANY: one message to be signed with many keys. The order's public key is zero; key i has its id + i.
+ */
+struct ipc_sign_many {
+    bool more; /* keys of the same batch follow in another packet: the sender asks to have them decided
+                  together */
+    struct ipc_order order;
+    const uint8_t *pubkeys; /* num_keys x 48 */
+    uint32_t num_keys;      /* 1..IPC_SIGN_KEYS_MAX */
+};
+void ipc_pack_sign_many(struct packer *p, const struct ipc_sign_many *many);
+must_check result ipc_take_sign_many(struct ipc_sign_many *ret_many, struct ipc_message *m);
 must_check result ipc_take_answer(struct ipc_answer *ret_answer, struct cursor *c);
 
 /* Messages that are one fixed struct or a few fields and bytes. The encoders start the packet themselves. */

@@ -119,6 +119,33 @@ result ipc_take_order(struct ipc_order *ret_order, struct cursor *c)
     return RESULT_OK;
 }
 
+void ipc_pack_sign_many(struct packer *p, const struct ipc_sign_many *many)
+{
+    ipc_begin(p, IPC_SIGN_MANY, many->num_keys);
+    pack_u8(p, many->more);
+    ipc_pack_order(p, &many->order);
+    pack_bytes(p, many->pubkeys, (size_t)many->num_keys * sizeof many->order.order.pubkey);
+}
+
+result ipc_take_sign_many(struct ipc_sign_many *ret_many, struct ipc_message *m)
+{
+    struct ipc_sign_many many = {.num_keys = m->count};
+    uint8_t more = 0;
+    ENSURE(many.num_keys >= 1 && many.num_keys <= IPC_SIGN_KEYS_MAX, E_INPUT,
+           "sign many: count %u is not in 1..%d", many.num_keys, IPC_SIGN_KEYS_MAX);
+    TRY(cursor_u8(&m->body, &more));
+    ENSURE(more <= 1, E_INPUT, "sign many: flags are %u", more);
+    many.more = more;
+    TRY(ipc_take_order(&many.order, &m->body));
+    ENSURE(memcmp(many.order.order.pubkey, zeros, sizeof many.order.order.pubkey) == 0, E_INPUT,
+           "sign many: the order names a key");
+    ENSURE(many.order.id <= UINT64_MAX - many.num_keys, E_INPUT, "sign many: the ids run over");
+    TRY(cursor_view(&m->body, &many.pubkeys, (size_t)many.num_keys * sizeof many.order.order.pubkey));
+    TRY(cursor_end(&m->body));
+    *ret_many = many;
+    return RESULT_OK;
+}
+
 void ipc_pack_answer(struct packer *p, const struct ipc_answer *answer)
 {
     bool slashable = answer->status == IPC_ANSWER_SLASHABLE;

@@ -27,6 +27,7 @@ static bool type_exists(uint16_t type)
     case IPC_HEALTH:
     case IPC_SIGN:
     case IPC_SIGNED:
+    case IPC_SIGN_MANY:
     case IPC_POLICY_RESULT:
     case IPC_ATTEST:
     case IPC_DOCUMENT:

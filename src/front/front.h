@@ -15,6 +15,7 @@
 struct event;
 struct event_base;
 struct front_asking;
+struct front_batches;
 struct front_desk;
 struct front_manager;
 struct front_metrics;
@@ -76,6 +77,7 @@ struct front {
     uint32_t max_connections;
     struct front_desk *desk;
     struct front_asking *asking;
+    struct front_batches *batches;
     struct front_manager *manager; /* NULL: there is no key manager */
     bool stopping;                 /* the loop ends; failure says whether that was wished */
     result failure;
@@ -145,6 +147,15 @@ void front_extension(struct front *front, struct net_http_request *request, cons
 /* EXTENSION_SIGNED. */
 must_check result front_extension_take(struct front *front, struct ipc_message *message);
 
+/* front_batch.c: one message for many keys. Ids of their orders have this bit, those of the desk's do not. */
+#define FRONT_BATCH_ID ((uint64_t)1 << 63)
+must_check result front_batches_new(struct front_batches **ret_batches, struct front *front);
+void front_batches_free(struct front_batches *batches);
+void front_sign_batch(struct front *front, struct net_http_request *request, const char *rest);
+/* Sends what waits, as front_desk_send. */
+must_check result front_batches_send(struct front_batches *batches);
+must_check result front_batches_take_answer(struct front_batches *batches, const struct ipc_answer *answer);
+
 /* front_keys.c: the list of public keys, whole or not at all. */
 must_check result front_keys_take(struct front *front, struct ipc_message *message);
 void front_keys_list(struct front *front, struct net_http_request *request, const char *rest);
@@ -184,6 +195,19 @@ enum front_outcome {
     FRONT_OUTCOME_END
 };
 
+/* front_answer.c: what an answer of the keeper's means. */
+struct front_reason {
+    enum front_outcome outcome;
+    int status;         /* of HTTP */
+    const char *code;   /* refused by slashing protection: the rule's name; else NULL */
+    char sentence[256]; /* nothing in it has to be escaped in JSON */
+};
+void front_explain(struct front_reason *ret_reason, const struct eth2_order *order,
+                   const struct ipc_answer *answer);
+/* Appends the heights that a refusal rests on as members of a JSON object, each behind a comma. */
+must_check result front_append_heights(struct buffer *out, const struct eth2_order *order,
+                                       const struct ipc_answer *answer);
+
 /* front_metrics.c: what is counted. Freed by the caller even after a failure. */
 must_check result front_metrics_new(struct front_metrics **ret_metrics);
 void front_metrics_free(struct front_metrics *metrics);
@@ -192,6 +216,8 @@ void front_metrics_answered(struct front *front, enum front_outcome outcome, enu
                             uint64_t began_ns);
 /* Why slashing protection refused one; beside front_metrics_answered. */
 void front_metrics_refused(struct front *front, uint8_t verdict);
+/* A batch of that many keys; each key is answered and counted beside it. */
+void front_metrics_batch(struct front *front, uint32_t num_keys);
 /* The handler of the metrics' own server. */
 net_http_handler front_metrics_handle;
 

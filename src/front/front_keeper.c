@@ -146,6 +146,7 @@ static must_check result handle(struct front *front, struct ipc_message *message
     case IPC_LOADER_START:
     case IPC_LISTENING:
     case IPC_SIGN:
+    case IPC_SIGN_MANY:
     case IPC_POLICY_RESULT:
     case IPC_ATTEST:
     case IPC_DOCUMENT:
@@ -217,6 +218,8 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
         r = front_manager_send(front->manager);
     if (!r.code)
         r = front_asking_send(front->asking);
+    if (!r.code)
+        r = front_batches_send(front->batches);
     if (r.code)
         front_fail(front, error_prefix(r, "keeper"));
 }

@@ -21,12 +21,16 @@
 
 enum { VERDICTS_MAX = UINT8_MAX + 1, KINDS = ETH2_ORDER_KIND_END - 1 };
 
+/* Histograms show nanoseconds as seconds: one key is observed as one second, and shown as 1. */
+#define KEY UINT64_C(1000000000)
+
 struct front_metrics {
     struct metrics *all;
     const char *kinds[KINDS];           /* label values: kind - 1 */
     const char *verdicts[VERDICTS_MAX]; /* label values: the refusals, ... */
     size_t series_of[VERDICTS_MAX];     /* ... and which of them each verdict is; SIZE_MAX for none */
-    struct metric *answers, *signatures, *durations, *refusals, *conflicts, *stale, *store_errors;
+    struct metric *answers, *signatures, *durations, *batch_keys, *refusals, *conflicts, *stale,
+        *store_errors;
     struct metric *malformed, *missing, *permitted, *prevented, *summary; /* Web3Signer's */
     struct metric *keys_loaded, *keys_failed, *store_ok, *protected, *connections;
 };
@@ -145,6 +149,15 @@ static must_check result declare_with_labels(struct front_metrics *m)
                                       .num_values = KINDS,
                                       .bounds_ns = bounds,
                                       .num_bounds = ARRAY_LENGTH(bounds)}));
+    static const uint64_t sizes[] = {1 * KEY,   4 * KEY,    16 * KEY,   64 * KEY,
+                                     256 * KEY, 1024 * KEY, 4096 * KEY, 8192 * KEY};
+    TRY(metrics_declare(
+        &m->batch_keys, m->all,
+        &(struct metrics_declaration){.kind = METRICS_HISTOGRAM,
+                                      .name = "nitro_signer_batch_keys",
+                                      .help = "Keys of a batch: one request for many signatures.",
+                                      .bounds_ns = sizes,
+                                      .num_bounds = ARRAY_LENGTH(sizes)}));
     return metrics_declare(
         &m->refusals, m->all,
         &(struct metrics_declaration){.kind = METRICS_COUNTER,
@@ -277,6 +290,11 @@ void front_metrics_refused(struct front *front, uint8_t verdict)
     case OTHER:
         return;
     }
+}
+
+void front_metrics_batch(struct front *front, uint32_t num_keys)
+{
+    metrics_observe(front->metrics->batch_keys, 0, num_keys * KEY);
 }
 
 /* ---- showing ---- */

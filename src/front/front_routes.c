@@ -34,6 +34,7 @@ static const struct route {
     {NET_HTTP_GET, "/upcheck", false, NULL, NULL, front_upcheck},
     {NET_HTTP_GET, "/healthcheck", false, NULL, NULL, front_healthcheck},
     {NET_HTTP_GET, "/api/v1/eth2/publicKeys", false, NULL, NULL, front_keys_list},
+    {NET_HTTP_POST, "/api/v1/eth2/sign", false, NULL, NULL, front_sign_batch},
     {NET_HTTP_POST, "/api/v1/eth2/sign/", true, NULL, NULL, front_sign},
     {NET_HTTP_POST, "/api/v1/eth2/ext/sign/", true, signs_extensions, NULL, front_extension},
     {NET_HTTP_GET, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_list},

@@ -7,7 +7,6 @@
  *
  * The keeper decides everything that matters; what is checked here is checked there again. */
 #include <event2/event.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,6 @@
 #include "base/log.h"
 #include "eth2/eth2_api.h"
 #include "front.h"
-#include "slashing/slashing_rules.h"
 
 enum { DEADLINE_SECONDS = 10, SLOT_BITS = 20 };
 
@@ -56,72 +54,26 @@ static void reply_signature(const struct slot *slot, const uint8_t signature[sta
     net_http_reply(slot->request, 200, "application/json; charset=utf-8", body, (size_t)length);
 }
 
-static void reply_root_differs(const struct slot *slot, const struct ipc_answer *answer)
-{
-    char sent[67], computed[67];
-    hex_encode_0x(sent, slot->order.client_root, 32);
-    hex_encode_0x(computed, answer->signing_root, 32);
-    front_reply_error(slot->request, 400,
-                      "signing_root: %s was sent, but the message's is %s (another network or fork_info?)",
-                      sent, computed);
-}
-
-/* Heights are strings, as all 64-bit numbers of this API. */
 static must_check result format_slashable(struct buffer *out, const struct slot *slot,
-                                          const struct ipc_answer *answer)
+                                          const struct ipc_answer *answer, const struct front_reason *reason)
 {
-    const char *code = slashing_verdict_name((enum slashing_verdict)answer->verdict);
-    TRY(buffer_printf(out, "{\"error\":\"slashing protection refuses this %s: %s\",\"code\":\"%s\"",
-                      eth2_order_kind_name(slot->order.kind), code, code));
-    if (answer->has_recorded_block)
-        TRY(buffer_printf(out, ",\"recorded_block_slot\":\"%" PRIu64 "\"", answer->recorded_slot));
-    if (answer->has_recorded_attestation)
-        TRY(buffer_printf(
-            out, ",\"recorded_source_epoch\":\"%" PRIu64 "\",\"recorded_target_epoch\":\"%" PRIu64 "\"",
-            answer->recorded_source, answer->recorded_target));
-    if (answer->has_limit)
-        TRY(buffer_printf(out, ",\"%s\":\"%" PRIu64 "\"",
-                          slot->order.kind == ETH2_ORDER_ATTESTATION ? "limit_epoch" : "limit_slot",
-                          answer->limit));
+    TRY(buffer_printf(out, "{\"error\":\"%s\",\"code\":\"%s\"", reason->sentence, reason->code));
+    TRY(front_append_heights(out, &slot->order, answer));
     return buffer_append_text(out, "}");
-}
-
-static void reply_slashable(const struct slot *slot, const struct ipc_answer *answer)
-{
-    AUTO(buffer) body = {0};
-    if (format_slashable(&body, slot, answer).code)
-        front_reply_error(slot->request, 412, "slashing protection refuses this");
-    else
-        net_http_reply(slot->request, 412, "application/json", body.data, body.length);
 }
 
 static enum front_outcome reply(const struct slot *slot, const struct ipc_answer *answer)
 {
-    switch (answer->status) {
-    case IPC_ANSWER_SIGNED:
+    AUTO(buffer) body = {0};
+    struct front_reason reason;
+    front_explain(&reason, &slot->order, answer);
+    if (reason.outcome == FRONT_SIGNED)
         reply_signature(slot, answer->signature);
-        return FRONT_SIGNED;
-    case IPC_ANSWER_UNKNOWN_KEY:
-        front_reply_error(slot->request, 404, "identifier: no such key is loaded");
-        return FRONT_UNKNOWN_KEY;
-    case IPC_ANSWER_ROOT_DIFFERS:
-        reply_root_differs(slot, answer);
-        return FRONT_ROOT_DIFFERS;
-    case IPC_ANSWER_SLASHABLE:
-        reply_slashable(slot, answer);
-        return FRONT_REFUSED;
-    case IPC_ANSWER_STORE:
-        front_reply_error(slot->request, 503,
-                          "the slashing protection store cannot answer; nothing is signed");
-        return FRONT_STORE_ERROR;
-    case IPC_ANSWER_BAD_ORDER:
-        front_reply_error(slot->request, 400, "the keeper refuses this message as malformed");
-        return FRONT_MALFORMED;
-    case IPC_ANSWER_INTERNAL:
-        break;
-    }
-    front_reply_error(slot->request, 500, "signing failed");
-    return FRONT_FAILED;
+    else if (reason.code && !format_slashable(&body, slot, answer, &reason).code)
+        net_http_reply(slot->request, reason.status, "application/json", body.data, body.length);
+    else
+        front_reply_error(slot->request, reason.status, "%s", reason.sentence);
+    return reason.outcome;
 }
 
 /* ---- slots ---- */
@@ -228,6 +180,10 @@ result front_desk_take_answers(struct front_desk *desk, struct ipc_message *mess
     for (uint32_t i = 0; i < message->count; i++) {
         struct ipc_answer answer;
         TRY(ipc_take_answer(&answer, &message->body));
+        if (answer.id & FRONT_BATCH_ID) {
+            TRY(front_batches_take_answer(desk->front->batches, &answer));
+            continue;
+        }
         size_t index = (size_t)(answer.id & (((uint64_t)1 << SLOT_BITS) - 1));
         ENSURE(index < desk->num_slots, E_PEER, "an answer to an order that was never given");
         struct slot *slot = &desk->slots[index];

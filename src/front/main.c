@@ -116,6 +116,7 @@ static must_check result open_front(struct front *front)
     if (front->options.key_manager)
         TRY(front_manager_new(&front->manager, front));
     TRY(front_asking_new(&front->asking, front));
+    TRY(front_batches_new(&front->batches, front));
     TRY(front_desk_new(&front->desk, front, front->max_connections));
     return front_keeper_open(front);
 }
@@ -140,6 +141,7 @@ static void close_front(struct front *front)
     front_manager_free(front->manager);
     front_asking_free(front->asking);
     front_desk_free(front->desk); /* after the server: what still waits is answered to nobody */
+    front_batches_free(front->batches);
     front_metrics_free(front->metrics);
     SSL_CTX_free(front->tls);
     buffer_cleanup(&front->new_keys);

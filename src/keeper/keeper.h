@@ -25,7 +25,7 @@
 #include "policy/policy.h"
 
 enum {
-    KEEPER_BATCH_MAX = 4 * IPC_BATCH_MAX, /* orders heard in one turn; advances in one transaction */
+    KEEPER_HEARD_MAX = 4 * IPC_BATCH_MAX, /* single orders heard in one turn */
     KEEPER_ANSWERS_TOGETHER = 16          /* the front works on these while the next are signed */
 };
 
@@ -74,6 +74,7 @@ struct keeper {
     uint64_t probed_ns;
 
     struct keeper_orders orders;
+    bool batch_is_open; /* the front said that more keys of a batch follow */
     struct keeper_requests requests;
     struct keeper_reads reads;
     struct ipc_answer answers[KEEPER_ANSWERS_TOGETHER]; /* not yet sent */
@@ -100,6 +101,18 @@ void keeper_answer_status(struct keeper *k);
 /* Sends the front all it needs and asks it to listen; or, on a reload, what changed. */
 void keeper_tell_front(struct keeper *k, const struct secret *tls, bool first);
 void keeper_front_listens(struct keeper *k, uint32_t port);
+
+/* keeper_orders.c knows the places; here it is known what the front may send at once. */
+static inline bool keeper_has_room(const struct keeper *k)
+{
+    return keeper_orders_room(&k->orders) >= IPC_SIGN_KEYS_MAX;
+}
+/* The rest of a batch is on its way: decided together, it is recorded together. Never without room, for then
+ * it could not come. */
+static inline bool keeper_is_gathering(const struct keeper *k)
+{
+    return k->batch_is_open && keeper_has_room(k);
+}
 
 /* keeper_dispatch.c: the answer goes to the front, the order's place is free. */
 void keeper_answer(struct keeper *k, struct keeper_order *order);

@@ -4,6 +4,8 @@
  * and then call the function that acts on it. There is no other way in. */
 #include "keeper_dispatch.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "keeper_sign.h"
 
@@ -80,7 +82,26 @@ static must_check result on_sign(struct keeper *k, struct ipc_message *m)
         TRY(ipc_take_order(&orders[i], &m->body));
     TRY(cursor_end(&m->body));
     for (uint32_t i = 0; i < m->count; i++)
-        keeper_orders_add(&k->orders, &orders[i], now);
+        (void)keeper_orders_add(&k->orders, &orders[i], now);
+    return RESULT_OK;
+}
+
+/* From here on they are orders as any other: each is decided and recorded by itself. */
+static must_check result on_sign_many(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_sign_many many;
+    uint64_t now = clock_monotonic_ns();
+    TRY(ipc_take_sign_many(&many, m));
+    ENSURE(many.num_keys <= keeper_orders_room(&k->orders), E_INTERNAL, "no room for %u orders",
+           many.num_keys);
+    for (uint32_t i = 0; i < many.num_keys; i++) {
+        struct ipc_order order = many.order;
+        order.id += i;
+        memcpy(order.order.pubkey, many.pubkeys + (size_t)i * sizeof order.order.pubkey,
+               sizeof order.order.pubkey);
+        keeper_orders_add(&k->orders, &order, now)->is_of_many = true;
+    }
+    k->batch_is_open = many.more;
     return RESULT_OK;
 }
 
@@ -258,6 +279,7 @@ static const struct rule {
     {IPC_LISTENING, FRONT, LOAD | SERVE, on_listening},
     {IPC_SIGN, FRONT, SERVE | RELOAD | FAILED, on_sign},
     {IPC_EXTENSION_SIGN, FRONT, SERVE | RELOAD | FAILED, on_extension_sign},
+    {IPC_SIGN_MANY, FRONT, SERVE | RELOAD | FAILED, on_sign_many},
     {IPC_ATTEST, COURIER, ATTEST | LOAD | SERVE, on_attest},
     {IPC_LOAD_BEGIN, COURIER, ATTEST | SERVE, on_load_begin},
     {IPC_RECORD, COURIER, LOAD, on_record},

@@ -9,7 +9,8 @@
 #include "keeper.h"
 #include "slashing/slashing_sqlite.h"
 
-enum { ADVANCES_MAX = KEEPER_BATCH_MAX };
+/* All there can be: orders that were heard together are never cut into several transactions. */
+enum { ADVANCES_MAX = KEEPER_REQUESTS_MAX };
 
 /* Nobody else can change it while this store is open. */
 static must_check result read_head(struct keeper_store *store)

@@ -12,6 +12,8 @@ void keeper_orders_open(struct keeper_orders *orders)
     TAILQ_INIT(&orders->ready);
     TAILQ_INIT(&orders->genesis);
     TAILQ_INIT(&orders->signable);
+    TAILQ_INIT(&orders->signable_of_many);
+    orders->many_are_next = false;
 }
 
 size_t keeper_orders_room(const struct keeper_orders *orders)
@@ -30,7 +32,8 @@ static struct keeper_order *take_place(struct keeper_orders *orders)
     return place;
 }
 
-void keeper_orders_add(struct keeper_orders *orders, const struct ipc_order *heard, uint64_t now_ns)
+struct keeper_order *keeper_orders_add(struct keeper_orders *orders, const struct ipc_order *heard,
+                                       uint64_t now_ns)
 {
     struct keeper_order *order = take_place(orders);
     *order = (struct keeper_order){.list = &orders->ready,
@@ -40,6 +43,7 @@ void keeper_orders_add(struct keeper_orders *orders, const struct ipc_order *hea
                                    .answer = {.id = heard->id}};
     TAILQ_INSERT_TAIL(&orders->aging, order, by_age);
     TAILQ_INSERT_TAIL(&orders->ready, order, in_list);
+    return order;
 }
 
 static void end_deadline(struct keeper_orders *orders, struct keeper_order *order)
@@ -55,8 +59,28 @@ void keeper_orders_move(struct keeper_orders *orders, struct keeper_order *order
     TAILQ_REMOVE(order->list, order, in_list);
     TAILQ_INSERT_TAIL(to, order, in_list);
     order->list = to;
-    if (to == &orders->signable)
+    if (to == &orders->signable || to == &orders->signable_of_many)
         end_deadline(orders, order);
+}
+
+void keeper_orders_make_signable(struct keeper_orders *orders, struct keeper_order *order)
+{
+    keeper_orders_move(orders, order, order->is_of_many ? &orders->signable_of_many : &orders->signable);
+}
+
+struct keeper_order *keeper_orders_next_signable(struct keeper_orders *orders)
+{
+    struct keeper_order *lone = TAILQ_FIRST(&orders->signable);
+    struct keeper_order *of_many = TAILQ_FIRST(&orders->signable_of_many);
+    orders->many_are_next = !orders->many_are_next;
+    if (!lone || !of_many)
+        return lone ? lone : of_many;
+    return orders->many_are_next ? of_many : lone;
+}
+
+bool keeper_orders_are_signable(const struct keeper_orders *orders)
+{
+    return !TAILQ_EMPTY(&orders->signable) || !TAILQ_EMPTY(&orders->signable_of_many);
 }
 
 void keeper_orders_move_all(struct keeper_orders *orders, struct keeper_order_list *to,

@@ -84,7 +84,7 @@ static bool decide(struct keeper *k, struct keeper_order *order)
     else if (order->answer.status == IPC_ANSWER_SLASHABLE)
         keeper_answer(k, order);
     else
-        keeper_orders_move(&k->orders, order, &k->orders.signable);
+        keeper_orders_make_signable(&k->orders, order);
     return !decision.is_held_up;
 }
 
@@ -149,16 +149,19 @@ enum ipc_answer_status keeper_sign_extension(struct keeper *k,
 bool keeper_sign(struct keeper *k)
 {
     bool goes_on = true;
-    /* What piles up while a file's batch is signed shares the next fsync. */
-    if (keeper_store_is_remote(&k->store) || TAILQ_EMPTY(&k->orders.signable)) {
+    /* What piles up while a file's batch is signed shares the next fsync; so does what one batch of a client
+     * brings in several packets. */
+    bool is_piling_up = !keeper_store_is_remote(&k->store) && !TAILQ_EMPTY(&k->orders.signable);
+    if (!is_piling_up && !keeper_is_gathering(k)) {
         keeper_limits_update(&k->store.limits, &k->policy);
         goes_on = decide_ready(k);
         keeper_store_record(k);
     }
     struct keeper_order *order;
-    for (size_t i = 0; i < SIGNED_TOGETHER && (order = TAILQ_FIRST(&k->orders.signable)); i++) {
+    for (size_t i = 0; i < SIGNED_TOGETHER && (order = keeper_orders_next_signable(&k->orders)); i++) {
         sign(k, order);
         keeper_answer(k, order);
     }
-    return !TAILQ_EMPTY(&k->orders.signable) || (goes_on && !TAILQ_EMPTY(&k->orders.ready));
+    return keeper_orders_are_signable(&k->orders) ||
+           (goes_on && !TAILQ_EMPTY(&k->orders.ready) && !keeper_is_gathering(k));
 }

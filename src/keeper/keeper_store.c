@@ -238,7 +238,7 @@ static void make_true(struct keeper *k, struct keeper_order_list *resting)
         if (order->answer.status == IPC_ANSWER_SLASHABLE)
             keeper_answer(k, order);
         else
-            keeper_orders_move(&k->orders, order, &k->orders.signable);
+            keeper_orders_make_signable(&k->orders, order);
     }
 }
 

@@ -127,7 +127,7 @@ static must_check result start(struct keeper *k, uint32_t heap_mib)
 static bool is_heard(const struct keeper *k, const struct keeper_channel *channel)
 {
     if (channel == &k->front)
-        return keeper_orders_room(&k->orders) >= IPC_BATCH_MAX;
+        return keeper_has_room(k);
     return channel != &k->courier || k->loader.num_waiting < LOADER_WAITING_MAX;
 }
 
@@ -168,7 +168,7 @@ static void hear_front(struct keeper *k)
     do
         keeper_dispatch(k, &k->front);
     while (!k->front.broken && k->orders.num_orders > before && is_heard(k, &k->front) &&
-           k->orders.num_orders - before <= KEEPER_BATCH_MAX - IPC_BATCH_MAX &&
+           (k->batch_is_open || k->orders.num_orders - before <= KEEPER_HEARD_MAX - IPC_BATCH_MAX) &&
            ppoll(&more, 1, &(struct timespec){0}, NULL) == 1);
 }
 

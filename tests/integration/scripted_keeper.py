@@ -8,8 +8,9 @@ import threading
 from harness import policy_text, receive_packet, send_packet
 
 SETTINGS, TLS, KEYS, SERVE, LISTENING, HEALTH, SIGN, SIGNED = range(0x0201, 0x0209)
+SIGN_MANY = 0x020c
 SIGNED_OK, UNKNOWN_KEY, ROOT_DIFFERS, SLASHABLE, STORE, BAD_ORDER, INTERNAL = range(7)
-ORDER_LEN, ANSWER_LEN = 272, 192
+ORDER_LEN, ANSWER_LEN, ANSWERS_MAX = 272, 192, 160
 
 POLICY = policy_text(store="sqlite:/nowhere", log_level="debug")
 
@@ -32,6 +33,18 @@ def signature_of(order):
     return (order[16:64] + order[144:176] + bytes(16))[:96]
 
 
+def orders_of(kind, count, body):
+    """The packed orders of a SIGN, or those that a SIGN_MANY stands for."""
+    if kind == SIGN:
+        assert len(body) == count * ORDER_LEN
+        return [body[i * ORDER_LEN:(i + 1) * ORDER_LEN] for i in range(count)]
+    assert kind == SIGN_MANY and len(body) == 1 + ORDER_LEN + count * 48 and body[0] <= 1
+    common, names = body[1:1 + ORDER_LEN], body[1 + ORDER_LEN:]
+    assert common[16:64] == bytes(48)
+    first = struct.unpack_from("<Q", common)[0]
+    return [struct.pack("<Q", first + i) + common[8:16] + names[i * 48:(i + 1) * 48] + common[64:] for i in range(count)]
+
+
 class Certificate:
     """A self-signed certificate made by the openssl program: PKCS#8 and X.509 in DER, and a CA file in PEM."""
 
@@ -49,7 +62,7 @@ class Certificate:
 
 class Keeper:
     """Our end of the front's descriptor 3. Answers come from decide(order), which gives packed answers or None;
-    batches remembers how many orders each SIGN message had."""
+    batches remembers how many orders each SIGN and SIGN_MANY message had."""
 
     def __init__(self, end):
         self.end = end
@@ -91,14 +104,14 @@ class Keeper:
             if message is None:
                 return
             kind, count, body, _ = message
-            assert kind == SIGN and len(body) == count * ORDER_LEN
+            orders = orders_of(kind, count, body)
             self.go.wait()
             self.batches.append(count)
-            answers = [self.decide(body[i * ORDER_LEN:(i + 1) * ORDER_LEN]) for i in range(count)]
-            answers = [a for a in answers if a is not None]
+            answers = b"".join(filter(None, map(self.decide, orders)))
+            packets = [answers[at:at + ANSWERS_MAX * ANSWER_LEN] for at in range(0, len(answers), ANSWERS_MAX * ANSWER_LEN)]
             try:
-                if answers:
-                    send_packet(self.end, SIGNED, len(answers), b"".join(answers))
+                for packed in packets:
+                    send_packet(self.end, SIGNED, len(packed) // ANSWER_LEN, packed)
             except OSError:
                 return
 

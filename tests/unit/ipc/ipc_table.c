@@ -344,6 +344,22 @@ static result take_sign(struct packer *again, struct ipc_message *m)
     return cursor_end(&m->body);
 }
 
+static void pack_sign_many(struct packer *p)
+{
+    struct ipc_order order = order_of(ETH2_ORDER_ATTESTATION);
+    memset(order.order.pubkey, 0, sizeof order.order.pubkey);
+    ipc_pack_sign_many(
+        p, &(struct ipc_sign_many){.more = true, .order = order, .pubkeys = pattern, .num_keys = 7});
+}
+
+static result take_sign_many(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_sign_many many;
+    TRY(ipc_take_sign_many(&many, m));
+    ipc_pack_sign_many(again, &many);
+    return RESULT_OK;
+}
+
 struct ipc_answer answer_of(enum ipc_answer_status status)
 {
     struct ipc_answer answer = {.id = 99, .status = status};
@@ -394,6 +410,7 @@ const struct table_row messages[] = {
     {"LISTENING", IPC_LISTENING, pack_listening, take_listening, 8 + 4},
     {"HEALTH", IPC_HEALTH, pack_health, take_health, 8 + 9},
     {"SIGN", IPC_SIGN, pack_sign, take_sign, 8 + 17 * 272},
+    {"SIGN_MANY", IPC_SIGN_MANY, pack_sign_many, take_sign_many, 8 + 1 + 272 + 7 * 48},
     {"SIGNED", IPC_SIGNED, pack_signed, take_signed, 8 + 7 * 192},
     {"POLICY_RESULT, refused", IPC_POLICY_RESULT, pack_refusal, take_policy_result, 8 + 1 + 255},
     {"POLICY_RESULT, accepted", IPC_POLICY_RESULT, pack_acceptance, take_policy_result, 8 + 1},

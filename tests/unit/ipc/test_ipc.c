@@ -122,6 +122,40 @@ static void batches_have_limits(void **state)
     }
 }
 
+static result take_many(const struct ipc_sign_many *sent)
+{
+    static uint8_t packet[IPC_PACKET_MAX];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    struct ipc_sign_many many;
+    struct ipc_message m;
+    ipc_pack_sign_many(&p, sent);
+    assert_ok(pack_end(&p));
+    assert_ok(ipc_open(&m, packet, p.length));
+    return ipc_take_sign_many(&many, &m);
+}
+
+static void a_batch_names_its_keys_apart(void **state)
+{
+    (void)state;
+    struct ipc_sign_many many = {
+        .order = {.id = 1, .order = {.kind = ETH2_ORDER_RANDAO_REVEAL}}, .pubkeys = pattern, .num_keys = 1};
+    many.order.order.pubkey[47] = 1;
+    assert_fails(E_INPUT, take_many(&many)); /* the order has a key of its own */
+    many.order.order.pubkey[47] = 0;
+    assert_ok(take_many(&many));
+    many.num_keys = IPC_SIGN_KEYS_MAX;
+    assert_ok(take_many(&many));
+    many.order.id = UINT64_MAX - IPC_SIGN_KEYS_MAX;
+    assert_ok(take_many(&many));
+    many.order.id++;
+    assert_fails(E_INPUT, take_many(&many));
+    many.order.id = 1;
+    many.num_keys = 0;
+    assert_fails(E_INPUT, take_many(&many));
+    many.num_keys = IPC_SIGN_KEYS_MAX + 1;
+    assert_fails(E_INPUT, take_many(&many));
+}
+
 static void limits_of_text_hold(void **state)
 {
     (void)state;
@@ -212,6 +246,7 @@ int main(void)
         cmocka_unit_test(random_bytes_never_crash_and_have_one_form),
         cmocka_unit_test(headers_are_checked),
         cmocka_unit_test(batches_have_limits),
+        cmocka_unit_test(a_batch_names_its_keys_apart),
         cmocka_unit_test(limits_of_text_hold),
         cmocka_unit_test(a_refusal_never_carries_a_signature),
     };
