@@ -9,12 +9,15 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup build demo run test soak bench interop clean help
+.PHONY: all setup clients build demo run test soak bench interop clean help
 
 all: build ## set up and build everything (into build/bin)
 
 setup: ## install what is missing: Debian packages, npm packages
 	@scripts/setup
+
+clients: ## bring and build other people's client code for the tests: Prysm's, SSV's, Lodestar's
+	@scripts/setup --interop
 
 build: setup
 	@cmake --preset $(PRESET) -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
@@ -26,7 +29,7 @@ demo: build ## watch the whole story on this machine: keys, attestation, signatu
 run: build ## the same set-up, left running until Ctrl-C
 	@scripts/demo --run
 
-test: build ## unit tests and lint, then black-box and interop tests (PRESET=asan too)
+test: build clients ## unit tests and lint, then black-box and interop tests (PRESET=asan too)
 	@ctest --test-dir $(build) --output-on-failure --no-tests=error -j2
 	@set -e; folders=; for folder in tests/integration tests/interop; do \
 	   if ls $$folder/test_*.py >/dev/null 2>&1; then folders="$$folders $$folder"; fi; done; \
@@ -43,7 +46,7 @@ soak: build ## search the model of several signers, run a million orders against
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) $(python) -m pytest -q -s tests/integration/test_property_dynamodb.py
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
 
-interop: build ## only the comparison with Lodestar's and other people's programs
+interop: build clients ## only the comparison with Lodestar's and other people's programs
 	@$(python) -m pytest -q tests/interop
 
 bench: build ## measure speed, latency, memory and start-up
