@@ -44,6 +44,7 @@ enum {
     IPC_KEY_PATH_MAX = 127,
     IPC_KEY_INFO_LEN = 48 + 2 + IPC_KEY_PATH_MAX,
     IPC_KEY_INFOS_MAX = 256,
+    IPC_SOURCE_COUNT_LEN = 1 + 4 + 4,
     IPC_EXTENSION_MIN = 33, /* longer than any signing root */
     IPC_EXTENSION_MAX = 4096,
     IPC_SIGNATURE_MAX = 96
@@ -62,6 +63,8 @@ enum ipc_type {
     IPC_HEALTH = 0x0206,
     IPC_SIGN = 0x0207,
     IPC_SIGNED = 0x0208,
+    IPC_HIGH_WATERMARK_WANTED = 0x0209,
+    IPC_HIGH_WATERMARK = 0x020a,
     IPC_SIGN_MANY = 0x020c,
     IPC_POLICY_RESULT = 0x0301,
     IPC_ATTEST = 0x0302,
@@ -93,6 +96,8 @@ enum ipc_type {
     IPC_FILE_DONE = 0x0604,
     IPC_MANAGED = 0x0605,
     IPC_KEY_INFO = 0x0606,
+    IPC_RELOAD = 0x0607,
+    IPC_RELOADED = 0x0608,
     IPC_EXTENSION_SIGN = 0x0711,
     IPC_EXTENSION_SIGNED = 0x0712
 };
@@ -190,10 +195,22 @@ struct ipc_state {
 void ipc_pack_state(struct packer *p, const struct ipc_state *state);
 must_check result ipc_take_state(struct ipc_state *ret_state, struct ipc_message *m);
 
+/* Where keys come from; a later number is a source more. */
+enum ipc_source { IPC_SOURCE_CONFIG_FILES = 1, IPC_SOURCE_KEYSTORES, IPC_SOURCE_END };
+/* What came of each source of a load, in ascending order. None in an enclave, whose keys have one source. */
+struct ipc_counts {
+    uint32_t num_sources;
+    struct ipc_source_count {
+        enum ipc_source source;
+        uint32_t keys, failed;
+    } sources[IPC_SOURCE_END - 1];
+};
+
 /* HEALTH. */
 struct ipc_health {
     bool store_ok;
     uint32_t keys, failed;
+    struct ipc_counts counts;
 };
 void ipc_pack_health(struct packer *p, const struct ipc_health *health);
 must_check result ipc_take_health(struct ipc_health *ret_health, struct ipc_message *m);
@@ -218,7 +235,8 @@ void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_byt
 must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m,
                                          uint32_t max_length);
 
-/* SERVE LOAD_ABORT STATUS_WANTED LOADER_START MANAGER_START STORE_HEAD_WANTED. */
+/* SERVE LOAD_ABORT STATUS_WANTED LOADER_START MANAGER_START STORE_HEAD_WANTED HIGH_WATERMARK_WANTED RELOAD.
+ */
 void ipc_pack_empty(struct packer *p, enum ipc_type type);
 must_check result ipc_take_empty(struct ipc_message *m);
 
@@ -273,8 +291,12 @@ must_check result ipc_take_record(struct ipc_record *ret_record, struct ipc_mess
 /* LOAD_END has one form towards the loader and another back. */
 void ipc_pack_load_end(struct packer *p, uint32_t records);
 must_check result ipc_take_load_end(uint32_t *ret_records, struct ipc_message *m);
-void ipc_pack_loader_end(struct packer *p, uint32_t keys, uint32_t failed);
-must_check result ipc_take_loader_end(uint32_t *ret_keys, uint32_t *ret_failed, struct ipc_message *m);
+struct ipc_loader_end {
+    uint32_t keys, failed; /* in all; counts has the same by source, or no sources */
+    struct ipc_counts counts;
+};
+void ipc_pack_loader_end(struct packer *p, const struct ipc_loader_end *end);
+must_check result ipc_take_loader_end(struct ipc_loader_end *ret_end, struct ipc_message *m);
 
 /* LOAD_RESULT. */
 struct ipc_load_result {
@@ -284,6 +306,23 @@ struct ipc_load_result {
 };
 void ipc_pack_load_result(struct packer *p, const struct ipc_load_result *r);
 must_check result ipc_take_load_result(struct ipc_load_result *ret_result, struct ipc_message *m);
+
+/* RELOADED: the same of a reload; keys are those in service, failed those of this reload. */
+void ipc_pack_reloaded(struct packer *p, const struct ipc_load_result *r);
+must_check result ipc_take_reloaded(struct ipc_load_result *ret_result, struct ipc_message *m);
+
+/* HIGH_WATERMARK: epoch and slot are zero unless SET. */
+enum ipc_high_watermark_status {
+    IPC_HIGH_WATERMARK_UNKNOWN,
+    IPC_HIGH_WATERMARK_NONE,
+    IPC_HIGH_WATERMARK_SET
+};
+struct ipc_high_watermark {
+    enum ipc_high_watermark_status status; /* UNKNOWN: the store cannot be asked */
+    uint64_t epoch, slot;
+};
+void ipc_pack_high_watermark(struct packer *p, const struct ipc_high_watermark *high);
+must_check result ipc_take_high_watermark(struct ipc_high_watermark *ret_high, struct ipc_message *m);
 
 struct ipc_loaded_key {
     uint32_t index;

@@ -13,4 +13,8 @@ must_check result ipc_take_keeper_state(enum ipc_keeper_state *ret_state, struct
 must_check result ipc_take_counted(struct ipc_bytes *ret_bytes, struct ipc_message *m, uint32_t low,
                                    uint32_t high);
 
+/* As many sources as the header counts, and nothing behind them. */
+void ipc_pack_counts(struct packer *p, const struct ipc_counts *counts);
+must_check result ipc_take_counts(struct ipc_counts *ret_counts, struct ipc_message *m);
+
 #endif

@@ -89,32 +89,48 @@ result ipc_take_load_end(uint32_t *ret_records, struct ipc_message *m)
     return RESULT_OK;
 }
 
-void ipc_pack_loader_end(struct packer *p, uint32_t keys, uint32_t failed)
+void ipc_pack_loader_end(struct packer *p, const struct ipc_loader_end *end)
 {
-    ipc_begin(p, IPC_LOAD_END, 0);
-    pack_u32(p, keys);
-    pack_u32(p, failed);
+    ipc_begin(p, IPC_LOAD_END, end->counts.num_sources);
+    pack_u32(p, end->keys);
+    pack_u32(p, end->failed);
+    ipc_pack_counts(p, &end->counts);
 }
 
-result ipc_take_loader_end(uint32_t *ret_keys, uint32_t *ret_failed, struct ipc_message *m)
+result ipc_take_loader_end(struct ipc_loader_end *ret_end, struct ipc_message *m)
 {
-    uint32_t keys = 0, failed = 0;
-    TRY(ipc_take_count(m, 0));
-    TRY(cursor_u32(&m->body, &keys));
-    TRY(cursor_u32(&m->body, &failed));
-    TRY(cursor_end(&m->body));
-    *ret_keys = keys;
-    *ret_failed = failed;
+    struct ipc_loader_end end = {0};
+    uint64_t keys = 0, failed = 0;
+    TRY(cursor_u32(&m->body, &end.keys));
+    TRY(cursor_u32(&m->body, &end.failed));
+    TRY(ipc_take_counts(&end.counts, m));
+    for (uint32_t i = 0; i < end.counts.num_sources; i++) {
+        keys += end.counts.sources[i].keys;
+        failed += end.counts.sources[i].failed;
+    }
+    ENSURE(end.counts.num_sources == 0 || (keys == end.keys && failed == end.failed), E_INPUT,
+           "load end: the counts of the sources are not the whole");
+    *ret_end = end;
     return RESULT_OK;
 }
 
-void ipc_pack_load_result(struct packer *p, const struct ipc_load_result *r)
+static void pack_result(struct packer *p, enum ipc_type type, const struct ipc_load_result *r)
 {
-    ipc_begin(p, IPC_LOAD_RESULT, r->text.length);
+    ipc_begin(p, type, r->text.length);
     pack_u8(p, r->ok);
     pack_u32(p, r->keys);
     pack_u32(p, r->failed);
     pack_bytes(p, r->text.data, r->text.length);
+}
+
+void ipc_pack_load_result(struct packer *p, const struct ipc_load_result *r)
+{
+    pack_result(p, IPC_LOAD_RESULT, r);
+}
+
+void ipc_pack_reloaded(struct packer *p, const struct ipc_load_result *r)
+{
+    pack_result(p, IPC_RELOADED, r);
 }
 
 result ipc_take_load_result(struct ipc_load_result *ret_result, struct ipc_message *m)
@@ -126,6 +142,11 @@ result ipc_take_load_result(struct ipc_load_result *ret_result, struct ipc_messa
     TRY(ipc_take_counted(&r.text, m, 0, IPC_TEXT_MAX));
     *ret_result = r;
     return RESULT_OK;
+}
+
+result ipc_take_reloaded(struct ipc_load_result *ret_result, struct ipc_message *m)
+{
+    return ipc_take_load_result(ret_result, m);
 }
 
 void ipc_pack_loaded_key(struct packer *p, const struct ipc_loaded_key *key)

@@ -78,23 +78,77 @@ result ipc_take_state(struct ipc_state *ret_state, struct ipc_message *m)
     return RESULT_OK;
 }
 
+void ipc_pack_counts(struct packer *p, const struct ipc_counts *counts)
+{
+    for (uint32_t i = 0; i < counts->num_sources; i++) {
+        pack_u8(p, (uint8_t)counts->sources[i].source);
+        pack_u32(p, counts->sources[i].keys);
+        pack_u32(p, counts->sources[i].failed);
+    }
+}
+
+result ipc_take_counts(struct ipc_counts *ret_counts, struct ipc_message *m)
+{
+    struct ipc_counts counts = {.num_sources = m->count};
+    ENSURE(m->count < IPC_SOURCE_END, E_INPUT, "message 0x%04x: %u sources are too many", m->type, m->count);
+    for (uint32_t i = 0, least = IPC_SOURCE_CONFIG_FILES; i < m->count; i++) {
+        uint8_t source = 0;
+        TRY(cursor_u8(&m->body, &source));
+        ENSURE(source >= least && source < IPC_SOURCE_END, E_INPUT,
+               "message 0x%04x: source %u does not exist, or is out of order", m->type, source);
+        least = source + 1u;
+        counts.sources[i].source = (enum ipc_source)source;
+        TRY(cursor_u32(&m->body, &counts.sources[i].keys));
+        TRY(cursor_u32(&m->body, &counts.sources[i].failed));
+    }
+    TRY(cursor_end(&m->body));
+    *ret_counts = counts;
+    return RESULT_OK;
+}
+
 void ipc_pack_health(struct packer *p, const struct ipc_health *health)
 {
-    ipc_begin(p, IPC_HEALTH, 1);
+    ipc_begin(p, IPC_HEALTH, health->counts.num_sources);
     pack_u8(p, health->store_ok);
     pack_u32(p, health->keys);
     pack_u32(p, health->failed);
+    ipc_pack_counts(p, &health->counts);
 }
 
 result ipc_take_health(struct ipc_health *ret_health, struct ipc_message *m)
 {
     struct ipc_health health = {0};
-    TRY(ipc_take_count(m, 1));
     TRY(ipc_take_bool(&health.store_ok, &m->body));
     TRY(cursor_u32(&m->body, &health.keys));
     TRY(cursor_u32(&m->body, &health.failed));
-    TRY(cursor_end(&m->body));
+    TRY(ipc_take_counts(&health.counts, m));
     *ret_health = health;
+    return RESULT_OK;
+}
+
+void ipc_pack_high_watermark(struct packer *p, const struct ipc_high_watermark *high)
+{
+    bool is_set = high->status == IPC_HIGH_WATERMARK_SET;
+    ipc_begin(p, IPC_HIGH_WATERMARK, 0);
+    pack_u8(p, (uint8_t)high->status);
+    pack_u64(p, is_set ? high->epoch : 0);
+    pack_u64(p, is_set ? high->slot : 0);
+}
+
+result ipc_take_high_watermark(struct ipc_high_watermark *ret_high, struct ipc_message *m)
+{
+    struct ipc_high_watermark high = {0};
+    uint8_t status = 0;
+    TRY(ipc_take_count(m, 0));
+    TRY(cursor_u8(&m->body, &status));
+    ENSURE(status <= IPC_HIGH_WATERMARK_SET, E_INPUT, "high watermark: status %u does not exist", status);
+    high.status = (enum ipc_high_watermark_status)status;
+    TRY(cursor_u64(&m->body, &high.epoch));
+    TRY(cursor_u64(&m->body, &high.slot));
+    ENSURE(high.status == IPC_HIGH_WATERMARK_SET || (high.epoch == 0 && high.slot == 0), E_INPUT,
+           "high watermark: there is none, and yet heights");
+    TRY(cursor_end(&m->body));
+    *ret_high = high;
     return RESULT_OK;
 }
 

@@ -27,6 +27,8 @@ static bool type_exists(uint16_t type)
     case IPC_HEALTH:
     case IPC_SIGN:
     case IPC_SIGNED:
+    case IPC_HIGH_WATERMARK_WANTED:
+    case IPC_HIGH_WATERMARK:
     case IPC_SIGN_MANY:
     case IPC_POLICY_RESULT:
     case IPC_ATTEST:
@@ -58,6 +60,8 @@ static bool type_exists(uint16_t type)
     case IPC_FILE_DONE:
     case IPC_MANAGED:
     case IPC_KEY_INFO:
+    case IPC_RELOAD:
+    case IPC_RELOADED:
     case IPC_EXTENSION_SIGN:
     case IPC_EXTENSION_SIGNED:
         return true;

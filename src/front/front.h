@@ -20,6 +20,7 @@ struct front_desk;
 struct front_manager;
 struct front_metrics;
 
+enum { FRONT_WATERMARKS_MAX = 64 };
 enum { FRONT_LIST_MAX = 64, FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4, FRONT_METRICS_FD = 5 };
 
 struct front_options {
@@ -53,6 +54,27 @@ struct front_refusals {
     uint32_t num_lines, num_dropped;
 };
 
+enum front_reload_status {
+    FRONT_RELOAD_IDLE,
+    FRONT_RELOAD_RUNNING,
+    FRONT_RELOAD_COMPLETED,
+    FRONT_RELOAD_WITH_ERRORS,
+    FRONT_RELOAD_FAILED
+};
+
+struct front_reload {
+    enum front_reload_status status;
+    bool is_due;       /* runs, and the keeper has yet to be told */
+    uint64_t ended_ms; /* of the latest one that ended, since 1970; 0: none has */
+    char error[IPC_TEXT_MAX + 1];
+};
+
+/* Questions for the high watermark, in the order in which they came. */
+struct front_watermark {
+    struct net_http_request *waiting[FRONT_WATERMARKS_MAX];
+    size_t num_waiting, num_sent;
+};
+
 struct front {
     struct front_options options;
     struct front_list hosts, metrics_hosts, origins;
@@ -79,7 +101,9 @@ struct front {
     struct front_asking *asking;
     struct front_batches *batches;
     struct front_manager *manager; /* NULL: there is no key manager */
-    bool stopping;                 /* the loop ends; failure says whether that was wished */
+    struct front_reload reload;
+    struct front_watermark watermark;
+    bool stopping; /* the loop ends; failure says whether that was wished */
     result failure;
 };
 
@@ -90,6 +114,8 @@ void front_reply_error(struct net_http_request *request, int status, const char 
     __attribute__((format(printf, 3, 4)));
 /* Whether an Accept header has this media range, whatever its parameters. */
 bool front_accepts(const char *accept, const char *media_range);
+/* Whether the request's Accept, if any, lets JSON pass. False: it has been answered. */
+bool front_takes_json(struct net_http_request *request);
 
 /* front_access.c: reads what the options name; before the sandbox. */
 must_check result front_access_open(struct front *front);
@@ -172,9 +198,31 @@ void front_manager_import(struct front *front, struct net_http_request *request,
 void front_manager_delete(struct front *front, struct net_http_request *request, const char *rest);
 /* Sends what waits, as front_desk_send. */
 must_check result front_manager_send(struct front_manager *manager);
+/* A request of it is with the keeper; NULL is fine. */
+bool front_manager_is_busy(const struct front_manager *manager);
+/* What waited for the end of a reload goes on; NULL is fine. */
+void front_manager_go_on(struct front_manager *manager);
 /* KEY_INFO and MANAGED. */
 must_check result front_manager_take_info(struct front_manager *manager, struct ipc_message *message);
 must_check result front_manager_take_managed(struct front_manager *manager, struct ipc_message *message);
+
+/* front_reload.c */
+void front_reload_begin(struct front *front, struct net_http_request *request, const char *rest);
+void front_reload_show(struct front *front, struct net_http_request *request, const char *rest);
+/* From POST to RELOADED; the key manager has to wait. */
+bool front_reload_runs(const struct front *front);
+/* Sends what is due, unless the key manager is busy. */
+must_check result front_reload_send(struct front *front);
+/* RELOADED. */
+must_check result front_reload_take(struct front *front, struct ipc_message *message);
+
+/* front_watermark.c */
+void front_watermark_show(struct front *front, struct net_http_request *request, const char *rest);
+must_check result front_watermark_send(struct front *front);
+/* HIGH_WATERMARK. */
+must_check result front_watermark_take(struct front *front, struct ipc_message *message);
+/* Replies to what still waits. */
+void front_watermark_close(struct front *front);
 
 /* front_health.c */
 void front_upcheck(struct front *front, struct net_http_request *request, const char *rest);

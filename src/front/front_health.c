@@ -22,18 +22,50 @@ static const char *up_or_down(bool up)
     return up ? "UP" : "DOWN";
 }
 
+static const char *source_name(enum ipc_source source)
+{
+    switch (source) {
+    case IPC_SOURCE_CONFIG_FILES:
+        return "config-files-loading";
+    case IPC_SOURCE_KEYSTORES:
+        return "keystores-bulk-loading";
+    case IPC_SOURCE_END:
+        break;
+    }
+    return "unexpected";
+}
+
+static must_check result append_source(struct buffer *out, const struct ipc_source_count *count, bool first)
+{
+    return buffer_printf(
+        out, "%s{\"id\":\"%s\",\"status\":\"%s\",\"data\":{\"keys-loaded\":%u,\"error-count\":%u}}",
+        first ? "" : ",", source_name(count->source), up_or_down(count->failed == 0), count->keys,
+        count->failed);
+}
+
+/* In an enclave keys have one source, under the first one's name. */
+static must_check result append_sources(struct buffer *out, const struct ipc_health *health)
+{
+    const struct ipc_counts *counts = &health->counts;
+    struct ipc_source_count all = {IPC_SOURCE_CONFIG_FILES, health->keys, health->failed};
+    if (counts->num_sources == 0)
+        TRY(append_source(out, &all, true));
+    for (uint32_t i = 0; i < counts->num_sources; i++)
+        TRY(append_source(out, &counts->sources[i], i == 0));
+    return RESULT_OK;
+}
+
 static must_check result format_health(struct buffer *out, const struct front *front)
 {
     const struct ipc_health *health = &front->health;
     bool keys_up = health->failed == 0;
     bool store_up = health->store_ok || !front->policy.slashing_protection;
     const char *outcome = up_or_down(keys_up && store_up);
-    TRY(buffer_printf(
-        out,
-        "{\"status\":\"%s\",\"checks\":[{\"id\":\"keys-check\",\"status\":\"%s\",\"checks\":[{\"id\":"
-        "\"config-files-loading\",\"status\":\"%s\",\"data\":{\"keys-loaded\":%u,\"error-count\":%u}}]},"
-        "{\"id\":\"default-check\",\"status\":\"UP\"}",
-        outcome, up_or_down(keys_up), up_or_down(keys_up), health->keys, health->failed));
+    TRY(buffer_printf(out,
+                      "{\"status\":\"%s\",\"checks\":[{\"id\":\"keys-check\",\"status\":\"%s\",\"checks\":[",
+                      outcome, up_or_down(keys_up)));
+    TRY(append_sources(out, health));
+    TRY(buffer_append_text(out, "]},{\"id\":\"default-check\",\"status\":\"UP\"}"));
     if (front->policy.slashing_protection)
         TRY(buffer_printf(out, ",{\"id\":\"slashing-protection-db-health-check\",\"status\":\"%s\"}",
                           up_or_down(store_up)));

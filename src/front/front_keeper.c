@@ -141,6 +141,10 @@ static must_check result handle(struct front *front, struct ipc_message *message
         return front_extension_take(front, message);
     case IPC_MANAGED:
         return front_manager_take_managed(front->manager, message);
+    case IPC_RELOADED:
+        return front_reload_take(front, message);
+    case IPC_HIGH_WATERMARK:
+        return front_watermark_take(front, message);
     case IPC_POLICY:
     case IPC_STATE:
     case IPC_LOADER_START:
@@ -177,6 +181,8 @@ static must_check result handle(struct front *front, struct ipc_message *message
     case IPC_FILES:
     case IPC_FILE_DONE:
     case IPC_EXTENSION_SIGN:
+    case IPC_RELOAD:
+    case IPC_HIGH_WATERMARK_WANTED:
         break;
     }
     FAIL(E_PEER, "keeper: message 0x%04x is not for the front", message->type);
@@ -220,6 +226,10 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
         r = front_asking_send(front->asking);
     if (!r.code)
         r = front_batches_send(front->batches);
+    if (!r.code)
+        r = front_reload_send(front);
+    if (!r.code)
+        r = front_watermark_send(front);
     if (r.code)
         front_fail(front, error_prefix(r, "keeper"));
 }

@@ -64,11 +64,7 @@ result front_keys_take(struct front *front, struct ipc_message *message)
 void front_keys_list(struct front *front, struct net_http_request *request, const char *rest)
 {
     (void)rest;
-    const char *accept = net_http_header(request, "accept");
-    if (accept && !front_accepts(accept, "application/json") && !front_accepts(accept, "application/*") &&
-        !front_accepts(accept, "*/*"))
-        front_reply_error(request, 406, "this path answers with application/json");
-    else
+    if (front_takes_json(request))
         net_http_reply(request, 200, "application/json; charset=utf-8", front->keys_json.data,
                        front->keys_json.length);
 }

@@ -252,7 +252,7 @@ static void end_request(struct front_manager *m)
     else
         reply(http, format(m, &text), &text);
     front_manager_request_cleanup(&m->request);
-    begin_next(m);
+    front_manager_go_on(m);
 }
 
 static void begin(struct front_manager *m)
@@ -281,11 +281,27 @@ static void begin(struct front_manager *m)
 
 static void begin_next(struct front_manager *m)
 {
-    while (!m->http && m->num_waiting > 0) {
+    while (!m->http && m->num_waiting > 0 && !front_reload_runs(m->front)) {
         m->http = m->waiting[0];
         memmove(m->waiting, m->waiting + 1, --m->num_waiting * sizeof m->waiting[0]);
         begin(m);
     }
+}
+
+bool front_manager_is_busy(const struct front_manager *m)
+{
+    return m && m->http;
+}
+
+/* A reload comes first: it has been promised. */
+void front_manager_go_on(struct front_manager *m)
+{
+    if (!m)
+        return;
+    result r = front_reload_send(m->front);
+    if (r.code)
+        front_fail(m->front, error_prefix(r, "keeper"));
+    begin_next(m);
 }
 
 static void take_request(struct front *front, struct net_http_request *request)

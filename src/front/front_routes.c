@@ -23,6 +23,16 @@ static bool signs_extensions(const struct front *front)
     return front->options.extension_signing;
 }
 
+static bool is_standalone(const struct front *front)
+{
+    return !front->options.enclave;
+}
+
+static bool has_protection(const struct front *front)
+{
+    return front->policy.slashing_protection;
+}
+
 static const struct route {
     enum net_http_method method;
     const char *path;
@@ -37,6 +47,9 @@ static const struct route {
     {NET_HTTP_POST, "/api/v1/eth2/sign", false, NULL, NULL, front_sign_batch},
     {NET_HTTP_POST, "/api/v1/eth2/sign/", true, NULL, NULL, front_sign},
     {NET_HTTP_POST, "/api/v1/eth2/ext/sign/", true, signs_extensions, NULL, front_extension},
+    {NET_HTTP_GET, "/api/v1/eth2/highWatermark", false, has_protection, NULL, front_watermark_show},
+    {NET_HTTP_GET, "/reload", false, is_standalone, NULL, front_reload_show},
+    {NET_HTTP_POST, "/reload", false, is_standalone, NULL, front_reload_begin},
     {NET_HTTP_GET, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_list},
     {NET_HTTP_POST, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_import},
     {NET_HTTP_DELETE, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_delete},
@@ -113,6 +126,16 @@ void front_reply_error(struct net_http_request *request, int status, const char 
     }
     int length = snprintf(body, sizeof body, "{\"error\":\"%s\"}", sentence);
     net_http_reply(request, status, "application/json", body, (size_t)length);
+}
+
+bool front_takes_json(struct net_http_request *request)
+{
+    const char *accept = net_http_header(request, "accept");
+    bool takes = !accept || front_accepts(accept, "application/json") ||
+                 front_accepts(accept, "application/*") || front_accepts(accept, "*/*");
+    if (!takes)
+        front_reply_error(request, 406, "this path answers with application/json");
+    return takes;
 }
 
 bool front_accepts(const char *accept, const char *media_range)

@@ -140,6 +140,7 @@ static void close_front(struct front *front)
     net_http_server_free(front->server);
     front_manager_free(front->manager);
     front_asking_free(front->asking);
+    front_watermark_close(front);
     front_desk_free(front->desk); /* after the server: what still waits is answered to nobody */
     front_batches_free(front->batches);
     front_metrics_free(front->metrics);

@@ -2,10 +2,11 @@
  *
  * One thread, one loop, four peers (PROTOCOL.ipc). main.c turns the loop; keeper_dispatch.c knows
  * which message is permitted when and parses it; what it then asks for is done in keeper_states.c
- * (policy, states, reports), keeper_attest.c (NSM), keeper_load.c (keys in), keeper_manage.c (the key
- * manager) and keeper_sign.c (the gate). Orders wait in keeper_orders.c, and what is asked of the store in
- * keeper_requests.c; what its answers mean is decided in keeper_store.c, for SQLite (keeper_local.c) and for
- * a store across a network (keeper_remote.c, keeper_head.c, and keeper_start.c for a new key set) alike.
+ * (policy, states, reports), keeper_attest.c (NSM), keeper_load.c (keys in), keeper_reload.c (and once more),
+ * keeper_manage.c (the key manager) and keeper_sign.c (the gate). Orders wait in keeper_orders.c, and what is
+ * asked of the store in keeper_requests.c; what its answers mean is decided in keeper_store.c, for SQLite
+ * (keeper_local.c) and for a store across a network (keeper_remote.c, keeper_head.c, and keeper_start.c for a
+ * new key set) alike.
  */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
@@ -33,10 +34,14 @@ enum {
 struct keeper_load {
     bool failed;            /* and the courier, or the front's request, has yet to end */
     bool managed;           /* a request to the key manager: k->manage */
+    bool is_reload;         /* the front asked for it: keeper_reload.c */
     bool sent_all;          /* the courier's LOAD_END was passed on; files mode: from the start */
     bool listening_awaited; /* complete; the front has yet to listen */
     uint32_t num_records, num_keys, num_failed;
+    struct ipc_counts counts;
     struct keeper_keys *keys; /* the set to be */
+    struct keeper_keys *gone; /* a reload's: served, and to be disabled; without secrets */
+    uint64_t deadline_ns;     /* a reload's */
     struct secret tls;        /* a whole TLS packet for the front */
     struct secret store_key;
     struct buffer certificates;
@@ -71,6 +76,9 @@ struct keeper {
     struct keeper_load load;
     struct keeper_manage manage;
     uint32_t num_failed, port;
+    struct ipc_counts counts;      /* of the load that num_failed is of */
+    uint32_t num_watermarks_asked; /* HIGH_WATERMARK_WANTED without an answer */
+    uint32_t reload_timeout_minutes;
     uint64_t probed_ns;
 
     struct keeper_orders orders;
@@ -91,6 +99,8 @@ void keeper_send(struct keeper_channel *channel, const struct packer *packed);
 /* keeper_states.c */
 void keeper_set_state(struct keeper *k, enum ipc_keeper_state state);
 void keeper_report_health(struct keeper *k);
+/* Of the keys in service, by source. */
+struct ipc_counts keeper_counts(const struct keeper *k);
 void keeper_end(struct keeper *k, int exit_status);
 /* What the store has come to: FAILED as the only state when it is beyond repair; the front hears of changes.
  */
@@ -101,6 +111,10 @@ void keeper_answer_status(struct keeper *k);
 /* Sends the front all it needs and asks it to listen; or, on a reload, what changed. */
 void keeper_tell_front(struct keeper *k, const struct secret *tls, bool first);
 void keeper_front_listens(struct keeper *k, uint32_t port);
+
+/* Answers HIGH_WATERMARK_WANTED at once, or when the head was read anew. */
+void keeper_want_high_watermark(struct keeper *k);
+void keeper_answer_high_watermarks(struct keeper *k);
 
 /* keeper_orders.c knows the places; here it is known what the front may send at once. */
 static inline bool keeper_has_room(const struct keeper *k)
@@ -132,20 +146,35 @@ void keeper_load_record(struct keeper *k, const struct ipc_record *record);
 must_check result keeper_load_records_end(struct keeper *k, uint32_t num_records);
 void keeper_load_abort(struct keeper *k);
 must_check result keeper_load_key(struct keeper *k, const struct ipc_loaded_key *key);
+/* The set to be, and a loader that fills it. */
+must_check result keeper_load_prepare(struct keeper *k, bool add);
 /* Asks for a loader of the kind that this message starts, on the other end of k->loader. */
 must_check result keeper_load_start_loader(struct keeper *k, enum ipc_type start);
 must_check result keeper_load_store_key(struct keeper *k, const uint8_t key[static IPC_STORE_KEY_LEN]);
 must_check result keeper_load_tls(struct keeper *k, const struct ipc_tls *tls);
 void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed *failed);
-must_check result keeper_load_loader_end(struct keeper *k, uint32_t num_keys, uint32_t num_failed);
+must_check result keeper_load_loader_end(struct keeper *k, const struct ipc_loader_end *end);
 /* The records of the new keys are known: they take the place of the old ones. */
 void keeper_load_serve(struct keeper *k);
 /* Replaces the keys in service; false when the load has failed over it. */
 bool keeper_load_swap(struct keeper *k);
 /* The load cannot succeed any more; the loader is let go. */
 void keeper_load_fail(struct keeper *k, const char *why);
-/* Answers LOAD_BEGIN and leaves LOAD. */
+/* Answers LOAD_BEGIN, RELOAD or MANAGE, and leaves LOAD. */
 void keeper_load_finish(struct keeper *k, bool ok);
 void keeper_load_cleanup(struct keeper_load *load);
+
+/* keeper_reload.c: the stand-alone signer's files are read again. */
+void keeper_reload_begin(struct keeper *k);
+/* The loader has brought all: decides which keys are gone for good, and lists them in k->load.gone. */
+must_check result keeper_reload_list_gone(struct keeper *k);
+/* SQLite: makes it durable that they are disabled. */
+must_check result keeper_reload_disable_local(struct keeper *k);
+/* When it has to be done with; UINT64_MAX when there is none. */
+uint64_t keeper_reload_deadline_ns(const struct keeper *k);
+/* Gives up one that has taken too long. */
+void keeper_reload_turn(struct keeper *k);
+/* RELOADED; text says why not. */
+void keeper_reload_answer(struct keeper *k, bool ok, uint32_t num_failed, const char *text);
 
 #endif

@@ -206,9 +206,25 @@ static must_check result on_record_failed(struct keeper *k, struct ipc_message *
 
 static must_check result on_loader_end(struct keeper *k, struct ipc_message *m)
 {
-    uint32_t keys, failed;
-    TRY(ipc_take_loader_end(&keys, &failed, m));
-    return keeper_load_loader_end(k, keys, failed);
+    struct ipc_loader_end end;
+    TRY(ipc_take_loader_end(&end, m));
+    return keeper_load_loader_end(k, &end);
+}
+
+static must_check result on_high_watermark_wanted(struct keeper *k, struct ipc_message *m)
+{
+    TRY(ipc_take_empty(m));
+    keeper_want_high_watermark(k);
+    return RESULT_OK;
+}
+
+static must_check result on_reload(struct keeper *k, struct ipc_message *m)
+{
+    TRY(ipc_take_empty(m));
+    ENSURE(k->standalone && !k->manage.is_active, E_STATE,
+           "a reload in an enclave, or beside the key manager");
+    keeper_reload_begin(k);
+    return RESULT_OK;
 }
 
 static must_check result on_manage(struct keeper *k, struct ipc_message *m)
@@ -291,6 +307,8 @@ static const struct rule {
     {IPC_STORE_KEY, LOADER, LOAD, on_store_key},
     {IPC_RECORD_FAILED, LOADER, LOAD, on_record_failed},
     {IPC_LOAD_END, LOADER, LOAD, on_loader_end},
+    {IPC_HIGH_WATERMARK_WANTED, FRONT, SERVE | RELOAD | FAILED, on_high_watermark_wanted},
+    {IPC_RELOAD, FRONT, SERVE | FAILED, on_reload},
     {IPC_MANAGE, FRONT, SERVE | FAILED, on_manage},
     {IPC_KEYSTORE, FRONT, LOAD | FAILED, on_keystore},
     {IPC_FILE_DONE, LOADER, LOAD, on_file_done},

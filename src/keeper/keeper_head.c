@@ -204,6 +204,7 @@ result keeper_head_take(struct keeper *k, const struct ipc_store_head *message)
         take_refreshed(k);
     if (k->store.has_genesis)
         keeper_orders_move_all(&k->orders, &k->orders.ready, &k->orders.genesis);
+    keeper_answer_high_watermarks(k);
     keeper_head_turn(k);
     return RESULT_OK;
 }

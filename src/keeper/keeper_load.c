@@ -13,6 +13,7 @@
 void keeper_load_cleanup(struct keeper_load *load)
 {
     keeper_keys_free(load->keys);
+    keeper_keys_free(load->gone);
     secret_cleanup(&load->tls);
     secret_cleanup(&load->store_key);
     buffer_cleanup(&load->certificates);
@@ -43,7 +44,7 @@ static must_check result send_recipient_key(struct keeper *k)
     return RESULT_OK;
 }
 
-static must_check result prepare(struct keeper *k, bool add)
+result keeper_load_prepare(struct keeper *k, bool add)
 {
     TRY(keeper_keys_new(&k->load.keys));
     if (add && k->keys)
@@ -57,7 +58,7 @@ void keeper_load_begin(struct keeper *k, bool add)
     keeper_load_cleanup(&k->load);
     k->load.sent_all = k->standalone;
     keeper_set_state(k, IPC_LOAD_STATE);
-    if (prepare(k, add).code)
+    if (keeper_load_prepare(k, add).code)
         keeper_load_fail(k, error_text());
 }
 
@@ -177,6 +178,8 @@ void keeper_load_serve(struct keeper *k)
     bool first = !k->keys;
     if (!keeper_load_swap(k))
         return;
+    if (!k->load.managed)
+        k->counts = k->load.counts;
     k->num_failed = k->load.num_failed;
     if (k->load.tls.data) {
         buffer_cleanup(&k->certificates);
@@ -200,16 +203,17 @@ static must_check result check_complete(const struct keeper *k)
     return RESULT_OK;
 }
 
-result keeper_load_loader_end(struct keeper *k, uint32_t num_keys, uint32_t num_failed)
+result keeper_load_loader_end(struct keeper *k, const struct ipc_loader_end *end)
 {
     ENSURE(k->load.sent_all, E_PEER, "ends before the records do");
     if (k->load.managed)
-        return keeper_manage_take_end(k, num_keys, num_failed);
-    ENSURE(num_keys == k->load.num_keys && num_failed == k->load.num_failed, E_PEER,
-           "counts %u keys and %u failures, sent %u and %u", num_keys, num_failed, k->load.num_keys,
+        return keeper_manage_take_end(k, end->keys, end->failed);
+    ENSURE(end->keys == k->load.num_keys && end->failed == k->load.num_failed, E_PEER,
+           "counts %u keys and %u failures, sent %u and %u", end->keys, end->failed, k->load.num_keys,
            k->load.num_failed);
+    k->load.counts = end->counts;
     keeper_channel_close(&k->loader);
-    if (check_complete(k).code)
+    if (check_complete(k).code || (k->load.is_reload && keeper_reload_list_gone(k).code))
         keeper_load_fail(k, error_text());
     else
         keeper_start_begin(k);
@@ -229,7 +233,7 @@ void keeper_load_fail(struct keeper *k, const char *why)
     if (!k->load.failed)
         log_error("load failed: %s", text);
     k->load.failed = true;
-    if (k->standalone && !k->load.managed)
+    if (k->standalone && !k->keys)
         keeper_end(k, 1);
     else if (k->load.sent_all)
         keeper_load_finish(k, false);
@@ -238,13 +242,15 @@ void keeper_load_fail(struct keeper *k, const char *why)
 void keeper_load_finish(struct keeper *k, bool ok)
 {
     uint32_t failed = k->load.num_failed;
-    bool managed = k->load.managed;
+    bool managed = k->load.managed, is_reload = k->load.is_reload;
     char why[sizeof k->load.why];
     memcpy(why, k->load.why, sizeof why);
     keeper_load_cleanup(&k->load);
     keeper_set_state(k, k->keys ? IPC_SERVE_STATE : IPC_ATTEST_STATE);
     if (managed)
         keeper_manage_answer(k, why);
+    if (is_reload)
+        keeper_reload_answer(k, ok, failed, why);
     if (k->standalone)
         return; /* the courier did not ask for this load */
     struct ipc_load_result answer = {

@@ -44,11 +44,25 @@ void keeper_end(struct keeper *k, int exit_status)
     k->exit_status = exit_status;
 }
 
+/* What the key manager brings or removes is of the key configuration files. */
+struct ipc_counts keeper_counts(const struct keeper *k)
+{
+    struct ipc_counts counts = k->counts;
+    uint32_t total = count_keys(k), others = 0;
+    for (uint32_t i = 1; i < counts.num_sources; i++)
+        others += counts.sources[i].keys;
+    if (counts.num_sources > 0 && counts.sources[0].source == IPC_SOURCE_CONFIG_FILES && total >= others)
+        counts.sources[0].keys = total - others;
+    return counts;
+}
+
 void keeper_report_health(struct keeper *k)
 {
     k->reported_ok = k->store.ok;
     struct packer p = keeper_pack(k);
-    ipc_pack_health(&p, &(struct ipc_health){k->store.ok, count_keys(k), k->num_failed});
+    struct ipc_health health = {
+        .store_ok = k->store.ok, .keys = count_keys(k), .failed = k->num_failed, .counts = keeper_counts(k)};
+    ipc_pack_health(&p, &health);
     keeper_send(&k->front, &p);
 }
 
@@ -56,8 +70,10 @@ void keeper_report_store(struct keeper *k)
 {
     if (k->store.broken && k->state != IPC_FAILED_STATE)
         keeper_set_state(k, IPC_FAILED_STATE);
-    if (k->store.broken && k->start.phase != KEEPER_START_IDLE)
+    if (k->store.broken && (k->start.phase != KEEPER_START_IDLE || k->load.is_reload))
         keeper_load_fail(k, "slashing protection store: nothing is signed any more");
+    if (k->store.broken)
+        keeper_answer_high_watermarks(k);
     if (k->store.ok != k->reported_ok && k->keys)
         keeper_report_health(k);
 }
@@ -136,6 +152,32 @@ void keeper_answer_status(struct keeper *k)
     struct packer p = keeper_pack(k);
     ipc_pack_status(&p, &status);
     keeper_send(&k->courier, &p);
+}
+
+void keeper_answer_high_watermarks(struct keeper *k)
+{
+    const struct slashing_limits *limits = &k->store.limits;
+    struct ipc_high_watermark high = {.epoch = limits->high_epoch, .slot = limits->high_slot};
+    if (k->store.broken ||
+        (keeper_store_is_remote(&k->store) && k->store.head.status != IPC_STORE_HEAD_FOUND))
+        high.status = IPC_HIGH_WATERMARK_UNKNOWN;
+    else
+        high.status = limits->has_high_watermark ? IPC_HIGH_WATERMARK_SET : IPC_HIGH_WATERMARK_NONE;
+    for (; k->num_watermarks_asked > 0; k->num_watermarks_asked--) {
+        struct packer p = keeper_pack(k);
+        ipc_pack_high_watermark(&p, &high);
+        keeper_send(&k->front, &p);
+    }
+}
+
+/* Nobody else can change that of a file; one in a shared store may have changed since it was read. */
+void keeper_want_high_watermark(struct keeper *k)
+{
+    k->num_watermarks_asked++;
+    if (keeper_store_is_remote(&k->store) && !k->store.broken)
+        keeper_head_refresh(k);
+    else
+        keeper_answer_high_watermarks(k);
 }
 
 static void send_keys(struct keeper *k)

@@ -59,6 +59,7 @@ struct settings {
     struct log_options log;
     bool key_manager, extension_signing;
     uint32_t heap_mib; /* 0: not given */
+    uint32_t reload_timeout;
 };
 
 static must_check result parse_options(struct settings *settings, int argc, char *const argv[])
@@ -70,6 +71,8 @@ static must_check result parse_options(struct settings *settings, int argc, char
          "memory for secrets, a power of two (as much of 16 as may be locked, at least 4)", 1, 1024},
         {"key-manager", OPTION_FLAG, &settings->key_manager,
          "keys may be imported and deleted by way of the front (false; standalone)", 0, 0},
+        {"reload-timeout-minutes", OPTION_U32, &settings->reload_timeout,
+         "a reload that takes longer is given up (30; standalone)", 1, 10080},
         {"extension-signing", OPTION_FLAG, &settings->extension_signing,
          "the front may have JSON texts signed as they are (false; standalone)", 0, 0},
         LOG_OPTION_ROWS(&settings->log),
@@ -197,6 +200,8 @@ static struct timespec time_left(const struct keeper *k)
     uint64_t now = clock_monotonic_ns(), until = keeper_orders_deadline_ns(&k->orders);
     if (next_probe_ns(k) < until)
         until = next_probe_ns(k);
+    if (keeper_reload_deadline_ns(k) < until)
+        until = keeper_reload_deadline_ns(k);
     uint64_t left = k->is_busy || until <= now ? 0 : until - now;
     return (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
 }
@@ -211,6 +216,7 @@ static void work(struct keeper *k)
     }
     expire(k);
     keeper_send_answers(k);
+    keeper_reload_turn(k);
     keeper_report_store(k);
 }
 
@@ -281,7 +287,8 @@ int main(int argc, char *argv[])
                               .loader = {.name = "loader", .fd = -1},
                               .store = {.ok = true},
                               .reported_ok = true};
-    struct settings settings = {.mode = "enclave", .nsm = "/dev/nsm", .log = LOG_OPTIONS_DEFAULT};
+    struct settings settings = {
+        .mode = "enclave", .nsm = "/dev/nsm", .log = LOG_OPTIONS_DEFAULT, .reload_timeout = 30};
     log_open("nitro-signer-keeper", LOG_LEVEL_INFO);
     if (parse_options(&settings, argc, argv).code || log_configure(&settings.log).code) {
         log_error("%s", error_text());
@@ -291,6 +298,7 @@ int main(int argc, char *argv[])
     k.standalone = strcmp(settings.mode, "standalone") == 0;
     k.has_key_manager = settings.key_manager;
     k.signs_extensions = settings.extension_signing;
+    k.reload_timeout_minutes = settings.reload_timeout;
     k.nsm_address = settings.nsm;
     if (run(&k, settings.heap_mib).code) {
         log_error("%s", error_text());

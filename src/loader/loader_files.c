@@ -34,15 +34,20 @@ static must_check result send_store_key(struct loader_report *report, const char
     return loader_report_store_key(report, &key);
 }
 
-static must_check result list_sources(struct key_sources *sources, const struct loader_settings *settings)
+/* The first *ret_num_config are of key configuration files. */
+static must_check result list_sources(struct key_sources *sources, struct loader_report *report,
+                                      size_t *ret_num_config, const struct loader_settings *settings)
 {
     if (settings->key_config_path) {
+        loader_report_count(report, IPC_SOURCE_CONFIG_FILES);
         result r = key_sources_add_config_folder(sources, settings->key_config_path,
                                                  settings->key_config_file_max);
         if (r.code)
             return error_prefix(r, "--key-config-path");
     }
+    *ret_num_config = sources->num_items;
     if (settings->keystores_path) {
+        loader_report_count(report, IPC_SOURCE_KEYSTORES);
         result r =
             key_sources_add_keystores(sources, settings->keystores_path, settings->keystores_passwords_path,
                                       settings->keystores_password_file);
@@ -52,22 +57,26 @@ static must_check result list_sources(struct key_sources *sources, const struct 
     return RESULT_OK;
 }
 
-static must_check result add_job(struct loader_pool *pool, const struct key_sources *sources, size_t number)
+static must_check result add_job(struct loader_pool *pool, const struct key_sources *sources,
+                                 size_t num_config, size_t number)
 {
-    struct loader_job job = {
-        .index = (uint32_t)number, .kind = LOADER_JOB_SOURCE, .source = &sources->items[number]};
+    struct loader_job job = {.index = (uint32_t)number,
+                             .kind = LOADER_JOB_SOURCE,
+                             .source = &sources->items[number],
+                             .counted_as =
+                                 number < num_config ? IPC_SOURCE_CONFIG_FILES : IPC_SOURCE_KEYSTORES};
     return loader_pool_add(pool, &job);
 }
 
 static must_check result load_sources(struct loader_report *report, const struct key_sources *sources,
-                                      uint32_t jobs)
+                                      size_t num_config, uint32_t jobs)
 {
     AUTO(loader_pool) pool = {0};
     TRY(loader_pool_open(&pool, NULL, jobs));
     size_t added = 0;
     for (size_t i = 0; i < sources->num_items; i++) {
         for (; added < sources->num_items && added < i + JOBS_AHEAD; added++)
-            TRY(add_job(&pool, sources, added));
+            TRY(add_job(&pool, sources, num_config, added));
         TRY(loader_report_job(report, loader_pool_wait(&pool, i)));
     }
     return loader_report_end(report);
@@ -89,8 +98,9 @@ result loader_run_files(int socket, const struct loader_settings *settings)
         if (r.code)
             return error_prefix(r, "--slashing-protection-key-file");
     }
-    TRY(list_sources(&sources, settings));
-    TRY(load_sources(&report, &sources, settings->jobs));
+    size_t num_config = 0;
+    TRY(list_sources(&sources, &report, &num_config, settings));
+    TRY(load_sources(&report, &sources, num_config, settings->jobs));
     log_info("%u keys loaded, %u failed", report.keys, report.failed);
     return RESULT_OK;
 }

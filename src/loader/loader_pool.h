@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "base/buffer.h"
+#include "ipc/ipc.h"
 #include "keystore/key_sources.h"
 #include "keystore/keystore.h"
 #include "loader_tls.h"
@@ -27,6 +28,7 @@ struct loader_job {
     enum loader_job_kind kind;
     struct buffer envelope;          /* records */
     const struct key_source *source; /* LOADER_JOB_SOURCE; borrowed */
+    enum ipc_source counted_as;      /* LOADER_JOB_SOURCE */
     struct buffer keystore;          /* LOADER_JOB_KEYSTORE: kept until the pool ends, as the password is */
     struct secret password;
     uint8_t wanted_pubkey[BLS_PUBKEY_LEN];

@@ -34,6 +34,20 @@ result loader_report_open(struct loader_report *report, int socket)
     return secret_new(&report->packet, PACKET_CAPACITY);
 }
 
+void loader_report_count(struct loader_report *report, enum ipc_source source)
+{
+    report->counts.sources[report->counts.num_sources++].source = source;
+}
+
+/* NULL when it is not counted by source. */
+static struct ipc_source_count *count_of(struct loader_report *report, const struct loader_job *job)
+{
+    for (uint32_t i = 0; i < report->counts.num_sources && job->kind == LOADER_JOB_SOURCE; i++)
+        if (report->counts.sources[i].source == job->counted_as)
+            return &report->counts.sources[i];
+    return NULL;
+}
+
 static struct packer begin(struct loader_report *report)
 {
     return (struct packer){.data = report->packet.data, .capacity = report->packet.length};
@@ -102,6 +116,9 @@ static must_check result report_key(struct loader_report *report, struct loader_
         secret_cleanup(&job->key.secret);
         return RESULT_OK;
     }
+    struct ipc_source_count *count = count_of(report, job);
+    if (count)
+        count->keys++;
     report->batch[report->num_batch++] = job;
     return report->num_batch == IPC_LOADED_KEYS_MAX ? send_batch(report) : RESULT_OK;
 }
@@ -141,8 +158,12 @@ result loader_report_store_key(struct loader_report *report, struct secret *key)
 
 result loader_report_job(struct loader_report *report, struct loader_job *job)
 {
-    if (job->error)
+    if (job->error) {
+        struct ipc_source_count *count = count_of(report, job);
+        if (count)
+            count->failed++;
         return report_failure(report, job->index, job->error, job->text);
+    }
     switch (job->kind) {
     case LOADER_JOB_KEY_RECORD:
     case LOADER_JOB_SOURCE:
@@ -164,6 +185,6 @@ result loader_report_end(struct loader_report *report)
 {
     TRY(send_batch(report));
     struct packer p = begin(report);
-    ipc_pack_loader_end(&p, report->keys, report->failed);
+    ipc_pack_loader_end(&p, &(struct ipc_loader_end){report->keys, report->failed, report->counts});
     return finish(report, &p);
 }

@@ -13,7 +13,8 @@ struct loader_report {
     void *seen; /* tsearch(3) tree of the public keys so far, borrowed from their jobs */
     uint32_t keys, failed;
     bool has_tls, has_store_key;
-    bool tells_origins; /* KEY_INFO with each key */
+    bool tells_origins;       /* KEY_INFO with each key */
+    struct ipc_counts counts; /* by the sources that loader_report_count has named */
 };
 void loader_report_cleanup(struct loader_report *report);
 
@@ -22,6 +23,9 @@ must_check result loader_report_open(struct loader_report *report, int socket);
 /* Reports a job that is done. Its secret is wiped as soon as it has been sent; the job must stay
  * where it is until the report is cleaned up. A key that came before is logged and left out. */
 must_check result loader_report_job(struct loader_report *report, struct loader_job *job);
+
+/* Jobs that are counted as of this source will come; in ascending order. */
+void loader_report_count(struct loader_report *report, enum ipc_source source);
 
 must_check result loader_report_tls(struct loader_report *report, struct loader_tls *tls);
 

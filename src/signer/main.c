@@ -24,6 +24,8 @@ struct signer {
     const struct signer_options *options;
     uint32_t metrics_port; /* 0: not served */
     bool serving;
+    struct process_supervisor *supervisor;
+    struct process_command reloader; /* its loader, once the signer serves */
 };
 
 static must_check result optional_argument(struct process_command *command, const char *name,
@@ -40,7 +42,9 @@ static must_check result begin_command(struct process_command *command, const ch
     return process_command_add(command, "--log-format=%s", log_format_name(o->log_format));
 }
 
-static must_check result loader_command(struct process_command *command, const struct signer_options *o)
+/* again: for a reload, to which the server's TLS key and the store's key are no news. */
+static must_check result loader_command(struct process_command *command, const struct signer_options *o,
+                                        bool again)
 {
     TRY(begin_command(command, "nitro-signer-loader", o));
     TRY(process_command_add(command, "--mode=files"));
@@ -51,10 +55,12 @@ static must_check result loader_command(struct process_command *command, const s
     TRY(optional_argument(command, "keystores-path", o->keystores_path));
     TRY(optional_argument(command, "keystores-passwords-path", o->keystores_passwords_path));
     TRY(optional_argument(command, "keystores-password-file", o->keystores_password_file));
-    TRY(optional_argument(command, "tls-keystore-file", o->tls_keystore_file));
-    TRY(optional_argument(command, "slashing-protection-key-file", o->store.key_file));
     if (o->key_manager)
         TRY(process_command_add(command, "--key-manager"));
+    if (again)
+        return RESULT_OK;
+    TRY(optional_argument(command, "tls-keystore-file", o->tls_keystore_file));
+    TRY(optional_argument(command, "slashing-protection-key-file", o->store.key_file));
     return optional_argument(command, "tls-keystore-password-file", o->tls_keystore_password_file);
 }
 
@@ -102,6 +108,7 @@ static must_check result make_family(struct process_family *family, const struct
     family->courier_outside = courier;
     TRY(begin_command(&family->keeper, "nitro-signer-keeper", o));
     TRY(process_command_add(&family->keeper, "--mode=standalone"));
+    TRY(process_command_add(&family->keeper, "--reload-timeout-minutes=%u", o->reload_timeout_minutes));
     if (o->key_manager)
         TRY(process_command_add(&family->keeper, "--key-manager"));
     if (o->extension_signing)
@@ -112,7 +119,7 @@ static must_check result make_family(struct process_family *family, const struct
         TRY(begin_command(&family->courier, "nitro-signer-courier", o));
         TRY(process_command_add(&family->courier, "--mode=standalone"));
     }
-    return loader_command(&family->loader, o);
+    return loader_command(&family->loader, o, false);
 }
 
 /* options names both in an error. */
@@ -153,6 +160,7 @@ static result on_state(void *context, const struct ipc_state *state)
     if (state->state != IPC_SERVE_STATE || signer->serving)
         return RESULT_OK;
     signer->serving = true;
+    signer->supervisor->loader = signer->reloader;
     const struct signer_options *o = signer->options;
     if (o->data_path)
         TRY(write_ports(o->data_path, state->port, signer->metrics_port));
@@ -179,7 +187,10 @@ static must_check result supervise(struct process_supervisor *supervisor,
                                    const struct signer_options *options, const struct buffer *policy)
 {
     static struct process_family family; /* too large for comfort on the stack */
-    struct signer signer = {.options = options};
+    static struct signer signer;         /* and so are the commands in this */
+    signer.options = options;
+    signer.supervisor = supervisor;
+    TRY(loader_command(&signer.reloader, options, true));
     AUTO(signer_store_access) access = {.courier = -1, .watch = -1};
     {
         AUTO_FD courier = -1;

@@ -50,6 +50,7 @@ struct signer_options {
     const char *logging_format; /* the name of log_format, in any case */
     enum log_format log_format;
     bool load_parallel;
+    uint32_t reload_timeout_minutes;
     const char *network;
     struct signer_store_options store;
     bool slashing_protection_enabled;

@@ -83,8 +83,9 @@ class Keeper:
     def keys(self, keys, first=True, last=True):
         send_packet(self.end, KEYS, len(keys), bytes([first | last << 1]) + b"".join(keys))
 
-    def health(self, store=True, loaded=1, failed=0):
-        send_packet(self.end, HEALTH, 1, struct.pack("<BII", store, loaded, failed))
+    def health(self, store=True, loaded=1, failed=0, sources=()):
+        counts = b"".join(struct.pack("<BII", *source) for source in sources)
+        send_packet(self.end, HEALTH, len(sources), struct.pack("<BII", store, loaded, failed) + counts)
 
     def serve(self):
         """Says SERVE and waits for LISTENING; then answers orders in a thread. The port."""

@@ -20,7 +20,7 @@ GLOBAL = {
     "data-path": "{}", "key-config-path": "{}/keys", "key-store-path": "{}/keys", "logging": "WARN", "logging-format": "GELF",
     "http-listen-host": "127.0.0.2", "http-listen-port": "6001", "http-host-allowlist": "a.example,b.example", "http-cors-origins": "https://a.example",
     "idle-connection-timeout-seconds": "45", "metrics-enabled": "true", "metrics-host": "127.0.0.3", "metrics-port": "6002",
-    "metrics-host-allowlist": "c.example", "signer-load-parallel": "false",
+    "metrics-host-allowlist": "c.example", "signer-load-parallel": "false", "reload-timeout": "45",
     "key-store-config-file-max-size": "1048576", "tls-keystore-file": "{}/file",
     "tls-keystore-password-file": "{}/file", "tls-known-clients-file": "{}/file", "tls-allow-ca-clients": "true",
     "tls-allow-any-client": "true"}
@@ -37,7 +37,7 @@ OURS_ETH2 = {
     "slashing-protection-dynamodb-key-file": "{}/file", "slashing-protection-dynamodb-identity": "0x" + "11" * 32,
     "aws-credentials-file": "{}/file", "key-manager-token-file": "{}/file"}
 IGNORED_GLOBAL = """signer-load-timeout signer-load-batch-size signer-load-sequential-threshold
-    vertx-worker-pool-size reload-timeout metrics-categories metrics-category metrics-push-host metrics-push-port
+    vertx-worker-pool-size metrics-categories metrics-category metrics-push-host metrics-push-port
     metrics-push-interval metrics-push-prometheus-job""".split()
 IGNORED_ETH2 = """slashing-protection-db-pool-configuration-file slashing-protection-pruning-db-pool-configuration-file
     Xslashing-protection-db-connection-pool-enabled slashing-protection-pruning-enabled slashing-protection-pruning-at-boot-enabled

@@ -96,9 +96,17 @@ static result take_state(struct packer *again, struct ipc_message *m)
     return RESULT_OK;
 }
 
+static const struct ipc_counts by_source = {2,
+                                            {{IPC_SOURCE_CONFIG_FILES, 1, 4}, {IPC_SOURCE_KEYSTORES, 2, 0}}};
+
 static void pack_health(struct packer *p)
 {
-    ipc_pack_health(p, &(struct ipc_health){true, 3, 4});
+    ipc_pack_health(p, &(struct ipc_health){.store_ok = true, .keys = 3, .failed = 4});
+}
+
+static void pack_health_by_source(struct packer *p)
+{
+    ipc_pack_health(p, &(struct ipc_health){.store_ok = true, .keys = 3, .failed = 4, .counts = by_source});
 }
 
 static result take_health(struct packer *again, struct ipc_message *m)
@@ -241,14 +249,60 @@ static result take_load_end(struct packer *again, struct ipc_message *m)
 
 static void pack_loader_end(struct packer *p)
 {
-    ipc_pack_loader_end(p, 12, 13);
+    ipc_pack_loader_end(p, &(struct ipc_loader_end){.keys = 12, .failed = 13});
+}
+
+static void pack_loader_end_by_source(struct packer *p)
+{
+    ipc_pack_loader_end(p, &(struct ipc_loader_end){.keys = 3, .failed = 4, .counts = by_source});
 }
 
 static result take_loader_end(struct packer *again, struct ipc_message *m)
 {
-    uint32_t keys, failed;
-    TRY(ipc_take_loader_end(&keys, &failed, m));
-    ipc_pack_loader_end(again, keys, failed);
+    struct ipc_loader_end end;
+    TRY(ipc_take_loader_end(&end, m));
+    ipc_pack_loader_end(again, &end);
+    return RESULT_OK;
+}
+
+static void pack_high_watermark(struct packer *p)
+{
+    ipc_pack_high_watermark(p, &(struct ipc_high_watermark){IPC_HIGH_WATERMARK_SET, 7, 19998});
+}
+
+static void pack_no_high_watermark(struct packer *p)
+{
+    ipc_pack_high_watermark(p, &(struct ipc_high_watermark){.status = IPC_HIGH_WATERMARK_NONE});
+}
+
+static result take_high_watermark(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_high_watermark high;
+    TRY(ipc_take_high_watermark(&high, m));
+    ipc_pack_high_watermark(again, &high);
+    return RESULT_OK;
+}
+
+static void pack_high_watermark_wanted(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_HIGH_WATERMARK_WANTED);
+}
+
+static void pack_reload(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_RELOAD);
+}
+
+static void pack_reloaded(struct packer *p)
+{
+    ipc_pack_reloaded(p, &(struct ipc_load_result){true, 4, 1, some(20)});
+}
+
+static result take_reloaded(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_load_result r;
+    TRY(ipc_take_reloaded(&r, m));
+    ipc_pack_reloaded(again, &r);
     return RESULT_OK;
 }
 
@@ -409,6 +463,10 @@ const struct table_row messages[] = {
     {"SERVE", IPC_SERVE, pack_serve, take_empty, 8},
     {"LISTENING", IPC_LISTENING, pack_listening, take_listening, 8 + 4},
     {"HEALTH", IPC_HEALTH, pack_health, take_health, 8 + 9},
+    {"HEALTH by source", IPC_HEALTH, pack_health_by_source, take_health, 8 + 9 + 2 * 9},
+    {"HIGH_WATERMARK_WANTED", IPC_HIGH_WATERMARK_WANTED, pack_high_watermark_wanted, take_empty, 8},
+    {"HIGH_WATERMARK", IPC_HIGH_WATERMARK, pack_high_watermark, take_high_watermark, 8 + 17},
+    {"HIGH_WATERMARK, none", IPC_HIGH_WATERMARK, pack_no_high_watermark, take_high_watermark, 8 + 17},
     {"SIGN", IPC_SIGN, pack_sign, take_sign, 8 + 17 * 272},
     {"SIGN_MANY", IPC_SIGN_MANY, pack_sign_many, take_sign_many, 8 + 1 + 272 + 7 * 48},
     {"SIGNED", IPC_SIGNED, pack_signed, take_signed, 8 + 7 * 192},
@@ -421,6 +479,7 @@ const struct table_row messages[] = {
     {"RECORD", IPC_RECORD, pack_record, take_record, 8 + 5 + 8192},
     {"LOAD_END to the loader", IPC_LOAD_END, pack_load_end, take_load_end, 8 + 4},
     {"LOAD_END from the loader", IPC_LOAD_END, pack_loader_end, take_loader_end, 8 + 8},
+    {"LOAD_END by source", IPC_LOAD_END, pack_loader_end_by_source, take_loader_end, 8 + 8 + 2 * 9},
     {"LOAD_ABORT", IPC_LOAD_ABORT, pack_load_abort, take_empty, 8},
     {"LOAD_RESULT", IPC_LOAD_RESULT, pack_load_result, take_load_result, 8 + 9 + 20},
     {"STATUS_WANTED", IPC_STATUS_WANTED, pack_status_wanted, take_empty, 8},
@@ -450,6 +509,8 @@ const struct table_row messages[] = {
     {"FILE_DONE", IPC_FILE_DONE, pack_file_done, take_file_done, 8 + 5 + 30},
     {"MANAGED", IPC_MANAGED, pack_managed, take_managed, 8 + 5 + 33 + 136 + 40},
     {"KEY_INFO", IPC_KEY_INFO, pack_key_info, take_key_info, 8 + 2 * 177},
+    {"RELOAD", IPC_RELOAD, pack_reload, take_empty, 8},
+    {"RELOADED", IPC_RELOADED, pack_reloaded, take_reloaded, 8 + 9 + 20},
     {"EXTENSION_SIGN", IPC_EXTENSION_SIGN, pack_extension_sign, take_extension_sign, 8 + 56 + 4096},
     {"EXTENSION_SIGN, short", IPC_EXTENSION_SIGN, pack_short_extension, take_extension_sign, 8 + 56 + 33},
     {"EXTENSION_SIGNED", IPC_EXTENSION_SIGNED, pack_extension_signed, take_signature, 8 + 9 + 96},

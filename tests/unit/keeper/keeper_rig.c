@@ -213,7 +213,7 @@ void rig_loader_end(struct rig *rig, uint32_t keys, uint32_t failed)
 {
     uint8_t packet[64];
     struct packer p = {.data = packet, .capacity = sizeof packet};
-    ipc_pack_loader_end(&p, keys, failed);
+    ipc_pack_loader_end(&p, &(struct ipc_loader_end){.keys = keys, .failed = failed});
     rig_send(rig->loader, &p);
 }
 

@@ -170,10 +170,10 @@ static void a_hostile_loader(void **state)
             ipc_pack_loaded_key(&p, &(struct ipc_loaded_key){0, secret, rig_pubkey(1)});
             break;
         case 2: /* counts that are not so */
-            ipc_pack_loader_end(&p, 1, 0);
+            ipc_pack_loader_end(&p, &(struct ipc_loader_end){.keys = 1});
             break;
         case 3:
-            ipc_pack_loader_end(&p, 0, 1);
+            ipc_pack_loader_end(&p, &(struct ipc_loader_end){.failed = 1});
             break;
         case 4: /* cut */
             ipc_begin(&p, IPC_KEY, 1);
