@@ -25,6 +25,7 @@ enum {
     IPC_TEXT_MAX = 255,
     IPC_NONCE_MAX = 512,
     IPC_POLICY_MAX = 4096,
+    IPC_ACCESS_MAX = 49152,
     IPC_TLS_MAX = 60000,
     IPC_STORE_ENTRY_LEN = 136,
     IPC_STORE_HEAD_LEN = 1152,
@@ -63,6 +64,7 @@ enum ipc_type {
     IPC_HEALTH = 0x0206,
     IPC_SIGN = 0x0207,
     IPC_SIGNED = 0x0208,
+    IPC_ACCESS = 0x020b,
     IPC_HIGH_WATERMARK_WANTED = 0x0209,
     IPC_HIGH_WATERMARK = 0x020a,
     IPC_SIGN_MANY = 0x020c,
@@ -230,7 +232,7 @@ struct ipc_bytes {
     const uint8_t *data;
     uint32_t length;
 };
-/* POLICY SETTINGS DOCUMENT RECIPIENT_KEY STORE_OPEN; only a DOCUMENT may be empty. */
+/* POLICY SETTINGS ACCESS DOCUMENT RECIPIENT_KEY STORE_OPEN; only a DOCUMENT may be empty. */
 void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_bytes bytes);
 must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m,
                                          uint32_t max_length);
@@ -259,7 +261,7 @@ must_check result ipc_take_keys(struct ipc_keys *ret_keys, struct ipc_message *m
 void ipc_pack_listening(struct packer *p, uint32_t port);
 must_check result ipc_take_listening(uint32_t *ret_port, struct ipc_message *m);
 
-/* POLICY_RESULT: the text says why not. */
+/* POLICY_RESULT, of a POLICY or an ACCESS: the text says why not. */
 struct ipc_policy_result {
     bool accepted;
     struct ipc_bytes text;

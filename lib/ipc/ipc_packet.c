@@ -27,6 +27,7 @@ static bool type_exists(uint16_t type)
     case IPC_HEALTH:
     case IPC_SIGN:
     case IPC_SIGNED:
+    case IPC_ACCESS:
     case IPC_HIGH_WATERMARK_WANTED:
     case IPC_HIGH_WATERMARK:
     case IPC_SIGN_MANY:

@@ -80,24 +80,59 @@ size_t net_tls_clients_known(const struct net_tls_clients *clients)
     return clients->known.num_clients;
 }
 
+const char *net_tls_clients_name(const struct net_tls_clients *clients, size_t index)
+{
+    return clients->known.clients[index].name;
+}
+
+const uint8_t *net_tls_clients_fingerprint(const struct net_tls_clients *clients, size_t index)
+{
+    return clients->known.clients[index].fingerprint;
+}
+
+static must_check result open_authorities(struct net_tls_clients *clients)
+{
+    ENSURE(!clients->authorities, E_STATE, "authorities: given twice");
+    clients->authorities = X509_STORE_new();
+    ENSURE(clients->authorities, E_MEMORY, "out of memory");
+    return RESULT_OK;
+}
+
+/* Whom the operator names is trusted, be it a root or an authority below one. */
+static bool trust_named(X509_STORE *authorities)
+{
+    return X509_STORE_set_flags(authorities, X509_V_FLAG_PARTIAL_CHAIN) == 1;
+}
+
 result net_tls_clients_trust(struct net_tls_clients *clients, const char *file)
 {
     static const char *const usual[] = {"/etc/ssl/certs/ca-certificates.crt",
                                         "/etc/pki/tls/certs/ca-bundle.crt"};
-    ENSURE(!clients->authorities, E_STATE, "authorities: given twice");
-    clients->authorities = X509_STORE_new();
-    ENSURE(clients->authorities, E_MEMORY, "out of memory");
+    TRY(open_authorities(clients));
     bool ok = false;
-    if (file) {
-        /* Whom the operator names is trusted, be it a root or an authority below one. */
-        ok = X509_STORE_load_file(clients->authorities, file) == 1 &&
-             X509_STORE_set_flags(clients->authorities, X509_V_FLAG_PARTIAL_CHAIN) == 1;
-    }
+    if (file)
+        ok = X509_STORE_load_file(clients->authorities, file) == 1 && trust_named(clients->authorities);
     for (size_t i = 0; !file && !ok && i < ARRAY_LENGTH(usual); i++)
         ok = X509_STORE_load_file(clients->authorities, usual[i]) == 1;
     ERR_clear_error();
     ENSURE(ok, E_INPUT, "%s: not a PEM file of certificates",
            file ? file : "this machine's list of authorities");
+    return RESULT_OK;
+}
+
+result net_tls_clients_trust_der(struct net_tls_clients *clients, const uint8_t *certificates,
+                                 size_t certificates_len)
+{
+    const uint8_t *at = certificates, *end = certificates + certificates_len;
+    TRY(open_authorities(clients));
+    ENSURE(trust_named(clients->authorities), E_CRYPTO, "authorities: OpenSSL refuses");
+    while (at < end) {
+        X509 *certificate = d2i_X509(NULL, &at, (long)(end - at));
+        bool added = certificate && X509_STORE_add_cert(clients->authorities, certificate) == 1;
+        X509_free(certificate);
+        ERR_clear_error();
+        ENSURE(added, E_INPUT, "authorities: one is not a certificate");
+    }
     return RESULT_OK;
 }
 

@@ -25,9 +25,17 @@ must_check result net_tls_clients_know(struct net_tls_clients *clients, const ch
 /* How many are listed. */
 size_t net_tls_clients_known(const struct net_tls_clients *clients);
 
+/* One of them; valid as long as the clients. index is below net_tls_clients_known. */
+const char *net_tls_clients_name(const struct net_tls_clients *clients, size_t index);
+const uint8_t *net_tls_clients_fingerprint(const struct net_tls_clients *clients, size_t index);
+
 /* Those with a certificate, meant for clients, from an authority in this PEM file; NULL: from any that this
  * machine trusts. Once; reads the whole file now. */
 must_check result net_tls_clients_trust(struct net_tls_clients *clients, const char *file);
+
+/* The same with these certificates: DER, one behind the other. E_INPUT when that is not what they are. */
+must_check result net_tls_clients_trust_der(struct net_tls_clients *clients, const uint8_t *certificates,
+                                            size_t certificates_len);
 
 /* Makes the rule of a context. The clients must outlive it. */
 must_check result net_tls_clients_demand(SSL_CTX *context, const struct net_tls_clients *clients);

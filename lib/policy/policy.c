@@ -19,7 +19,9 @@ static must_check result take_format(struct policy *p, enum eth2_fork fork, cons
     (void)p, (void)fork;
     ENSURE(strcmp(value, "1") != 0, E_INPUT,
            "version 1 lacks settings that decide safety and is not read: make a new document");
-    ENSURE(strcmp(value, "2") == 0, E_INPUT, "must be 2");
+    ENSURE(strcmp(value, "2") != 0, E_INPUT,
+           "version 2 does not say who may connect and is not read: make a new document");
+    ENSURE(strcmp(value, "3") == 0, E_INPUT, "must be 3");
     return RESULT_OK;
 }
 
@@ -178,6 +180,17 @@ static must_check result take_region(struct policy *p, enum eth2_fork fork, cons
     return copy_text(p->region, sizeof p->region, value);
 }
 
+static must_check result take_access(struct policy *p, enum eth2_fork fork, const char *value)
+{
+    (void)fork;
+    p->has_access = strcmp(value, "any") != 0;
+    if (!p->has_access)
+        return RESULT_OK;
+    result r = hex_decode(p->access, sizeof p->access, value, strlen(value));
+    ENSURE(!r.code, E_INPUT, "must be the SHA-256 of an access document, or any");
+    return RESULT_OK;
+}
+
 static must_check result take_log_level(struct policy *p, enum eth2_fork fork, const char *value)
 {
     (void)fork;
@@ -211,6 +224,7 @@ static const struct line {
     {"boot_floor", take_boot_floor, ETH2_PHASE0},
     {"kms_key", take_kms_key, ETH2_PHASE0},
     {"region", take_region, ETH2_PHASE0},
+    {"access", take_access, ETH2_PHASE0},
     {"log_level", take_log_level, ETH2_PHASE0},
 };
 
@@ -273,11 +287,13 @@ static must_check result append_store(struct buffer *out, const struct policy *p
 static must_check result compose(struct buffer *out, const struct policy *policy)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
-    char root[2 * ETH2_ROOT_LEN + 3] = "any";
+    char root[2 * ETH2_ROOT_LEN + 3] = "any", access[2 * POLICY_DIGEST_LEN + 3] = "any";
     if (policy->has_genesis_validators_root)
         hex_encode_0x(root, policy->genesis_validators_root, ETH2_ROOT_LEN);
+    if (policy->has_access)
+        hex_encode_0x(access, policy->access, sizeof policy->access);
     ENSURE((size_t)policy->log_level < ARRAY_LENGTH(levels), E_INPUT, "log_level: is unknown");
-    TRY(buffer_printf(out, "nitro-signer-policy 2\nnetwork %s\npreset %s\n", policy->network.name,
+    TRY(buffer_printf(out, "nitro-signer-policy 3\nnetwork %s\npreset %s\n", policy->network.name,
                       eth2_preset_name(policy->network.preset)));
     TRY(buffer_printf(out, "genesis_time %" PRIu64 "\nseconds_per_slot %" PRIu64 "\n",
                       policy->network.genesis_time, policy->network.seconds_per_slot));
@@ -286,8 +302,8 @@ static must_check result compose(struct buffer *out, const struct policy *policy
     TRY(buffer_printf(out, "genesis_validators_root %s\nslashing_protection %s\n", root,
                       switch_name(policy->slashing_protection)));
     TRY(append_store(out, policy));
-    return buffer_printf(out, "kms_key %s\nregion %s\nlog_level %s\n", policy->kms_key, policy->region,
-                         levels[policy->log_level]);
+    return buffer_printf(out, "kms_key %s\nregion %s\naccess %s\nlog_level %s\n", policy->kms_key,
+                         policy->region, access, levels[policy->log_level]);
 }
 
 static must_check result check_network(const struct eth2_network *network)

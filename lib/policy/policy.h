@@ -17,6 +17,7 @@ enum {
     POLICY_FAR_FUTURE_MAX = 1000000, /* epochs */
     POLICY_FAR_FUTURE_DEFAULT = 2,   /* of those who make documents; a document always says */
     POLICY_STORE_IDENTITY_LEN = 32,
+    POLICY_DIGEST_LEN = 32, /* SHA-256 */
     POLICY_ACCOUNT_LEN = 12 /* digits of an AWS account */
 };
 
@@ -45,7 +46,9 @@ struct policy {
     bool boot_floor;                /* nothing up to the moment of the start is signed */
     char kms_key[POLICY_VALUE_MAX]; /* the only key ARN whose answers are accepted; "none" stand-alone */
     char region[64];                /* AWS region of KMS; "none" stand-alone */
-    enum log_level log_level;       /* ceiling */
+    bool has_access; /* false: "any", whoever reaches the port; stand-alone, where options say who, always */
+    uint8_t access[POLICY_DIGEST_LEN]; /* SHA-256 of the access document (policy_access.h) */
+    enum log_level log_level;          /* ceiling */
 };
 
 /* Sets store_kind, store and store_account from the text of the line, and single_mode to what goes with it

@@ -1,5 +1,5 @@
 /* slashing_attested.h - the state of a signer as its attestation documents tell it (user_data,
- * PROTOCOL.control section 6), so that who asks from time to time notices one that was rolled back.
+ * PROTOCOL.control section 7), so that who asks from time to time notices one that was rolled back.
  */
 #ifndef SLASHING_SLASHING_ATTESTED_H
 #define SLASHING_SLASHING_ATTESTED_H

@@ -38,6 +38,7 @@ enum courier_phase {
     COURIER_IDLE,
     COURIER_CHECKING,   /* waits for STATUS */
     COURIER_PROPOSING,  /* waits for POLICY_RESULT */
+    COURIER_ADMITTING,  /* the same, of the access document */
     COURIER_OPENING,    /* waits for the store's head, which has the store's key */
     COURIER_HOLDING,    /* waits until the keeper has read what it was sent */
     COURIER_ATTESTING,  /* waits for DOCUMENT */

@@ -2,6 +2,7 @@
  *
  *   CHECKING    is the keeper in a state that permits it?
  *   PROPOSING   (init) the policy, which the keeper measures and locks
+ *   ADMITTING   (init, a policy that pins one) the access document, which the keeper holds to its digest
  *   OPENING     (init, a store with a sealed key) the store's head; its key is the first record
  *   ATTESTING   a document with the keeper's public key, when the last one is older than a minute
  *   DECRYPTING  KMS turns one ciphertext into an envelope for that key; it goes to the keeper, and so on
@@ -16,7 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "policy/policy.h"
+#include "policy/policy_access.h"
 
 static must_check result next_record(struct courier *c);
 
@@ -77,6 +78,15 @@ static must_check result begin_records(struct courier *c)
     return next_record(c);
 }
 
+/* Its form; whether it is the one that is pinned is for the keeper to say, who alone knows what is. */
+static must_check result check_access(const struct policy *policy, const struct buffer *text)
+{
+    AUTO(policy_access) access = {0};
+    if (!policy->has_access || text->length == 0)
+        return policy_check_access(policy, (const char *)text->data, text->length);
+    return policy_access_parse(&access, (const char *)text->data, text->length);
+}
+
 static must_check result propose_policy(struct courier *c)
 {
     struct policy policy;
@@ -86,6 +96,8 @@ static must_check result propose_policy(struct courier *c)
         return end_with_error(c, 400, error_text());
     if (strcmp(policy.kms_key, "none") == 0 || strcmp(policy.region, "none") == 0)
         return end_with_error(c, 400, "policy: kms_key and region: must be given in an enclave");
+    if (check_access(&policy, &c->load.request.access).code)
+        return end_with_error(c, 400, error_text());
     c->load.phase = COURIER_PROPOSING;
     struct packer p = courier_pack(c);
     ipc_pack_bytes_message(&p, IPC_POLICY, (struct ipc_bytes){text->data, (uint32_t)text->length});
@@ -150,8 +162,35 @@ result courier_load_on_store_head(struct courier *c, const struct courier_store_
     FAIL(E_INTERNAL, "no such head");
 }
 
+/* Policy and access document are in force. */
+static must_check result go_on_with_records(struct courier *c)
+{
+    bool has_store_key = false;
+    if (adopt_policy(c, &has_store_key).code)
+        return end_with_error(c, 500, error_text());
+    return has_store_key ? open_store(c) : begin_records(c);
+}
+
+static must_check result hand_in_access(struct courier *c)
+{
+    const struct buffer *text = &c->load.request.access;
+    c->load.phase = COURIER_ADMITTING;
+    struct packer p = courier_pack(c);
+    ipc_pack_bytes_message(&p, IPC_ACCESS, (struct ipc_bytes){text->data, (uint32_t)text->length});
+    return courier_send(c, &p);
+}
+
+static must_check result on_access_result(struct courier *c, const struct ipc_policy_result *r)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "%.*s", (int)r->text.length, (const char *)r->text.data);
+    return r->accepted ? go_on_with_records(c) : end_with_error(c, 400, text);
+}
+
 result courier_load_on_policy_result(struct courier *c, const struct ipc_policy_result *r)
 {
+    if (c->load.phase == COURIER_ADMITTING)
+        return on_access_result(c, r);
     ENSURE(c->load.phase == COURIER_PROPOSING, E_PEER, "keeper: POLICY_RESULT without a POLICY");
     if (!r->accepted) {
         char text[256];
@@ -159,10 +198,7 @@ result courier_load_on_policy_result(struct courier *c, const struct ipc_policy_
         return end_with_error(c, c->policy_accepted ? 409 : 400, text);
     }
     c->policy_accepted = true;
-    bool has_store_key = false;
-    if (adopt_policy(c, &has_store_key).code)
-        return end_with_error(c, 500, error_text());
-    return has_store_key ? open_store(c) : begin_records(c);
+    return c->load.request.access.length > 0 ? hand_in_access(c) : go_on_with_records(c);
 }
 
 static must_check result submit_record(struct courier *c)

@@ -8,7 +8,7 @@
 #include "base/base64.h"
 #include "json/json.h"
 
-enum { VALUES_MAX = COURIER_RECORDS_MAX + 64, MEMBERS_MAX = 5, CREDENTIAL_MEMBERS = 3 };
+enum { VALUES_MAX = COURIER_RECORDS_MAX + 64, MEMBERS_MAX = 6, CREDENTIAL_MEMBERS = 3 };
 
 static const struct operation {
     enum courier_operation operation;
@@ -18,7 +18,7 @@ static const struct operation {
     {COURIER_INIT_STATE, "init_state", {"operation"}},
     {COURIER_INIT,
      "init",
-     {"operation", "policy", "credential", "encrypted_tls_key", "encrypted_validator_keys"}},
+     {"operation", "policy", "access", "credential", "encrypted_tls_key", "encrypted_validator_keys"}},
     {COURIER_CREDENTIALS, "credentials", {"operation", "credential"}},
     {COURIER_RELOAD, "reload", {"operation", "encrypted_validator_keys"}},
     {COURIER_STATUS, "status", {"operation"}},
@@ -61,6 +61,16 @@ static must_check result take_policy(struct courier_request *r, const struct jso
     ENSURE(length > 0 && length <= IPC_POLICY_MAX, E_INPUT, "policy: must have from 1 to %d bytes",
            IPC_POLICY_MAX);
     return buffer_append(&r->policy, text, length);
+}
+
+/* "" is said by who hands in none. */
+static must_check result take_access(struct courier_request *r, const struct json_view *view)
+{
+    const char *text = NULL;
+    size_t length = 0;
+    TRY(json_get_text(&text, &length, view, "access"));
+    ENSURE(length <= IPC_ACCESS_MAX, E_INPUT, "access: must have at most %d bytes", IPC_ACCESS_MAX);
+    return buffer_append(&r->access, text, length);
 }
 
 static must_check result take_credentials(struct courier_request *r, const struct json_view *view)
@@ -154,6 +164,7 @@ static must_check result take_all(struct courier_request *r, const struct json_v
     switch (o->operation) {
     case COURIER_INIT:
         TRY(take_policy(r, view));
+        TRY(take_access(r, view));
         TRY(take_credentials(r, view));
         TRY(make_room(r, view));
         TRY(take_tls_key(r, view));
@@ -203,6 +214,7 @@ result courier_request_put_first(struct courier_request *request, enum ipc_recor
 void courier_request_cleanup(struct courier_request *request)
 {
     buffer_cleanup(&request->policy);
+    buffer_cleanup(&request->access);
     aws_credentials_cleanup(&request->credentials);
     buffer_cleanup(&request->ciphertexts);
     free(request->records);

@@ -32,6 +32,7 @@ struct courier_record {
 struct courier_request {
     enum courier_operation operation;
     struct buffer policy;               /* INIT */
+    struct buffer access;               /* INIT; may be empty */
     struct aws_credentials credentials; /* INIT, CREDENTIALS */
     struct buffer ciphertexts;          /* INIT (TLS first), RELOAD */
     struct courier_record *records;

@@ -57,6 +57,7 @@ void ctl_now(char out[static 21]);
 
 must_check result ctl_keys_generate(struct ctl_call *call);
 must_check result ctl_tls_make(struct ctl_call *call);
+must_check result ctl_access_make(struct ctl_call *call);
 must_check result ctl_policy_make(struct ctl_call *call);
 must_check result ctl_policy_measure(struct ctl_call *call);
 must_check result ctl_key_policy(struct ctl_call *call);

@@ -6,11 +6,11 @@
 #include "base/hex.h"
 #include "ctl.h"
 #include "eth2/eth2_config.h"
-#include "policy/policy.h"
+#include "policy/policy_access.h"
 
 struct options {
     const char *network, *store, *kms_key, *region, *genesis_validators_root, *log_level;
-    const char *store_identity, *store_mode, *far_future_epochs;
+    const char *access, *store_identity, *store_mode, *far_future_epochs;
     bool boot_floor;
 };
 
@@ -36,6 +36,9 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         {"boot-floor", OPTION_FLAG, &o->boot_floor,
          "refuse new blocks and attestations up to the epoch and slot of the start (false)", 0, 0},
         {"kms-key", OPTION_TEXT, &o->kms_key, "ARN of the only KMS key that is accepted", 0, 0},
+        {"access", OPTION_TEXT, &o->access,
+         "who may connect: an access document, as access make prints it, or any: whoever reaches the port", 0,
+         0},
         {"genesis-validators-root", OPTION_TEXT, &o->genesis_validators_root, "0x root, or any (any)", 0, 0},
         {"log-level", OPTION_TEXT, &o->log_level,
          "the most that may be logged: error, warn, info, debug (info)", 0, 0},
@@ -44,7 +47,8 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl policy make [options] > FILE", 0,
                   &none));
     TRY(ctl_require(call, o->store, "store"));
-    return ctl_require(call, o->kms_key, "kms-key");
+    TRY(ctl_require(call, o->kms_key, "kms-key"));
+    return ctl_require(call, o->access, "access");
 }
 
 static must_check result copy_text(char *out, size_t out_capacity, const char *text, const char *option)
@@ -101,6 +105,18 @@ static must_check result set_store(struct policy *policy, const struct options *
     return RESULT_OK;
 }
 
+/* "any" has to be said: a signer that serves whoever reaches its port is not made by forgetting an option. */
+static must_check result set_access(struct policy *policy, const char *path)
+{
+    AUTO(buffer) text = {0};
+    AUTO(policy_access) access = {0};
+    if (strcmp(path, "any") == 0)
+        return RESULT_OK;
+    TRY(file_read(&text, path, POLICY_ACCESS_MAX));
+    TRY(policy_access_parse(&access, (const char *)text.data, text.length));
+    return policy_set_access(policy, (const char *)text.data, text.length);
+}
+
 static must_check result make(struct policy *policy, const struct options *o)
 {
     *policy = (struct policy){.slashing_protection = true};
@@ -108,7 +124,10 @@ static must_check result make(struct policy *policy, const struct options *o)
     TRY(copy_text(policy->kms_key, sizeof policy->kms_key, o->kms_key, "kms-key"));
     TRY(ctl_region_of_key(policy->region, sizeof policy->region, o->kms_key, "kms-key"));
     TRY(set_store(policy, o));
-    result r = log_level_parse(&policy->log_level, o->log_level);
+    result r = set_access(policy, o->access);
+    if (r.code)
+        return error_prefix(r, "--access");
+    r = log_level_parse(&policy->log_level, o->log_level);
     if (r.code)
         return error_prefix(r, "--log-level");
     if (strcmp(o->genesis_validators_root, "any") == 0)

@@ -26,7 +26,8 @@ enum {
 };
 
 struct options {
-    const char *url, *ca_file, *network, *genesis_validators_root, *pubkey, *only, *epoch, *variant;
+    const char *url, *ca_file, *client_cert_file, *client_key_file, *network, *genesis_validators_root,
+        *pubkey, *only, *epoch, *variant;
     uint32_t expect;
     bool show_signature;
 };
@@ -41,6 +42,10 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     const struct option table[] = {
         {"url", OPTION_TEXT, &o->url, "the signer, such as https://signer.example:443", 0, 0},
         {"ca-file", OPTION_TEXT, &o->ca_file, "PEM file of the certificate to trust (the system's)", 0, 0},
+        {"client-cert-file", OPTION_TEXT, &o->client_cert_file,
+         "PEM file of the certificate to present, and those above it (none)", 0, 0},
+        {"client-key-file", OPTION_TEXT, &o->client_key_file, "PEM file of its key (that of the certificate)",
+         0, 0},
         {"network", OPTION_TEXT, &o->network, "name or configuration YAML (mainnet)", 0, 0},
         {"genesis-validators-root", OPTION_TEXT, &o->genesis_validators_root,
          "0x root; the store is locked to the first one", 0, 0},
@@ -68,13 +73,16 @@ static size_t on_data(char *bytes, size_t size, size_t count, void *context)
 static must_check result configure(CURL *curl, const struct options *o, const char *url,
                                    struct buffer *answer)
 {
-    bool set = curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
-               curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http") == CURLE_OK &&
-               curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_S) == CURLE_OK &&
-               curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
-               (!o->ca_file || curl_easy_setopt(curl, CURLOPT_CAINFO, o->ca_file) == CURLE_OK) &&
-               curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK &&
-               curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) == CURLE_OK;
+    bool set =
+        curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http") == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_S) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+        (!o->ca_file || curl_easy_setopt(curl, CURLOPT_CAINFO, o->ca_file) == CURLE_OK) &&
+        (!o->client_cert_file || curl_easy_setopt(curl, CURLOPT_SSLCERT, o->client_cert_file) == CURLE_OK) &&
+        (!o->client_key_file || curl_easy_setopt(curl, CURLOPT_SSLKEY, o->client_key_file) == CURLE_OK) &&
+        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) == CURLE_OK;
     ENSURE(set, E_INTERNAL, "libcurl refuses an option");
     return RESULT_OK;
 }

@@ -16,6 +16,7 @@ static const struct {
      "make a mnemonic and validator keys, encrypt them with KMS, write key items"},
     {"tls", "make", ctl_tls_make,
      "make the signer's TLS key and certificate, encrypt them, write a TLS item"},
+    {"access", "make", ctl_access_make, "print the access document: who may connect to an enclave"},
     {"policy", "make", ctl_policy_make, "print the policy document for a network, a store and a KMS key"},
     {"policy", "measure", ctl_policy_measure, "print PCR16 of a policy document"},
     {"policy", "kms-key-policy", ctl_key_policy,

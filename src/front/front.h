@@ -84,7 +84,7 @@ struct front {
     int keeper, listener, metrics_listener;
     struct event *keeper_readable, *keeper_writable;
     uint8_t packet[IPC_PACKET_MAX]; /* the one being read, or the one being sent */
-    bool has_policy;
+    bool has_policy, has_access;    /* the second: the document that the policy pins has come */
     struct policy policy;
     struct net_tls_clients *clients; /* NULL: anybody */
     struct front_refusals refusals;
@@ -132,6 +132,9 @@ must_check result front_list_parse(struct front_list *ret_list, const char *opti
 /* The same of origins, each "scheme://host[:port]". */
 must_check result front_origins_parse(struct front_list *ret_origins, const char *option, const char *text);
 void front_list_cleanup(struct front_list *list);
+
+/* front_access_document.c: an ACCESS message. */
+must_check result front_access_take(struct front *front, struct ipc_message *message);
 
 /* front_clients.c: reads what the options name; before the sandbox. */
 must_check result front_clients_open(struct front *front);

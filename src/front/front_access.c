@@ -6,7 +6,6 @@
  * character. Credentials are kept and compared as SHA-256 digests, all of one length: the comparison takes
  * the same time whatever was sent, and every line of the file is looked at. They are hashed once and
  * without salt, which is why short ones are refused at the start. */
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,17 +13,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "front.h"
-
-enum {
-    DIGEST_LEN = 32,
-    CREDENTIALS_MAX = 256,
-    FILE_MAX_LEN = 65536,
-    SHORTEST = 16,
-    TOKEN_SHORTEST = 20,
-    LONGEST = 256
-};
-
-static const char token_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+#include "policy/policy_credentials.h"
 
 /* ---- lists of names ---- */
 
@@ -98,94 +87,37 @@ static const char *find_name(const struct front_list *list, const char *name)
 
 /* ---- credentials ---- */
 
-static must_check result digest_of(uint8_t ret_digest[static DIGEST_LEN], const void *bytes, size_t bytes_len)
+static must_check result open_credentials(struct secret *ret_digests, const char *option,
+                                          enum policy_credentials_kind kind, const char *path)
 {
-    unsigned length = DIGEST_LEN;
-    ENSURE(EVP_Digest(bytes, bytes_len, ret_digest, &length, EVP_sha256(), NULL) == 1, E_CRYPTO,
-           "no SHA-256");
-    return RESULT_OK;
-}
-
-static must_check result check_basic(const char *line, size_t length, size_t number)
-{
-    const char *colon = memchr(line, ':', length);
-    ENSURE(colon && colon > line, E_INPUT, "line %zu: must be user:password", number);
-    size_t password_len = length - (size_t)(colon + 1 - line);
-    ENSURE(password_len >= SHORTEST && length <= LONGEST, E_INPUT,
-           "line %zu: the password must have from %d to %d characters", number, SHORTEST, LONGEST);
-    return RESULT_OK;
-}
-
-static must_check result check_token(const char *line, size_t length, size_t number)
-{
-    ENSURE(length >= TOKEN_SHORTEST && length <= LONGEST && strspn(line, token_characters) >= length, E_INPUT,
-           "line %zu: a token must have from %d to %d of the characters A-Z a-z 0-9 - _", number,
-           TOKEN_SHORTEST, LONGEST);
-    return RESULT_OK;
-}
-
-typedef result checker(const char *line, size_t length, size_t number);
-
-static must_check result read_credentials(struct secret *ret_digests, checker *check, const char *path)
-{
-    AUTO(secret) text = {0};
-    AUTO(secret) digests = {0};
-    size_t count = 0, number = 0;
-    TRY(secret_read_file(&text, path, FILE_MAX_LEN));
-    TRY(secret_new(&digests, (size_t)CREDENTIALS_MAX * DIGEST_LEN));
-    const char *at = (const char *)text.data, *end = at + text.length;
-    ENSURE(!memchr(at, 0, text.length), E_INPUT, "NUL character");
-    while (at < end) {
-        const char *line = at, *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t length = (size_t)((newline ? newline : end) - line);
-        at = newline ? newline + 1 : end;
-        number++;
-        if (length > 0 && line[length - 1] == '\r')
-            length--;
-        if (length == 0 || *line == '#')
-            continue;
-        ENSURE(count < CREDENTIALS_MAX, E_TOO_LARGE, "line %zu: more than %d lines", number, CREDENTIALS_MAX);
-        TRY(check(line, length, number));
-        TRY(digest_of(digests.data + count++ * DIGEST_LEN, line, length));
-    }
-    ENSURE(count > 0, E_INPUT, "nothing is in it, so nobody could ask");
-    secret_truncate(&digests, count * DIGEST_LEN);
-    *ret_digests = digests;
-    digests = (struct secret){0};
-    return RESULT_OK;
-}
-
-static must_check result open_credentials(struct secret *ret_digests, const char *option, checker *check,
-                                          const char *path)
-{
-    result r = path ? read_credentials(ret_digests, check, path) : RESULT_OK;
+    result r = path ? policy_credentials_read(ret_digests, kind, path) : RESULT_OK;
     return r.code ? error_prefix(r, "--%s", option) : r;
 }
 
 result front_access_open(struct front *front)
 {
     const struct front_options *o = &front->options;
-    TRY(open_credentials(&front->basic, "basic-credentials-file", check_basic, o->basic_credentials_file));
-    TRY(open_credentials(&front->tokens, "path-tokens-file", check_token, o->path_tokens_file));
-    return open_credentials(&front->manager_tokens, "key-manager-token-file", check_token,
+    TRY(open_credentials(&front->basic, "basic-credentials-file", POLICY_BASIC, o->basic_credentials_file));
+    TRY(open_credentials(&front->tokens, "path-tokens-file", POLICY_TOKENS, o->path_tokens_file));
+    return open_credentials(&front->manager_tokens, "key-manager-token-file", POLICY_TOKENS,
                             o->key_manager_token_file);
 }
 
 static bool has_digest(const struct secret *digests, const void *bytes, size_t bytes_len)
 {
-    uint8_t digest[DIGEST_LEN];
+    uint8_t digest[POLICY_DIGEST_LEN];
     bool found = false;
-    if (digest_of(digest, bytes, bytes_len).code)
+    if (policy_credential_digest(digest, bytes, bytes_len).code)
         return false;
-    for (size_t at = 0; at < digests->length; at += DIGEST_LEN)
-        found |= secret_equal(digests->data + at, digest, DIGEST_LEN);
+    for (size_t at = 0; at < digests->length; at += POLICY_DIGEST_LEN)
+        found |= secret_equal(digests->data + at, digest, POLICY_DIGEST_LEN);
     return found;
 }
 
 static bool has_basic(const struct front *front, struct net_http_request *request)
 {
     static const char scheme[] = "basic ";
-    uint8_t decoded[LONGEST];
+    uint8_t decoded[POLICY_CREDENTIAL_LONGEST];
     size_t decoded_len = 0;
     const char *header = front->basic.length > 0 ? net_http_header(request, "authorization") : NULL;
     if (!header || strncasecmp(header, scheme, sizeof scheme - 1) != 0)

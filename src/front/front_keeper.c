@@ -106,6 +106,8 @@ static must_check result begin_to_serve(struct front *front, struct ipc_message 
     ENSURE(!front->server, E_PEER, "keeper: SERVE came twice");
     ENSURE(front->has_policy && front->keys_json.length > 0, E_PEER,
            "keeper: SERVE came before SETTINGS and KEYS");
+    ENSURE(front->has_access || !front->policy.has_access, E_PEER,
+           "keeper: SERVE came before the access document that the policy pins");
     ENSURE(front->tls || !front->options.enclave, E_PEER, "keeper: SERVE without TLS in an enclave");
     ENSURE(front->tls || !front->clients, E_PEER, "keeper: SERVE without TLS, but clients are to be checked");
     struct net_http_config config = {.tls = front->tls,
@@ -127,6 +129,8 @@ static must_check result handle(struct front *front, struct ipc_message *message
         return take_settings(front, message);
     case IPC_TLS:
         return take_tls(front, message);
+    case IPC_ACCESS:
+        return front_access_take(front, message);
     case IPC_KEYS:
         return front_keys_take(front, message);
     case IPC_HEALTH:

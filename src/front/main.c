@@ -21,7 +21,7 @@
 
 enum { SECURE_HEAP = 2 * 1024 * 1024 }; /* the TLS key, and one ephemeral key a handshake under way */
 
-/* In an enclave nobody but the policy may decide who is served, and it has no word for that yet. */
+/* In an enclave nobody but the policy may decide who is served: by the access document that it pins. */
 static must_check result check_clients(const struct front_options *o)
 {
     bool checks =

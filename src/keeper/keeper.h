@@ -62,6 +62,8 @@ struct keeper {
     uint8_t policy_text[IPC_POLICY_MAX];
     uint32_t policy_len; /* 0: none yet */
     struct policy policy;
+    uint8_t access_text[IPC_ACCESS_MAX];
+    uint32_t access_len; /* 0: none yet, or none is pinned */
 
     struct nsm nsm;
     uint8_t pcr0[NSM_PCR_LEN], pcr16[NSM_PCR_LEN];
@@ -107,6 +109,7 @@ void keeper_end(struct keeper *k, int exit_status);
 void keeper_report_store(struct keeper *k);
 must_check result keeper_take_policy(struct keeper *k, struct ipc_bytes text);
 void keeper_answer_policy(struct keeper *k, struct ipc_bytes text);
+void keeper_answer_access(struct keeper *k, struct ipc_bytes text);
 void keeper_answer_status(struct keeper *k);
 /* Sends the front all it needs and asks it to listen; or, on a reload, what changed. */
 void keeper_tell_front(struct keeper *k, const struct secret *tls, bool first);

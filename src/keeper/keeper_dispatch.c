@@ -45,6 +45,14 @@ static must_check result on_courier_policy(struct keeper *k, struct ipc_message 
     return RESULT_OK;
 }
 
+static must_check result on_access(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_bytes text;
+    TRY(ipc_take_bytes_message(&text, m, IPC_ACCESS_MAX));
+    keeper_answer_access(k, text);
+    return RESULT_OK;
+}
+
 static must_check result on_listening(struct keeper *k, struct ipc_message *m)
 {
     uint32_t port;
@@ -117,6 +125,7 @@ static must_check result on_load_begin(struct keeper *k, struct ipc_message *m)
 {
     bool add;
     TRY(ipc_take_load_begin(&add, m));
+    ENSURE(!k->policy.has_access || k->access_len > 0, E_STATE, "a load before it is known who may connect");
     keeper_load_begin(k, add);
     return RESULT_OK;
 }
@@ -292,6 +301,7 @@ static const struct rule {
 } rules[] = {
     {IPC_POLICY, SUPERVISOR, WAIT, on_supervisor_policy},
     {IPC_POLICY, COURIER, WAIT | ATTEST, on_courier_policy},
+    {IPC_ACCESS, COURIER, ATTEST, on_access},
     {IPC_LISTENING, FRONT, LOAD | SERVE, on_listening},
     {IPC_SIGN, FRONT, SERVE | RELOAD | FAILED, on_sign},
     {IPC_EXTENSION_SIGN, FRONT, SERVE | RELOAD | FAILED, on_extension_sign},

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "keeper_sandbox.h"
+#include "policy/policy_access.h"
 
 struct packer keeper_pack(struct keeper *k)
 {
@@ -98,6 +99,8 @@ static must_check result accept_policy(struct keeper *k, struct ipc_bytes text)
            "store_identity: must be given in an enclave when the store is dynamodb");
     ENSURE(k->standalone || policy.store_kind != POLICY_STORE_DYNAMODB || policy_store_account(&policy),
            E_INPUT, "store: must name the table's AWS account in an enclave, dynamodb:ACCOUNT/TABLE");
+    ENSURE(!k->standalone || !policy.has_access, E_INPUT,
+           "access: must be any stand-alone, where options say who may connect");
     ENSURE(policy.store_kind == POLICY_STORE_NONE || policy.store_kind == POLICY_STORE_SQLITE ||
                k->courier.fd >= 0,
            E_UNSUPPORTED, "store: one across a network needs a courier");
@@ -128,19 +131,37 @@ result keeper_take_policy(struct keeper *k, struct ipc_bytes text)
     return RESULT_OK;
 }
 
-void keeper_answer_policy(struct keeper *k, struct ipc_bytes text)
+static void send_policy_result(struct keeper *k, const char *what, result r)
 {
-    bool is_new = k->policy_len == 0;
-    struct ipc_policy_result answer = {.accepted = keeper_take_policy(k, text).code == E_NONE};
+    struct ipc_policy_result answer = {.accepted = r.code == E_NONE};
     if (!answer.accepted) {
-        log_warn("policy refused: %s", error_text());
+        log_warn("%s refused: %s", what, error_text());
         answer.text = (struct ipc_bytes){(const uint8_t *)error_text(), (uint32_t)strlen(error_text())};
     }
     struct packer p = keeper_pack(k);
     ipc_pack_policy_result(&p, &answer);
     keeper_send(&k->courier, &p);
-    if (is_new && answer.accepted)
+}
+
+void keeper_answer_policy(struct keeper *k, struct ipc_bytes text)
+{
+    bool is_new = k->policy_len == 0;
+    result r = keeper_take_policy(k, text);
+    send_policy_result(k, "policy", r);
+    if (is_new && !r.code)
         keeper_head_open(k);
+}
+
+/* What the host hands in counts only if it is what was measured. The keeper does not read it: that is the
+ * front's business. */
+void keeper_answer_access(struct keeper *k, struct ipc_bytes text)
+{
+    result r = policy_check_access(&k->policy, (const char *)text.data, text.length);
+    if (!r.code) {
+        memcpy(k->access_text, text.data, text.length);
+        k->access_len = text.length;
+    }
+    send_policy_result(k, "access document", r);
 }
 
 void keeper_answer_status(struct keeper *k)
@@ -204,6 +225,11 @@ void keeper_tell_front(struct keeper *k, const struct secret *tls, bool first)
     struct packer p = keeper_pack(k);
     if (first) {
         ipc_pack_bytes_message(&p, IPC_SETTINGS, (struct ipc_bytes){k->policy_text, k->policy_len});
+        keeper_send(&k->front, &p);
+    }
+    if (first && k->access_len) {
+        p = keeper_pack(k);
+        ipc_pack_bytes_message(&p, IPC_ACCESS, (struct ipc_bytes){k->access_text, k->access_len});
         keeper_send(&k->front, &p);
     }
     if (tls->data)

@@ -16,7 +16,7 @@
 #include "base/secret_allocators.h"
 #include "net/net_address.h"
 #include "net/net_loop.h"
-#include "policy/policy.h"
+#include "policy/policy_access.h"
 #include "process/process_notify.h"
 #include "watchdog_control.h"
 #include "watchdog_credentials.h"
@@ -28,7 +28,7 @@
 enum { SECURE_HEAP = 1 << 20, STATUS_VALUES_MAX = 64 };
 
 struct options {
-    const char *control, *items, *credentials, *policy;
+    const char *control, *items, *credentials, *policy, *access;
     struct log_options log;
     uint32_t status_interval;
     char *const *command;
@@ -58,6 +58,8 @@ static must_check result parse_options(struct options *o, int argc, char *const 
         {"credentials", OPTION_TEXT, &o->credentials,
          "JSON file of the role's credentials; re-read when it changes", 0, 0},
         {"policy", OPTION_TEXT, &o->policy, "the policy document", 0, 0},
+        {"access", OPTION_TEXT, &o->access,
+         "the access document, if the policy pins one: who may connect (none)", 0, 0},
         {"status-interval", OPTION_U32, &o->status_interval, "seconds between two status requests (5)", 1,
          3600},
         LOG_OPTION_ROWS(&o->log),
@@ -76,6 +78,21 @@ static must_check result parse_options(struct options *o, int argc, char *const 
     return log_configure(&o->log);
 }
 
+/* The document that the policy pins, or "". The enclave checks it too; here the operator hears of it before
+ * anything starts. */
+static must_check result append_access(struct buffer *out, const struct policy *policy, const char *path)
+{
+    AUTO(buffer) text = {0};
+    AUTO(policy_access) access = {0};
+    if (path)
+        TRY(file_read(&text, path, POLICY_ACCESS_MAX));
+    TRY(policy_check_access(policy, (const char *)text.data, text.length));
+    if (path)
+        TRY(policy_access_parse(&access, (const char *)text.data, text.length));
+    TRY(buffer_append_text(out, ",\"access\":"));
+    return json_append_quoted(out, text.data ? (const char *)text.data : "");
+}
+
 /* Everything but the credential, read anew each time: what changed on disk counts from the next init on. */
 static must_check result init_text(struct buffer *out, size_t *ret_keys, const struct options *o)
 {
@@ -89,6 +106,9 @@ static must_check result init_text(struct buffer *out, size_t *ret_keys, const s
         return error_prefix(r, "%s", o->policy);
     TRY(buffer_append_text(out, "{\"operation\":\"init\",\"policy\":"));
     TRY(json_append_quoted(out, (const char *)policy_text.data));
+    r = append_access(out, &policy, o->access);
+    if (r.code)
+        return error_prefix(r, "%s", o->access ? o->access : o->policy);
     TRY(buffer_printf(out, ",\"encrypted_tls_key\":\"%s\",\"encrypted_validator_keys\":%s,",
                       (const char *)items.encrypted_tls_key.data,
                       (const char *)items.encrypted_validator_keys.data));

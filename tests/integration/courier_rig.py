@@ -9,7 +9,7 @@ import pytest
 from harness import connect, control, policy_text, receive_packet, send_packet
 from scripted_kms import ScriptedKms
 
-POLICY_MESSAGE = 0x0101
+POLICY_MESSAGE, ACCESS_MESSAGE = 0x0101, 0x020b
 POLICY_RESULT, ATTEST, DOCUMENT, LOAD_BEGIN, RECORD, LOAD_END, LOAD_ABORT, LOAD_RESULT, STATUS_WANTED, STATUS = range(0x0301, 0x030b)
 WAIT, ATTESTED, LOAD, SERVE, FAILED = range(1, 6)
 VALIDATOR, TLS = 1, 2
@@ -17,8 +17,8 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890
 CREDENTIAL = {"access_key_id": "AKIDCOURIER", "secret_access_key": "wJalrXUtnFEMI/SECRET/KEY", "token": "TOKENTOKEN"}
 
 
-def policy_for(key=KEY):
-    return policy_text(store="sqlite:/nowhere", kms_key=key, region="us-east-1", log_level="debug")
+def policy_for(key=KEY, access="any"):
+    return policy_text(store="sqlite:/nowhere", kms_key=key, region="us-east-1", log_level="debug", access=access)
 
 
 def b64(data):
@@ -33,6 +33,8 @@ class Keeper:
         self.measure = measure
         self.state = WAIT
         self.policy = None
+        self.access = []   # documents
+        self.refuse_access = b""
         self.records = []  # (kind, index, envelope)
         self.log = []      # message types in order
         self.attested = [] # (purpose, nonce)
@@ -64,6 +66,10 @@ class Keeper:
             if accepted:
                 self.policy, self.state = body, ATTESTED
             send_packet(self.end, POLICY_RESULT, len(text), bytes([accepted]) + text)
+        elif kind == ACCESS_MESSAGE:
+            assert self.state == ATTESTED and len(body) == count
+            self.access.append(body)
+            send_packet(self.end, POLICY_RESULT, len(self.refuse_access), bytes([not self.refuse_access]) + self.refuse_access)
         elif kind == ATTEST:
             assert self.state in (ATTESTED, LOAD, SERVE)
             self.attested.append((body[0], body[1:]))
@@ -120,8 +126,8 @@ class Rig:
         assert self.ask("status")["status"] == 200
         return self.keeper.log
 
-    def init(self, tls=b"tls", keys=(b"k0", b"k1"), policy=None, credential=None, stream=None):
-        return self.ask("init", stream, policy=policy or policy_for(), credential=credential or CREDENTIAL,
+    def init(self, tls=b"tls", keys=(b"k0", b"k1"), policy=None, access="", credential=None, stream=None):
+        return self.ask("init", stream, policy=policy or policy_for(), access=access, credential=credential or CREDENTIAL,
                         encrypted_tls_key=b64(tls), encrypted_validator_keys=[b64(key) for key in keys])
 
 

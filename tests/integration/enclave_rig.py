@@ -51,7 +51,7 @@ class Enclave:
             f"--outbound=unix:{folder}/{name}-dynamodb={cloud.relay.address}", f"--allow=unix:{folder}/kms", f"--allow={cloud.relay.address}")
         self.watchdog = cloud.start(
             "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", f"--items={folder}/items", f"--credentials={self.credentials}",
-            f"--policy={folder}/policy.txt", "--status-interval=1", "--", str(cloud.bin_dir / "nitro-signer-enclave"), f"--control=unix:{folder}/{name}-control",
+            f"--policy={folder}/policy.txt", *[f"--access={cloud.access}"] * bool(cloud.access), "--status-interval=1", "--", str(cloud.bin_dir / "nitro-signer-enclave"), f"--control=unix:{folder}/{name}-control",
             f"--https=unix:{folder}/{name}-https", f"--nsm=unix:{folder}/nsm-{name}", f"--kms-via=unix:{folder}/{name}-kms",
             f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug", ready=wait)
         self.session = requests.Session()
@@ -119,6 +119,7 @@ class Cloud:
     def __init__(self, start, bin_dir, folder, dynamodb, relay, num_keys=2):
         self.start, self.bin_dir, self.folder, self.dynamodb, self.relay = start, bin_dir, folder, dynamodb, relay
         self.table = dynamodb.fresh_name()
+        self.access = None  # file of the access document; None: any
         (folder / "items").mkdir()
         self.devcloud = self._start_devcloud(key_policy(["kms:Encrypt", "kms:DescribeKey"]))
         self.key_arn = (folder / "cloud/key-arn").read_text().strip()
@@ -164,7 +165,7 @@ class Cloud:
         """Begins the table, writes the policy, and has KMS release its keys to the image under that policy only."""
         identity = identity or self.begin_table(self.table)
         policy = self.ctl("policy", "make", "--network=mainnet", f"--store=dynamodb:{ACCOUNT}/{self.table}", f"--store-identity={identity}", f"--kms-key={self.key_arn}",
-                          f"--genesis-validators-root={MAINNET_GENESIS}", "--log-level=debug", *policy_options)
+                          f"--genesis-validators-root={MAINNET_GENESIS}", "--log-level=debug", f"--access={self.access or 'any'}", *policy_options)
         (self.folder / "policy.txt").write_text(policy)
         pcr0 = self.ctl("measure", *(self.bin_dir / name for name in IMAGE)).strip()
         pcr16 = self.ctl("policy", "measure", "policy.txt").strip()

@@ -159,9 +159,9 @@ def control(stream, message):
     return json.loads(receive_exactly(stream, length))
 
 
-def policy_text(store="none", kms_key="none", region="none", log_level="info", far_future="2"):
+def policy_text(store="none", kms_key="none", region="none", log_level="info", far_future="2", access="any"):
     """A policy document for mainnet (PROTOCOL.control section 3)."""
-    return f"""nitro-signer-policy 2
+    return f"""nitro-signer-policy 3
 network mainnet
 preset mainnet
 genesis_time 1606824023
@@ -183,6 +183,7 @@ far_future_epochs {far_future}
 boot_floor disabled
 kms_key {kms_key}
 region {region}
+access {access}
 log_level {log_level}
 """
 

@@ -1,4 +1,5 @@
 """nitro-signer-courier against hosts that send what they should not, and keepers that break the protocol."""
+import hashlib
 import itertools
 import json
 import select
@@ -14,7 +15,9 @@ from scripted_kms import ScriptedKms
 
 assert make_rig  # a fixture: used by its name
 
-GOOD_INIT = {"operation": "init", "policy": policy_for(), "credential": CREDENTIAL, "encrypted_tls_key": "AAAA",
+ACCESS = "nitro-signer-access 1\nclient teku " + "ab" * 32 + "\n"
+PIN = "0x" + hashlib.sha256(ACCESS.encode()).hexdigest()
+GOOD_INIT = {"operation": "init", "policy": policy_for(), "access": "", "credential": CREDENTIAL, "encrypted_tls_key": "AAAA",
              "encrypted_validator_keys": ["AAAA"]}
 
 
@@ -41,8 +44,13 @@ def changed(**members):
     ({"operation": "reload", "encrypted_validator_keys": []}, "encrypted_validator_keys"),
     ({"operation": "reload", "encrypted_validator_keys": {}}, "encrypted_validator_keys"),
     (changed(policy=None), "policy"), (changed(policy=1), "policy"), (changed(policy=""), "policy"), (changed(policy="x" * 4097), "policy"),
-    (changed(policy="nitro-signer-policy 2\n"), "policy"), (changed(policy=POLICY), "kms_key"),
+    (changed(policy="nitro-signer-policy 3\n"), "policy"), (changed(policy=POLICY), "kms_key"),
     (changed(policy=policy_for() + "more\n"), "policy"),
+    (changed(access=None), "access"), (changed(access=1), "access"), (changed(access="x" * 49153), "access"), (changed(access="x"), "says any"),
+    (changed(policy=policy_for(access=PIN)), "none came"), (changed(policy=policy_for(access=PIN), access="x"), "line 1"),
+    (changed(policy=policy_for(access=PIN), access=ACCESS + "x"), "line 3"),
+    (changed(policy=policy_for(access=PIN), access=ACCESS + ACCESS.splitlines()[1] + "\n"), "line 3: is the line above again"),
+    (changed(policy=policy_for(access=PIN), access=ACCESS[:-2] + "\0\n"), "JSON"),
     (changed(credential=None), "credential"), (changed(credential__token=None), "credential.token"),
     (changed(credential__token=1), "credential.token"), (changed(credential__secret_access_key=""), "secret_access_key"),
     (changed(credential__secret_access_key="a\r\nHost: evil"), "secret_access_key"), (changed(credential__access_key_id="A" * 129), "access_key_id"),

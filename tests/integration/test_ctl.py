@@ -52,8 +52,8 @@ def test_measure_is_the_formula(ctl, folder):
 
 
 def test_policy_is_made_and_measured(ctl, folder):
-    text = ctl("policy", "make", "--network=hoodi", "--store=sqlite:/run/slashing.sqlite", f"--kms-key={KEY}")
-    assert text.startswith("nitro-signer-policy 2\nnetwork hoodi\n") and f"\nkms_key {KEY}\nregion us-east-1\n" in text
+    text = ctl("policy", "make", "--network=hoodi", "--store=sqlite:/run/slashing.sqlite", f"--kms-key={KEY}", "--access=any")
+    assert text.startswith("nitro-signer-policy 3\nnetwork hoodi\n") and f"\nkms_key {KEY}\nregion us-east-1\naccess any\n" in text
     assert "\nstore sqlite:/run/slashing.sqlite\nstore_identity none\nstore_mode single\nfar_future_epochs 2\nboot_floor disabled\n" in text
     (folder / "policy").write_text(text)
     assert ctl("policy", "measure", "policy").strip() == extend(text.encode())
@@ -63,7 +63,7 @@ def test_policy_is_made_and_measured(ctl, folder):
 
 def test_policy_for_a_store_across_a_network(ctl):
     identity = "0x" + "5a" * 32
-    make = ("policy", "make", f"--kms-key={KEY}")
+    make = ("policy", "make", f"--kms-key={KEY}", "--access=any")
     assert "\nstore dynamodb:marks\nstore_identity none\nstore_mode fleet\n" in ctl(*make, "--store=dynamodb:marks")
     text = ctl(*make, "--store=dynamodb:marks", f"--store-identity={identity}", "--store-mode=single", "--far-future-epochs=any", "--boot-floor")
     assert f"\nstore dynamodb:marks\nstore_identity {identity}\nstore_mode single\nfar_future_epochs any\nboot_floor enabled\n" in text
@@ -108,6 +108,8 @@ def test_key_policy_allows_and_denies(ctl):
     (["tls", "make", "--out=x", "--name=a,IP:1.2.3.4"], "--name"),
     (["tls", "make", "--out=x"], "--name"),
     (["policy", "make", "--store=sqlite:/x"], "--kms-key"),
+    (["policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}"], "--access: required"),
+    (["access", "make", "--http-host-allowlist=a"], "--tls-known-clients-file"),
     (["policy", "kms-key-policy", "--pcr0=0x00", "--pcr16=00", "--role=x", "--encrypt-role=y"], "--pcr0"),
     (["policy", "kms-key-policy", f"--pcr0={'00' * 48}", f"--pcr16={'00' * 48}", "--role=x\"", "--encrypt-role=y"], "--role"),
     (["sign-test", "--url=https://localhost"], "--genesis-validators-root"),
@@ -177,6 +179,21 @@ def test_tls_certificate_as_clients_expect_it(ctl, folder, kms):
     assert base64.b64decode(item["cert_pem"], validate=True) == certificate.read_bytes()
 
 
+def test_what_clients_pin_is_not_replaced_by_accident(ctl, folder, kms):
+    make = ["tls", "make", "--name=a.b", f"--out={folder}/items", *kms]
+    certificate, item = folder / "items/tls-cert.pem", folder / "items/tls/1.json"
+    ctl(*make)
+    before = certificate.read_bytes(), item.read_bytes()
+    for one, other in ((certificate, item), (item, certificate)):
+        aside = other.rename(folder / "aside")
+        refused = ctl(*make, status=1)
+        assert f"{one} is there already; --replace" in refused and not other.exists()
+        aside.rename(other)
+    assert (certificate.read_bytes(), item.read_bytes()) == before
+    ctl(*make, "--replace")
+    assert certificate.read_bytes() != before[0] and item.read_bytes() != before[1]
+
+
 def test_kms_says_no(ctl, folder, kms, start):
     damaged = json.loads((folder / "cloud/credentials.json").read_text())
     damaged["secret_access_key"] = damaged["secret_access_key"][::-1]
@@ -188,10 +205,10 @@ def test_kms_says_no(ctl, folder, kms, start):
 
 
 @pytest.mark.parametrize("arguments, named", [
-    (["policy", "make", "--store=sqlite:/x", "--kms-key=abc"], "--kms-key"),
-    (["policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}", "--network=nowhere"], "--network"),
-    (["policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}", "--log-level=loud"], "--log-level"),
-    (["policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}", "--genesis-validators-root=0x12"], "--genesis-validators-root"),
+    (["policy", "make", "--store=sqlite:/x", "--access=any", "--kms-key=abc"], "--kms-key"),
+    (["policy", "make", "--store=sqlite:/x", "--access=any", f"--kms-key={KEY}", "--network=nowhere"], "--network"),
+    (["policy", "make", "--store=sqlite:/x", "--access=any", f"--kms-key={KEY}", "--log-level=loud"], "--log-level"),
+    (["policy", "make", "--store=sqlite:/x", "--access=any", f"--kms-key={KEY}", "--genesis-validators-root=0x12"], "--genesis-validators-root"),
     (["status", "--control=nowhere"], "--control"),
     (["attest", "verify", "--control=nowhere"], "--control"),
     (["attest", "verify", "--control=unix:/nowhere", "--pcr0=12"], "--pcr0"),
@@ -206,6 +223,6 @@ def test_a_value_that_cannot_be_is_a_usage_error(ctl, arguments, named):
 def test_what_could_not_be_printed_was_not_done(bin_dir):
     """A document cut short by a full disk would be measured, and no enclave would come up with it."""
     with open("/dev/full", "w", encoding="ascii") as full:
-        done = subprocess.run([bin_dir / "nitro-signer-ctl", "policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}"],
+        done = subprocess.run([bin_dir / "nitro-signer-ctl", "policy", "make", "--store=sqlite:/x", "--access=any", f"--kms-key={KEY}"],
                               stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "standard output" in done.stderr

@@ -9,8 +9,8 @@ import threading
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STEPS = ["Start devcloud", "Measure", "Make a mnemonic and 4 validator keys", "Make the TLS key", "policy document", "Start the proxy",
-         "KMS refuses it", "it serves", "attestation document", "List the public keys", "Sign one message of every type",
+STEPS = ["Start devcloud", "Measure", "Make a mnemonic and 4 validator keys", "Make the TLS key", "access document", "policy document", "Start the proxy",
+         "KMS refuses it", "it serves", "refused in the handshake", "attestation document", "List the public keys", "Sign one message of every type",
          "conflicting attestation", "conflicting block", "ten epochs ahead", "Kill the enclave", "slashing record survived", "went back is noticed", "Stop every process",
          "Search everything"]
 TYPES = ["ATTESTATION", "BLOCK_V2", "AGGREGATION_SLOT", "AGGREGATE_AND_PROOF_V2", "RANDAO_REVEAL", "SYNC_COMMITTEE_MESSAGE",

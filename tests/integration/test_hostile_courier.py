@@ -25,7 +25,7 @@ REQUESTS = {
     "attest": {"operation": "attest", "nonce": "AAAA"},
     "credentials": {"operation": "credentials", "credential": CREDENTIAL},
     "reload": {"operation": "reload", "encrypted_validator_keys": ["AAAA"]},
-    "init": {"operation": "init", "policy": policy_for(), "credential": CREDENTIAL, "encrypted_tls_key": "AAAA",
+    "init": {"operation": "init", "policy": policy_for(), "access": "", "credential": CREDENTIAL, "encrypted_tls_key": "AAAA",
              "encrypted_validator_keys": ["AAAA", "BBBB"]},
 }
 # Texts without a form of their own: any printable one will do.

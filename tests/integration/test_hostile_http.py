@@ -10,7 +10,7 @@ from front_process import IDENTIFIER, front, post, randao  # noqa: F401 (front i
 from hostile import damage, mutants, name_of, seeded
 from scripted_keeper import ORDER_LEN, answer, order_fields, signature_of
 
-SEPOLIA = """nitro-signer-policy 2
+SEPOLIA = """nitro-signer-policy 3
 network sepolia
 preset mainnet
 genesis_time 1655733600
@@ -32,6 +32,7 @@ far_future_epochs 2
 boot_floor disabled
 kms_key none
 region none
+access any
 log_level debug
 """
 # A root need not be sent; the index of a sync committee message is no part of what is signed.

@@ -18,6 +18,11 @@ static void pack_settings(struct packer *p)
     ipc_pack_bytes_message(p, IPC_SETTINGS, some(4096));
 }
 
+static void pack_access(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_ACCESS, some(IPC_ACCESS_MAX));
+}
+
 static void pack_document(struct packer *p)
 {
     ipc_pack_bytes_message(p, IPC_DOCUMENT, some(5000));
@@ -36,7 +41,10 @@ static void pack_recipient_key(struct packer *p)
 static result take_bytes(struct packer *again, struct ipc_message *m)
 {
     struct ipc_bytes bytes;
-    TRY(ipc_take_bytes_message(&bytes, m, m->type == IPC_DOCUMENT ? 16384 : IPC_POLICY_MAX));
+    TRY(ipc_take_bytes_message(&bytes, m,
+                               m->type == IPC_DOCUMENT ? 16384
+                               : m->type == IPC_ACCESS ? IPC_ACCESS_MAX
+                                                       : IPC_POLICY_MAX));
     ipc_pack_bytes_message(again, m->type, bytes);
     return RESULT_OK;
 }
@@ -457,6 +465,7 @@ const struct table_row messages[] = {
     {"STATE", IPC_STATE, pack_state, take_state, 8 + 13},
     {"LOADER_START", IPC_LOADER_START, pack_loader_start, take_empty, 8},
     {"SETTINGS", IPC_SETTINGS, pack_settings, take_bytes, 8 + 4096},
+    {"ACCESS", IPC_ACCESS, pack_access, take_bytes, 8 + IPC_ACCESS_MAX},
     {"TLS", IPC_TLS, pack_tls, take_tls, 8 + 4 + 1200 + 4 + 3000},
     {"KEYS", IPC_KEYS, pack_keys, take_keys, 8 + 1 + 5 * 48},
     {"KEYS, none", IPC_KEYS, pack_no_keys, take_keys, 8 + 1},

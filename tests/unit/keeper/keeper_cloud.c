@@ -98,6 +98,18 @@ void cloud_boot(struct rig *rig)
     rig_expect_state(rig, IPC_ATTEST_STATE, 0, 0);
 }
 
+struct ipc_policy_result cloud_access(struct rig *rig, const char *text, size_t text_len)
+{
+    static uint8_t packet[IPC_PACKET_MAX];
+    struct ipc_policy_result answer;
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    ipc_pack_bytes_message(&p, IPC_ACCESS, (struct ipc_bytes){(const uint8_t *)text, (uint32_t)text_len});
+    rig_send(rig->courier, &p);
+    rig_expect(rig, rig->courier, IPC_POLICY_RESULT);
+    assert_ok(ipc_take_policy_result(&answer, &rig->message));
+    return answer;
+}
+
 void cloud_send_empty(int socket, enum ipc_type type)
 {
     uint8_t packet[16];
@@ -205,6 +217,8 @@ void cloud_first_load(struct rig *rig, uint32_t first, uint32_t count)
     rig_load_keys(rig, first, count);
     rig_loader_end(rig, count, 0);
     rig_expect(rig, rig->front, IPC_SETTINGS);
+    if (rig->policy.has_access)
+        rig_expect(rig, rig->front, IPC_ACCESS);
     rig_expect(rig, rig->front, IPC_TLS);
     cloud_expect_reload(rig, count);
     rig_expect(rig, rig->front, IPC_SERVE);

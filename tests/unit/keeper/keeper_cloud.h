@@ -15,6 +15,8 @@ void cloud_stop(void);
 void cloud_start(struct rig *rig);
 /* Sends the rig's policy and returns the keeper's answer, which points into rig->packet. */
 struct ipc_policy_result cloud_policy(struct rig *rig);
+/* The same of an access document. */
+struct ipc_policy_result cloud_access(struct rig *rig, const char *text, size_t text_len);
 /* Starts and has the policy accepted; state ATTEST. */
 void cloud_boot(struct rig *rig);
 struct ipc_status cloud_status(struct rig *rig);

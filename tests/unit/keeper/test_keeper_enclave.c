@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file_io.h"
+#include "policy/policy_access.h"
 #include "slashing/slashing_attested.h"
 #include "slashing/slashing_codec.h"
 
@@ -83,6 +84,68 @@ static void a_refused_policy_can_be_corrected(void **state)
     rig->policy = right;
     assert_true(cloud_policy(rig).accepted);
     rig_expect_state(rig, IPC_ATTEST_STATE, 0, 0);
+    rig_stop(rig);
+}
+
+static bool is_refused_over(const struct ipc_policy_result *answer, const char *text)
+{
+    return !answer->accepted && memmem(answer->text.data, answer->text.length, text, strlen(text));
+}
+
+/* The longest that fits, a byte more than anybody reads of it being changed. */
+static void only_the_pinned_access_document_is_accepted(void **state)
+{
+    struct rig *rig = *state;
+    static char document[POLICY_ACCESS_MAX], other[POLICY_ACCESS_MAX];
+    memset(document, 'x', sizeof document);
+    memcpy(other, document, sizeof other);
+    other[sizeof other - 1] = 'y';
+    assert_ok(policy_set_access(&rig->policy, document, sizeof document));
+    cloud_boot(rig);
+    struct ipc_policy_result answer = cloud_access(rig, other, sizeof other);
+    assert_true(is_refused_over(&answer, "access: is not the document"));
+    answer = cloud_access(rig, document, sizeof document - 1);
+    assert_true(is_refused_over(&answer, "access: is not the document"));
+    assert_true(cloud_access(rig, document, sizeof document).accepted);
+    assert_true(cloud_access(rig, document, sizeof document).accepted); /* the same again */
+    answer = cloud_access(rig, other, sizeof other);
+    assert_true(is_refused_over(&answer, "access: is not the document"));
+    cloud_load_begin(rig, false);
+    cloud_records(rig, 2);
+    cloud_load_tls(rig);
+    rig_load_keys(rig, 0, 1);
+    rig_loader_end(rig, 1, 0);
+    struct ipc_bytes passed_on;
+    rig_expect(rig, rig->front, IPC_SETTINGS);
+    rig_expect(rig, rig->front, IPC_ACCESS); /* before the TLS key */
+    assert_ok(ipc_take_bytes_message(&passed_on, &rig->message, IPC_ACCESS_MAX));
+    assert_int_equal(passed_on.length, sizeof document);
+    assert_memory_equal(passed_on.data, document, sizeof document);
+    rig_expect(rig, rig->front, IPC_TLS);
+    rig_stop(rig);
+}
+
+/* A courier that leaves it out, or says so only, gets no key loaded. */
+static void no_load_before_the_access_document(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t packet[16];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    assert_ok(policy_set_access(&rig->policy, "document", 8));
+    cloud_boot(rig);
+    assert_false(cloud_access(rig, "Document", 8).accepted);
+    ipc_pack_load_begin(&p, false);
+    rig_send(rig->courier, &p);
+    rig_expect_end(rig, 1);
+}
+
+static void any_takes_no_access_document(void **state)
+{
+    struct rig *rig = *state;
+    cloud_boot(rig);
+    struct ipc_policy_result answer = cloud_access(rig, "document", 8);
+    assert_true(is_refused_over(&answer, "the policy says any"));
+    cloud_first_load(rig, 0, 1);
     rig_stop(rig);
 }
 
@@ -283,6 +346,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CLOUD_TEST(the_policy_is_measured_and_locked),
         CLOUD_TEST(a_refused_policy_can_be_corrected),
+        CLOUD_TEST(only_the_pinned_access_document_is_accepted),
+        CLOUD_TEST(no_load_before_the_access_document),
+        CLOUD_TEST(any_takes_no_access_document),
         CLOUD_TEST(documents_bind_the_recipient_key),
         CLOUD_TEST(the_identity_covers_certificates_and_keys),
         CLOUD_TEST(the_identity_tells_the_protection_state),

@@ -142,7 +142,7 @@ static void messages_out_of_their_time(void **state)
 static void a_policy_that_is_none(void **state)
 {
     struct rig *rig = *state;
-    static const char text[] = "nitro-signer-policy 2\nnetwork x\n";
+    static const char text[] = "nitro-signer-policy 3\nnetwork x\n";
     rig_start(rig, "standalone", NULL);
     struct packer p = {.data = bytes, .capacity = sizeof bytes};
     ipc_pack_bytes_message(&p, IPC_POLICY, (struct ipc_bytes){(const uint8_t *)text, sizeof text - 1});

@@ -9,7 +9,7 @@
 
 /* Written by hand from PROTOCOL.control section 3, not by our formatter. */
 static const char holesky[] =
-    "nitro-signer-policy 2\n"
+    "nitro-signer-policy 3\n"
     "network holesky\n"
     "preset mainnet\n"
     "genesis_time 1695902400\n"
@@ -31,6 +31,7 @@ static const char holesky[] =
     "boot_floor disabled\n"
     "kms_key arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\n"
     "region eu-central-1\n"
+    "access any\n"
     "log_level info\n";
 
 static void a_document_is_read(void **state)
@@ -138,8 +139,9 @@ static void values_out_of_range_are_named(void **state)
     (void)state;
     static const struct {
         const char *line, *replacement, *names;
-    } bad[] = {{"nitro-signer-policy 2", "nitro-signer-policy 1", "line 1, nitro-signer-policy: version 1"},
-               {"nitro-signer-policy 2", "nitro-signer-policy 3", "line 1, nitro-signer-policy: must be 2"},
+    } bad[] = {{"nitro-signer-policy 3", "nitro-signer-policy 1", "line 1, nitro-signer-policy: version 1"},
+               {"nitro-signer-policy 3", "nitro-signer-policy 2", "version 2 does not say who may connect"},
+               {"nitro-signer-policy 3", "nitro-signer-policy 4", "line 1, nitro-signer-policy: must be 3"},
                {"network holesky", "network Holesky", "network: name"},
                {"network holesky", "network ", "line 2, network"},
                {"preset mainnet", "preset swift", "line 3, preset"},
@@ -168,6 +170,10 @@ static void values_out_of_range_are_named(void **state)
                {"boot_floor disabled", "boot_floor off", "boot_floor"},
                {"kms_key arn:aws", "kms_key alias:aws", "kms_key"},
                {"region eu-central-1", "region eu central", "region"},
+               {"access any", "access none", "access: must be the SHA-256"},
+               {"access any", "access 0x0011", "access: must be the SHA-256"},
+               {"access any", "access 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+                "canonical"},
                {"log_level info", "log_level INFO", "canonical"},
                {"log_level info\n", "log_level info\n\n", "follows"}};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
