@@ -2,6 +2,7 @@
  *
  * The names, the ten years and the CA flag are those of the system we replace, so a client's
  * configuration stays as it is. The key exists in this process and, encrypted, in the item. */
+#include <errno.h>
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -11,6 +12,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/base64.h"
 #include "base/file_io.h"
@@ -29,6 +31,7 @@ struct options {
     struct ctl_kms_options kms;
     const char *name, *out;
     uint32_t secrets_fd;
+    bool replace;
 };
 
 static must_check result parse_options(struct options *o, struct ctl_call *call)
@@ -37,6 +40,8 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     const struct option table[] = {
         {"name", OPTION_TEXT, &o->name, "DNS name by which clients reach the signer", 0, 0},
         {"out", OPTION_TEXT, &o->out, "folder of items; tls/1.json and tls-cert.pem are written there", 0, 0},
+        {"replace", OPTION_FLAG, &o->replace,
+         "put a new key and certificate in the place of those in the folder (false)", 0, 0},
         {"secrets-fd", OPTION_U32, &o->secrets_fd,
          "for tests: descriptor that is given every secret made, one a line", 1, 1023},
         CTL_KMS_ROWS(o->kms),
@@ -146,6 +151,21 @@ static must_check result write_files(const char *folder, const struct buffer *ci
     return file_write(path, pem->data, pem->length, 0644);
 }
 
+/* The certificate is what clients pin, and the item the only copy of its key. */
+static must_check result check_absent(const struct options *o)
+{
+    static const char *const names[] = {"tls/1.json", "tls-cert.pem"};
+    struct stat status;
+    for (size_t i = 0; i < ARRAY_LENGTH(names) && !o->replace; i++) {
+        char path[PATH_MAX];
+        int length = snprintf(path, sizeof path, "%s/%s", o->out, names[i]);
+        ENSURE(length > 0 && (size_t)length < sizeof path, E_INPUT, "--out: too long");
+        ENSURE(lstat(path, &status) != 0 && errno == ENOENT, E_STATE,
+               "%s is there already; --replace makes new ones in its place", path);
+    }
+    return RESULT_OK;
+}
+
 result ctl_tls_make(struct ctl_call *call)
 {
     struct options o;
@@ -159,6 +179,7 @@ result ctl_tls_make(struct ctl_call *call)
     TRY(ctl_secrets_open());
     TRY(ctl_kms_open(&kms, call, &o.kms));
     TRY(ctl_make_folder(o.out, "tls"));
+    TRY(check_absent(&o));
 
     AUTO_POINTER(EVP_PKEY) key = EVP_EC_gen("P-256");
     ENSURE(key, E_CRYPTO, "the key cannot be made");
