@@ -17,6 +17,7 @@ from fleet_judge import BLOCK, VOTE, Message, Signed, request_of
 
 THREADS = 24
 RUSH = 6
+MANY = 5
 ANSWER_SECONDS = 20  # patience: an answer that comes late, from a signer that was paused, is the most interesting one
 VARIANTS = 3
 FIRST_HEIGHT = 10
@@ -53,6 +54,15 @@ class Orders:
         first = self.new(key, kind)
         return [first._replace(high=first.high + chance.randrange(3), variant=chance.randrange(1, 3)) for _ in range(RUSH)]
 
+    def for_many(self, chance):
+        """One vote of several validators, for one batch: new to some of them, and whatever it is to the others."""
+        first = self._vote(chance.choice(self.keys), chance)
+        chosen = chance.sample(self.keys, min(MANY, len(self.keys)))
+        votes = [first._replace(key=key) for key in chosen]
+        for vote in votes:
+            self._recent[vote.key].append(vote)
+        return votes
+
     def _block(self, key, chance):
         slot = self._heights[key][0]
         step = chance.choices((1, 2, 3, 0, -1, -3, 20), (50, 12, 8, 15, 7, 5, 1))[0]
@@ -78,10 +88,16 @@ class Connections:
 
     def send(self, lane, message):
         """lane: a port, and a number. False: it went nowhere."""
+        return self._post(lane, f"/{message.key}", request_of(message))
+
+    def send_batch(self, lane, messages):
+        return self._post(lane, "", {"identifiers": [message.key for message in messages], "signing_request": request_of(messages[0])})
+
+    def _post(self, lane, path, body):
         if lane not in self._open:
             self._open[lane] = http.client.HTTPConnection("127.0.0.1", lane[0], timeout=ANSWER_SECONDS)
         try:
-            self._open[lane].request("POST", f"/api/v1/eth2/sign/{message.key}", json.dumps(request_of(message)),
+            self._open[lane].request("POST", f"/api/v1/eth2/sign{path}", json.dumps(body),
                                      {"Content-Type": "application/json", "Accept": "application/json"})
             return True
         except (OSError, http.client.HTTPException):
@@ -117,6 +133,7 @@ class Clients:
         self.orders, self.signers, self.signed = Orders(keys), list(signers), []
         self.statuses = collections.Counter()
         self.unexpected = []
+        self.num_batches = 0
         self.first_asked = {}  # (name, message): when
         self._seed, self._num_threads = seed, threads
         self._ending = threading.Event()
@@ -155,6 +172,8 @@ class Clients:
         connections.keep({port for _, port in signers})
         if not signers:
             self._ending.wait(0.05)
+        elif chance.random() < 0.1:
+            self.ask_batch(connections, chance.choice(signers), self.orders.for_many(chance))
         elif chance.random() < 0.15:
             rush = self.orders.rush(chance)
             self.ask_together(connections, [(chance.choice(signers), message) for message in rush])
@@ -184,6 +203,21 @@ class Clients:
             sent.append((lane, now, connections.send(lane, message)))
         return [self._note(order, now, *(connections.receive(lane) if arrived else (None, {})))
                 for order, (lane, now, arrived) in zip(orders, sent)]
+
+    def ask_batch(self, connections, signer, messages):
+        """One message of all their keys, in one request. The statuses."""
+        lane, now = (signer[1], 0), time.monotonic()
+        for message in messages:
+            self.first_asked.setdefault((signer[0], message), now)
+        arrived = connections.send_batch(lane, messages)
+        status, results = connections.receive(lane) if arrived else (None, [])
+        if status != 200:
+            return [self._note((signer, message), now, status, results) for message in messages]
+        if [result["identifier"] for result in results] != [message.key for message in messages]:
+            self.unexpected.append(("order", results, messages))
+        self.num_batches += 1
+        return [self._note((signer, message), now, result.get("error", {}).get("code", 200), result.get("error", result))
+                for message, result in zip(messages, results)]
 
     def _note(self, order, sent, status, answer):
         (name, _), message = order

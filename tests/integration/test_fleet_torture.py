@@ -77,7 +77,7 @@ def judge(name, clients, fleet, done=None):
     """The end of every run."""
     signed = clients.signed
     print(f"\nfleet torture, {name}: seed {SEED}, {clients.num_orders} orders, {clients.statuses[200]} signed, {clients.statuses[412]} "
-          f"refused, {clients.statuses[503]} unavailable, {clients.statuses[None]} without answer; {len(fleet.slots)} signers, "
+          f"refused, {clients.statuses[503]} unavailable, {clients.statuses[None]} without answer; {clients.num_batches} batches; {len(fleet.slots)} signers, "
           f"{fleet.starts} starts" + "".join(f", {count} {act}" for act, count in sorted((done or {}).items())))
     assert slashable_pairs(one.message for one in signed) == []
     assert wrong_signatures(random.Random(SEED).sample(signed, min(VERIFIED, len(signed)))) == []
@@ -95,7 +95,7 @@ def torture(name, fleet, acts=None):
             nemesis.run(SECONDS, lambda: clients.num_orders < ORDERS or fleet.starts == len(fleet.slots))
         everybody_signs(clients, fleet.slots)
     judge(name, clients, fleet, nemesis.done)
-    assert min(clients.statuses[200], clients.statuses[412]) > 50
+    assert min(clients.statuses[200], clients.statuses[412]) > 50 and clients.num_batches > 5
     return clients
 
 

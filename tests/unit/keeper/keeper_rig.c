@@ -276,10 +276,27 @@ void rig_begin_to_serve(struct rig *rig, uint32_t count)
     rig_expect_state(rig, IPC_SERVE_STATE, count, 0);
 }
 
+static uint64_t next_id = 1000;
+
+void rig_send_many(struct rig *rig, struct ipc_order *orders, uint32_t count, bool more)
+{
+    static uint8_t packet[IPC_PACKET_MAX], named[IPC_SIGN_KEYS_MAX][48];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    struct ipc_sign_many many = {.more = more, .order = orders[0], .pubkeys = named[0], .num_keys = count};
+    assert_in_range(count, 1, IPC_SIGN_KEYS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        orders[i].id = next_id++;
+        memcpy(named[i], orders[i].order.pubkey, 48);
+    }
+    many.order.id = orders[0].id;
+    memset(many.order.order.pubkey, 0, 48);
+    ipc_pack_sign_many(&p, &many);
+    rig_send(rig->front, &p);
+}
+
 void rig_send_orders(struct rig *rig, struct ipc_order *orders, uint32_t count)
 {
     static uint8_t packet[IPC_PACKET_MAX];
-    static uint64_t next_id = 1000;
     struct packer p = {.data = packet, .capacity = sizeof packet};
     ipc_begin(&p, IPC_SIGN, count);
     for (uint32_t i = 0; i < count; i++) {

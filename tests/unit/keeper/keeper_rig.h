@@ -66,6 +66,8 @@ void rig_boot_to_load(struct rig *rig);
 
 /* Sends orders in one packet; gives each an id. */
 void rig_send_orders(struct rig *rig, struct ipc_order *orders, uint32_t count);
+/* The same of orders that differ in their keys only, as one batch; more: another part of it follows. */
+void rig_send_many(struct rig *rig, struct ipc_order *orders, uint32_t count, bool more);
 /* Receives their answers, in any order, in one packet or several. */
 void rig_take_answers(struct rig *rig, struct ipc_answer *ret_answers, const struct ipc_order *orders,
                       uint32_t count);

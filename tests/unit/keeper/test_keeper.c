@@ -223,6 +223,81 @@ static void what_piled_up_is_one_transaction(void **state)
     rig_stop(rig);
 }
 
+/* The second part comes late: nothing of the first is decided before. The log grows as by one transaction. */
+static void a_batch_in_parts_is_one_transaction(void **state)
+{
+    struct rig *rig = *state;
+    enum { KEYS = 24, FIRST = 10 };
+    struct ipc_order orders[KEYS] = {0};
+    struct ipc_answer answers[KEYS];
+    off_t grown[3];
+    rig_boot(rig, KEYS);
+    for (uint64_t target = 1; target <= 3; target++) {
+        off_t before = log_size(rig);
+        for (uint32_t i = 0; i < KEYS; i++)
+            orders[i].order = rig_vote(i, target - 1, target, 1);
+        for (uint32_t i = 0; i < KEYS; i++)
+            orders[i].order.of.attestation = orders[0].order.of.attestation;
+        if (target == 2) {
+            rig_send_orders(rig, orders, KEYS);
+        } else {
+            rig_send_many(rig, orders, FIRST, true);
+            rig_expect_silence(rig->front);
+            assert_int_equal(log_size(rig), before);
+            rig_send_many(rig, orders + FIRST, KEYS - FIRST, false);
+        }
+        rig_take_answers(rig, answers, orders, KEYS);
+        for (uint32_t i = 0; i < KEYS; i++)
+            rig_assert_signed(rig, &answers[i], &orders[i].order);
+        grown[target - 1] = log_size(rig) - before;
+    }
+    assert_int_equal(grown[2], grown[1]);
+    rig_stop(rig);
+}
+
+/* A front that never says the rest: no order is forgotten, and the next batch is served. */
+static void the_rest_of_a_batch_that_never_comes(void **state)
+{
+    struct rig *rig = *state;
+    struct ipc_order orders[3] = {
+        {.order = rig_vote(0, 1, 2, 1)}, {.order = rig_vote(1, 1, 2, 1)}, {.order = rig_vote(2, 1, 2, 1)}};
+    struct ipc_answer answers[3];
+    rig_boot(rig, 3);
+    rig_send_many(rig, orders, 2, true);
+    rig_send_orders(rig, orders + 2, 1);
+    rig_expect_silence(rig->front);
+    rig_take_answers(rig, answers, orders, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(answers[i].status, IPC_ANSWER_STORE); /* not decided in time */
+    rig_send_many(rig, orders, 3, false);
+    rig_take_answers(rig, answers, orders, 3);
+    for (int i = 0; i < 3; i++)
+        rig_assert_signed(rig, &answers[i], &orders[i].order);
+    rig_stop(rig);
+}
+
+/* Where no rest could come any more, what is there is decided. */
+static void a_batch_never_fills_the_keeper(void **state)
+{
+    struct rig *rig = *state;
+    enum { PARTS = 20 };
+    static struct ipc_order orders[PARTS * IPC_SIGN_KEYS_MAX];
+    struct ipc_answer answer;
+    rig_boot(rig, 1);
+    for (uint32_t i = 0; i < ARRAY_LENGTH(orders); i++) {
+        orders[i].order = rig_vote(0, 1, 2, 1);
+        memset(orders[i].order.pubkey, 7, 48); /* unknown */
+    }
+    for (uint32_t i = 0; i < PARTS; i++)
+        rig_send_many(rig, orders + (size_t)i * IPC_SIGN_KEYS_MAX, IPC_SIGN_KEYS_MAX, i + 1 < PARTS);
+    for (uint32_t taken = 0; taken < ARRAY_LENGTH(orders); taken += rig->message.count) {
+        rig_expect(rig, rig->front, IPC_SIGNED);
+        assert_ok(ipc_take_answer(&answer, &rig->message.body));
+        assert_int_equal(answer.status, IPC_ANSWER_UNKNOWN_KEY);
+    }
+    rig_stop(rig);
+}
+
 static void a_duplicate_key_is_kept_once(void **state)
 {
     struct rig *rig = *state;
@@ -287,6 +362,9 @@ int main(void)
         RIG_TEST(slashable_orders_are_refused_with_heights),
         RIG_TEST(of_conflicting_orders_in_a_batch_one_is_signed),
         RIG_TEST(a_full_batch_is_answered_in_order),
+        RIG_TEST(a_batch_in_parts_is_one_transaction),
+        RIG_TEST(the_rest_of_a_batch_that_never_comes),
+        RIG_TEST(a_batch_never_fills_the_keeper),
         RIG_TEST(what_piled_up_is_one_transaction),
         RIG_TEST(a_front_that_reads_late_gets_everything),
         RIG_TEST(a_duplicate_key_is_kept_once),

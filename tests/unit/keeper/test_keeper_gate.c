@@ -4,7 +4,7 @@
 
 #include "keeper/keeper_sign.h"
 
-enum { ANSWERS_MAX = 16 };
+enum { ANSWERS_MAX = 64 };
 
 /* What the store under the gate does. */
 static struct {
@@ -274,6 +274,48 @@ static void who_waited_longer_is_decided_first(void **state)
     }
 }
 
+/* A stream of either kind leaves half of the turns to the other. */
+static void lone_orders_and_a_batch_take_turns(void **state)
+{
+    (void)state;
+    static const uint64_t expected[] = {0, 5, 1, 6, 2, 7, 3, 4};
+    hear(NULL, 0);
+    for (uint64_t i = 0; i < 8; i++) {
+        struct ipc_order order = i < 5 ? block(0, 1 + i, 1) : block(1, 1 + i, 1);
+        order.id = i;
+        keeper_orders_add(&k.orders, &order, 0)->is_of_many = i < 5;
+    }
+    while (keeper_sign(&k))
+        ;
+    assert_int_equal(num_collected, 8);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(collected[i].id, expected[i]);
+    assert_int_equal(fake.advances, 1);
+}
+
+/* While a batch is being signed, who comes alone is decided and signed at once. */
+static void a_lone_order_does_not_wait_for_a_batch(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    struct ipc_order lone = block(1, 5, 1), one = randao(0);
+    hear(NULL, 0);
+    for (uint64_t i = 0; i < MANY; i++)
+        keeper_orders_add(&k.orders, &one, 0)->is_of_many = true;
+    assert_true(keeper_sign(&k));
+    assert_in_range(num_collected, 1, MANY / 2);
+    num_collected = 0;
+    lone.id = MANY;
+    (void)keeper_orders_add(&k.orders, &lone, 0);
+    assert_true(keeper_sign(&k));
+    size_t answered = 0;
+    for (size_t i = 0; i < num_collected; i++)
+        answered += collected[i].id == MANY && collected[i].status == IPC_ANSWER_SIGNED;
+    assert_int_equal(answered, 1);
+    for (num_collected = 0; k.orders.num_orders > 0; num_collected = 0)
+        (void)keeper_sign(&k);
+}
+
 /* Neither yes nor no is no. */
 static void only_done_is_signed(void **state)
 {
@@ -522,6 +564,8 @@ int main(void)
         cmocka_unit_test_setup(a_lost_compare_and_set_costs_its_order_only, setup),
         cmocka_unit_test_setup(attempts_are_bounded, setup),
         cmocka_unit_test_setup(who_waited_longer_is_decided_first, setup),
+        cmocka_unit_test_setup(lone_orders_and_a_batch_take_turns, setup),
+        cmocka_unit_test_setup(a_lone_order_does_not_wait_for_a_batch, setup),
         cmocka_unit_test_setup(only_done_is_signed, setup),
         cmocka_unit_test_setup(the_last_question_is_the_record, setup),
         cmocka_unit_test_setup(a_store_that_works_again_is_noticed_without_an_order, setup),

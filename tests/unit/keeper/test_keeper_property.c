@@ -109,11 +109,19 @@ static void one_batch(struct rig *rig, bool is_last)
 {
     struct ipc_order orders[BATCH] = {0};
     uint32_t keys[BATCH];
+    bool is_for_many = chance(3) == 0; /* one message for some keys, in two packets */
     for (int i = 0; i < BATCH; i++) {
         keys[i] = (uint32_t)chance(KEYS);
-        orders[i].order = latest[keys[i]] = random_order(keys[i]);
+        orders[i].order = is_for_many && i > 0 ? orders[0].order : random_order(keys[i]);
+        memcpy(orders[i].order.pubkey, rig_pubkey(keys[i]), 48);
+        latest[keys[i]] = orders[i].order;
     }
-    rig_send_orders(rig, orders, BATCH);
+    if (is_for_many) {
+        rig_send_many(rig, orders, BATCH / 2, true);
+        rig_send_many(rig, orders + BATCH / 2, BATCH / 2, false);
+    } else {
+        rig_send_orders(rig, orders, BATCH);
+    }
     num_orders += BATCH;
     if (is_last) {
         (void)usleep((useconds_t)chance(4000));
