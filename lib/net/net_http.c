@@ -20,6 +20,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -165,19 +166,44 @@ static void start_fresh_deadline(struct net_http_connection *c)
                                         : config->request_timeout_seconds);
 }
 
+void net_http_client(char ret_text[static NET_HTTP_CLIENT_MAX], const struct net_http_connection *c)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&c->peer;
+    const struct sockaddr_vm *vsock = (const struct sockaddr_vm *)&c->peer;
+    ret_text[0] = 0;
+    if (c->peer.sin6_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host))
+        (void)snprintf(ret_text, NET_HTTP_CLIENT_MAX, "%s:%u", host, (unsigned)ntohs(v4->sin_port));
+    if (c->peer.sin6_family == AF_INET6 && inet_ntop(AF_INET6, &c->peer.sin6_addr, host, sizeof host))
+        (void)snprintf(ret_text, NET_HTTP_CLIENT_MAX, "[%s]:%u", host, (unsigned)ntohs(c->peer.sin6_port));
+    if (c->peer.sin6_family == AF_VSOCK)
+        (void)snprintf(ret_text, NET_HTTP_CLIENT_MAX, "vsock:%u:%u", vsock->svm_cid, vsock->svm_port);
+}
+
+void net_http_tell_answered(const struct net_http_connection *c, struct net_http_request *request,
+                            const struct net_http_reply_form *form)
+{
+    const struct net_http_config *config = &c->server->config;
+    struct net_http_answer answer = {.request = request, .connection = c};
+    if (!config->answered)
+        return;
+    if (form) {
+        answer.status = form->status;
+        answer.body = form->body;
+        answer.body_len = form->body_len;
+    }
+    config->answered(config->context, &answer);
+}
+
 static void tell_refused(struct net_http_connection *c)
 {
     const struct net_http_config *config = &c->server->config;
     unsigned long code = bufferevent_get_openssl_error(c->stream);
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
-    char host[INET6_ADDRSTRLEN] = "", client[INET6_ADDRSTRLEN + 16] = "";
+    char client[NET_HTTP_CLIENT_MAX];
     if (!reason || !config->refused)
         return;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&c->peer;
-    if (c->peer.sin6_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host))
-        (void)snprintf(client, sizeof client, "%s:%u", host, (unsigned)ntohs(v4->sin_port));
-    if (c->peer.sin6_family == AF_INET6 && inet_ntop(AF_INET6, &c->peer.sin6_addr, host, sizeof host))
-        (void)snprintf(client, sizeof client, "[%s]:%u", host, (unsigned)ntohs(c->peer.sin6_port));
+    net_http_client(client, c);
     config->refused(config->context, bufferevent_openssl_get_ssl(c->stream), reason, client);
 }
 

@@ -46,10 +46,27 @@ typedef void net_http_handler(void *context, struct net_http_request *request);
 typedef void net_http_refused(void *context, const struct ssl_st *tls, const char *reason,
                               const char *client);
 
+struct net_http_connection;
+
+/* What became of a request, told once for each, before the answer leaves. */
+struct net_http_answer {
+    struct net_http_request *request; /* NULL: it was refused before it was one */
+    const struct net_http_connection *connection;
+    int status; /* 0: the connection ended before there was an answer */
+    const char *body;
+    size_t body_len;
+};
+typedef void net_http_answered(void *context, const struct net_http_answer *answer);
+
+enum { NET_HTTP_CLIENT_MAX = 72 };
+/* "127.0.0.1:50000", "[::1]:50000", "vsock:3:50000"; "" where the client's socket has no address. */
+void net_http_client(char ret_text[static NET_HTTP_CLIENT_MAX], const struct net_http_connection *connection);
+
 struct net_http_config {
     struct ssl_ctx_st *tls; /* SSL_CTX, referenced; NULL for plain HTTP */
     net_http_handler *handler;
-    net_http_refused *refused; /* may be NULL */
+    net_http_refused *refused;   /* may be NULL */
+    net_http_answered *answered; /* may be NULL */
     void *context;
     uint32_t max_connections;         /* 0: 4,096 */
     uint32_t idle_timeout_seconds;    /* 0: 30; announced in Keep-Alive */
@@ -89,6 +106,12 @@ const char *net_http_body(const struct net_http_request *request, size_t *ret_le
 /* Overwrites the body, which had secrets. What of it libevent has copied meanwhile is its allocator's to
  * wipe (event_set_mem_functions). */
 void net_http_body_wipe(struct net_http_request *request);
+
+/* When its head was complete, by the monotonic clock. */
+uint64_t net_http_began_ns(const struct net_http_request *request);
+/* A number of the handler's own; 0 until it is set. */
+uint64_t net_http_note(const struct net_http_request *request);
+void net_http_set_note(struct net_http_request *request, uint64_t note);
 
 /* Adds a header to the reply to come; both are copied. Ignored beyond 8 headers; never from outside bytes. */
 void net_http_reply_header(struct net_http_request *request, const char *name, const char *value);

@@ -54,7 +54,7 @@ static struct net_http_connection *connection_of(struct net_http_exchange *excha
 static void reply(struct net_http_exchange *exchange, const struct net_http_reply_form *form)
 {
     struct net_http_connection *c = connection_of(exchange);
-    (void)release_request(c);
+    net_http_tell_answered(c, release_request(c), form);
     send_reply(c, form);
 }
 
@@ -63,11 +63,13 @@ static void refuse(struct net_http_connection *c, int status)
 {
     char body[300];
     int body_len = snprintf(body, sizeof body, "{\"error\":\"%s\"}", error_text());
-    net_http_request_free(release_request(c));
-    c->one.keep_alive = false;
-    (void)bufferevent_disable(c->stream, EV_READ);
     struct net_http_reply_form form = {
         .status = status, .content_type = "application/json", .body = body, .body_len = (size_t)body_len};
+    struct net_http_request *request = release_request(c);
+    net_http_tell_answered(c, request, &form);
+    net_http_request_free(request);
+    c->one.keep_alive = false;
+    (void)bufferevent_disable(c->stream, EV_READ);
     send_reply(c, &form);
 }
 
@@ -208,6 +210,8 @@ static void part(struct net_http_connection *c)
 {
     bool pending = c->one.at == PENDING;
     struct net_http_request *request = release_request(c);
+    if (pending && request)
+        net_http_tell_answered(c, request, NULL);
     if (!pending)
         net_http_request_free(request);
 }

@@ -63,6 +63,7 @@ struct net_http_request {
     struct buffer joined;      /* the last value net_http_header had to join */
     struct buffer headers;     /* added to the reply: see net_http_reply_form */
     size_t num_reply_headers;
+    uint64_t began_ns, note;
 };
 
 must_check result net_http_request_new(struct net_http_request **ret_request, struct net_http_head *head);
@@ -133,6 +134,9 @@ void net_http_connection_set_idle(struct net_http_connection *c, bool idle);
 void net_http_connection_deadline(struct net_http_connection *c, uint32_t seconds);
 /* Of those seconds, what a client gets to shake hands or to send a request. */
 uint32_t net_http_patience(const struct net_http_server *server, uint32_t seconds);
+/* Tells the program; form NULL: the connection ends. Each transport calls it before the request is gone. */
+void net_http_tell_answered(const struct net_http_connection *c, struct net_http_request *request,
+                            const struct net_http_reply_form *form);
 /* Accepts while there is room, or an idle connection that could make room. */
 void net_http_update_listening(struct net_http_server *server);
 

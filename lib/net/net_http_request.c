@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "net/net_http_internal.h"
 
 result net_http_request_new(struct net_http_request **ret_request, struct net_http_head *head)
@@ -16,6 +17,7 @@ result net_http_request_new(struct net_http_request **ret_request, struct net_ht
         free(request);
         FAIL(E_MEMORY, "out of memory");
     }
+    request->began_ns = clock_monotonic_ns();
     request->head = *head;
     *head = (struct net_http_head){0};
     *ret_request = request;
@@ -40,6 +42,21 @@ struct net_http_request *net_http_exchange_release(struct net_http_exchange *exc
         request->exchange = NULL;
     exchange->request = NULL;
     return request;
+}
+
+uint64_t net_http_began_ns(const struct net_http_request *request)
+{
+    return request->began_ns;
+}
+
+uint64_t net_http_note(const struct net_http_request *request)
+{
+    return request->note;
+}
+
+void net_http_set_note(struct net_http_request *request, uint64_t note)
+{
+    request->note = note;
 }
 
 enum net_http_method net_http_method(const struct net_http_request *request)

@@ -36,6 +36,7 @@ struct front_options {
     const char *basic_credentials_file; /* NULL: none */
     const char *path_tokens_file;       /* NULL: none */
     bool extension_signing;
+    bool access_logs;
     bool key_manager;
     const char *key_manager_token_file; /* NULL: none */
 };
@@ -87,7 +88,9 @@ struct front {
     bool has_policy, has_access;    /* the second: the document that the policy pins has come */
     struct policy policy;
     struct net_tls_clients *clients; /* NULL: anybody */
-    struct front_refusals refusals;
+    struct front_refusals refusals, slashing_refusals, troubles;
+    uint64_t num_requests;
+    char instance[17]; /* what the ids of this process's requests begin with */
     SSL_CTX *tls;
     struct ipc_health health;
     struct buffer keys;     /* those served, sorted, 48 bytes each */
@@ -116,6 +119,14 @@ void front_reply_error(struct net_http_request *request, int status, const char 
 bool front_accepts(const char *accept, const char *media_range);
 /* Whether the request's Accept, if any, lets JSON pass. False: it has been answered. */
 bool front_takes_json(struct net_http_request *request);
+
+/* Where in the API a path leads, whatever stands before it; false if nowhere. */
+struct front_place {
+    const char *path;  /* from there on */
+    const char *route; /* without what follows */
+    const char *rest;  /* what follows, "" if nothing */
+};
+bool front_routes_find(struct front_place *ret_place, const char *path);
 
 /* front_access.c: reads what the options name; before the sandbox. */
 must_check result front_access_open(struct front *front);
@@ -258,6 +269,17 @@ void front_explain(struct front_reason *ret_reason, const struct eth2_order *ord
 /* Appends the heights that a refusal rests on as members of a JSON object, each behind a comma. */
 must_check result front_append_heights(struct buffer *out, const struct eth2_order *order,
                                        const struct ipc_answer *answer);
+
+/* "signed", "malformed", ...; a label of metrics, a field of log lines. */
+const char *front_outcome_name(enum front_outcome outcome);
+
+/* front_log.c: request ids, and the lines that are about a request. */
+must_check result front_log_open(struct front *front);
+/* Gives the request its id; before anything else is done with it. */
+void front_log_begin(struct front *front, struct net_http_request *request);
+/* How a sign request of that kind (0: not known) ends; before it is replied to. */
+void front_log_note(struct net_http_request *request, enum front_outcome outcome, enum eth2_order_kind kind);
+net_http_answered front_answered;
 
 /* front_metrics.c: what is counted. Freed by the caller even after a failure. */
 must_check result front_metrics_new(struct front_metrics **ret_metrics);

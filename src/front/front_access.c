@@ -11,7 +11,6 @@
 #include <strings.h>
 
 #include "base/base64.h"
-#include "base/log.h"
 #include "front.h"
 #include "policy/policy_credentials.h"
 
@@ -142,8 +141,6 @@ bool front_bears_token(struct front *front, struct net_http_request *request)
         if (has_digest(&front->manager_tokens, header, strlen(header)))
             return true;
     }
-    if (front_refusal_is_logged(&front->refusals))
-        log_warn("refused a request to the key manager without a valid token");
     net_http_reply_header(request, "www-authenticate", "Bearer realm=\"nitro-signer key manager\"");
     front_reply_error(request, 401, "the key manager wants a bearer token");
     return false;
@@ -165,8 +162,6 @@ static bool has_credentials(struct front *front, struct net_http_request *reques
     bool wanted = front->basic.length > 0 || front->tokens.length > 0;
     if (!wanted || has_basic(front, request) || has_token(front, path))
         return true;
-    if (front_refusal_is_logged(&front->refusals))
-        log_warn("refused a request without valid credentials");
     if (front->basic.length > 0) {
         /* Java's clients, so Teku, send theirs only after this question. */
         net_http_reply_header(request, "www-authenticate", "Basic realm=\"nitro-signer\", charset=\"UTF-8\"");

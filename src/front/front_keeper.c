@@ -113,6 +113,7 @@ static must_check result begin_to_serve(struct front *front, struct ipc_message 
     struct net_http_config config = {.tls = front->tls,
                                      .handler = front_handle,
                                      .refused = front_refused,
+                                     .answered = front_answered,
                                      .context = front,
                                      .max_connections = front->max_connections,
                                      .max_body = ETH2_API_BODY_MAX,

@@ -35,7 +35,7 @@ struct front_metrics {
     struct metric *keys_loaded, *keys_failed, *store_ok, *protected, *connections;
 };
 
-static const char *outcome_name(enum front_outcome outcome)
+const char *front_outcome_name(enum front_outcome outcome)
 {
     switch (outcome) {
     case FRONT_SIGNED:
@@ -121,7 +121,7 @@ static must_check result declare_with_labels(struct front_metrics *m)
                                       25000000,   50000000,   100000000,  250000000,  500000000,
                                       1000000000, 2500000000, 5000000000, 10000000000};
     for (size_t i = 0; i < FRONT_OUTCOME_END; i++)
-        outcomes[i] = outcome_name((enum front_outcome)i);
+        outcomes[i] = front_outcome_name((enum front_outcome)i);
     for (size_t i = 0; i < KINDS; i++)
         m->kinds[i] = eth2_order_kind_name((enum eth2_order_kind)(i + 1));
     TRY(metrics_declare(&m->answers, m->all,

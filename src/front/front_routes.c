@@ -11,6 +11,8 @@
 
 #include "front.h"
 
+enum { PLACE_DEPTH_MAX = 16 };
+
 typedef void handler(struct front *front, struct net_http_request *request, const char *rest);
 
 static bool has_manager(const struct front *front)
@@ -88,11 +90,26 @@ static void reply_not_allowed(struct front *front, struct net_http_request *requ
     front_reply_error(request, 405, "this path does not know this method");
 }
 
+bool front_routes_find(struct front_place *ret_place, const char *path)
+{
+    for (int depth = 0; path && depth < PLACE_DEPTH_MAX; depth++, path = strchr(path + 1, '/')) {
+        for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
+            const char *rest = match(&routes[i], path);
+            if (!rest)
+                continue;
+            *ret_place = (struct front_place){.path = path, .route = routes[i].path, .rest = rest};
+            return true;
+        }
+    }
+    return false;
+}
+
 void front_handle(void *context, struct net_http_request *request)
 {
     struct front *front = context;
     const char *path = net_http_path(request);
     bool path_is_known = false;
+    front_log_begin(front, request);
     if (!front_admits(front, request, &path))
         return;
     for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {

@@ -67,6 +67,7 @@ static enum front_outcome reply(const struct slot *slot, const struct ipc_answer
     AUTO(buffer) body = {0};
     struct front_reason reason;
     front_explain(&reason, &slot->order, answer);
+    front_log_note(slot->request, reason.outcome, slot->order.kind);
     if (reason.outcome == FRONT_SIGNED)
         reply_signature(slot, answer->signature);
     else if (reason.code && !format_slashable(&body, slot, answer, &reason).code)
@@ -111,15 +112,12 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct front_desk *desk = context;
     uint64_t now = clock_monotonic_ns();
-    unsigned late = 0;
     for (struct slot *slot = oldest(desk); slot && slot->deadline_ns <= now; slot = oldest(desk)) {
+        front_log_note(slot->request, FRONT_LATE, slot->order.kind);
         front_reply_error(slot->request, 503, "no answer within %d seconds", DEADLINE_SECONDS);
         front_metrics_answered(desk->front, FRONT_LATE, slot->order.kind, slot->began_ns);
         release(desk, slot);
-        late++;
     }
-    if (late > 0)
-        log_warn("%u requests had no answer within %d seconds", late, DEADLINE_SECONDS);
     watch_deadline(desk);
 }
 
@@ -204,6 +202,7 @@ result front_desk_take_answers(struct front_desk *desk, struct ipc_message *mess
 static void turn_away(struct front *front, struct net_http_request *request, enum front_outcome outcome,
                       enum eth2_order_kind kind, uint64_t began_ns)
 {
+    front_log_note(request, outcome, kind);
     if (outcome == FRONT_MALFORMED)
         front_reply_error(request, 400, "%s", error_text());
     else if (outcome == FRONT_TOO_LARGE)

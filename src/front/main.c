@@ -67,6 +67,7 @@ static must_check result parse_options(struct front *front, int argc, char *cons
         {"key-manager", OPTION_FLAG, &o->key_manager, "serve /eth/v1/keystores (false)", 0, 0},
         {"key-manager-token-file", OPTION_TEXT, &o->key_manager_token_file,
          "file of bearer tokens; requests to the key manager need one of them (none)", 0, 0},
+        {"access-logs", OPTION_FLAG, &o->access_logs, "a line for each request (false)", 0, 0},
         LOG_OPTION_ROWS(&log),
     };
     int next;
@@ -107,6 +108,7 @@ static must_check result open_front(struct front *front)
     TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
     TRY(front_raise_descriptor_limit(&front->max_connections));
+    TRY(front_log_open(front));
     TRY(front_clients_open(front));
     TRY(front_access_open(front));
     eth2_api_open();

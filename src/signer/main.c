@@ -81,6 +81,8 @@ static must_check result front_command(struct process_command *command, const st
     TRY(process_command_add(command, "--host-allowlist=%s", o->http_host_allowlist));
     TRY(process_command_add(command, "--idle-connection-timeout-seconds=%u",
                             o->idle_connection_timeout_seconds));
+    if (o->access_logs)
+        TRY(process_command_add(command, "--access-logs"));
     if (o->metrics_enabled) {
         TRY(process_command_add(command, "--metrics"));
         TRY(process_command_add(command, "--metrics-host-allowlist=%s", o->metrics_host_allowlist));

@@ -47,6 +47,7 @@ struct signer_options {
     const char *tls_client_ca_file; /* NULL: the machine's */
     const char *logging;            /* Web3Signer's name of log_level */
     enum log_level log_level;
+    bool access_logs;
     const char *logging_format; /* the name of log_format, in any case */
     enum log_format log_format;
     bool load_parallel;

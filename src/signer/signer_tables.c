@@ -46,6 +46,7 @@ static const struct setting global[] = {
      .initial = "INFO"},
     {TEXT("logging-format", "FORMAT", "PLAIN, JSON, ECS, GCP, GELF or LOGSTASH", logging_format),
      .alias = "log-format", .initial = "PLAIN"},
+    {FLAG("access-logs-enabled", "log a line for each request, at INFO", access_logs)},
     {STOPS("help", 'h', "show this help and exit")},
     {STOPS("version", 'V', "show the version and exit")},
 
@@ -148,7 +149,6 @@ static const struct setting global[] = {
     {IGNORED("metrics-push-prometheus-job", no_push)},
     {REFUSED_FLAG("metrics-push-enabled",
                   "metrics are not pushed; --metrics-enabled serves them to Prometheus")},
-    {REFUSED_FLAG("access-logs-enabled", "there is no log of requests yet; leave this option out")},
 };
 
 static const struct setting eth2[] = {

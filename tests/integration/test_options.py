@@ -17,7 +17,7 @@ README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 
 # Web3Signer's own names: all of its base command and of eth2, with aliases. {} stands for a folder with the files.
 GLOBAL = {
-    "data-path": "{}", "key-config-path": "{}/keys", "key-store-path": "{}/keys", "logging": "WARN", "logging-format": "GELF",
+    "data-path": "{}", "key-config-path": "{}/keys", "key-store-path": "{}/keys", "logging": "WARN", "logging-format": "GELF", "access-logs-enabled": "true",
     "http-listen-host": "127.0.0.2", "http-listen-port": "6001", "http-host-allowlist": "a.example,b.example", "http-cors-origins": "https://a.example",
     "idle-connection-timeout-seconds": "45", "metrics-enabled": "true", "metrics-host": "127.0.0.3", "metrics-port": "6002",
     "metrics-host-allowlist": "c.example", "signer-load-parallel": "false", "reload-timeout": "45",
@@ -47,7 +47,7 @@ IGNORED_ETH2 = """slashing-protection-db-pool-configuration-file slashing-protec
     azure-client-secret azure-response-timeout azure-tags aws-secrets-auth-mode aws-secrets-access-key-id
     aws-secrets-secret-access-key aws-secrets-region aws-secrets-prefixes-filter aws-secrets-tag aws-endpoint-override
     aws-connection-cache-size gcp-project-id gcp-secrets-filter""".split()
-REFUSED_GLOBAL = {"metrics-push-enabled": "false", "access-logs-enabled": "false"}
+REFUSED_GLOBAL = {"metrics-push-enabled": "false"}
 REFUSED_ETH2 = {"commit-boost-api-enabled": "false", "azure-vault-enabled": "false",
                 "aws-secrets-enabled": "false", "gcp-secrets-enabled": "false", "Xkey-manager-skip-keystore-storage": "false",
                 **{f"Xnetwork-{fork}-fork-epoch": None for fork in ("altair", "bellatrix", "capella", "deneb", "electra", "fulu")}}
