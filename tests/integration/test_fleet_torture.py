@@ -99,6 +99,7 @@ def torture(name, fleet, acts=None):
     return clients
 
 
+@pytest.mark.bar(10)
 def test_a_fleet_on_dynamodb(fleet, on_table, table, dynamodb):  # noqa: F811
     for _ in range(3):
         on_table()
@@ -145,6 +146,7 @@ def rows(database):
             {(BLOCK, "0x" + bytes(key).hex(), 0, int(slot)) for key, slot in blocks})
 
 
+@pytest.mark.bar(10)
 def test_a_fleet_on_postgresql(fleet):
     with contextlib.closing(PostgresServer()) as server:  # of its own, to be ill-treated
         database = server.database()
@@ -156,6 +158,7 @@ def test_a_fleet_on_postgresql(fleet):
         fleet.close()
 
 
+@pytest.mark.bar(10)
 def test_one_signer_with_sqlite(fleet, folder):
     fleet.add(["--network=minimal", f"--slashing-protection-db-path={folder}/protection.sqlite"])
     torture("SQLite", fleet)

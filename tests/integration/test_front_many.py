@@ -185,6 +185,7 @@ class Storm:
             stream.close()
 
 
+@pytest.mark.bar(7)
 @pytest.mark.parametrize("with_tls", [False, True])
 def test_3000_connections_within_a_second(front, folder, with_tls):
     """All open at the start of a slot, each with one request; the keeper decides at once."""
@@ -200,6 +201,7 @@ def test_3000_connections_within_a_second(front, folder, with_tls):
            f"{time.monotonic() - began:.2f} s")
 
 
+@pytest.mark.bar(7)
 def test_health_is_answered_while_signing_is_saturated(front, folder):
     """100 clients that never pause, on connections they keep, from processes of their own; a prober beside them."""
     f = front(tls=Certificate(folder))

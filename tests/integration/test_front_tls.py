@@ -19,6 +19,7 @@ def context(certificate, low, high):
     return made
 
 
+@pytest.mark.bar(5)
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("key", [("EC", "ec_paramgen_curve:P-256"), ("RSA", "rsa_keygen_bits:2048")])
 def test_tls_of_one_version_with_resumption(front, folder, version, key):

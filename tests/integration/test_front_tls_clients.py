@@ -78,6 +78,7 @@ def test_only_listed_certificates_are_served(front, folder, known, version):
     assert admitted(f, mine.context(f.certificate, version)) is not None
 
 
+@pytest.mark.bar(5)
 @pytest.mark.parametrize("option, name", [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")])
 def test_s_client_with_and_without_a_certificate(front, folder, known, option, name):
     mine = ClientCertificate(folder, "lighthouse", key=("RSA", "rsa_keygen_bits:2048"))
@@ -91,6 +92,7 @@ def test_s_client_with_and_without_a_certificate(front, folder, known, option, n
     assert status != 0 and "HTTP/1.1" not in said
 
 
+@pytest.mark.bar(5)
 @pytest.mark.parametrize("option", ["-tls1_2", "-tls1_3"])
 def test_s_client_resumes_what_a_certificate_began(front, folder, known, option):
     mine = ClientCertificate(folder, "lighthouse")
@@ -262,6 +264,7 @@ def test_names_cannot_forge_log_lines(front, folder, known):
     assert logged(f, r'certificate of "\?\? error nitro-signer: x", SHA-256')
 
 
+@pytest.mark.bar(5)
 def test_curl_with_mutual_tls(front, folder, known):
     mine = ClientCertificate(folder, "mine")
     f = front(known(mine), tls=Certificate(folder))

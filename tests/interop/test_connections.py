@@ -64,6 +64,7 @@ def rounds(words, count, connections, **more):
         client.wait()
 
 
+@pytest.mark.bar(7)
 def test_nodes_fetch_keeps_its_connections_over_a_slot(signer, folder):
     """And with a token in its path, since fetch takes no password in a URL."""
     (folder / "tokens").write_text("t" * 32 + "\n")
@@ -77,6 +78,7 @@ def test_nodes_fetch_keeps_its_connections_over_a_slot(signer, folder):
     assert bad.stdout == "0\n0\n"
 
 
+@pytest.mark.bar(5)
 @pytest.mark.parametrize("way", ["certificate", "basic"])
 def test_javas_client_with_tls_1_2(signer, folder, way):
     """With a certificate of its own, or with HTTP Basic, which it sends once it has been asked."""
@@ -98,6 +100,7 @@ def test_javas_client_with_tls_1_2(signer, folder, way):
     assert 1 <= opened[0] <= 30 and opened[1] <= 30  # kept, and used again
 
 
+@pytest.mark.bar(7)
 def test_the_hint_is_longer_than_an_epoch(signer, folder):
     url, _ = signer("--tls-allow-any-client")
     answer = requests.get(f"{url}/upcheck", verify=str(folder / "cert.pem"), timeout=20)

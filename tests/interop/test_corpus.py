@@ -52,6 +52,7 @@ def served(start, folder):
     return signer, make(folder, oracle)
 
 
+@pytest.mark.bar(1)
 def test_every_client_type_and_fork(served):
     signer, corpus = served
     wires = collections.defaultdict(lambda: Wire(signer.port))

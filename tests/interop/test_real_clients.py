@@ -38,6 +38,7 @@ def agree(duties, answers):
         assert answer == {"root": duty["root"], "signature": duty["signature"]}, (duty["type"], duty["fork"], duty["blinded"], answer)
 
 
+@pytest.mark.bar(1)
 @pytest.mark.parametrize("way", ["plain", "tls"])
 def test_every_type_and_fork_all_at_once(start, folder, client, way):
     signer = Signer(start, folder, *(["--tls-allow-any-client"] if way == "tls" else []), tls=way == "tls")

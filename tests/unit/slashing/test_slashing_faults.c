@@ -3,7 +3,8 @@
  * nothing that was never asked for.
  *
  * The failing happens in a child process, which goes on after a failure as a signer does: it reads the record
- * again and asks for the next slot. test_slashing_crash.c kills at each write instead. */
+ * again and asks for the next slot. test_slashing_crash.c kills at each write instead. With the power cut at
+ * every write, this holds bar 10 of tests/interop/test_bars.py. */
 #include "store_testing.h"
 
 #include <fcntl.h>
