@@ -1,7 +1,7 @@
 // Keeping.java - Teku's way to talk to a signer: java.net.http over an SSLContext of "TLSv1.2", with client key store,
 // trust store, and an Authenticator that speaks only when asked.
 // Arguments: URL, trust store (PKCS#12), client key store or "-", password of both, user:password or "-",
-// connections, seconds to be idle. Prints how many answers of each round were 200.
+// connections, seconds to be idle, and a file to POST if it is no GET. Prints how many answers of each round were 200.
 import java.io.FileInputStream;
 import java.net.Authenticator;
 import java.net.PasswordAuthentication;
@@ -9,6 +9,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Path;
 import java.security.KeyStore;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,7 +51,10 @@ public class Keeping {
             });
         }
         HttpClient client = builder.build();
-        HttpRequest request = HttpRequest.newBuilder(URI.create(words[0])).build();
+        HttpRequest.Builder building = HttpRequest.newBuilder(URI.create(words[0]));
+        if (words.length > 7)
+            building.header("Content-Type", "application/json").POST(HttpRequest.BodyPublishers.ofFile(Path.of(words[7])));
+        HttpRequest request = building.build();
         for (int round = 0; round < 2; round++) {
             List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
             for (int i = 0; i < Integer.parseInt(words[5]); i++)

@@ -1,10 +1,13 @@
 """How real clients use connections: Node's fetch (Lodestar) and Java's HttpClient (Teku), counted by the signer's own metrics."""
+import json
 import pathlib
 import re
 import subprocess
 
 import pytest
 import requests
+
+from test_clients import KEY, SECRET, fork_info
 
 HERE = pathlib.Path(__file__).resolve().parent
 SLOT = 12
@@ -30,16 +33,18 @@ def openssl(*words):
 
 @pytest.fixture
 def signer(start, folder):
-    """signer(*options) starts nitro-signer with TLS; (its URL, a function that counts its open connections)."""
+    """signer(*options) starts nitro-signer with TLS and one key; (its URL, a function that counts its open connections)."""
     def starter(*options):
         openssl("req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2", "-subj", "/CN=signer",
                 "-addext", "subjectAltName=DNS:localhost", "-keyout", folder / "key.pem", "-out", folder / "cert.pem")
         openssl("pkcs12", "-export", "-in", folder / "cert.pem", "-inkey", folder / "key.pem", "-out", folder / "tls.p12", "-passout", "pass:changeit")
         (folder / "password").write_text("changeit\n")
         (folder / "keys").mkdir()
+        (folder / "keys/one.yaml").write_text(f'type: "file-raw"\nkeyType: "BLS"\nprivateKey: "{SECRET}"\n')
+        (folder / "randao.json").write_text(json.dumps({"type": "RANDAO_REVEAL", "fork_info": fork_info(), "randao_reveal": {"epoch": "60000"}}))
         start("nitro-signer", "--http-listen-port=0", f"--data-path={folder}", f"--key-config-path={folder}/keys", "--metrics-enabled",
               "--metrics-port=0", f"--tls-keystore-file={folder}/tls.p12", f"--tls-keystore-password-file={folder}/password", *options,
-              "eth2", "--slashing-protection-enabled=false")
+              "eth2", "--network=hoodi", "--slashing-protection-enabled=false")
         ports = dict(re.findall(r"(\w+)-port=(\d+)", (folder / "web3signer.ports").read_text()))
 
         def connections():
@@ -81,7 +86,8 @@ def test_nodes_fetch_keeps_its_connections_over_a_slot(signer, folder):
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("way", ["certificate", "basic"])
 def test_javas_client_with_tls_1_2(signer, folder, way):
-    """With a certificate of its own, or with HTTP Basic, which it sends once it has been asked."""
+    """With a certificate of its own, or with HTTP Basic, which it sends once it has been asked: 401 to a request that has its
+    body behind it."""
     password = "a long enough password"
     openssl("req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=teku", "-keyout", folder / "teku.key", "-out", folder / "teku.pem")
     openssl("pkcs12", "-export", "-in", folder / "teku.pem", "-inkey", folder / "teku.key", "-out", folder / "teku.p12", "-passout", "pass:changeit")
@@ -95,9 +101,45 @@ def test_javas_client_with_tls_1_2(signer, folder, way):
     subprocess.run(["keytool", "-importcert", "-noprompt", "-alias", "signer", "-file", folder / "cert.pem", "-keystore", folder / "trust.p12",
                     "-storetype", "PKCS12", "-storepass", "changeit"], check=True, capture_output=True, timeout=60)
     mine, user = (folder / "teku.p12", "-") if way == "certificate" else ("-", f"teku:{password}")
-    words = ["java", HERE / "Keeping.java", f"{url}/healthcheck", folder / "trust.p12", mine, "changeit", user, "30", str(KEEP)]
+    words = ["java", HERE / "Keeping.java", f"{url}/api/v1/eth2/sign/{KEY}", folder / "trust.p12", mine, "changeit", user, "30", str(KEEP),
+             folder / "randao.json"]
     opened = rounds([str(word) for word in words], 30, connections)
     assert 1 <= opened[0] <= 30 and opened[1] <= 30  # kept, and used again
+
+
+@pytest.mark.bar(5)
+@pytest.mark.parametrize("version", ["tls1_2", "tls1_3"])
+def test_s_client_of_one_version_resumes(signer, folder, version):
+    url, _ = signer("--tls-allow-any-client")
+    words = ["openssl", "s_client", "-connect", url.partition("//")[2], "-servername", "localhost", "-CAfile", folder / "cert.pem",
+             "-verify_return_error", f"-{version}", "-ign_eof"]
+    session = folder / "session.pem"
+    for kept, said in ((["-sess_out", session], "New, TLSv1"), (["-sess_in", session], "Reused, TLSv1")):
+        done = subprocess.run([*map(str, words), *map(str, kept)], input=b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                              capture_output=True, timeout=30, check=False)
+        text = done.stdout.decode(errors="replace")
+        assert done.returncode == 0 and said in text and "HTTP/1.1 200 OK" in text, text
+        assert {"tls1_2": "TLSv1.2", "tls1_3": "TLSv1.3"}[version] in text
+
+
+@pytest.mark.bar(5)
+@pytest.mark.parametrize("version", [["--tls-max", "1.2"], ["--tlsv1.3"]])
+def test_curl_of_one_version(signer, folder, version):
+    """Three requests on one connection, the last a large one that waits for 100 Continue; and an old one of HTTP/1.0."""
+    url, _ = signer("--tls-allow-any-client")
+    sign = f"{url}/api/v1/eth2/sign/{KEY}"
+    padded = (folder / "randao.json").read_bytes() + b" " * (2 << 20)
+    (folder / "padded.json").write_bytes(padded)
+    curl = ["curl", "-sS", "--max-time", "20", "--http1.1", "--cacert", folder / "cert.pem", *version, "-w", " %{http_code} %{num_connects}\n"]
+    post = ["-H", "Content-Type: application/json", "-H", "Expect: 100-continue", "--data-binary"]
+    done = subprocess.run([*curl, f"{url}/upcheck", "--next", *curl[1:], "-v", *post, f"@{folder}/padded.json", sign, "--next", *curl[1:],
+                           "-H", "Accept: text/plain", *post, f"@{folder}/randao.json", sign], capture_output=True, text=True, timeout=60, check=False)
+    upcheck, large, small = done.stdout.splitlines()
+    signature = re.fullmatch(r'\{"signature":"(0x[0-9a-f]{192})"\} 200 0', large)[1]
+    assert (upcheck, small) == ("OK 200 1", f"{signature} 200 0")
+    assert "< HTTP/1.1 100 Continue" in done.stderr
+    old = subprocess.run([*curl, "--http1.0", "--no-alpn", *post, f"@{folder}/randao.json", sign], capture_output=True, text=True, timeout=60, check=False)
+    assert old.stdout == f'{{"signature":"{signature}"}} 200 1\n'
 
 
 @pytest.mark.bar(7)
