@@ -30,6 +30,11 @@ enum {
     KEEPER_ANSWERS_TOGETHER = 16          /* the front works on these while the next are signed */
 };
 
+struct keeper_gone {
+    uint32_t index; /* in k->keys */
+    bool is_asked;  /* a request for it was made */
+};
+
 /* One load at a time, from LOAD_BEGIN until its result. */
 struct keeper_load {
     bool failed;            /* and the courier, or the front's request, has yet to end */
@@ -40,9 +45,12 @@ struct keeper_load {
     uint32_t num_records, num_keys, num_failed;
     struct ipc_counts counts;
     struct keeper_keys *keys; /* the set to be */
-    struct keeper_keys *gone; /* a reload's: served, and to be disabled; without secrets */
-    uint64_t deadline_ns;     /* a reload's */
-    struct secret tls;        /* a whole TLS packet for the front */
+    /* A reload: */
+    uint64_t deadline_ns;
+    struct keeper_gone *gone; /* keys in service that are to be disabled */
+    uint32_t num_gone;
+    bool is_disabling;
+    struct secret tls; /* a whole TLS packet for the front */
     struct secret store_key;
     struct buffer certificates;
     char why[IPC_TEXT_MAX + 1];
@@ -80,7 +88,7 @@ struct keeper {
     uint32_t num_failed, port;
     struct ipc_counts counts;      /* of the load that num_failed is of */
     uint32_t num_watermarks_asked; /* HIGH_WATERMARK_WANTED without an answer */
-    uint32_t reload_timeout_minutes;
+    uint32_t reload_timeout_seconds;
     uint64_t probed_ns;
 
     struct keeper_orders orders;
@@ -171,11 +179,11 @@ void keeper_load_cleanup(struct keeper_load *load);
 void keeper_reload_begin(struct keeper *k);
 /* The loader has brought all: decides which keys are gone for good, and lists them in k->load.gone. */
 must_check result keeper_reload_list_gone(struct keeper *k);
-/* SQLite: makes it durable that they are disabled. */
-must_check result keeper_reload_disable_local(struct keeper *k);
+/* The records of new keys are known: what is gone is disabled, and then the new set serves. */
+void keeper_reload_recorded(struct keeper *k);
 /* When it has to be done with; UINT64_MAX when there is none. */
 uint64_t keeper_reload_deadline_ns(const struct keeper *k);
-/* Gives up one that has taken too long. */
+/* Goes on with disabling; gives up a reload that has taken too long. Before anything is decided for a key. */
 void keeper_reload_turn(struct keeper *k);
 /* RELOADED; text says why not. */
 void keeper_reload_answer(struct keeper *k, bool ok, uint32_t num_failed, const char *text);

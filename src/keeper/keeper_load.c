@@ -7,13 +7,14 @@
 #include "keeper.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 void keeper_load_cleanup(struct keeper_load *load)
 {
     keeper_keys_free(load->keys);
-    keeper_keys_free(load->gone);
+    free(load->gone);
     secret_cleanup(&load->tls);
     secret_cleanup(&load->store_key);
     buffer_cleanup(&load->certificates);
@@ -148,15 +149,17 @@ static void take_over(struct keeper *k)
     }
 }
 
-/* Of keys that serve no more: should they come back in this run, the store has to know as much of them. */
+/* Of keys that serve no more: should they come back in this run, the store has to know as much of them. Not
+ * that they were disabled: whoever has them now may have enabled them. */
 static must_check result retire(struct keeper *k)
 {
     if (!k->retired)
         TRY(keeper_keys_new(&k->retired));
     for (uint32_t i = 0; k->keys && i < keeper_keys_count(k->keys); i++) {
-        const struct keeper_key *key = keeper_keys_at(k->keys, i);
-        if (!keeper_keys_find(k->load.keys, key->pubkey))
-            TRY(keeper_keys_remember(k->retired, key));
+        struct keeper_key key = *keeper_keys_at(k->keys, i);
+        key.record.disabled = false;
+        if (!keeper_keys_find(k->load.keys, key.pubkey))
+            TRY(keeper_keys_remember(k->retired, &key));
     }
     return RESULT_OK;
 }

@@ -11,18 +11,17 @@
  * not when a file could not be read or decrypted, whose key nobody knows then; nor when a source that had
  * keys has none: a folder that is not mounted looks so. Then keys that are missing leave the service and stay
  * enabled. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "keeper.h"
 
-enum { DISABLED_TOGETHER = 256 };
-
 void keeper_reload_begin(struct keeper *k)
 {
     keeper_load_cleanup(&k->load);
     k->load.is_reload = k->load.sent_all = true;
-    k->load.deadline_ns = clock_monotonic_ns() + k->reload_timeout_minutes * UINT64_C(60000000000);
+    k->load.deadline_ns = clock_monotonic_ns() + k->reload_timeout_seconds * UINT64_C(1000000000);
     keeper_set_state(k, IPC_LOAD_STATE);
     if (k->store.broken)
         keeper_load_fail(k, "slashing protection store: nothing can be changed any more");
@@ -61,47 +60,61 @@ result keeper_reload_list_gone(struct keeper *k)
         return RESULT_OK;
     }
     log_info("reload: %u keys are gone; they are disabled in the slashing protection store", missing);
-    TRY(keeper_keys_new(&k->load.gone));
-    for (uint32_t i = 0; i < keeper_keys_count(k->keys); i++) {
-        const struct keeper_key *key = keeper_keys_at(k->keys, i);
-        if (!keeper_keys_find(k->load.keys, key->pubkey))
-            TRY(keeper_keys_remember(k->load.gone, key));
-    }
+    k->load.gone = calloc(missing, sizeof *k->load.gone);
+    ENSURE(k->load.gone, E_MEMORY, "out of memory for %u keys", missing);
+    for (uint32_t i = 0; i < keeper_keys_count(k->keys); i++)
+        if (!keeper_keys_find(k->load.keys, keeper_keys_at(k->keys, i)->pubkey))
+            k->load.gone[k->load.num_gone++] = (struct keeper_gone){.index = i};
     return RESULT_OK;
 }
 
-/* ---- SQLite ---- */
+/* ---- disabling ---- */
 
-/* The keys still serve: they are to know, whatever becomes of the reload. */
-static must_check result disable(struct keeper *k, struct slashing_advance *advances, size_t num)
+/* A key has one request at a time, also here: what is under way for it ends first, and orders that come
+ * meanwhile wait for this one. */
+static must_check result disable_one(struct keeper *k, struct keeper_gone *gone, bool *ret_done)
 {
-    TRY(slashing_store_advance(k->store.file, advances, num));
-    for (size_t i = 0; i < num; i++) {
-        struct keeper_key *key = keeper_keys_find(k->keys, advances[i].pubkey);
-        ENSURE(advances[i].done && key, E_STORE, "a record is not as it was");
-        key->record = advances[i].next;
-    }
+    struct keeper_key *key = keeper_keys_at(k->keys, gone->index);
+    *ret_done = !key->request && (key->refused || (key->record_known && key->record.disabled));
+    if (key->request || *ret_done)
+        return RESULT_OK;
+    ENSURE(!gone->is_asked || key->record_known, E_STORE,
+           "slashing protection store: a key cannot be disabled");
+    TRY(keeper_store_disable(k, key));
+    gone->is_asked = gone->is_asked || key->request;
     return RESULT_OK;
 }
 
-result keeper_reload_disable_local(struct keeper *k)
+static must_check result disable_all(struct keeper *k, uint32_t *ret_left)
 {
-    static struct slashing_advance advances[DISABLED_TOGETHER];
-    size_t num = 0;
-    for (uint32_t i = 0; i < keeper_keys_count(k->load.gone); i++) {
-        struct keeper_key *key = keeper_keys_at(k->load.gone, i);
-        TRY(keeper_local_know(k, key));
-        if (key->record.disabled)
-            continue;
-        advances[num] = (struct slashing_advance){.old = key->record, .next = key->record};
-        advances[num].next.disabled = true;
-        memcpy(advances[num++].pubkey, key->pubkey, BLS_PUBKEY_LEN);
-        if (num == DISABLED_TOGETHER) {
-            TRY(disable(k, advances, num));
-            num = 0;
+    *ret_left = 0;
+    for (uint32_t i = 0; i < k->load.num_gone; i++) {
+        bool done = false;
+        TRY(disable_one(k, &k->load.gone[i], &done));
+        *ret_left += !done;
+    }
+    keeper_store_record(k);
+    return RESULT_OK;
+}
+
+/* SQLite has answered on return, as many as there are places for; the courier answers between turns. */
+static void disable(struct keeper *k)
+{
+    uint32_t left = UINT32_MAX, before = 0;
+    do {
+        before = left;
+        if (disable_all(k, &left).code) {
+            keeper_load_fail(k, error_text());
+            return;
         }
-    }
-    return disable(k, advances, num);
+    } while (left > 0 && left != before && !keeper_store_is_remote(&k->store));
+    if (left == 0)
+        keeper_load_serve(k);
+}
+
+void keeper_reload_recorded(struct keeper *k)
+{
+    k->load.is_disabling = true; /* keeper_reload_turn goes on: here an answer is being taken */
 }
 
 /* ---- its end ---- */
@@ -115,6 +128,8 @@ void keeper_reload_turn(struct keeper *k)
 {
     if (k->load.is_reload && clock_monotonic_ns() >= k->load.deadline_ns)
         keeper_load_fail(k, "it took longer than --reload-timeout");
+    else if (k->load.is_disabling)
+        disable(k);
 }
 
 void keeper_reload_answer(struct keeper *k, bool ok, uint32_t num_failed, const char *text)

@@ -7,7 +7,6 @@
  *   ENROL   keys that the store has never seen, up to 96 at a time with the head that counts them
  *   CLAIM   single mode: the records of the new keys are written as they are with our generation, so that
  *           an earlier signer's next write finds another entry than it expects
- *   DISABLE a reload: the records of keys that are gone, which still serve until this is done
  *
  * Whatever changes underneath - another signer that enrols or starts - leads back to HEAD, a bounded number
  * of times. Rejected: to count a sealed store with a query of the courier's; the count would be as good as
@@ -98,6 +97,8 @@ static void finish(struct keeper *k)
     k->start.phase = KEEPER_START_IDLE;
     if (k->load.managed)
         keeper_manage_recorded(k);
+    else if (k->load.is_reload)
+        keeper_reload_recorded(k);
     else
         keeper_load_serve(k);
 }
@@ -110,8 +111,6 @@ void keeper_start_begin(struct keeper *k)
         r = know_all(k);
     if (!r.code && k->load.managed && !keeper_store_is_remote(&k->store))
         r = keeper_manage_amend_local(k);
-    if (!r.code && k->load.gone && !keeper_store_is_remote(&k->store))
-        r = keeper_reload_disable_local(k);
     if (r.code)
         fail(k, error_text());
     else if (keeper_store_is_remote(&k->store))
@@ -306,7 +305,7 @@ static void read_records(struct keeper *k)
     for (uint32_t i = 0; i < start->num_fresh; i++)
         fresh_key(k, i)->record_known = false;
     if (start->num_fresh == 0)
-        claim(k);
+        finish(k);
     else if (!keeper_store_is_sealed(&k->store))
         read_more(k);
     else if (!keeper_remote_scan(k))
@@ -429,36 +428,10 @@ static void enrol(struct keeper *k)
     keeper_head_set(k, &next, enrolments, k->start.num_enrolling);
 }
 
-/* ---- CLAIM and DISABLE ---- */
+/* ---- CLAIM ---- */
 
-static bool is_claiming(const struct keeper *k)
-{
-    return k->start.phase == KEEPER_START_CLAIM || k->start.phase == KEEPER_START_DISABLE;
-}
-
-/* What this phase wants the record to be; false when it is that already. */
-static bool amend(const struct keeper *k, struct slashing_record *ret_next, const struct keeper_key *key)
-{
-    if (k->start.phase != KEEPER_START_DISABLE)
-        return keeper_manage_amend(k, ret_next, key);
-    *ret_next = key->record;
-    ret_next->disabled = true;
-    return !key->record.disabled;
-}
-
-static uint32_t count_to_claim(const struct keeper *k)
-{
-    return k->start.phase == KEEPER_START_DISABLE ? keeper_keys_count(k->load.gone) : k->start.num_fresh;
-}
-
-static const struct keeper_key *key_to_claim(struct keeper *k, uint32_t number)
-{
-    return k->start.phase == KEEPER_START_DISABLE ? keeper_keys_at(k->load.gone, number)
-                                                  : fresh_key(k, number);
-}
-
-/* Writes the record as it is, with our generation; or as a request to the key manager or the reload wants it.
- * False when there is no place for a request. */
+/* Writes the record as it is, with our generation; or as a request to the key manager wants it. False when
+ * there is no place for a request. */
 static bool claim_one(struct keeper *k, const struct keeper_key *key)
 {
     struct keeper_request *request = keeper_requests_new(&k->requests, KEEPER_CLAIM, key->pubkey);
@@ -466,7 +439,7 @@ static bool claim_one(struct keeper *k, const struct keeper_key *key)
         return false;
     request->start = k->start.number;
     request->advance.old = key->record;
-    (void)amend(k, &request->advance.next, key);
+    (void)keeper_manage_amend(k, &request->advance.next, key);
     request->advance.old_stamp = key->stamp;
     k->start.num_open++;
     return true;
@@ -477,42 +450,24 @@ static bool is_to_be_claimed(const struct keeper *k, const struct keeper_key *ke
     struct slashing_record ignored;
     if (key->refused || (keeper_manage_deletes(k) && !key->record_known))
         return false;
-    return amend(k, &ignored, key) || (k->policy.single_mode && key->stamp.generation != k->store.generation);
-}
-
-static void claim_more(struct keeper *k);
-
-static void claims_ended(struct keeper *k)
-{
-    if (k->start.phase == KEEPER_START_DISABLE || !k->load.gone) {
-        finish(k);
-        return;
-    }
-    k->start.phase = KEEPER_START_DISABLE;
-    k->start.next_fresh = 0;
-    claim_more(k);
-}
-
-static void claim_more(struct keeper *k)
-{
-    struct keeper_start *start = &k->start;
-    uint32_t count = count_to_claim(k);
-    for (; start->next_fresh < count && start->num_open < CLAIMS_OPEN_MAX; start->next_fresh++) {
-        const struct keeper_key *key = key_to_claim(k, start->next_fresh);
-        if (is_to_be_claimed(k, key) && !claim_one(k, key))
-            break;
-    }
-    keeper_remote_send(k);
-    if (start->num_open == 0 && start->next_fresh == count)
-        claims_ended(k);
-    else if (start->num_open == 0)
-        fail(k, "too many writes are under way");
+    return keeper_manage_amend(k, &ignored, key) ||
+           (k->policy.single_mode && key->stamp.generation != k->store.generation);
 }
 
 static void claim(struct keeper *k)
 {
-    k->start.phase = KEEPER_START_CLAIM;
-    claim_more(k);
+    struct keeper_start *start = &k->start;
+    start->phase = KEEPER_START_CLAIM;
+    for (; start->next_fresh < start->num_fresh && start->num_open < CLAIMS_OPEN_MAX; start->next_fresh++) {
+        const struct keeper_key *key = fresh_key(k, start->next_fresh);
+        if (is_to_be_claimed(k, key) && !claim_one(k, key))
+            break;
+    }
+    keeper_remote_send(k);
+    if (start->num_open == 0 && start->next_fresh == start->num_fresh)
+        finish(k);
+    else if (start->num_open == 0)
+        fail(k, "too many writes are under way");
 }
 
 /* What is left to be done for a claim that was answered. */
@@ -539,14 +494,13 @@ static must_check result take_claimed(struct keeper *k, struct keeper_key *key,
 void keeper_start_take_claim(struct keeper *k, struct keeper_request *request, enum ipc_store_outcome outcome,
                              const struct slashing_entry *found)
 {
-    if (is_claiming(k) && request->start == k->start.number) {
-        struct keeper_keys *claimed = k->start.phase == KEEPER_START_DISABLE ? k->load.gone : k->load.keys;
-        struct keeper_key *key = keeper_keys_find(claimed, request->advance.pubkey);
+    if (k->start.phase == KEEPER_START_CLAIM && request->start == k->start.number) {
+        struct keeper_key *key = keeper_keys_find(k->load.keys, request->advance.pubkey);
         k->start.num_open--;
         if (take_claimed(k, key, request, outcome, found).code)
             fail(k, error_text());
     }
     keeper_requests_remove(&k->requests, request);
-    if (is_claiming(k))
-        claim_more(k);
+    if (k->start.phase == KEEPER_START_CLAIM)
+        claim(k);
 }

@@ -17,8 +17,7 @@ enum keeper_start_phase {
     KEEPER_START_CHANGE, /* the head is being changed: generation, genesis */
     KEEPER_START_READ,   /* the records are coming */
     KEEPER_START_ENROL,  /* validators that the store does not know are being enrolled */
-    KEEPER_START_CLAIM,  /* records get this signer's generation */
-    KEEPER_START_DISABLE /* a reload: those of keys that are gone become disabled */
+    KEEPER_START_CLAIM   /* records get this signer's generation */
 };
 
 struct keeper_start {

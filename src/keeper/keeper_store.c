@@ -135,6 +135,19 @@ static void join_advance(struct keeper *k, struct keeper_decision *decision, str
     decision->wait_in = &request->resting;
 }
 
+result keeper_store_disable(struct keeper *k, struct keeper_key *key)
+{
+    struct keeper_decision ignored = {0};
+    if (!key->record_known)
+        TRY(know(k, &ignored, key));
+    if (!key->record_known)
+        return RESULT_OK; /* being read */
+    struct slashing_record next = key->record;
+    next.disabled = true;
+    join_advance(k, &ignored, key, &next);
+    return RESULT_OK;
+}
+
 /* Of a store that others write too, an advance makes one new message of a kind durable, the one at its mark.
  * The store holds exactly the next entry when another signer was faster and came to the same marks, and that
  * counts as done; with a second message below the mark, each would sign its own. PostgreSQL has rows, which

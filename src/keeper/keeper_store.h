@@ -67,6 +67,11 @@ void keeper_store_record(struct keeper *k);
 
 /* The store's health by what became of advances that were answered together: one that is open is enough. */
 void keeper_store_judge(struct keeper *k, bool any_open);
+/* Begins to make it durable that a key in service is disabled; nothing is under way for it, and it is not
+ * disabled as far as is known. Once its request has ended, the key says what came of it. Without a request
+ * there was no place for one. */
+must_check result keeper_store_disable(struct keeper *k, struct keeper_key *key);
+
 /* What became of an advance of a key in service; found is the entry the store holds instead (CONFLICT). */
 void keeper_store_take_outcome(struct keeper *k, struct keeper_request *request,
                                enum ipc_store_outcome outcome, const struct slashing_entry *found);

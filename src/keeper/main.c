@@ -71,8 +71,8 @@ static must_check result parse_options(struct settings *settings, int argc, char
          "memory for secrets, a power of two (as much of 16 as may be locked, at least 4)", 1, 1024},
         {"key-manager", OPTION_FLAG, &settings->key_manager,
          "keys may be imported and deleted by way of the front (false; standalone)", 0, 0},
-        {"reload-timeout-minutes", OPTION_U32, &settings->reload_timeout,
-         "a reload that takes longer is given up (30; standalone)", 1, 10080},
+        {"reload-timeout-seconds", OPTION_U32, &settings->reload_timeout,
+         "a reload that takes longer is given up (1800; standalone)", 1, 604800},
         {"extension-signing", OPTION_FLAG, &settings->extension_signing,
          "the front may have JSON texts signed as they are (false; standalone)", 0, 0},
         LOG_OPTION_ROWS(&settings->log),
@@ -209,6 +209,7 @@ static struct timespec time_left(const struct keeper *k)
 /* With the keys being replaced or none there yet, there is nothing to sign with. */
 static void work(struct keeper *k)
 {
+    keeper_reload_turn(k);
     k->is_busy = !k->front.broken && !k->courier.broken && k->keys && keeper_sign(k);
     if (keeper_store_is_remote(&k->store)) {
         keeper_remote_send(k);
@@ -216,7 +217,6 @@ static void work(struct keeper *k)
     }
     expire(k);
     keeper_send_answers(k);
-    keeper_reload_turn(k);
     keeper_report_store(k);
 }
 
@@ -288,7 +288,7 @@ int main(int argc, char *argv[])
                               .store = {.ok = true},
                               .reported_ok = true};
     struct settings settings = {
-        .mode = "enclave", .nsm = "/dev/nsm", .log = LOG_OPTIONS_DEFAULT, .reload_timeout = 30};
+        .mode = "enclave", .nsm = "/dev/nsm", .log = LOG_OPTIONS_DEFAULT, .reload_timeout = 1800};
     log_open("nitro-signer-keeper", LOG_LEVEL_INFO);
     if (parse_options(&settings, argc, argv).code || log_configure(&settings.log).code) {
         log_error("%s", error_text());
@@ -298,7 +298,7 @@ int main(int argc, char *argv[])
     k.standalone = strcmp(settings.mode, "standalone") == 0;
     k.has_key_manager = settings.key_manager;
     k.signs_extensions = settings.extension_signing;
-    k.reload_timeout_minutes = settings.reload_timeout;
+    k.reload_timeout_seconds = settings.reload_timeout;
     k.nsm_address = settings.nsm;
     if (run(&k, settings.heap_mib).code) {
         log_error("%s", error_text());

@@ -110,7 +110,7 @@ static must_check result make_family(struct process_family *family, const struct
     family->courier_outside = courier;
     TRY(begin_command(&family->keeper, "nitro-signer-keeper", o));
     TRY(process_command_add(&family->keeper, "--mode=standalone"));
-    TRY(process_command_add(&family->keeper, "--reload-timeout-minutes=%u", o->reload_timeout_minutes));
+    TRY(process_command_add(&family->keeper, "--reload-timeout-seconds=%u", 60 * o->reload_timeout_minutes));
     if (o->key_manager)
         TRY(process_command_add(&family->keeper, "--key-manager"));
     if (o->extension_signing)

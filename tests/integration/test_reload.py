@@ -14,10 +14,12 @@ import time
 import pytest
 import requests
 
-from harness import free_port
+from front_process import Front
+from postgres_server import PostgresServer
+from scripted_keeper import Certificate
 from test_key_manager import Manager, ONE, history, store  # noqa: F401 (a fixture)
-from test_signer_standalone import Signer, attestation, make_pkcs12, write_raw_keys
-from test_signer_stores import descendants, eventually, runs, table  # noqa: F401 (a fixture)
+from test_signer_standalone import Signer, attestation, make_pkcs12
+from test_signer_stores import database_options, descendants, eventually, runs, table  # noqa: F401 (a fixture)
 
 ACCEPTED = {"status": "accepted", "message": "Reload operation accepted and is running in the background. "
                                              "Use GET /reload to check status."}
@@ -158,3 +160,343 @@ def test_the_high_watermark(start, folder, bin_dir):
     assert ask(s).text == '{"epoch":"7","slot":"19998"}'
     without = Signer(start, folder, ["--slashing-protection-enabled=false", "--network=minimal"])
     assert ask(without).status_code == 404
+
+
+# ---- publicKeys is never partial ----
+
+
+def body_of(connection):
+    connection.request("GET", "/api/v1/eth2/publicKeys")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    return answer.read()
+
+
+def poll(port, count, allowed, seen):
+    connection = http.client.HTTPConnection("localhost", port, timeout=30)
+    for _ in range(count):
+        body = body_of(connection)
+        assert body in allowed, f"a list of {len(json.loads(body))} keys"
+        seen[body] = seen.get(body, 0) + 1
+
+
+def test_bar_9_ten_thousand_polls_during_reloads_never_see_a_partial_list(start, folder):
+    """Two sets of more keys than one message to the front has, 200 of them in both."""
+    numbers = {"a": range(1, 1201), "b": range(1001, 2201)}
+    texts = {name: "---\n".join(document(number) for number in of) for name, of in numbers.items()}
+    s = Reloading(start, folder, [])
+
+    def put(name):
+        (folder / "new").write_text(texts[name])
+        os.replace(folder / "new", s.keys / "all.yaml")
+
+    bodies = {}
+    for name in ("a", "b"):
+        put(name)
+        s.reload()
+        bodies[name] = requests.get(f"{s.url}/api/v1/eth2/publicKeys", timeout=20).content
+    keys = {name: set(json.loads(body)) for name, body in bodies.items()}
+    assert [len(of) for of in keys.values()] == [1200, 1200] and len(keys["a"] & keys["b"]) == 200
+    both = sorted(keys["a"] & keys["b"])[0]
+    allowed, seen, end, reloads = set(bodies.values()), [{} for _ in range(20)], threading.Event(), []
+
+    def reload():
+        for name in itertools.cycle(("a", "b")):
+            if end.is_set():
+                return
+            put(name)
+            s.reload()
+            reloads.append(name)
+
+    def sign():
+        for target in itertools.count(5):
+            if end.is_set():
+                return target - 5
+            assert s.vote(both, target) == 200
+
+    with concurrent.futures.ThreadPoolExecutor(22) as pool:
+        others = [pool.submit(reload), pool.submit(sign)]
+        polls = [pool.submit(poll, s.signer.port, 500, allowed, one) for one in seen]
+        concurrent.futures.wait(polls)
+        end.set()
+        for future in polls + others:
+            future.result()
+    assert sum(sum(one.values()) for one in seen) == 10000
+    assert len(reloads) >= 4, "the polls fell into several reloads"
+    assert {body for one in seen for body in one} == allowed, "both lists were seen"
+
+
+# ---- while one runs ----
+
+
+class Hanging:
+    """A key file that is a pipe: the loader waits until it is written. With the reload under way."""
+
+    def __init__(self, s):
+        self.path = s.keys / "pipe.yaml"
+        os.mkfifo(self.path)
+        answer = s.post()
+        assert (answer.status_code, answer.json()) == (202, ACCEPTED)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.end = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "nobody reads"
+                time.sleep(0.01)
+
+    def write(self, text):
+        os.write(self.end, text.encode())
+        self.give_up()
+
+    def give_up(self):
+        self.path.unlink()
+        os.close(self.end)
+
+
+def loaders(s):
+    return [pid for name, pid in descendants(s.signer.process.pid) if name == "nitro-signer-loader" and runs(pid)]
+
+
+def test_the_old_keys_serve_while_a_reload_runs_and_a_second_one_is_refused(start, folder, store):  # noqa: F811
+    s = Reloading(start, folder, [1, 2], store)
+    before = s.public_keys()
+    s.remove(2)
+    hanging = Hanging(s)
+    for _ in range(3):
+        answer = s.post()
+        assert (answer.status_code, answer.json(), answer.headers["content-type"]) == (409, IN_PROGRESS, "application/json")
+    assert s.get() == {"status": "running"} and s.public_keys() == before
+    assert [s.vote(pubkey, 5) for pubkey in before] == [200, 200] and s.health()[0] == 200
+    hanging.write(document(3))
+    assert s.ended()["status"] == "completed"
+    after = s.public_keys()
+    (kept,), (new,), (gone,) = set(before) & set(after), set(after) - set(before), set(before) - set(after)
+    assert (s.vote(kept, 6), s.vote(new, 6), s.vote(gone, 6)) == (200, 200, 404)
+    assert s.vote(kept, 6) == 200 and s.signer.sign(kept, attestation(6, block="0x" + "45" * 32, source=5)).status_code == 412
+
+
+def test_orders_for_a_key_that_goes_are_signed_or_refused_but_never_lost(start, folder, store):  # noqa: F811
+    s = Reloading(start, folder, [1, 2], store)
+    kept, gone = s.public_keys()  # in the order of loading
+    s.remove(2)
+    statuses, end = {kept: [], gone: []}, threading.Event()
+
+    def sign(pubkey, first):
+        for target in range(first, 100000, 4):
+            if end.is_set():
+                return
+            statuses[pubkey].append(s.vote(pubkey, target))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(sign, pubkey, first) for pubkey in (kept, gone) for first in (6, 7)]
+        while len(statuses[gone]) < 20:
+            time.sleep(0.01)
+        s.reload()
+        last = len(statuses[gone])
+        time.sleep(0.3)
+        end.set()
+        for future in futures:
+            future.result()
+    assert 200 in statuses[gone][:last] and set(statuses[gone]) <= {200, 404, 412} and set(statuses[kept]) <= {200, 412}
+    assert set(statuses[gone][last + 2:]) == {404}, "two answers may have been on their way"
+    s.add(2)
+    s.reload()
+    assert s.vote(gone, 200000) == 412 and s.vote(kept, 200000) == 200
+
+
+def test_a_loader_that_dies_or_hangs_costs_the_reload_and_nothing_else(start, folder):
+    s = Reloading(start, folder, [1, 2])
+    before = s.public_keys()
+    s.remove(2)
+    for _ in range(2):
+        hanging = Hanging(s)
+        (loader,) = loaders(s)
+        os.kill(loader, signal.SIGKILL)
+        said = s.ended()
+        hanging.give_up()
+        assert said["status"] == "failed" and "loader" in said["lastError"]
+        assert s.public_keys() == before and [s.vote(pubkey, 5) for pubkey in before] == [200, 200]
+        eventually(lambda: not loaders(s))
+    s.reload()
+    assert len(s.public_keys()) == 1
+
+
+def test_the_key_manager_and_a_reload_wait_for_each_other(start, folder):
+    m = Manager(start, folder)
+    s = Reloading.__new__(Reloading)
+    s.signer, s.url, s.keys = m.signer, m.signer.url, m.keys
+    s.add(1)
+    s.reload()
+    (one,) = s.public_keys()
+    hanging = Hanging(s)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        importing = pool.submit(m.post, ONE, slashing_protection=history(ONE))
+        time.sleep(0.3)
+        assert not importing.done() and m.public_keys() == [one] and s.get()["status"] == "running"
+        hanging.write(document(2))
+        assert importing.result().json()["data"][0]["status"] == "imported"
+    assert s.ended()["status"] == "completed"
+    assert len(m.public_keys()) == 3 and ONE in m.public_keys()
+    assert m.vote(ONE, 7) == 412 and m.vote(ONE, 8) == 200, "with its history"
+    # What was imported stays, as its files do; and the other way around: the reload waits.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        deleting = pool.submit(m.delete, ONE)
+        s.reload()
+        assert deleting.result()["data"][0]["status"] == "deleted"
+    assert ONE not in m.public_keys() and one in m.public_keys()
+    m.imported(ONE)
+    s.reload()
+    assert ONE in m.public_keys() and m.vote(ONE, 9) == 200
+
+
+def test_a_store_that_does_not_answer_fails_the_reload(start, folder):
+    server = PostgresServer()
+    try:
+        s = Reloading(start, folder, [1, 2], database_options(server.database()))
+        before = s.public_keys()
+        assert [s.vote(pubkey, 5) for pubkey in before] == [200, 200]
+        s.remove(2)
+        server.stop()
+        said = s.reload("failed")
+        assert "slashing protection store" in said["lastError"] and s.public_keys() == before
+        assert requests.get(f"{s.url}/api/v1/eth2/highWatermark", timeout=30).status_code == 500
+        server.start()
+        eventually(lambda: s.vote(before[0], 6) == 200)
+        s.reload()
+        assert len(s.public_keys()) == 1
+        assert requests.get(f"{s.url}/api/v1/eth2/highWatermark", timeout=30).text == "{}"
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("delay", [0, 0.01, 0.02, 0.05, 0.1, 0.2])
+def test_a_power_cut_in_the_middle_of_a_reload(start, folder, delay):
+    s = Reloading(start, folder, range(1, 301))
+    before = s.public_keys()
+    some = before[::30]
+    assert [s.vote(pubkey, 5) for pubkey in some] == [200] * len(some)
+    s.remove(*range(1, 151))
+    assert s.post().status_code == 202
+    time.sleep(delay)
+    s.kill()
+    s.again()
+    after = s.public_keys()
+    assert len(after) == 150 and set(after) < set(before), "the files say which keys there are"
+    assert all(s.vote(pubkey, 6) == (200 if pubkey in after else 404) for pubkey in some)
+    s.add(*range(1, 151))
+    s.reload()
+    assert sorted(s.public_keys()) == sorted(before)
+    other = "0x" + "45" * 32
+    assert all(s.signer.sign(pubkey, attestation(5, block=other, source=4)).status_code == 412 for pubkey in some), "what was signed is known"
+    assert all(s.vote(pubkey, 7) == 200 for pubkey in some if pubkey in after), "who stayed is enabled"
+    assert {s.vote(pubkey, 7) for pubkey in some if pubkey not in after} <= {200, 412}
+
+
+def test_files_that_are_broken(start, folder):
+    s = Reloading(start, folder, [1, 2, 3])
+    pubkeys = s.public_keys()
+    assert s.health() == (200, {"config-files-loading": (3, 0)})
+    assert [s.vote(pubkey, 5) for pubkey in pubkeys] == [200] * 3
+    (s.keys / "key-0002.yaml").write_text("type: file-raw\nprivateKey: 0x12\n")
+    s.remove(3)
+    said = s.reload("completed_with_errors")
+    assert said["lastError"] == "Reload completed with 1 signer loading error(s)"
+    (kept,) = s.public_keys()
+    assert s.health() == (503, {"config-files-loading": (1, 1)})
+    missing = sorted(set(pubkeys) - {kept})
+    assert [s.vote(pubkey, 6) for pubkey in missing] == [404, 404] and s.vote(kept, 6) == 200
+    assert "not disabled" in s.signer.process.log()
+    # Whose file was broken is not disabled, nor is what was missing beside it: nobody could tell the two apart.
+    s.add(2, 3)
+    said = s.reload()
+    assert "lastError" not in said and sorted(s.public_keys()) == sorted(pubkeys)
+    assert s.health() == (200, {"config-files-loading": (3, 0)})
+    assert [s.vote(pubkey, 7) for pubkey in pubkeys] == [200] * 3
+    assert [s.signer.sign(pubkey, attestation(7, block="0x" + "45" * 32, source=6)).status_code for pubkey in pubkeys] == [412] * 3
+
+
+def test_an_empty_folder_stops_all_signing_and_disables_nothing(start, folder):
+    s = Reloading(start, folder, [1, 2])
+    pubkeys = s.public_keys()
+    s.remove(1, 2)
+    s.reload()
+    assert s.public_keys() == [] and [s.vote(pubkey, 5) for pubkey in pubkeys] == [404, 404]
+    assert s.health() == (200, {"config-files-loading": (0, 0)})
+    s.add(1, 2)
+    s.reload()
+    assert [s.vote(pubkey, 5) for pubkey in pubkeys] == [200, 200]
+
+
+def test_a_folder_that_is_not_there_fails_and_changes_nothing(start, folder):
+    s = Reloading(start, folder, [1, 2])
+    pubkeys = s.public_keys()
+    s.keys.rename(folder / "away")
+    said = s.reload("failed")
+    assert said["lastError"] and "lastOperationTime" in said
+    assert s.public_keys() == pubkeys and [s.vote(pubkey, 5) for pubkey in pubkeys] == [200, 200]
+    (folder / "away").rename(s.keys)
+    assert "lastError" not in s.reload()
+
+
+def test_sources_are_counted_apart_and_one_that_lost_all_disables_nothing(start, folder, vectors):
+    example = json.loads((vectors / "eip-2335/erc-2335-pbkdf2.json").read_text())
+    stores = folder / "stores"
+    stores.mkdir()
+    (stores / "one.json").write_text(json.dumps(example["keystore"]))
+    (stores / "one.txt").write_text(example["password"])
+    s = Reloading(start, folder, [1], None, f"--keystores-path={stores}", f"--keystores-passwords-path={stores}")
+    bulk = "0x" + example["keystore"]["pubkey"]
+    assert s.health() == (200, {"config-files-loading": (1, 0), "keystores-bulk-loading": (1, 0)})
+    (stores / "two.json").write_text("{}")
+    s.reload("completed_with_errors")
+    assert s.health() == (503, {"config-files-loading": (1, 0), "keystores-bulk-loading": (1, 1)})
+    (stores / "two.json").unlink()
+    (stores / "one.json").rename(folder / "one.json")
+    s.reload()
+    assert s.health() == (200, {"config-files-loading": (1, 0), "keystores-bulk-loading": (0, 0)})
+    assert bulk not in s.public_keys() and s.vote(bulk, 5) == 404
+    (folder / "one.json").rename(stores / "one.json")
+    s.reload()
+    assert s.vote(bulk, 5) == 200
+
+
+def test_tls_is_not_read_again(start, folder):
+    make_pkcs12(folder, "correct horse")
+    s = Reloading(start, folder, [1], None, arguments=[f"--tls-keystore-file={folder}/tls.p12", "--tls-allow-any-client",
+                                                       f"--tls-keystore-password-file={folder}/tls.password"])
+    url, trust = s.url.replace("http:", "https:"), str(folder / "cert.pem")
+    (folder / "tls.p12").unlink()
+    (folder / "tls.password").unlink()
+    s.add(2)
+    assert requests.post(f"{url}/reload", verify=trust, timeout=20).status_code == 202
+    eventually(lambda: requests.get(f"{url}/reload", verify=trust, timeout=20).json()["status"] == "completed")
+    assert len(requests.get(f"{url}/api/v1/eth2/publicKeys", verify=trust, timeout=20).json()) == 2
+
+
+def test_in_an_enclave_there_is_no_reload(start, pair, folder):
+    f = Front(start, pair, "--mode=enclave", tls=Certificate(folder))
+    for method in ("GET", "POST"):
+        assert f.request(method, "/reload").status_code == 404
+    assert f.request("GET", "/upcheck").status_code == 200
+
+
+def test_a_high_watermark_that_is_set_meanwhile(start, folder, postgres_database):
+    s = Reloading(start, folder, [1], database_options(postgres_database))
+    ask = lambda: requests.get(f"{s.url}/api/v1/eth2/highWatermark", timeout=20)
+    (pubkey,) = s.public_keys()
+    assert s.vote(pubkey, 5) == 200 and ask().text == "{}"
+    postgres_database.query("UPDATE metadata SET high_watermark_epoch = 7, high_watermark_slot = 19998")
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        assert {answer.text for answer in pool.map(lambda _: ask(), range(50))} == {'{"epoch":"7","slot":"19998"}'}
+    assert s.vote(pubkey, 6) == 200 and s.vote(pubkey, 7) == 412
+
+
+def test_the_high_watermark_of_a_table(start, folder, bin_dir, table):  # noqa: F811
+    s = Reloading(start, folder, [1], table)
+    ask = lambda: requests.get(f"{s.url}/api/v1/eth2/highWatermark", timeout=20).text
+    assert ask() == "{}"
+    subprocess.run([bin_dir / "nitro-signer", "eth2", *table.options(), "watermark-repair", "--set-high-watermark", "--epoch=7",
+                    "--slot=19998"], env=table.env, check=True, capture_output=True, timeout=60)
+    assert ask() == '{"epoch":"7","slot":"19998"}'
