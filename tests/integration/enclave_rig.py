@@ -6,6 +6,8 @@ differ. The credentials that KMS gives out are those that the relay wants signat
     cloud.begin("--store-mode=fleet")
     enclave = cloud.enclave("a")
     assert enclave.attest(0, target=7).status_code == 200
+
+Without DynamoDB the record is in SQLite: Cloud(start, bin_dir, folder).
 """
 import json
 import os
@@ -47,8 +49,8 @@ class Enclave:
         self.genuine = (folder / "cloud/credentials.json").read_text()
         self.credentials.write_text(self.genuine)
         self.proxy = cloud.start(
-            "nitro-signer-proxy", f"--inbound=tcp:127.0.0.1:{self.port}=unix:{folder}/{name}-https", f"--outbound=unix:{folder}/{name}-kms=unix:{folder}/kms",
-            f"--outbound=unix:{folder}/{name}-dynamodb={cloud.relay.address}", f"--allow=unix:{folder}/kms", f"--allow={cloud.relay.address}")
+            "nitro-signer-proxy", f"--inbound=tcp:127.0.0.1:{self.port}=unix:{folder}/{name}-https", f"--outbound=unix:{folder}/{name}-kms=unix:{folder}/kms", f"--allow=unix:{folder}/kms",
+            *([f"--outbound=unix:{folder}/{name}-dynamodb={cloud.relay.address}", f"--allow={cloud.relay.address}"] if cloud.relay else []))
         self.watchdog = cloud.start(
             "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", f"--items={folder}/items", f"--credentials={self.credentials}",
             f"--policy={folder}/policy.txt", *[f"--access={cloud.access}"] * bool(cloud.access), "--status-interval=1", "--", str(cloud.bin_dir / "nitro-signer-enclave"), f"--control=unix:{folder}/{name}-control",
@@ -116,9 +118,9 @@ class OtherAccount:
 
 
 class Cloud:
-    def __init__(self, start, bin_dir, folder, dynamodb, relay, num_keys=2):
+    def __init__(self, start, bin_dir, folder, dynamodb=None, relay=None, num_keys=2):
         self.start, self.bin_dir, self.folder, self.dynamodb, self.relay = start, bin_dir, folder, dynamodb, relay
-        self.table = dynamodb.fresh_name()
+        self.table = dynamodb.fresh_name() if dynamodb else None
         self.access = None  # file of the access document; None: any
         (folder / "items").mkdir()
         self.devcloud = self._start_devcloud(key_policy(["kms:Encrypt", "kms:DescribeKey"]))
@@ -132,8 +134,9 @@ class Cloud:
 
     def _adopt(self):
         """Each start of devcloud makes an authority and credentials, with which the relay checks signatures."""
-        (self.folder / "ca.pem").write_text((self.folder / "cloud/kms-ca.pem").read_text() + self.relay.ca_file.read_text())
-        self.relay.secret_key = json.loads((self.folder / "cloud/credentials.json").read_text())["secret_access_key"]
+        (self.folder / "ca.pem").write_text((self.folder / "cloud/kms-ca.pem").read_text() + (self.relay.ca_file.read_text() if self.relay else ""))
+        if self.relay:
+            self.relay.secret_key = json.loads((self.folder / "cloud/credentials.json").read_text())["secret_access_key"]
 
     def _start_devcloud(self, policy):
         (self.folder / "key-policy.json").write_text(policy)
@@ -163,8 +166,10 @@ class Cloud:
 
     def begin(self, *policy_options, identity=None):
         """Begins the table, writes the policy, and has KMS release its keys to the image under that policy only."""
-        identity = identity or self.begin_table(self.table)
-        policy = self.ctl("policy", "make", "--network=mainnet", f"--store=dynamodb:{ACCOUNT}/{self.table}", f"--store-identity={identity}", f"--kms-key={self.key_arn}",
+        store = [f"--store=sqlite:{self.folder}/slashing.sqlite"]
+        if self.table:
+            store = [f"--store=dynamodb:{ACCOUNT}/{self.table}", f"--store-identity={identity or self.begin_table(self.table)}"]
+        policy = self.ctl("policy", "make", "--network=mainnet", *store, f"--kms-key={self.key_arn}",
                           f"--genesis-validators-root={MAINNET_GENESIS}", "--log-level=debug", f"--access={self.access or 'any'}", *policy_options)
         (self.folder / "policy.txt").write_text(policy)
         pcr0 = self.ctl("measure", *(self.bin_dir / name for name in IMAGE)).strip()
