@@ -9,6 +9,7 @@ from harness import policy_text, receive_packet, send_packet
 
 SETTINGS, TLS, KEYS, SERVE, LISTENING, HEALTH, SIGN, SIGNED = range(0x0201, 0x0209)
 SIGN_MANY = 0x020c
+ACCESS = 0x020b
 SIGNED_OK, UNKNOWN_KEY, ROOT_DIFFERS, SLASHABLE, STORE, BAD_ORDER, INTERNAL = range(7)
 ORDER_LEN, ANSWER_LEN, ANSWERS_MAX = 272, 192, 160
 
@@ -74,6 +75,9 @@ class Keeper:
 
     def settings(self, policy=POLICY):
         send_packet(self.end, SETTINGS, len(policy), policy.encode())
+
+    def access(self, document):
+        send_packet(self.end, ACCESS, len(document), document.encode())
 
     def tls(self, certificate):
         body = struct.pack("<I", len(certificate.key)) + certificate.key

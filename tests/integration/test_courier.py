@@ -6,7 +6,7 @@ import os
 import threading
 
 import pytest
-from courier_rig import (ATTESTED, ATTEST, CREDENTIAL, FAILED, KEY, LOAD_ABORT, LOAD_BEGIN, LOAD_END, POLICY_MESSAGE, RECORD, SERVE,
+from courier_rig import (ACCESS_MESSAGE, ATTESTED, ATTEST, CREDENTIAL, FAILED, KEY, LOAD_ABORT, LOAD_BEGIN, LOAD_END, POLICY_MESSAGE, RECORD, SERVE,
                          TLS, VALIDATOR, Rig, b64, envelope_answer, eventually, make_rig, policy_for)
 from test_devcloud import ROLE, ask_kms, measurement, recipient_key
 from test_devcloud_nsm import Enclave, decode, openssl
@@ -61,6 +61,19 @@ def test_a_second_init_and_an_early_reload(make_rig):
         {"status": 200, "body": {"init_state": True, "keys": 3, "failed": 0}}
     assert rig.keeper.records == [(VALIDATOR, i, b"envelope of k%d" % (5 + i)) for i in range(3)]
     assert rig.keeper.log[7:] == [LOAD_BEGIN, ATTEST, RECORD, RECORD, RECORD, LOAD_END]
+
+
+def test_the_access_document_goes_to_the_keeper_before_kms_is_asked(make_rig):
+    rig = make_rig()
+    document = "nitro-signer-access 1\nbasic_sha256 " + "ab" * 32 + "\n"
+    policy = policy_for(access="0x" + hashlib.sha256(document.encode()).hexdigest())
+    rig.keeper.refuse_access = b"access: is another"
+    assert rig.init(policy=policy, access=document) == {"status": 400, "body": {"error": "access: is another"}}
+    assert rig.messages() == [POLICY_MESSAGE, ACCESS_MESSAGE] and not rig.kms.requests
+    rig.keeper.refuse_access = b""
+    assert rig.init(policy=policy, access=document)["status"] == 200
+    assert rig.keeper.access == [document.encode()] * 2
+    assert rig.messages()[:5] == [POLICY_MESSAGE, ACCESS_MESSAGE, POLICY_MESSAGE, ACCESS_MESSAGE, LOAD_BEGIN]
 
 
 def test_denied_by_kms_then_allowed(make_rig):

@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from client_certificate import ClientCertificate
+
 KEY = "arn:aws:kms:us-east-1:111122223333:key/abc"
 ROLE = "arn:aws:iam::111122223333:role/nitro-signer-dev"
 BOOTSTRAP = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ROLE}, "Resource": "*",
@@ -78,6 +80,53 @@ def test_policy_for_a_store_across_a_network(ctl):
                          ("--store-mode=fleet", "store_mode: "), (f"--store-identity={identity}", "store_identity: "),
                          ("--store-identity=5a", "--store-identity: "), ("--far-future-epochs=1000001", "--far-future-epochs: ")):
         assert named in ctl(*make, "--store=sqlite:/s", wrong, status=2), wrong
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_an_access_document_is_made_of_the_stand_alone_files(ctl, folder):
+    clients = [ClientCertificate(folder, name) for name in ("teku two", "Lodestar")]
+    authorities = [ClientCertificate(folder, name, kind="authority") for name in ("root", "other root")]
+    colons = ":".join(clients[1].fingerprint[i:i + 2].upper() for i in range(0, 64, 2))
+    (folder / "known").write_text(f"# who\n\nteku two {'00' * 32}\n{clients[0].line()}Lodestar\t{colons}\n")
+    (folder / "cas.pem").write_text("the first\n" + "".join(open(one.file, encoding="ascii").read() for one in authorities))
+    tokens, passwords = ["token-of_20-characters", "another-token-of-more"], ["teku:a password of 16", "nimbus:pass:word:with:colons"]
+    (folder / "tokens").write_text("\r\n".join(tokens + tokens[:1]) + "\n# a comment\n")
+    (folder / "basic").write_text("\n".join(passwords))
+    make = ("access", "make", "--tls-known-clients-file=known", "--tls-client-ca-file=cas.pem", "--http-path-tokens-file=tokens",
+            "--http-basic-credentials-file=basic", "--http-host-allowlist=signer.test,A.test", "--http-cors-origins=https://B.test:8443,http://a.test")
+    der = [base64.b64encode(subprocess.run(["openssl", "x509", "-in", one.file, "-outform", "DER"], check=True, capture_output=True).stdout).decode()
+           for one in authorities]
+    expected = "\n".join(["nitro-signer-access 1", f"client Lodestar {clients[1].fingerprint}", f"client teku two {clients[0].fingerprint}",
+                          *sorted(f"ca {one}" for one in der), *sorted(f"path_token_sha256 {digest(one)}" for one in tokens),
+                          *sorted(f"basic_sha256 {digest(one)}" for one in passwords), "host a.test", "host signer.test",
+                          "cors http://a.test", "cors https://b.test:8443", ""])
+    assert ctl(*make) == expected
+    (folder / "access.txt").write_text(expected)
+    policy = ctl("policy", "make", "--store=sqlite:/s", f"--kms-key={KEY}", "--access=access.txt")
+    assert f"\nregion us-east-1\naccess 0x{digest(expected)}\nlog_level info\n" in policy
+    (folder / "access.txt").write_text(expected + "\n")
+    assert "--access: access: line 14" in ctl("policy", "make", "--store=sqlite:/s", f"--kms-key={KEY}", "--access=access.txt", status=2)
+
+
+@pytest.mark.parametrize("option, text, named", [
+    ("--tls-known-clients-file", "teku 00", "--tls-known-clients-file: line 1"),
+    ("--tls-known-clients-file", "# nobody\n", "access: admits nobody"),
+    ("--tls-known-clients-file", "t\u00e9ku " + "00" * 32 + "\n", "access: line 2: must be printable ASCII"),
+    ("--tls-known-clients-file", "".join(f"c{i} {'00' * 32}\n" for i in range(513)), "--tls-known-clients-file: more than 512"),
+    ("--tls-client-ca-file", "no PEM", "--tls-client-ca-file: not a PEM file of certificates"),
+    ("--tls-client-ca-file", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "--tls-client-ca-file: not a PEM file"),
+    ("--http-path-tokens-file", "nineteen-characters", "--http-path-tokens-file: line 1: a token must have from 20"),
+    ("--http-basic-credentials-file", "user:fifteen chars..", "--http-basic-credentials-file: line 1: the password must have from 16"),
+    ("--http-path-tokens-file", "", "--http-path-tokens-file: nothing is in it"),
+])
+def test_what_would_make_no_access_document_is_named(ctl, folder, option, text, named):
+    (folder / "file").write_text(text, encoding="utf-8")
+    refused = ctl("access", "make", f"{option}=file", status=1)
+    assert named in refused and "fifteen" not in refused and "nineteen-" not in refused
+    assert "No such file" in ctl("access", "make", f"{option}=nowhere", status=1)
 
 
 def test_key_policy_allows_and_denies(ctl):

@@ -1,5 +1,6 @@
 """nitro-signer-watchdog against a control port that the test plays itself; the enclave is a shell that waits."""
 import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -215,6 +216,38 @@ def test_damaged_files_are_named_before_anything_starts(start, arguments, folder
     assert watchdog.wait() == 1
     assert named in watchdog.log()
     assert "started the enclave" not in watchdog.log()
+
+
+ACCESS = "nitro-signer-access 1\npath_token_sha256 " + "ab" * 32 + "\n"
+PINNED = POLICY.replace("access any", "access 0x" + hashlib.sha256(ACCESS.encode()).hexdigest())
+
+
+def with_access(arguments, folder, text):
+    (folder / "access").write_text(text)
+    return [f"--access={folder}/access", *arguments]
+
+
+@pytest.mark.parametrize("policy, access, named", [
+    (PINNED, None, "policy: access: the policy pins an access document, and none came"),
+    (PINNED, ACCESS.replace("ab", "ac"), "access: is not the document whose SHA-256 the policy pins"),
+    (PINNED, "", "none came"),
+    (PINNED, "x" * 49153, "access"),
+    (POLICY, ACCESS, "access: the policy says any"),
+    (PINNED.replace(hashlib.sha256(ACCESS.encode()).hexdigest(), hashlib.sha256(b"x\n").hexdigest()), "x\n", "access: line 1"),
+])
+def test_an_access_document_that_would_be_refused_is_named_before_anything_starts(start, arguments, folder, policy, access, named):
+    (folder / "policy").write_text(policy)
+    watchdog = start("nitro-signer-watchdog", *(arguments if access is None else with_access(arguments, folder, access)), ready=False)
+    assert watchdog.wait() == 1
+    assert named in watchdog.log()
+    assert "started the enclave" not in watchdog.log()
+
+
+def test_the_access_document_goes_with_init(start, control, arguments, folder):
+    (folder / "policy").write_text(PINNED)
+    start("nitro-signer-watchdog", *with_access(arguments, folder, ACCESS), ready=False)
+    control.accept()
+    assert control.expect("init", body={"init_state": True, "keys": 2, "failed": 0})["access"] == ACCESS
 
 
 @pytest.mark.parametrize("missing", ["--control", "--items", "--credentials", "--policy", "COMMAND"])
