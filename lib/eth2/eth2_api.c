@@ -396,6 +396,13 @@ result eth2_api_take_for_many(struct eth2_order *ret_order, const struct eth2_ap
 result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *network, const char *body,
                       size_t body_len)
 {
+    enum eth2_api_shape shape;
+    return eth2_api_parse_shape(ret_order, &shape, network, body, body_len);
+}
+
+result eth2_api_parse_shape(struct eth2_order *ret_order, enum eth2_api_shape *ret_shape,
+                            const struct eth2_network *network, const char *body, size_t body_len)
+{
     AUTO_POINTER(json_t) root = NULL;
     struct eth2_api_envelope envelope;
     struct eth2_api_request request = {.network = network};
@@ -405,5 +412,7 @@ result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *n
     request.envelope = has_envelope ? &envelope : NULL;
     TRY(json_view_root(&request.top, root));
     TRY(take_type(&type, &request.top));
-    return take_order(ret_order, &request, type);
+    TRY(take_order(ret_order, &request, type));
+    *ret_shape = eth2_api_shape_of(&request, type->kind);
+    return RESULT_OK;
 }

@@ -16,12 +16,31 @@ void eth2_api_open(void);
  * a block access list, twice that in hex; everything else is held to the 10 MiB of Web3Signer. */
 enum { ETH2_API_BODY_MAX = 32 * 1024 * 1024 };
 
+/* Shapes in which clients sent Gloas's types before remote-signing-api 1.4 settled them. */
+enum eth2_api_shape {
+    ETH2_SHAPE_CURRENT,
+    ETH2_SHAPE_PAYLOAD_ATTESTATION,
+    ETH2_SHAPE_PAYLOAD_ATTESTATION_DATA,
+    ETH2_SHAPE_REQUEST_AUTH,
+    ETH2_SHAPE_BARE_PAYLOAD_ATTESTATION,
+    ETH2_SHAPE_BARE_REQUEST_AUTH,
+    ETH2_SHAPE_BARE_PREFERENCES,
+    ETH2_SHAPE_BARE_BID,
+    ETH2_SHAPE_BARE_ENVELOPE,
+    ETH2_SHAPE_END
+};
+/* "payload_attestation_data", "bare_execution_payload_bid"; a label of metrics. */
+const char *eth2_api_shape_name(enum eth2_api_shape shape);
+
 /* Parses a whole request body. E_TOO_LARGE; E_INPUT: malformed JSON, an unknown type, or a member that is
  * missing, ill-typed, out of range or of wrong length, named by its path such as
  * "attestation.source.epoch: must be ..."; duplicate members and excessive depth too.
  * order->pubkey is left zero: it comes from the path of the request. The body is read only. */
 must_check result eth2_api_parse(struct eth2_order *ret_order, const struct eth2_network *network,
                                  const char *body, size_t body_len);
+/* The same, and tells the shape. */
+must_check result eth2_api_parse_shape(struct eth2_order *ret_order, enum eth2_api_shape *ret_shape,
+                                       const struct eth2_network *network, const char *body, size_t body_len);
 
 /* Of one batch. Its messages are small, so most of its body is public keys. */
 enum { ETH2_API_BATCH_KEYS_MAX = 8192, ETH2_API_BATCH_BODY_MAX = 2 * 1024 * 1024 };

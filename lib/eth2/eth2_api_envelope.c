@@ -86,6 +86,7 @@ static must_check result either_root(struct eth2_api_envelope *envelope, struct 
         memcpy(envelope->root, parts.data, sizeof envelope->root);
     } else {
         TRY(join(envelope->root, &parts, &object));
+        envelope->is_bare = true;
     }
     envelope->slot = parts.slot;
     return RESULT_OK;

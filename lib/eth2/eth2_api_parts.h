@@ -7,6 +7,7 @@
 #ifndef ETH2_API_PARTS_H
 #define ETH2_API_PARTS_H
 
+#include "eth2/eth2_api.h"
 #include "eth2/eth2_containers.h"
 #include "eth2/eth2_network.h"
 #include "ssz/ssz.h"
@@ -23,6 +24,9 @@ struct eth2_api_request {
  * many keys can sign for. */
 must_check result eth2_api_take_for_many(struct eth2_order *ret_order,
                                          const struct eth2_api_request *request);
+
+/* Of a good request (eth2_api_shape.c). */
+enum eth2_api_shape eth2_api_shape_of(const struct eth2_api_request *request, enum eth2_order_kind kind);
 
 /* The payload of one type of request becomes the object of an order whose kind is set already. */
 typedef result eth2_api_take(struct eth2_order *order, const struct eth2_api_request *request);
@@ -41,6 +45,7 @@ must_check result eth2_api_version_gloas(const struct json_view *object);
  * memory for the parts only: a payload can have tens of megabytes. */
 struct eth2_api_envelope {
     json_t *rest; /* the request without the envelope; the caller owns it */
+    bool is_bare; /* not in {version, data} */
     uint8_t root[ETH2_ROOT_LEN];
     uint64_t slot;
 };

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/secret.h"
+#include "eth2/eth2_api.h"
 #include "ipc/ipc.h"
 #include "net/net_http.h"
 #include "net/net_tls.h"
@@ -90,7 +91,8 @@ struct front {
     struct net_tls_clients *clients; /* NULL: anybody */
     struct front_refusals refusals, slashing_refusals, troubles;
     uint64_t num_requests;
-    char instance[17]; /* what the ids of this process's requests begin with */
+    uint32_t shapes_told; /* a bit each */
+    char instance[17];    /* what the ids of this process's requests begin with */
     SSL_CTX *tls;
     struct ipc_health health;
     struct buffer keys;     /* those served, sorted, 48 bytes each */
@@ -281,6 +283,14 @@ void front_log_begin(struct front *front, struct net_http_request *request);
 void front_log_note(struct net_http_request *request, enum front_outcome outcome, enum eth2_order_kind kind);
 net_http_answered front_answered;
 
+/* front_fingerprint.c: which software asks, by its User-Agent: an index below FRONT_CLIENTS. */
+enum { FRONT_CLIENTS = 17 };
+size_t front_client_of(struct net_http_request *request);
+const char *front_client_name(size_t client);
+/* Counts a shape that is not the current one, and logs the first of each. */
+void front_note_shape(struct front *front, struct net_http_request *request, enum eth2_order_kind kind,
+                      enum eth2_api_shape shape);
+
 /* front_metrics.c: what is counted. Freed by the caller even after a failure. */
 must_check result front_metrics_new(struct front_metrics **ret_metrics);
 void front_metrics_free(struct front_metrics *metrics);
@@ -291,6 +301,8 @@ void front_metrics_answered(struct front *front, enum front_outcome outcome, enu
 void front_metrics_refused(struct front *front, uint8_t verdict);
 /* A batch of that many keys; each key is answered and counted beside it. */
 void front_metrics_batch(struct front *front, uint32_t num_keys);
+void front_metrics_client(struct front *front, size_t client);
+void front_metrics_shape(struct front *front, enum eth2_api_shape shape);
 /* The handler of the metrics' own server. */
 net_http_handler front_metrics_handle;
 

@@ -51,8 +51,9 @@ static const char *client_id(struct net_http_request *request)
 
 void front_log_begin(struct front *front, struct net_http_request *request)
 {
-    const char *id = client_id(request);
     net_http_set_note(request, ++front->num_requests << NOTE_NUMBER_SHIFT);
+    front_metrics_client(front, front_client_of(request));
+    const char *id = client_id(request);
     if (id)
         net_http_reply_header(request, "x-request-id", id);
 }

@@ -32,6 +32,7 @@ struct front_metrics {
     struct metric *answers, *signatures, *durations, *batch_keys, *refusals, *conflicts, *stale,
         *store_errors;
     struct metric *malformed, *missing, *permitted, *prevented, *summary; /* Web3Signer's */
+    struct metric *clients, *shapes;
     struct metric *keys_loaded, *keys_failed, *store_ok, *protected, *connections;
 };
 
@@ -168,9 +169,34 @@ static must_check result declare_with_labels(struct front_metrics *m)
                                       .num_values = list_refusals(m)});
 }
 
+static must_check result declare_fingerprints(struct front_metrics *m)
+{
+    static const char *clients[FRONT_CLIENTS], *shapes[ETH2_SHAPE_END - 1];
+    for (size_t i = 0; i < FRONT_CLIENTS; i++)
+        clients[i] = front_client_name(i);
+    for (size_t i = 0; i < ETH2_SHAPE_END - 1; i++)
+        shapes[i] = eth2_api_shape_name((enum eth2_api_shape)(i + 1));
+    TRY(metrics_declare(&m->clients, m->all,
+                        &(struct metrics_declaration){.kind = METRICS_COUNTER,
+                                                      .name = "nitro_signer_client_requests_total",
+                                                      .help = "Requests, by the client's User-Agent.",
+                                                      .label = "client",
+                                                      .values = clients,
+                                                      .num_values = FRONT_CLIENTS}));
+    return metrics_declare(
+        &m->shapes, m->all,
+        &(struct metrics_declaration){.kind = METRICS_COUNTER,
+                                      .name = "nitro_signer_deprecated_requests_total",
+                                      .help = "Sign requests of a shape from before remote-signing-api 1.4.",
+                                      .label = "shape",
+                                      .values = shapes,
+                                      .num_values = ETH2_SHAPE_END - 1});
+}
+
 static must_check result declare_ours(struct front_metrics *m)
 {
     TRY(declare_with_labels(m));
+    TRY(declare_fingerprints(m));
     TRY(declare(
         &m->conflicts, m, METRICS_COUNTER, "nitro_signer_slashing_conflicts_total",
         "Refused: another message at a height that was already signed (double_vote, double_proposal). "
@@ -295,6 +321,16 @@ void front_metrics_refused(struct front *front, uint8_t verdict)
 void front_metrics_batch(struct front *front, uint32_t num_keys)
 {
     metrics_observe(front->metrics->batch_keys, 0, num_keys * KEY);
+}
+
+void front_metrics_client(struct front *front, size_t client)
+{
+    metrics_count(front->metrics->clients, client);
+}
+
+void front_metrics_shape(struct front *front, enum eth2_api_shape shape)
+{
+    metrics_count(front->metrics->shapes, (size_t)shape - 1);
 }
 
 /* ---- showing ---- */

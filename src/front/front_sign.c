@@ -221,11 +221,13 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
     struct eth2_order order = {0};
     size_t body_len;
     const char *body = net_http_body(request, &body_len);
-    result parsed = eth2_api_parse(&order, &front->policy.network, body, body_len);
+    enum eth2_api_shape shape = ETH2_SHAPE_CURRENT;
+    result parsed = eth2_api_parse_shape(&order, &shape, &front->policy.network, body, body_len);
     if (parsed.code) {
         turn_away(front, request, parsed.code == E_TOO_LARGE ? FRONT_TOO_LARGE : FRONT_MALFORMED, 0, now);
         return;
     }
+    front_note_shape(front, request, order.kind, shape);
     if (hex_decode(order.pubkey, sizeof order.pubkey, identifier, strlen(identifier)).code) {
         turn_away(front, request, FRONT_UNKNOWN_KEY, order.kind, now);
         return;

@@ -7,7 +7,7 @@ import time
 import pytest
 import requests
 
-from front_process import ATTESTATION, IDENTIFIER, front, post, randao  # noqa: F401 - front is a fixture
+from front_process import ATTESTATION, FORK_INFO, IDENTIFIER, front, post, randao  # noqa: F401 - front is a fixture
 from scripted_keeper import BAD_ORDER, INTERNAL, ROOT_DIFFERS, SLASHABLE, STORE, UNKNOWN_KEY, answer, order_fields
 from test_signer_standalone import Signer, write_raw_keys
 
@@ -280,3 +280,54 @@ def test_the_option_of_web3signer_turns_the_access_log_on(start, folder):
     line, = [line for line in objects(running.process.log()) if line["message"] == "request"]
     assert (line["url.path"], line["http.request.method"], line["http.response.status_code"]) == ("/upcheck", "GET", 200)
     assert line["http.request.id"] and line["client.address"].startswith("127.0.0.1:") and line["event.duration"] % 1000 == 0
+
+
+# ---- which clients, which shapes ----
+
+def old_and_new():
+    """[shape, type, member, object]: each in the form of remote-signing-api 1.4 and as clients sent it before (clients' sources)."""
+    ptc = {"beacon_block_root": "0x" + "11" * 32, "slot": "1", "payload_present": True, "blob_data_available": False}
+    preferences = {"dependent_root": "0x" + "11" * 32, "proposal_slot": "1", "validator_index": "1", "fee_recipient": "0x" + "22" * 20,
+                   "target_gas_limit": "1"}
+    auth = {"data": "0x1234", "slot": "1"}
+    rows = [("payload_attestation", "PAYLOAD_ATTESTATION", "payload_attestation", ptc),
+            ("payload_attestation_data", "PAYLOAD_ATTESTATION", "payload_attestation_data", ptc),
+            ("bare_payload_attestation_message", "PAYLOAD_ATTESTATION_MESSAGE", "payload_attestation_message", ptc),
+            ("request_auth", "REQUEST_AUTH", "request_auth", auth),
+            ("bare_builder_request_auth", "BUILDER_REQUEST_AUTH", "builder_request_auth", auth),
+            ("bare_proposer_preferences", "PROPOSER_PREFERENCES", "proposer_preferences", preferences)]
+    current = [(None, *row[1:3], {"version": "GLOAS", "data": row[3]}) for row in rows if row[0].startswith("bare_")]
+    return rows + current
+
+
+def counted(front, name):
+    text = requests.get(f"http://localhost:{front.metrics_port}/metrics", timeout=20).text
+    return {label: float(value) for label, value in re.findall(name + r'\{\w+="(\w+)"\} (\S+)', text)}
+
+
+def test_each_old_shape_is_told_once_and_counted(front):
+    f = front("--log-format=json", metrics=True)
+    rows = old_and_new()
+    for _ in range(3):
+        for _shape, kind, member, value in rows:
+            body = {"type": kind, "fork_info": FORK_INFO, member: value}
+            assert f.sign(body, headers={"User-Agent": "Lighthouse/v8\tGloas"}).status_code == 200
+    shapes = [shape for shape, *_ in rows if shape]
+    told = lines_of(f, len(shapes), lambda line: "shape" in line)
+    assert [line["shape"] for line in told] == shapes
+    assert {line["user_agent"] for line in told} == {"Lighthouse/v8?Gloas"} and told[0]["type"] == "PAYLOAD_ATTESTATION_MESSAGE"
+    values = counted(f, "nitro_signer_deprecated_requests_total")
+    assert {label for label, value in values.items() if value == 3} == set(shapes) and sum(values.values()) == 3 * len(shapes)
+
+
+def test_clients_are_counted_by_their_user_agents(front):
+    f = front(metrics=True)
+    sent = {"lighthouse": "Lighthouse/v8.0.0-abc", "java": "Java-http-client/21.0.1", "go": "Go-http-client/1.1", "node": "node",
+            "python": "Python/3.12 aiohttp/3.9", "vero": "Vero/v1.4", "nimbus": "nimbus-eth2/v25", "grandine": "Grandine/1.0",
+            "lodestar": "Lodestar/v1.50", "prysm": "Prysm/v6", "teku": "teku/v25", "curl": "curl/7.88.1",
+            "other": "x\xe9<script>\"}", "reqwest": "reqwest/0.12", "ssv": "ssv-node", "vouch": "Vouch/1.13"}
+    for agent in sent.values():
+        assert f.request("GET", "/upcheck", headers={"User-Agent": agent.encode("latin-1")}).status_code == 200
+    f.raw(b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    values = counted(f, "nitro_signer_client_requests_total")
+    assert values == {**dict.fromkeys(sent, 1), "none": 1}

@@ -50,8 +50,8 @@ def samples(port):
 
 
 def moved(before, after):
-    """What became more, but for durations and the start."""
-    timed = re.compile(r"_sum\b|_bucket|quantile")
+    """What became more, but for durations, the start, and who asked."""
+    timed = re.compile(r"_sum\b|_bucket|quantile|client_requests")
     assert before.keys() == after.keys()
     return {key: after[key] - before[key] for key in after if after[key] != before[key] and not timed.search(key)}
 
