@@ -5,7 +5,9 @@ import os
 import pathlib
 import re
 import secrets
+import socketserver
 import subprocess
+import threading
 
 from test_oracle import CURVE_ORDER, write_devnet
 
@@ -18,6 +20,34 @@ def place(client):
     """Where scripts/setup --interop puts it."""
     made_of = b"".join((CLIENTS / client / name).read_bytes() for name in MADE_OF[client])
     return CACHE / f"interop-{client}-{hashlib.sha256(made_of).hexdigest()[:16]}"
+
+
+class Recorder(socketserver.ThreadingTCPServer):
+    """A server for clients to ask instead of a signer: it keeps what they sent, and its answers are good enough for them."""
+
+    daemon_threads = True
+    key = "0xa99a76ed7796f7be22d5b7e85deeb7c5677e88e511e0b337618f8c4eb61349b4bf2d153f649f7b53359fe8b94a38e44c"
+    signature = ("0xb3baa751d0a9132cfe93e4e3d5ff9075111100e3789dca219ade5a24d27e19d16b3353149da1833e9b691bb38634e8dc"
+                 "04469be7032132906c927d7e1a49b414730612877bc6b2810c8f202daf793d1ab0d6b5cb21d52f9e52e883859887a5d9")
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            while True:
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    line = self.rfile.readline()
+                    if not line:
+                        return
+                    head += line
+                body = self.rfile.read(int((re.findall(rb"(?i)\r\ncontent-length: (\d+)", head) or [0])[0]))
+                self.server.requests.append((head + body).decode())
+                answer = json.dumps([Recorder.key] if b"/publicKeys" in head else {"signature": Recorder.signature}).encode()
+                self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer)
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Recorder.Handler)
+        self.requests, self.url = [], f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
 def command(client):

@@ -61,7 +61,7 @@ def test_every_client_type_and_fork(served):
         assert answer == one["answer"], f"{one['client']}, {one['type']}, {one['fork']}\n{one['request'][:3000]}"
     seen = collections.Counter(one["client"] for one in corpus)
     print(dict(seen))
-    assert len(seen) == 9 and sum(seen.values()) == 512
+    assert len(seen) == 11 and sum(seen.values()) == 615
 
 
 def test_the_same_duty_has_one_signature(served):

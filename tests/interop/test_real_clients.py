@@ -12,7 +12,8 @@ import requests
 
 import real_clients
 from client_certificate import ClientCertificate
-from real_clients import Signer
+from real_clients import Recorder, Signer
+from test_corpus import make
 from test_key_manager import ONE, PASSWORDS, TWO, history, keystore
 from test_metrics import samples
 
@@ -48,6 +49,45 @@ def test_every_type_and_fork_all_at_once(start, folder, client, way):
                                                          verify=str(signer.authority) if way == "tls" else None).json())
     assert len(duties) == COUNTS[client], collections.Counter(duty["type"] for duty in duties)
     agree(duties, result["answers"])
+
+
+def manner(request):
+    """How a request is put, whatever it says: its head with the values that do not vary; names, order and kinds of members."""
+    head, _, body = request.partition("\r\n\r\n")
+    first, *lines = head.split("\r\n")
+    path = re.sub("0x[0-9a-f]{96}", "KEY", first)
+    return (path, *(re.sub("^(Host|Content-Length): .*", r"\1", line) for line in lines)), kind(json.loads(body))
+
+
+def kind(value):
+    if isinstance(value, dict):
+        return tuple((name, kind(member)) for name, member in value.items())
+    return type(value).__name__
+
+
+def sort_of(request):
+    """(type, version) of what is to be signed: requests of one sort are put in one manner."""
+    body = json.loads(request.partition("\r\n\r\n")[2])
+    block = body.get("beacon_block", {})
+    return body["type"], "block" in block, "committee_bits" in str(body.get("aggregate_and_proof"))
+
+
+def test_the_golden_corpus_has_the_clients_manners(start, folder, client):
+    """What is written down of them by hand is what their own code sends: heads, names, order, strings or numbers."""
+    signer, name = Signer(start, folder), {"prysm": "Prysm 5.3", "ssv": "SSV", "lodestar": "Lodestar 1.5"}[client]
+    with Recorder() as recorder:
+        signer.asked_by(client, signer.duties(client), url=recorder.url + ("/" if client == "prysm" else ""), keys=f"{recorder.url}/publicKeys")
+        recorder.shutdown()
+    sent, written = collections.defaultdict(set), collections.defaultdict(set)
+    for request in recorder.requests:
+        if request.startswith("POST"):
+            sent[sort_of(request)].add(manner(request))
+    for one in make(folder, signer.oracle):
+        if one["client"] == name:
+            written[sort_of(one["request"])].add(manner(one["request"]))
+    assert len(sent) >= 11
+    for sort, manners in sent.items():
+        assert manners <= written[sort], (sort, sorted(manners - written[sort])[:1], sorted(written[sort])[:1])
 
 
 def test_refusals_are_understood(start, folder, client):

@@ -64,6 +64,20 @@ export const CLIENTS = [
     body: (message) => ({ type: message.type, ...fork_info(message), signingRoot: message.root, [message.member]: dress(message) }),
   },
   {
+    name: "Prysm 5.3", accepts: "text", forks: ["phase0", "electra"], // aggregates without a version before Electra
+    path: "//api/v1/eth2/sign/",
+    head: ["Host: HOST", "User-Agent: Go-http-client/1.1", "Content-Length: LENGTH", `Content-Type: ${JSON_TYPE}`, "Accept-Encoding: gzip"],
+    types: (fork) => duties(fork, fork === "phase0" ? "BLOCK" : "BLOCK_V2", fork === "electra" ? "AGGREGATE_AND_PROOF_V2" : "AGGREGATE_AND_PROOF"),
+    body(message) {
+      let object = dress(message);
+      if (message.member === "contribution_and_proof") {
+        const { contribution, ...rest } = object;
+        object = { ...rest, contribution };
+      }
+      return { type: message.type, ...fork_info(message), signingRoot: message.root, [message.member]: object };
+    },
+  },
+  {
     name: "Nimbus", accepts: "json", forks: ["capella", "fulu"],
     head: ["Host: HOST", `Content-Type: ${JSON_TYPE}`, `Accept: ${JSON_TYPE}`, "Content-Length: LENGTH", "Connection: close"],
     types: (fork) => duties(fork, "BLOCK_V2", from(fork, "electra") ? "AGGREGATE_AND_PROOF_V2" : "AGGREGATE_AND_PROOF"),
@@ -105,6 +119,17 @@ export const CLIENTS = [
     },
   },
   {
+    name: "Lodestar 1.5", accepts: "json", forks: ["phase0", "capella"],
+    head: [`Content-Type: ${JSON_TYPE}`, "Accept: */*", "Content-Length: LENGTH", "User-Agent: node-fetch/1.0 (+https://github.com/bitinn/node-fetch)",
+      "Accept-Encoding: gzip,deflate", "Host: HOST", "Connection: keep-alive"],
+    types: (fork) => duties(fork, "BLOCK_V2", "AGGREGATE_AND_PROOF", "DEPOSIT", ...(fork === "capella" ? ["BLS_TO_EXECUTION_CHANGE"] : [])),
+    body(message) {
+      const { fork, ...rest } = message.forkInfo;
+      const forkInfo = { fork: { ...fork, epoch: String(message.moment.epoch) }, ...rest };
+      return { [message.member]: dress(message), type: message.type, signingRoot: message.root, ...fork_info(message, forkInfo) };
+    },
+  },
+  {
     name: "Vero", accepts: "text", forks: ["deneb", "fulu"],
     head: ["Host: HOST", "Accept: text/plain", "Accept-Encoding: gzip, deflate", "User-Agent: Vero/v1.4.1", "Content-Length: LENGTH", `Content-Type: ${JSON_TYPE}`],
     types: (fork) => duties(fork, "BLOCK_V2", "AGGREGATE_AND_PROOF_V2"),
@@ -123,6 +148,10 @@ export const CLIENTS = [
     name: "SSV", accepts: "json", forks: ["deneb", "fulu"],
     head: ["Host: HOST", "User-Agent: Go-http-client/1.1", "Content-Length: LENGTH", `Accept: ${JSON_TYPE}`, `Content-Type: ${JSON_TYPE}`, "Accept-Encoding: gzip"],
     types: (fork) => duties(fork, "BLOCK_V2", "AGGREGATE_AND_PROOF"),
-    body: (message) => ({ type: message.type, fork_info: message.forkInfo, signing_root: message.root, [message.member]: dress(message) }),
+    body(message) { // one integer is bare
+      let object = dress(message);
+      if (message.type === "SYNC_COMMITTEE_SELECTION_PROOF") object = { ...object, subcommittee_index: Number(object.subcommittee_index) };
+      return { fork_info: message.forkInfo, signing_root: message.root, type: message.type, [message.member]: object };
+    },
   },
 ];

@@ -30,6 +30,7 @@ function plain(type, moment) {
   let [[member, object]] = Object.entries(payload);
   if (object.version) object = object.data ?? object.block_header ?? object.block;
   if (type === "AGGREGATION_SLOT") object = { slot: String(object.slot) };
+  if (type === "SYNC_COMMITTEE_MESSAGE") object = { beacon_block_root: object.beacon_block_root, slot: object.slot };
   if (type.startsWith("AGGREGATE")) {
     const { committee_bits: bits, ...aggregate } = object.aggregate;
     object = { ...object, aggregate: FORKS.indexOf(moment.fork) < FORKS.indexOf("electra") ? aggregate : { ...aggregate, committee_bits: bits } };
