@@ -20,6 +20,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/integration"))
+import bench_batch  # noqa: E402
 import bench_import  # noqa: E402
 from harness import Process, free_port  # noqa: E402
 
@@ -200,6 +201,7 @@ def measure_rounds(folder):
             rounds.append({
                 "blst_busy": tool("bench_blst", f"--threads={CORES}", f"--milliseconds={BUSY_MS}"),
                 "signer_busy": signer.load(CONNECTIONS, BUSY_MS),
+                "batch": bench_batch.measure(signer, BUSY_MS), "batch_keys": MANY,
                 "unprotected_busy": bare.load(CONNECTIONS, BUSY_MS),
                 "blst_lone": tool("bench_blst", "--threads=1", f"--milliseconds={LONE_MS}"),
                 "signer_lone": signer.load(1, LONE_MS),
@@ -234,6 +236,7 @@ def summarise(rounds):
             "lone_p99_us": of(lambda r, k=lone: r[k]["p99_us"]),
             "lone_p50_ratio": of(lambda r, k=lone: r[k]["p50_us"] / r["blst_lone"]["p50_us"]),
             "lone_p99_ratio": of(lambda r, k=lone: r[k]["p99_us"] / r["blst_lone"]["p99_us"])}
+    summary["batch"] = bench_batch.summarise(rounds, of, rate)
     summary["blst_lone_p50_us"] = of(lambda r: r["blst_lone"]["p50_us"])
     summary["fsync_us"] = of(lambda r: r["fsync_us"])
     summary["blst_lone_p99_us"] = of(lambda r: r["blst_lone"]["p99_us"])
@@ -257,6 +260,7 @@ def as_text(report):
         text += line("  against blst, per second of processor", r[side]["signatures_per_cpu_second_ratio"], "x", 3)
         text += line("  share of the cores: signer", r[side]["signer_share_of_cores"], "", 2)
         text += line("  share of the cores: load generator", r[side]["generator_share_of_cores"], "", 2)
+    text += bench_batch.as_text(r["batch"], line, MANY, CONNECTIONS)
     text += "\nA lone request on a kept connection\n"
     text += line("blst hash-and-sign p50", r["blst_lone_p50_us"], "us") + line("blst hash-and-sign p99", r["blst_lone_p99_us"], "us")
     text += line("the disk: 4 KiB appended and synced, p50", r["fsync_us"], "us")

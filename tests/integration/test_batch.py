@@ -13,6 +13,7 @@ import scripted_keeper
 from front_process import ATTESTATION, FORK_INFO, front, leave, randao  # noqa: F401 (front is a fixture)
 from scripted_keeper import SLASHABLE, STORE, UNKNOWN_KEY, answer, order_fields, signature_of
 from test_key_manager import Manager, ONE, TWO
+from test_signer_stores import database_options
 from test_signer_standalone import GENESIS, Signer, attestation, needs_altair, sign_vectors, write_raw_keys  # noqa: F401
 
 PATH = "/api/v1/eth2/sign"
@@ -146,6 +147,31 @@ def test_a_thousand_keys_are_one_commit(start, folder):
     before = many.commits()
     assert all("signature" in r for r in many.batch(many.keys, attestation(8, source=7)).json())
     assert many.commits() == before  # nothing new
+
+
+def test_lone_requests_are_signed_between_the_keys_of_a_batch(start, folder):
+    """In the order of arrival there would be about one of each answer in the time of a batch."""
+    many = Many(start, folder, 1001)
+    lone, batched = many.keys[0], many.keys[1:]
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        batches = pool.submit(lambda: [many.batch(batched, attestation(target, source=target - 1)).json() for target in range(1, 4)])
+        answered = 0
+        while not batches.done():
+            assert many.signer.sign(lone, attestation(answered + 1, source=answered)).status_code == 200
+            answered += 1
+        assert all("signature" in r for results in batches.result() for r in results)
+    assert answered > 15
+
+
+def test_on_postgresql(start, folder, postgres_database):
+    """Rows know their transaction. The courier is sent packets of 160 and takes together what has come meanwhile."""
+    many = Many(start, folder, 1000, options=[*database_options(postgres_database)[1:], "--slashing-protection-far-future-epochs=any"])
+    assert many.signer.sign(many.keys[0], attestation(6)).status_code == 200
+    assert all("signature" in r for r in many.batch(many.keys, attestation(7, source=6)).json())
+    rows = postgres_database.query("SELECT count(*), count(DISTINCT xmin::text) FROM signed_attestations WHERE target_epoch = 7")
+    assert rows[0][0] == 1000 and rows[0][1] <= 7, rows
+    got = many.batch(many.keys, attestation(7, "0x" + "45" * 32, source=6)).json()
+    assert {r["error"]["reason"] for r in got} == {"double_vote"}
 
 
 def test_a_kill_after_a_batch_keeps_every_record(start, folder):

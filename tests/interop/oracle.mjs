@@ -24,7 +24,7 @@ const options = Object.fromEntries(
 );
 const seed = options.seed ?? String(Date.now());
 const random = new Random(seed);
-const tally = { signatures: 0, refusals: 0, byType: {} };
+const tally = { signatures: 0, refusals: 0, byType: {}, batched: {}, notBatched: {} };
 const disagreements = [];
 
 function loadNetwork(name) {
@@ -89,6 +89,23 @@ async function expectRefusal(status, key, what, request) {
   tally.refusals++;
 }
 
+const FOR_MANY = ["AGGREGATION_SLOT", "ATTESTATION", "RANDAO_REVEAL", "SYNC_COMMITTEE_MESSAGE", "SYNC_COMMITTEE_SELECTION_PROOF"];
+
+/** The same message of all keys: the oracle's signatures in the order of the keys, or a refusal of the type. */
+async function checkBatch(keys, type, fork, { request, root }) {
+  const isForMany = FOR_MANY.includes(type);
+  const body = JSON.stringify({ identifiers: keys.map((key) => key.pubkey), signing_request: request });
+  const response = await fetch(`${options.url}/api/v1/eth2/sign`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  const answer = await response.json();
+  const expected = keys.map((key) => ({ identifier: key.pubkey, signature: hex(key.secret.sign(root).toBytes()) }));
+  const isRight = isForMany
+    ? response.status === 200 && JSON.stringify(answer) === JSON.stringify(expected)
+    : response.status === 400 && answer.error.startsWith("signing_request.type: ");
+  if (!isRight) disagree(`${type} ${fork} as a batch`, request, { status: response.status, answer });
+  const counts = isForMany ? tally.batched : tally.notBatched;
+  counts[type] = (counts[type] ?? 0) + 1;
+}
+
 async function inParallel(tasks) {
   const queue = [...tasks];
   await Promise.all(Array.from({ length: CONCURRENCY }, async () => {
@@ -109,6 +126,7 @@ async function runRandom(network, keys) {
         toSpoil = false;
         if (spoil) made.root = made.root.map((byte) => byte ^ 1);
         tasks.push(() => check(key, type, fork, made));
+        if (!spoil) tasks.push(() => checkBatch(keys, type, fork, made));
         if (!spoil && random.below(4) === 0) tasks.push(() => checkWrongRoot(key, type, fork, made));
       }
     }
@@ -173,4 +191,5 @@ const forks = livingForks(network).join(" ");
 console.log(`oracle: ${ACTIVE_PRESET} preset, ${forks}: ${tally.signatures} signatures, ${tally.refusals} refusals, ` +
   `${disagreements.length} disagreements (seed ${seed})`);
 console.log(JSON.stringify(tally.byType));
+console.log(`batches: ${JSON.stringify(tally.batched)}, refused: ${JSON.stringify(tally.notBatched)}`);
 process.exit(disagreements.length ? 1 : 0);

@@ -50,6 +50,11 @@ def agree(verdict):
     return int(found[1]), int(found[2])
 
 
+def batches(verdict):
+    """How many there were of each type; agree() has seen that they are right."""
+    return json.loads(re.search(r"^batches: (\{.*?\})", verdict.stdout, re.M)[1])
+
+
 def write_devnet(folder, preset):
     """The same facts twice: as JSON for the oracle, as config.yaml for the signer."""
     oracle, signer = folder / "devnet.json", folder / "config.yaml"
@@ -76,7 +81,10 @@ def test_random_messages_of_built_in_networks(start, folder, network):
 def test_random_messages_of_custom_networks(start, folder, preset):
     oracle, config = write_devnet(folder, preset)
     signer = Signer(start, folder, config, protection=False)
-    signatures, refusals = agree(signer.judge(preset, oracle, "--rounds=2"))
+    verdict = signer.judge(preset, oracle, "--rounds=2")
+    signatures, refusals = agree(verdict)
+    assert batches(verdict) == {"ATTESTATION": 16, "AGGREGATION_SLOT": 16, "RANDAO_REVEAL": 16, "SYNC_COMMITTEE_MESSAGE": 14,
+                                "SYNC_COMMITTEE_SELECTION_PROOF": 14}
     # Each round: ten types in phase0, twelve in each later fork, changes of credentials in all of them, seven names of Gloas's.
     assert signatures == 2 * (10 + 7 * 12 + 8 + 7) and refusals > 0
 
