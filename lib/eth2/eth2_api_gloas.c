@@ -17,17 +17,27 @@ struct payload {
     const struct json_view *object;
 };
 
-/* names: in order of preference, up to NULL; the first is the one that is missed. */
+/* names: up to NULL. Which of them is there; the first is the one that is missed. */
+static must_check result find_name(const char **ret_name, const struct json_view *top,
+                                   const char *const *names)
+{
+    const char *found = NULL;
+    for (size_t i = 0; names[i]; i++) {
+        if (!json_has(top, names[i]))
+            continue;
+        if (found)
+            return json_blame(error_set(E_INPUT, "is given twice, as %s too", found), top, names[i]);
+        found = names[i];
+    }
+    *ret_name = found ? found : names[0];
+    return RESULT_OK;
+}
+
 static must_check result open_payload(struct payload *ret_payload, const struct eth2_api_request *request,
                                       const char *const *names)
 {
-    const char *name = names[0];
-    for (size_t i = 0; names[i]; i++) {
-        if (json_has(&request->top, names[i])) {
-            name = names[i];
-            break;
-        }
-    }
+    const char *name = NULL;
+    TRY(find_name(&name, &request->top, names));
     TRY(json_get_object(&ret_payload->outer, &request->top, name));
     ret_payload->object = &ret_payload->outer;
     if (!json_has(&ret_payload->outer, "version") &&

@@ -59,6 +59,25 @@ static void one_spelling_of_the_root_at_a_time(void **state)
     json_decref(root);
 }
 
+/* What is signed must not depend on which of two was looked at. */
+static void one_name_of_the_payload_at_a_time(void **state)
+{
+    (void)state;
+    struct eth2_network network = built_in("mainnet");
+    struct eth2_order order;
+    AUTO_POINTER(json_t)
+    request = json_pack("{s:s, s:{s:s, s:s}}", "type", "REQUEST_AUTH", "request_auth", "data", "0x0123",
+                        "slot", "1");
+    assert_non_null(request);
+    assert_ok(parse_request(&order, &network, request));
+    (void)json_object_set(request, "builder_request_auth", json_object_get(request, "request_auth"));
+    assert_fails(E_INPUT, parse_request(&order, &network, request));
+    assert_error_names("request_auth");
+    assert_error_names("builder_request_auth");
+    (void)json_object_set_new(request, "request_auth", json_null());
+    assert_ok(parse_request(&order, &network, request));
+}
+
 /* Jackson, which reads these requests on the other side of the fence, takes null for absent. */
 static void members_that_are_null_are_absent(void **state)
 {
@@ -191,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_sync_committees_before_altair),
         cmocka_unit_test(one_spelling_of_the_root_at_a_time),
+        cmocka_unit_test(one_name_of_the_payload_at_a_time),
         cmocka_unit_test(members_that_are_null_are_absent),
         cmocka_unit_test(truncated_and_garbled_text),
         cmocka_unit_test(truncated_and_garbled_envelopes),
