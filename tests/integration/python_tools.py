@@ -9,10 +9,10 @@ REQUIREMENTS = pathlib.Path(__file__).resolve().parents[1] / "python" / "require
 
 
 def python_tool(name):
-    """The path of one of their programs, such as "moto_server"; the test is skipped where setup has not run."""
+    """The path of one of their programs, such as "moto_server"; a failure where setup has not run."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
     digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]
     place = cache / "nitro-signer" / f"python-{digest}"
     if not (place / "complete").exists():
-        pytest.skip("the Python tools are not here: run scripts/setup")
+        pytest.fail("the Python tools are not here: run scripts/setup")
     return place / "bin" / name
