@@ -71,6 +71,8 @@ static must_check result tell_listening(struct front *front)
     struct packer p = {.data = front->packet, .capacity = sizeof front->packet};
     ipc_pack_listening(&p, port);
     TRY(pack_end(&p));
+    if (front->options.enclave && !front->has_access)
+        log_warn("the policy says access any: whoever reaches the port is served");
     log_info("serving %s", front->clients ? "HTTPS to clients with a certificate that is admitted"
                            : front->tls   ? "HTTPS"
                                           : "HTTP without TLS");
