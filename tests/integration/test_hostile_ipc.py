@@ -30,7 +30,7 @@ ORDER = struct.pack("<QBB6x", 7, 3, 0) + KEY + bytes(32) + bytes(48) + bytes(128
 SOUND = {
     0x0101: (len(POLICY_TEXT), POLICY_TEXT), 0x0102: (1, struct.pack("<BIII", 4, 1, 0, 9000)), 0x0103: (0, b""),
     0x0201: (len(POLICY_TEXT), POLICY_TEXT), 0x0202: (0, struct.pack("<I", 3) + b"key" + struct.pack("<I", 4) + b"cert"),
-    0x0203: (1, b"\3" + KEY), 0x0204: (0, b""), 0x0205: (0, struct.pack("<I", 9000)), 0x0206: (1, struct.pack("<BII", 1, 1, 0)),
+    0x0203: (1, b"\3" + KEY), 0x0204: (0, b""), 0x0205: (0, struct.pack("<I", 9000)), 0x0206: (0, struct.pack("<BII", 1, 1, 0)),
     0x0207: (1, ORDER), 0x0208: (1, answer(7)), 0x020b: (4, b"text"),
     0x020c: (1, b"\1" + ORDER[:16] + bytes(48) + ORDER[64:] + KEY),
     0x0301: (3, b"\0why"), 0x0302: (5, b"\0nonce"), 0x0303: (4, b"text"),
