@@ -48,7 +48,11 @@ enum {
     IPC_SOURCE_COUNT_LEN = 1 + 4 + 4,
     IPC_EXTENSION_MIN = 33, /* longer than any signing root */
     IPC_EXTENSION_MAX = 4096,
-    IPC_SIGNATURE_MAX = 96
+    IPC_SIGNATURE_MAX = 96,
+    IPC_PROXY_LEN = 1 + 48 + 48,
+    IPC_PROXIES_MAX = 512,       /* of one message */
+    IPC_PROXIES_OF_KEY_MAX = 64, /* that a consensus key may have */
+    IPC_PROXIES_IN_ALL_MAX = 8192
 };
 
 enum ipc_type {
@@ -100,6 +104,13 @@ enum ipc_type {
     IPC_KEY_INFO = 0x0606,
     IPC_RELOAD = 0x0607,
     IPC_RELOADED = 0x0608,
+    IPC_PROXY_START = 0x0701,
+    IPC_PROXY_KEY = 0x0702,
+    IPC_PROXIES = 0x0703,
+    IPC_PROXY_WANTED = 0x0704,
+    IPC_PROXY_MADE = 0x0705,
+    IPC_BOOST_SIGN = 0x0706,
+    IPC_BOOST_SIGNED = 0x0707,
     IPC_EXTENSION_SIGN = 0x0711,
     IPC_EXTENSION_SIGNED = 0x0712
 };
@@ -237,8 +248,8 @@ void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_byt
 must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m,
                                          uint32_t max_length);
 
-/* SERVE LOAD_ABORT STATUS_WANTED LOADER_START MANAGER_START STORE_HEAD_WANTED HIGH_WATERMARK_WANTED RELOAD.
- */
+/* SERVE LOAD_ABORT STATUS_WANTED LOADER_START MANAGER_START PROXY_START STORE_HEAD_WANTED
+ * HIGH_WATERMARK_WANTED RELOAD. */
 void ipc_pack_empty(struct packer *p, enum ipc_type type);
 must_check result ipc_take_empty(struct ipc_message *m);
 
@@ -495,8 +506,8 @@ struct ipc_extension_sign {
 void ipc_pack_extension_sign(struct packer *p, const struct ipc_extension_sign *sign);
 must_check result ipc_take_extension_sign(struct ipc_extension_sign *ret_sign, struct ipc_message *m);
 
-/* EXTENSION_SIGNED; no bytes unless the status is SIGNED, which has at least one. No status but SIGNED,
- * UNKNOWN_KEY, STORE, BAD_ORDER and INTERNAL is used. */
+/* EXTENSION_SIGNED and BOOST_SIGNED; no bytes unless the status is SIGNED, which has at least one. No status
+ * but SIGNED, UNKNOWN_KEY, STORE, BAD_ORDER and INTERNAL is used. */
 struct ipc_signature {
     uint64_t id;
     enum ipc_answer_status status;
@@ -504,5 +515,66 @@ struct ipc_signature {
 };
 void ipc_pack_signature(struct packer *p, enum ipc_type type, const struct ipc_signature *signature);
 must_check result ipc_take_signature(struct ipc_signature *ret_signature, struct ipc_message *m);
+
+/* Commit-Boost. A proxy signs in the place of the validator that has delegated to it; the validator's own key
+ * is the consensus key. */
+enum ipc_scheme { IPC_SCHEME_CONSENSUS, IPC_SCHEME_BLS, IPC_SCHEME_ECDSA };
+struct ipc_proxy {
+    enum ipc_scheme scheme;   /* BLS or ECDSA */
+    const uint8_t *delegator; /* 48 */
+    const uint8_t *pubkey;    /* 48; of ECDSA 33, compressed, then zeros */
+};
+/* How long a public key of that scheme is. */
+size_t ipc_scheme_pubkey_len(enum ipc_scheme scheme);
+
+/* PROXIES: num_proxies x IPC_PROXY_LEN bytes; of each the form is checked by ipc_take_proxy. */
+struct ipc_proxies {
+    bool first, last;
+    const uint8_t *proxies;
+    uint32_t num_proxies;
+};
+void ipc_pack_proxies(struct packer *p, const struct ipc_proxies *proxies);
+must_check result ipc_take_proxies(struct ipc_proxies *ret_proxies, struct ipc_message *m);
+void ipc_pack_proxy(struct packer *p, const struct ipc_proxy *proxy);
+must_check result ipc_take_proxy(struct ipc_proxy *ret_proxy, struct cursor *c);
+
+/* PROXY_KEY: with its secret, 32 bytes. */
+struct ipc_proxy_key {
+    struct ipc_proxy proxy;
+    const uint8_t *secret;
+};
+void ipc_pack_proxy_key(struct packer *p, const struct ipc_proxy_key *key);
+must_check result ipc_take_proxy_key(struct ipc_proxy_key *ret_key, struct ipc_message *m);
+
+/* PROXY_WANTED: from the front to the keeper, and on to the loader. */
+struct ipc_proxy_wanted {
+    uint64_t id;
+    enum ipc_scheme scheme;   /* BLS or ECDSA */
+    const uint8_t *delegator; /* 48 */
+};
+void ipc_pack_proxy_wanted(struct packer *p, const struct ipc_proxy_wanted *wanted);
+must_check result ipc_take_proxy_wanted(struct ipc_proxy_wanted *ret_wanted, struct ipc_message *m);
+
+/* PROXY_MADE: the delegation's signature by the consensus key, IPC_SIGNATURE_MAX bytes; without DONE the
+ * public key is zero and there is no signature. */
+enum ipc_proxy_status { IPC_PROXY_DONE, IPC_PROXY_UNKNOWN_KEY, IPC_PROXY_TOO_MANY, IPC_PROXY_FAILED };
+struct ipc_proxy_made {
+    uint64_t id;
+    enum ipc_proxy_status status;
+    const uint8_t *pubkey; /* 48 as in struct ipc_proxy */
+    struct ipc_bytes signature;
+};
+void ipc_pack_proxy_made(struct packer *p, const struct ipc_proxy_made *made);
+must_check result ipc_take_proxy_made(struct ipc_proxy_made *ret_made, struct ipc_message *m);
+
+/* BOOST_SIGN: an object's root, which the keeper combines with Commit-Boost's domain. */
+struct ipc_boost_sign {
+    uint64_t id;
+    enum ipc_scheme scheme;
+    const uint8_t *pubkey;      /* 48 as in struct ipc_proxy */
+    const uint8_t *object_root; /* 32 */
+};
+void ipc_pack_boost_sign(struct packer *p, const struct ipc_boost_sign *sign);
+must_check result ipc_take_boost_sign(struct ipc_boost_sign *ret_sign, struct ipc_message *m);
 
 #endif

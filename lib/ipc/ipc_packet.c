@@ -63,6 +63,13 @@ static bool type_exists(uint16_t type)
     case IPC_KEY_INFO:
     case IPC_RELOAD:
     case IPC_RELOADED:
+    case IPC_PROXY_START:
+    case IPC_PROXY_KEY:
+    case IPC_PROXIES:
+    case IPC_PROXY_WANTED:
+    case IPC_PROXY_MADE:
+    case IPC_BOOST_SIGN:
+    case IPC_BOOST_SIGNED:
     case IPC_EXTENSION_SIGN:
     case IPC_EXTENSION_SIGNED:
         return true;

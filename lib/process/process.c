@@ -233,10 +233,10 @@ static void reap_member(pid_t *pid, int patience_ms)
     *pid = 0;
 }
 
-void process_group_end_brief(struct process_group *group)
+void process_group_end_brief(struct process_group *group, const char *name)
 {
     for (size_t i = 0; i < PROCESS_GROUP_MAX; i++) {
-        if (group->members[i].pid && group->members[i].brief)
+        if (group->members[i].pid && group->members[i].brief && strcmp(group->members[i].name, name) == 0)
             reap_member(&group->members[i].pid, 0);
     }
 }

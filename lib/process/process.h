@@ -50,8 +50,8 @@ must_check result process_group_add(struct process_group *group, pid_t pid, cons
  * signal. Processes that are no members (orphans handed to PID 1) are reaped silently. */
 must_check result process_group_reap(struct process_group *group);
 
-/* SIGKILL to the brief ones that are still there; returns when they have been reaped. */
-void process_group_end_brief(struct process_group *group);
+/* SIGKILL to the brief ones of that name that are still there; returns when they have been reaped. */
+void process_group_end_brief(struct process_group *group, const char *name);
 
 /* SIGTERM to all, then SIGKILL to those still there after patience_ms; returns when all have been reaped. */
 void process_group_stop(struct process_group *group, int patience_ms);

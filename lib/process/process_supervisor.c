@@ -31,8 +31,9 @@ result process_command_add(struct process_command *command, const char *format, 
     return RESULT_OK;
 }
 
+/* name NULL: the program's, and it is to stay. */
 static must_check result start(struct process_group *group, struct process_command *command, const int *fds,
-                               size_t num_fds, bool brief)
+                               size_t num_fds, const char *name)
 {
     char *argv[PROCESS_SUPERVISOR_ARGUMENTS_MAX + 1] = {NULL};
     for (size_t i = 0; i < command->num_words; i++)
@@ -41,7 +42,7 @@ static must_check result start(struct process_group *group, struct process_comma
     TRY(process_sibling_path(path, argv[0]));
     pid_t pid;
     TRY(process_start_as(&pid, path, argv, fds, num_fds, command->user));
-    return process_group_add(group, pid, argv[0], brief);
+    return process_group_add(group, pid, name ? name : argv[0], name != NULL);
 }
 
 /* Descriptors that only the children use; the supervisor closes its copies when they have been started. */
@@ -59,8 +60,12 @@ static void wires_cleanup(struct wires *w)
 result process_supervisor_start(struct process_supervisor *ret_supervisor, struct process_family *family)
 {
     struct process_supervisor *s = ret_supervisor;
-    *s = (struct process_supervisor){
-        .signals = -1, .keeper = -1, .watched = -1, .loader = family->loader, .manager = family->manager};
+    *s = (struct process_supervisor){.signals = -1,
+                                     .keeper = -1,
+                                     .watched = -1,
+                                     .loader = family->loader,
+                                     .manager = family->manager,
+                                     .proxies = family->proxies};
     AUTO(wires) w = {.keeper = {-1, -1}, .front = {-1, -1}, .courier = {-1, -1}};
     TRY(process_signals_open(&s->signals));
     TRY(process_socketpair(w.keeper));
@@ -70,27 +75,38 @@ result process_supervisor_start(struct process_supervisor *ret_supervisor, struc
         TRY(process_socketpair(w.courier));
 
     const int keeper_fds[] = {w.keeper[1], w.front[0], w.courier[0]};
-    TRY(start(&s->children, &family->keeper, keeper_fds, has_courier ? 3 : 2, false));
+    TRY(start(&s->children, &family->keeper, keeper_fds, has_courier ? 3 : 2, NULL));
     const int front_fds[] = {w.front[1], family->https, family->metrics};
-    TRY(start(&s->children, &family->front, front_fds, family->metrics >= 0 ? 3 : 2, false));
+    TRY(start(&s->children, &family->front, front_fds, family->metrics >= 0 ? 3 : 2, NULL));
     const int courier_fds[] = {w.courier[1], family->courier_outside};
     if (has_courier)
-        TRY(start(&s->children, &family->courier, courier_fds, 2, false));
+        TRY(start(&s->children, &family->courier, courier_fds, 2, NULL));
     s->keeper = fd_take(&w.keeper[0]);
     return RESULT_OK;
+}
+
+static const char loader_name[] = "loader";
+
+/* There is one load at a time, and one proxy key: who is left of that name is stuck. */
+static must_check result start_loader(struct process_supervisor *s, struct process_command *command,
+                                      const char *name, struct ipc_message *m, int descriptor)
+{
+    TRY(ipc_take_empty(m));
+    ENSURE(command->num_words > 0, E_PEER, "the keeper asked for a loader that there is not");
+    ENSURE(descriptor >= 0, E_PEER, "the keeper asked for a loader and passed no socket");
+    process_group_end_brief(&s->children, name);
+    return start(&s->children, command, &descriptor, 1, name);
 }
 
 static must_check result handle_message(struct process_supervisor *s, struct ipc_message *m, int *descriptor,
                                         process_supervisor_on_state on_state, void *context)
 {
-    if (m->type == IPC_LOADER_START || m->type == IPC_MANAGER_START) {
-        struct process_command *command = m->type == IPC_LOADER_START ? &s->loader : &s->manager;
-        TRY(ipc_take_empty(m));
-        ENSURE(command->num_words > 0, E_PEER, "the keeper asked for a loader that there is not");
-        ENSURE(*descriptor >= 0, E_PEER, "the keeper asked for a loader and passed no socket");
-        process_group_end_brief(&s->children); /* there is one load at a time: whoever is left is stuck */
-        return start(&s->children, command, descriptor, 1, true);
-    }
+    if (m->type == IPC_LOADER_START)
+        return start_loader(s, &s->loader, loader_name, m, *descriptor);
+    if (m->type == IPC_MANAGER_START)
+        return start_loader(s, &s->manager, loader_name, m, *descriptor);
+    if (m->type == IPC_PROXY_START)
+        return start_loader(s, &s->proxies, "maker of a proxy key", m, *descriptor);
     ENSURE(m->type == IPC_STATE && *descriptor < 0, E_PEER, "unexpected message %#x from the keeper",
            (unsigned)m->type);
     struct ipc_state state;

@@ -28,6 +28,7 @@ struct process_family {
     struct process_command keeper, front, loader;
     struct process_command courier; /* num_words 0: there is none */
     struct process_command manager; /* the loader of key manager requests; num_words 0: there is none */
+    struct process_command proxies; /* the one that makes proxy keys; the same */
     int https;                      /* the front's bound socket */
     int metrics;                    /* its second one, or -1 */
     int courier_outside; /* the courier's second descriptor: its listening socket, or our channel; or -1 */
@@ -42,7 +43,7 @@ struct process_supervisor {
     int watched; /* -1: nothing */
     result (*on_watched)(void *context);
     void *watched_context;
-    struct process_command loader, manager;
+    struct process_command loader, manager, proxies;
 };
 
 /* Starts the children. The caller keeps family's sockets and may close them afterwards. On failure those

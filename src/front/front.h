@@ -17,6 +17,7 @@ struct event;
 struct event_base;
 struct front_asking;
 struct front_batches;
+struct front_boost;
 struct front_desk;
 struct front_manager;
 struct front_metrics;
@@ -36,7 +37,7 @@ struct front_options {
     const char *cors_origins;
     const char *basic_credentials_file; /* NULL: none */
     const char *path_tokens_file;       /* NULL: none */
-    bool extension_signing;
+    bool extension_signing, commit_boost;
     bool access_logs;
     bool key_manager;
     const char *key_manager_token_file; /* NULL: none */
@@ -105,6 +106,7 @@ struct front {
     struct front_desk *desk;
     struct front_asking *asking;
     struct front_batches *batches;
+    struct front_boost *boost;     /* NULL: there is no Commit-Boost */
     struct front_manager *manager; /* NULL: there is no key manager */
     struct front_reload reload;
     struct front_watermark watermark;
@@ -172,6 +174,8 @@ struct front_asked {
     bool is_sent;
     void (*pack)(struct packer *p, const struct front_asked *asked);
     uint8_t pubkey[48];
+    enum ipc_scheme scheme; /* of Commit-Boost */
+    uint8_t object_root[32];
 };
 must_check result front_asking_new(struct front_asking **ret_asking, struct front *front);
 /* Replies to what still waits. */
@@ -180,9 +184,8 @@ void front_asking_free(struct front_asking *asking);
 bool front_ask(struct front *front, const struct front_asked *asked);
 /* Sends what waits, as front_desk_send. */
 must_check result front_asking_send(struct front_asking *asking);
-/* The request that was asked about under that id; its place is free. E_PEER when there is none. */
-must_check result front_asking_take(struct net_http_request **ret_http, struct front_asking *asking,
-                                    uint64_t id);
+/* What was asked under that id; its place is free. E_PEER when there is none. */
+must_check result front_asking_take(struct front_asked *ret_asked, struct front_asking *asking, uint64_t id);
 
 /* front_extension.c: signatures over the bytes of a request. */
 void front_extension(struct front *front, struct net_http_request *request, const char *identifier);
@@ -197,6 +200,18 @@ void front_sign_batch(struct front *front, struct net_http_request *request, con
 /* Sends what waits, as front_desk_send. */
 must_check result front_batches_send(struct front_batches *batches);
 must_check result front_batches_take_answer(struct front_batches *batches, const struct ipc_answer *answer);
+
+/* front_boost.c: the signer API of Commit-Boost. */
+must_check result front_boost_new(struct front_boost **ret_boost, struct front *front);
+/* Replies to what still waits. */
+void front_boost_free(struct front_boost *boost);
+void front_boost_list(struct front *front, struct net_http_request *request, const char *rest);
+void front_boost_generate(struct front *front, struct net_http_request *request, const char *rest);
+void front_boost_sign(struct front *front, struct net_http_request *request, const char *rest);
+/* PROXIES, PROXY_MADE and BOOST_SIGNED. */
+must_check result front_boost_take_proxies(struct front *front, struct ipc_message *message);
+must_check result front_boost_take_made(struct front *front, struct ipc_message *message);
+must_check result front_boost_take_signed(struct front *front, struct ipc_message *message);
 
 /* front_keys.c: the list of public keys, whole or not at all. */
 must_check result front_keys_take(struct front *front, struct ipc_message *message);

@@ -78,11 +78,12 @@ bool front_ask(struct front *front, const struct front_asked *asked)
     return true;
 }
 
-result front_asking_take(struct net_http_request **ret_http, struct front_asking *asking, uint64_t id)
+result front_asking_take(struct front_asked *ret_asked, struct front_asking *asking, uint64_t id)
 {
     struct front_asked *asked = &asking->places[id % PLACES];
     ENSURE(asked->http && asked->is_sent && asked->id == id, E_PEER,
            "an answer to a question that was never asked");
-    *ret_http = TAKE(asked->http);
+    *ret_asked = *asked;
+    asked->http = NULL;
     return RESULT_OK;
 }

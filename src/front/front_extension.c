@@ -121,9 +121,10 @@ static void reply(struct net_http_request *http, const struct ipc_signature *sig
 result front_extension_take(struct front *front, struct ipc_message *message)
 {
     struct ipc_signature signature;
-    struct net_http_request *http = NULL;
+    struct front_asked asked;
     TRY(ipc_take_signature(&signature, message));
-    TRY(front_asking_take(&http, front->asking, signature.id));
-    reply(http, &signature);
+    TRY(front_asking_take(&asked, front->asking, signature.id));
+    ENSURE(asked.pack == pack, E_PEER, "keeper: an answer of another kind");
+    reply(asked.http, &signature);
     return RESULT_OK;
 }

@@ -144,6 +144,12 @@ static must_check result handle(struct front *front, struct ipc_message *message
         return front_desk_take_answers(front->desk, message);
     case IPC_KEY_INFO:
         return front_manager_take_info(front->manager, message);
+    case IPC_PROXIES:
+        return front_boost_take_proxies(front, message);
+    case IPC_PROXY_MADE:
+        return front_boost_take_made(front, message);
+    case IPC_BOOST_SIGNED:
+        return front_boost_take_signed(front, message);
     case IPC_EXTENSION_SIGNED:
         return front_extension_take(front, message);
     case IPC_MANAGED:
@@ -187,6 +193,10 @@ static must_check result handle(struct front *front, struct ipc_message *message
     case IPC_KEYSTORE:
     case IPC_FILES:
     case IPC_FILE_DONE:
+    case IPC_PROXY_START:
+    case IPC_PROXY_KEY:
+    case IPC_PROXY_WANTED:
+    case IPC_BOOST_SIGN:
     case IPC_EXTENSION_SIGN:
     case IPC_RELOAD:
     case IPC_HIGH_WATERMARK_WANTED:

@@ -35,6 +35,11 @@ static bool has_protection(const struct front *front)
     return front->policy.slashing_protection;
 }
 
+static bool has_boost(const struct front *front)
+{
+    return front->boost;
+}
+
 static const struct route {
     enum net_http_method method;
     const char *path;
@@ -52,6 +57,9 @@ static const struct route {
     {NET_HTTP_GET, "/api/v1/eth2/highWatermark", false, has_protection, NULL, front_watermark_show},
     {NET_HTTP_GET, "/reload", false, is_standalone, NULL, front_reload_show},
     {NET_HTTP_POST, "/reload", false, is_standalone, NULL, front_reload_begin},
+    {NET_HTTP_GET, "/signer/v1/get_pubkeys", false, has_boost, NULL, front_boost_list},
+    {NET_HTTP_POST, "/signer/v1/generate_proxy_key", false, has_boost, NULL, front_boost_generate},
+    {NET_HTTP_POST, "/signer/v1/request_signature", false, has_boost, NULL, front_boost_sign},
     {NET_HTTP_GET, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_list},
     {NET_HTTP_POST, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_import},
     {NET_HTTP_DELETE, "/eth/v1/keystores", false, has_manager, front_bears_token, front_manager_delete},

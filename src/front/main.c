@@ -31,6 +31,7 @@ static must_check result check_clients(const struct front_options *o)
     ENSURE(!o->enclave || (!o->key_manager && !o->key_manager_token_file), E_INPUT,
            "--key-manager: not in an enclave, where nobody but the operator's items bring keys");
     ENSURE(!o->enclave || !o->extension_signing, E_INPUT, "--extension-signing: not in an enclave");
+    ENSURE(!o->enclave || !o->commit_boost, E_INPUT, "--commit-boost: not in an enclave");
     ENSURE(!o->client_ca_file || o->allow_ca_clients, E_INPUT, "--client-ca-file: needs --allow-ca-clients");
     return RESULT_OK;
 }
@@ -64,6 +65,7 @@ static must_check result parse_options(struct front *front, int argc, char *cons
          "file of tokens; requests need one of them before their path, or HTTP Basic (none)", 0, 0},
         {"extension-signing", OPTION_FLAG, &o->extension_signing, "serve /api/v1/eth2/ext/sign (false)", 0,
          0},
+        {"commit-boost", OPTION_FLAG, &o->commit_boost, "serve Commit-Boost's /signer/v1 (false)", 0, 0},
         {"key-manager", OPTION_FLAG, &o->key_manager, "serve /eth/v1/keystores (false)", 0, 0},
         {"key-manager-token-file", OPTION_TEXT, &o->key_manager_token_file,
          "file of bearer tokens; requests to the key manager need one of them (none)", 0, 0},
@@ -119,6 +121,8 @@ static must_check result open_front(struct front *front)
         TRY(front_manager_new(&front->manager, front));
     TRY(front_asking_new(&front->asking, front));
     TRY(front_batches_new(&front->batches, front));
+    if (front->options.commit_boost)
+        TRY(front_boost_new(&front->boost, front));
     TRY(front_desk_new(&front->desk, front, front->max_connections));
     return front_keeper_open(front);
 }
@@ -141,6 +145,7 @@ static void close_front(struct front *front)
     net_http_server_free(front->metrics_server);
     net_http_server_free(front->server);
     front_manager_free(front->manager);
+    front_boost_free(front->boost);
     front_asking_free(front->asking);
     front_watermark_close(front);
     front_desk_free(front->desk); /* after the server: what still waits is answered to nobody */

@@ -3,10 +3,10 @@
  * One thread, one loop, four peers (PROTOCOL.ipc). main.c turns the loop; keeper_dispatch.c knows
  * which message is permitted when and parses it; what it then asks for is done in keeper_states.c
  * (policy, states, reports), keeper_attest.c (NSM), keeper_load.c (keys in), keeper_reload.c (and once more),
- * keeper_manage.c (the key manager) and keeper_sign.c (the gate). Orders wait in keeper_orders.c, and what is
- * asked of the store in keeper_requests.c; what its answers mean is decided in keeper_store.c, for SQLite
- * (keeper_local.c) and for a store across a network (keeper_remote.c, keeper_head.c, and keeper_start.c for a
- * new key set) alike.
+ * keeper_manage.c (the key manager), keeper_boost.c (proxy keys) and keeper_sign.c (the gate). Orders wait in
+ * keeper_orders.c, and what is asked of the store in keeper_requests.c; what its answers mean is decided in
+ * keeper_store.c, for SQLite (keeper_local.c) and for a store across a network (keeper_remote.c,
+ * keeper_head.c, and keeper_start.c for a new key set) alike.
  */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
@@ -14,6 +14,7 @@
 #include <openssl/evp.h>
 
 #include "base/log.h"
+#include "keeper_boost.h"
 #include "keeper_channel.h"
 #include "keeper_keys.h"
 #include "keeper_limits.h"
@@ -57,7 +58,7 @@ struct keeper_load {
 };
 
 struct keeper {
-    bool standalone, has_key_manager, signs_extensions;
+    bool standalone, has_key_manager, signs_extensions, has_commit_boost;
     const char *nsm_address;
     enum log_level log_level;
     enum ipc_keeper_state state;
@@ -85,6 +86,7 @@ struct keeper {
     struct buffer certificates;  /* being served, DER; empty without TLS */
     struct keeper_load load;
     struct keeper_manage manage;
+    struct keeper_boost boost;
     uint32_t num_failed, port;
     struct ipc_counts counts;      /* of the load that num_failed is of */
     uint32_t num_watermarks_asked; /* HIGH_WATERMARK_WANTED without an answer */

@@ -20,7 +20,7 @@ enum {
     ANY = WAIT | ATTEST | LOAD | SERVE | FAILED
 };
 
-enum peer { SUPERVISOR, FRONT, COURIER, LOADER };
+enum peer { SUPERVISOR, FRONT, COURIER, LOADER, MAKER };
 
 static must_check result on_supervisor_policy(struct keeper *k, struct ipc_message *m)
 {
@@ -293,6 +293,41 @@ static must_check result on_extension_sign(struct keeper *k, struct ipc_message 
     return RESULT_OK;
 }
 
+static must_check result on_boost_sign(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_boost_sign wanted;
+    uint8_t signature[IPC_SIGNATURE_MAX];
+    TRY(ipc_take_boost_sign(&wanted, m));
+    ENSURE(k->has_commit_boost, E_STATE, "there is no Commit-Boost");
+    struct ipc_signature answer = {.id = wanted.id, .signature.data = signature};
+    answer.status = keeper_sign_boost(k, signature, &answer.signature.length, &wanted);
+    struct packer p = keeper_pack(k);
+    ipc_pack_signature(&p, IPC_BOOST_SIGNED, &answer);
+    keeper_send(&k->front, &p);
+    return RESULT_OK;
+}
+
+static must_check result on_proxy_wanted(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_proxy_wanted wanted;
+    TRY(ipc_take_proxy_wanted(&wanted, m));
+    return keeper_boost_make(k, &wanted);
+}
+
+static must_check result on_proxy_key(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_proxy_key key;
+    TRY(ipc_take_proxy_key(&key, m));
+    return keeper_boost_load(k, &key);
+}
+
+static must_check result on_proxy_made(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_proxy_key key;
+    TRY(ipc_take_proxy_key(&key, m));
+    return keeper_boost_take_made(k, &key);
+}
+
 static const struct rule {
     enum ipc_type type;
     enum peer from;
@@ -304,6 +339,10 @@ static const struct rule {
     {IPC_ACCESS, COURIER, ATTEST, on_access},
     {IPC_LISTENING, FRONT, LOAD | SERVE, on_listening},
     {IPC_SIGN, FRONT, SERVE | RELOAD | FAILED, on_sign},
+    {IPC_BOOST_SIGN, FRONT, SERVE | RELOAD | FAILED, on_boost_sign},
+    {IPC_PROXY_WANTED, FRONT, SERVE | RELOAD | FAILED, on_proxy_wanted},
+    {IPC_PROXY_KEY, LOADER, LOAD, on_proxy_key},
+    {IPC_PROXY_KEY, MAKER, ANY, on_proxy_made},
     {IPC_EXTENSION_SIGN, FRONT, SERVE | RELOAD | FAILED, on_extension_sign},
     {IPC_SIGN_MANY, FRONT, SERVE | RELOAD | FAILED, on_sign_many},
     {IPC_ATTEST, COURIER, ATTEST | LOAD | SERVE, on_attest},
@@ -341,6 +380,8 @@ static enum peer peer_of(const struct keeper *k, const struct keeper_channel *ch
         return SUPERVISOR;
     if (channel == &k->front)
         return FRONT;
+    if (channel == &k->boost.maker)
+        return MAKER;
     return channel == &k->courier ? COURIER : LOADER;
 }
 
@@ -366,7 +407,7 @@ void keeper_dispatch(struct keeper *k, struct keeper_channel *channel)
     result r = ipc_receive(channel->fd, k->incoming.data, &packet_len, NULL);
     if (!r.code)
         r = act(k, channel, packet_len);
-    if (channel == &k->loader || r.code)
+    if (channel == &k->loader || channel == &k->boost.maker || r.code)
         secret_wipe(k->incoming.data, k->incoming.length);
     if (r.code)
         keeper_channel_break(channel, r);

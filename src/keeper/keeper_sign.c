@@ -23,6 +23,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ecdsa/ecdsa.h"
+#include "eth2/eth2_commit_boost.h"
 
 /* In one turn: others are heard, and the store's answers taken, between a few signatures. */
 enum { SIGNED_TOGETHER = 32 };
@@ -126,6 +128,21 @@ static bool is_no_root(const struct ipc_bytes *payload)
            payload->data[0] == '{' && payload->data[payload->length - 1] == '}';
 }
 
+/* What no record is due for: its caller has made sure that it is in no domain of the chain's. */
+static enum ipc_answer_status sign_unrecorded(struct keeper *k,
+                                              uint8_t ret_signature[static BLS_SIGNATURE_LEN],
+                                              const uint8_t *pubkey, const uint8_t *message,
+                                              size_t message_len)
+{
+    const struct keeper_key *key = keeper_keys_find(k->keys, pubkey);
+    if (!key)
+        return IPC_ANSWER_UNKNOWN_KEY;
+    if (!bls_sign(ret_signature, keeper_keys_secret(k->keys, key), message, message_len).code)
+        return IPC_ANSWER_SIGNED;
+    log_error("signing failed: %s", error_text());
+    return IPC_ANSWER_INTERNAL;
+}
+
 enum ipc_answer_status keeper_sign_extension(struct keeper *k,
                                              uint8_t ret_signature[static BLS_SIGNATURE_LEN],
                                              const struct ipc_extension_sign *wanted)
@@ -135,15 +152,56 @@ enum ipc_answer_status keeper_sign_extension(struct keeper *k,
         return IPC_ANSWER_BAD_ORDER;
     if (k->store.broken)
         return IPC_ANSWER_STORE;
-    const struct keeper_key *key = keeper_keys_find(k->keys, wanted->pubkey);
-    if (!key)
+    return sign_unrecorded(k, ret_signature, wanted->pubkey, wanted->payload.data, wanted->payload.length);
+}
+
+static enum ipc_answer_status sign_by_proxy(const struct keeper *k, uint8_t *ret_signature, uint32_t *ret_len,
+                                            const struct ipc_boost_sign *wanted, const uint8_t *root)
+{
+    const struct keeper_proxies *proxies = &k->boost.proxies;
+    const struct keeper_proxy *proxy = keeper_proxies_find(proxies, wanted->scheme, wanted->pubkey);
+    if (!proxy || !keeper_keys_find(k->keys, proxy->delegator))
         return IPC_ANSWER_UNKNOWN_KEY;
-    if (!bls_sign(ret_signature, keeper_keys_secret(k->keys, key), wanted->payload.data,
-                  wanted->payload.length)
-             .code)
-        return IPC_ANSWER_SIGNED;
-    log_error("signing failed: %s", error_text());
-    return IPC_ANSWER_INTERNAL;
+    const uint8_t *secret = keeper_proxies_secret(proxies, proxy);
+    bool is_ecdsa = wanted->scheme == IPC_SCHEME_ECDSA;
+    result r = is_ecdsa ? ecdsa_sign(ret_signature, secret, root, ETH2_ROOT_LEN)
+                        : bls_sign(ret_signature, secret, root, ETH2_ROOT_LEN);
+    if (r.code)
+        return IPC_ANSWER_INTERNAL;
+    *ret_len = is_ecdsa ? ECDSA_SIGNATURE_LEN : BLS_SIGNATURE_LEN;
+    return IPC_ANSWER_SIGNED;
+}
+
+/* Objects of modules are in a domain of their own, so no record is due for them; what a module's object
+ * commits the validator to is between the two. */
+enum ipc_answer_status keeper_sign_boost(struct keeper *k, uint8_t ret_signature[static IPC_SIGNATURE_MAX],
+                                         uint32_t *ret_len, const struct ipc_boost_sign *wanted)
+{
+    uint8_t root[ETH2_ROOT_LEN];
+    *ret_len = 0;
+    if (!k->has_commit_boost || eth2_commit_boost_root(root, &k->policy.network, wanted->object_root).code)
+        return IPC_ANSWER_BAD_ORDER;
+    if (k->store.broken)
+        return IPC_ANSWER_STORE;
+    if (wanted->scheme != IPC_SCHEME_CONSENSUS)
+        return sign_by_proxy(k, ret_signature, ret_len, wanted, root);
+    enum ipc_answer_status status = sign_unrecorded(k, ret_signature, wanted->pubkey, root, sizeof root);
+    *ret_len = status == IPC_ANSWER_SIGNED ? BLS_SIGNATURE_LEN : 0;
+    return status;
+}
+
+enum ipc_answer_status keeper_sign_delegation(struct keeper *k,
+                                              uint8_t ret_signature[static BLS_SIGNATURE_LEN],
+                                              const struct ipc_proxy *proxy)
+{
+    uint8_t object[ETH2_ROOT_LEN];
+    uint32_t length = 0;
+    memset(ret_signature, 0, BLS_SIGNATURE_LEN);
+    eth2_delegation_root(object, proxy->delegator, proxy->pubkey, ipc_scheme_pubkey_len(proxy->scheme));
+    return keeper_sign_boost(k, ret_signature, &length,
+                             &(struct ipc_boost_sign){.scheme = IPC_SCHEME_CONSENSUS,
+                                                      .pubkey = proxy->delegator,
+                                                      .object_root = object});
 }
 
 bool keeper_sign(struct keeper *k)

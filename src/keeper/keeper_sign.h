@@ -14,4 +14,13 @@ enum ipc_answer_status keeper_sign_extension(struct keeper *k,
                                              uint8_t ret_signature[static BLS_SIGNATURE_LEN],
                                              const struct ipc_extension_sign *wanted);
 
+/* Signs an object's root in Commit-Boost's domain, with the consensus key or a proxy of one that is served:
+ * *ret_len bytes, 0 unless the answer is SIGNED. */
+enum ipc_answer_status keeper_sign_boost(struct keeper *k, uint8_t ret_signature[static IPC_SIGNATURE_MAX],
+                                         uint32_t *ret_len, const struct ipc_boost_sign *wanted);
+/* Signs with the delegator's key that this is its proxy; zeros unless the answer is SIGNED. */
+enum ipc_answer_status keeper_sign_delegation(struct keeper *k,
+                                              uint8_t ret_signature[static BLS_SIGNATURE_LEN],
+                                              const struct ipc_proxy *proxy);
+
 #endif

@@ -235,6 +235,8 @@ void keeper_tell_front(struct keeper *k, const struct secret *tls, bool first)
     if (tls->data)
         keeper_channel_send(&k->front, &(struct packer){.data = tls->data, .length = tls->length}, true, -1);
     send_keys(k);
+    if (k->has_commit_boost)
+        keeper_boost_tell_front(k);
     keeper_report_health(k);
     if (first) {
         p = keeper_pack(k);

@@ -57,7 +57,7 @@ static must_check result prepare_signals(sigset_t *ret_while_waiting)
 struct settings {
     const char *mode, *nsm;
     struct log_options log;
-    bool key_manager, extension_signing;
+    bool key_manager, extension_signing, commit_boost;
     uint32_t heap_mib; /* 0: not given */
     uint32_t reload_timeout;
 };
@@ -75,6 +75,8 @@ static must_check result parse_options(struct settings *settings, int argc, char
          "a reload that takes longer is given up (1800; standalone)", 1, 604800},
         {"extension-signing", OPTION_FLAG, &settings->extension_signing,
          "the front may have JSON texts signed as they are (false; standalone)", 0, 0},
+        {"commit-boost", OPTION_FLAG, &settings->commit_boost,
+         "keep proxy keys, and sign for modules of Commit-Boost (false; standalone)", 0, 0},
         LOG_OPTION_ROWS(&settings->log),
     };
     int next = 0;
@@ -89,6 +91,8 @@ static must_check result parse_options(struct settings *settings, int argc, char
            "--key-manager: not in an enclave");
     ENSURE(!settings->extension_signing || strcmp(settings->mode, "standalone") == 0, E_INPUT,
            "--extension-signing: not in an enclave");
+    ENSURE(!settings->commit_boost || strcmp(settings->mode, "standalone") == 0, E_INPUT,
+           "--commit-boost: not in an enclave");
     ENSURE((settings->heap_mib & (settings->heap_mib - 1)) == 0, E_INPUT,
            "--secure-heap-mib: must be a power of two");
     return RESULT_OK;
@@ -143,6 +147,8 @@ static void close_broken(struct keeper *k, struct keeper_channel *channel)
     keeper_channel_close(channel);
     if (channel == &k->loader)
         keeper_load_fail(k, channel->why);
+    else if (channel == &k->boost.maker)
+        keeper_boost_fail(k);
     else
         keeper_end(k, wanted ? 0 : 1);
 }
@@ -222,7 +228,7 @@ static void work(struct keeper *k)
 
 static must_check result turn(struct keeper *k, const sigset_t *while_waiting)
 {
-    struct keeper_channel *channels[] = {&k->supervisor, &k->front, &k->courier, &k->loader};
+    struct keeper_channel *channels[] = {&k->supervisor, &k->front, &k->courier, &k->loader, &k->boost.maker};
     struct pollfd polls[ARRAY_LENGTH(channels)];
     struct timespec limit = time_left(k);
     for (size_t i = 0; i < ARRAY_LENGTH(channels); i++) {
@@ -259,6 +265,8 @@ static void cleanup(struct keeper *k)
     nsm_cleanup(&k->nsm);
     buffer_cleanup(&k->certificates);
     secret_cleanup(&k->incoming);
+    keeper_proxies_cleanup(&k->boost.proxies);
+    keeper_channel_close(&k->boost.maker);
     keeper_channel_close(&k->loader);
     keeper_channel_close(&k->front);
     keeper_channel_close(&k->courier);
@@ -285,6 +293,7 @@ int main(int argc, char *argv[])
                               .front = {.name = "front", .fd = -1},
                               .courier = {.name = "courier", .fd = -1},
                               .loader = {.name = "loader", .fd = -1},
+                              .boost.maker = {.name = "maker of a proxy key", .fd = -1},
                               .store = {.ok = true},
                               .reported_ok = true};
     struct settings settings = {
@@ -299,6 +308,7 @@ int main(int argc, char *argv[])
     k.has_key_manager = settings.key_manager;
     k.signs_extensions = settings.extension_signing;
     k.reload_timeout_seconds = settings.reload_timeout;
+    k.has_commit_boost = settings.commit_boost;
     k.nsm_address = settings.nsm;
     if (run(&k, settings.heap_mib).code) {
         log_error("%s", error_text());

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "keystore/key_sources.h"
 #include "loader_pool.h"
+#include "loader_proxies.h"
 #include "loader_report.h"
 
 enum {
@@ -40,8 +41,8 @@ static must_check result list_sources(struct key_sources *sources, struct loader
 {
     if (settings->key_config_path) {
         loader_report_count(report, IPC_SOURCE_CONFIG_FILES);
-        result r = key_sources_add_config_folder(sources, settings->key_config_path,
-                                                 settings->key_config_file_max);
+        result r =
+            key_sources_add_config_folder(sources, settings->key_config_path, settings->key_config_file_max);
         if (r.code)
             return error_prefix(r, "--key-config-path");
     }
@@ -100,6 +101,7 @@ result loader_run_files(int socket, const struct loader_settings *settings)
     }
     size_t num_config = 0;
     TRY(list_sources(&sources, &report, &num_config, settings));
+    TRY(loader_proxies_load(socket, settings));
     TRY(load_sources(&report, &sources, num_config, settings->jobs));
     log_info("%u keys loaded, %u failed", report.keys, report.failed);
     return RESULT_OK;

@@ -13,6 +13,7 @@ struct loader_settings {
     const char *keystores_path, *keystores_passwords_path, *keystores_password_file;
     const char *tls_keystore_file, *tls_keystore_password_file;
     const char *slashing_protection_key_file;
+    const char *proxy_keystores_path, *proxy_keystores_password_file;
     bool key_manager; /* files mode: tell of each key where it comes from */
     uint32_t jobs;
 };
@@ -28,5 +29,8 @@ must_check result loader_run_files(int socket, const struct loader_settings *set
 /* One request to the key manager: keystores come in from the keeper and are decrypted, and become files of
  * the key configuration folder once the keeper says so; or such files are removed. */
 must_check result loader_run_manage(int socket, const struct loader_settings *settings);
+
+/* Makes one proxy key of Commit-Boost, saves it as a file, and sends it to the keeper. */
+must_check result loader_run_proxy(int socket, const struct loader_settings *settings);
 
 #endif

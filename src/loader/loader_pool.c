@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader_proxies.h"
 #include "loader_record.h"
 
 /* Its pubkey member says whose it is, and must be there: the history was chosen by it. */
@@ -36,6 +37,8 @@ static must_check result run(struct loader_job *job, EVP_PKEY *recipient_key)
         return key_source_open(&job->key, job->source, LOADER_KDF_MEMORY_MAX);
     case LOADER_JOB_KEYSTORE:
         return open_keystore(job);
+    case LOADER_JOB_PROXY:
+        return loader_proxies_open(&job->key, job->proxy, job->proxy_password);
     }
     FAIL(E_INTERNAL, "no such kind of job");
 }

@@ -15,12 +15,15 @@
 
 enum { LOADER_JOBS_MAX = KEY_SOURCES_MAX, LOADER_THREADS_MAX = 64, LOADER_TEXT_MAX = 255 };
 
+struct loader_proxy_file;
+
 enum loader_job_kind {
     LOADER_JOB_KEY_RECORD,
     LOADER_JOB_TLS_RECORD,
     LOADER_JOB_STORE_KEY_RECORD,
     LOADER_JOB_SOURCE,
-    LOADER_JOB_KEYSTORE
+    LOADER_JOB_KEYSTORE,
+    LOADER_JOB_PROXY
 };
 
 struct loader_job {
@@ -31,6 +34,8 @@ struct loader_job {
     enum ipc_source counted_as;      /* LOADER_JOB_SOURCE */
     struct buffer keystore;          /* LOADER_JOB_KEYSTORE: kept until the pool ends, as the password is */
     struct secret password;
+    const struct loader_proxy_file *proxy; /* LOADER_JOB_PROXY; borrowed, as its password */
+    const struct secret *proxy_password;
     uint8_t wanted_pubkey[BLS_PUBKEY_LEN];
 
     /* The outcome. error is a code of result.h; text says why when it is not E_NONE. */

@@ -177,6 +177,8 @@ result loader_report_job(struct loader_report *report, struct loader_job *job)
         if (report->has_tls)
             return report_failure(report, job->index, E_INPUT, "a TLS record came before");
         return loader_report_tls(report, &job->tls);
+    case LOADER_JOB_PROXY:
+        break;
     }
     FAIL(E_INTERNAL, "no such kind of job");
 }

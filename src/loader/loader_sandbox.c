@@ -61,6 +61,10 @@ static const int allowed_for_managing[] = {
     SCMP_SYS(unlinkat),  /* what was deleted or is left over */
 };
 
+static const int allowed_for_proxies[] = {
+    SCMP_SYS(mkdirat), /* folders of consensus keys */
+};
+
 static const int deadly[] = {
     SCMP_SYS(execve),            /* starting a program */
     SCMP_SYS(execveat),          /* the same */
@@ -115,6 +119,10 @@ static must_check result build(scmp_filter_ctx filter, enum loader_sandbox mode)
     case LOADER_SANDBOX_MANAGE:
         TRY(add_list(filter, allowed_for_files, ARRAY_LENGTH(allowed_for_files), SCMP_ACT_ALLOW));
         return add_list(filter, allowed_for_managing, ARRAY_LENGTH(allowed_for_managing), SCMP_ACT_ALLOW);
+    case LOADER_SANDBOX_PROXY:
+        TRY(add_list(filter, allowed_for_files, ARRAY_LENGTH(allowed_for_files), SCMP_ACT_ALLOW));
+        TRY(add_list(filter, allowed_for_managing, ARRAY_LENGTH(allowed_for_managing), SCMP_ACT_ALLOW));
+        return add_list(filter, allowed_for_proxies, ARRAY_LENGTH(allowed_for_proxies), SCMP_ACT_ALLOW);
     }
     FAIL(E_INTERNAL, "no such sandbox");
 }

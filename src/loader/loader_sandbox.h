@@ -7,7 +7,8 @@
 enum loader_sandbox {
     LOADER_SANDBOX_RECORDS, /* no file may be opened */
     LOADER_SANDBOX_FILES,   /* files and folders may be opened for reading */
-    LOADER_SANDBOX_MANAGE   /* and made, renamed and removed */
+    LOADER_SANDBOX_MANAGE,  /* and made, renamed and removed */
+    LOADER_SANDBOX_PROXY    /* the same, and folders made */
 };
 
 /* From here on, for this thread and those it starts: computing, memory, threads of this process, reading

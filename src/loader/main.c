@@ -27,7 +27,9 @@ static must_check result parse_options(struct loader_settings *settings, int arg
     struct log_options log = LOG_OPTIONS_DEFAULT;
     const struct option table[] = {
         {"mode", OPTION_TEXT, &settings->mode,
-         "records (from the keeper), files, or manage (one request to the key manager)", 0, 0},
+         "records (from the keeper), files, manage (one request to the key manager), or proxy (one new proxy "
+         "key)",
+         0, 0},
         {"key-config-path", OPTION_TEXT, &settings->key_config_path, "folder of key configuration files", 0,
          0},
         {"key-config-file-max-size", OPTION_U32, &settings->key_config_file_max,
@@ -42,6 +44,10 @@ static must_check result parse_options(struct loader_settings *settings, int arg
          "its password, first line", 0, 0},
         {"slashing-protection-key-file", OPTION_TEXT, &settings->slashing_protection_key_file,
          "key of the shared slashing protection store, 32 bytes", 0, 0},
+        {"proxy-keystores-path", OPTION_TEXT, &settings->proxy_keystores_path,
+         "folder of Commit-Boost's proxy keys", 0, 0},
+        {"proxy-keystores-password-file", OPTION_TEXT, &settings->proxy_keystores_password_file,
+         "their password", 0, 0},
         {"key-manager", OPTION_FLAG, &settings->key_manager,
          "files: tell the keeper where each key comes from (false)", 0, 0},
         {"jobs", OPTION_U32, &settings->jobs, "keys opened at once; default: processors, as memory allows", 1,
@@ -50,7 +56,7 @@ static must_check result parse_options(struct loader_settings *settings, int arg
     };
     int next;
     TRY(options_parse(&next, table, ARRAY_LENGTH(table),
-                      "nitro-signer-loader --mode=records|files|manage [options]", argc, argv));
+                      "nitro-signer-loader --mode=records|files|manage|proxy [options]", argc, argv));
     ENSURE(next == argc, E_INPUT, "takes no arguments beside options");
     return log_configure(&log);
 }
@@ -62,14 +68,15 @@ static must_check result parse_mode(enum loader_sandbox *ret_mode, const struct 
         enum loader_sandbox mode;
     } modes[] = {{"records", LOADER_SANDBOX_RECORDS},
                  {"files", LOADER_SANDBOX_FILES},
-                 {"manage", LOADER_SANDBOX_MANAGE}};
+                 {"manage", LOADER_SANDBOX_MANAGE},
+                 {"proxy", LOADER_SANDBOX_PROXY}};
     for (size_t i = 0; i < ARRAY_LENGTH(modes); i++) {
         if (s->mode && strcmp(s->mode, modes[i].name) == 0) {
             *ret_mode = modes[i].mode;
             return RESULT_OK;
         }
     }
-    FAIL(E_INPUT, "--mode: must be records, files or manage");
+    FAIL(E_INPUT, "--mode: must be records, files, manage or proxy");
 }
 
 static must_check result check_settings(enum loader_sandbox *ret_mode, const struct loader_settings *s)
@@ -78,9 +85,13 @@ static must_check result check_settings(enum loader_sandbox *ret_mode, const str
     TRY(parse_mode(&mode, s));
     ENSURE(mode != LOADER_SANDBOX_MANAGE || s->key_config_path, E_INPUT,
            "--key-config-path: required with --mode=manage");
-    bool any_path = s->key_config_path || s->keystores_path || s->keystores_passwords_path ||
-                    s->keystores_password_file || s->tls_keystore_file || s->tls_keystore_password_file ||
-                    s->slashing_protection_key_file;
+    ENSURE(mode != LOADER_SANDBOX_PROXY || s->proxy_keystores_path, E_INPUT,
+           "--proxy-keystores-path: required with --mode=proxy");
+    ENSURE(!s->proxy_keystores_path == !s->proxy_keystores_password_file, E_INPUT,
+           "--proxy-keystores-path: needs --proxy-keystores-password-file, and that needs it");
+    bool any_path = s->proxy_keystores_path || s->key_config_path || s->keystores_path ||
+                    s->keystores_passwords_path || s->keystores_password_file || s->tls_keystore_file ||
+                    s->tls_keystore_password_file || s->slashing_protection_key_file;
     ENSURE(mode != LOADER_SANDBOX_RECORDS || !any_path, E_INPUT, "--mode=records: reads no files");
     bool passwords = s->keystores_passwords_path, password = s->keystores_password_file;
     ENSURE(!(passwords && password), E_INPUT,
@@ -152,6 +163,8 @@ static must_check result run(enum loader_sandbox mode, const struct loader_setti
         return loader_run_files(KEEPER, settings);
     case LOADER_SANDBOX_MANAGE:
         return loader_run_manage(KEEPER, settings);
+    case LOADER_SANDBOX_PROXY:
+        return loader_run_proxy(KEEPER, settings);
     }
     FAIL(E_INTERNAL, "no such mode");
 }

@@ -34,6 +34,15 @@ static must_check result optional_argument(struct process_command *command, cons
     return value ? process_command_add(command, "--%s=%s", name, value) : RESULT_OK;
 }
 
+static must_check result proxy_arguments(struct process_command *command, const struct signer_options *o)
+{
+    if (!o->commit_boost)
+        return RESULT_OK;
+    TRY(process_command_add(command, "--proxy-keystores-path=%s", o->proxy_keystores_path));
+    return process_command_add(command, "--proxy-keystores-password-file=%s",
+                               o->proxy_keystores_password_file);
+}
+
 static must_check result begin_command(struct process_command *command, const char *program,
                                        const struct signer_options *o)
 {
@@ -57,6 +66,7 @@ static must_check result loader_command(struct process_command *command, const s
     TRY(optional_argument(command, "keystores-password-file", o->keystores_password_file));
     if (o->key_manager)
         TRY(process_command_add(command, "--key-manager"));
+    TRY(proxy_arguments(command, o));
     if (again)
         return RESULT_OK;
     TRY(optional_argument(command, "tls-keystore-file", o->tls_keystore_file));
@@ -72,6 +82,16 @@ static must_check result manager_command(struct process_command *command, const 
     TRY(begin_command(command, "nitro-signer-loader", o));
     TRY(process_command_add(command, "--mode=manage"));
     return process_command_add(command, "--key-config-path=%s", o->key_config_path);
+}
+
+/* Of one new proxy key. */
+static must_check result proxies_command(struct process_command *command, const struct signer_options *o)
+{
+    if (!o->commit_boost)
+        return RESULT_OK;
+    TRY(begin_command(command, "nitro-signer-loader", o));
+    TRY(process_command_add(command, "--mode=proxy"));
+    return proxy_arguments(command, o);
 }
 
 static must_check result front_command(struct process_command *command, const struct signer_options *o)
@@ -98,6 +118,8 @@ static must_check result front_command(struct process_command *command, const st
         TRY(process_command_add(command, "--key-manager"));
     if (o->extension_signing)
         TRY(process_command_add(command, "--extension-signing"));
+    if (o->commit_boost)
+        TRY(process_command_add(command, "--commit-boost"));
     return optional_argument(command, "key-manager-token-file", o->key_manager_token_file);
 }
 
@@ -115,6 +137,9 @@ static must_check result make_family(struct process_family *family, const struct
         TRY(process_command_add(&family->keeper, "--key-manager"));
     if (o->extension_signing)
         TRY(process_command_add(&family->keeper, "--extension-signing"));
+    if (o->commit_boost)
+        TRY(process_command_add(&family->keeper, "--commit-boost"));
+    TRY(proxies_command(&family->proxies, o));
     TRY(front_command(&family->front, o));
     TRY(manager_command(&family->manager, o));
     if (signer_store_is_remote(&o->store)) {

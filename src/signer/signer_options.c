@@ -121,6 +121,15 @@ static must_check result check_keystores(const struct signer_options *o)
     return RESULT_OK;
 }
 
+static must_check result check_commit_boost(const struct signer_options *o)
+{
+    ENSURE(!o->commit_boost || o->proxy_keystores_path, E_INPUT,
+           "--proxy-keystores-path: required with --commit-boost-api-enabled");
+    ENSURE(!o->commit_boost || o->proxy_keystores_password_file, E_INPUT,
+           "--proxy-keystores-password-file: required with --commit-boost-api-enabled");
+    return RESULT_OK;
+}
+
 static must_check result check_slashing_protection(const struct signer_options *o)
 {
     ENSURE(!o->boot_floor || o->slashing_protection_enabled, E_INPUT,
@@ -288,6 +297,7 @@ static must_check result check(struct signer_options *o)
     TRY(check_tls(o));
     TRY(check_credentials(o));
     TRY(check_keystores(o));
+    TRY(check_commit_boost(o));
     return check_slashing_protection(o);
 }
 

@@ -61,6 +61,9 @@ struct signer_options {
     const char *keystores_passwords_path;
     const char *keystores_password_file;
     bool extension_signing;
+    bool commit_boost;
+    const char *proxy_keystores_path; /* NULL: none; so for the next */
+    const char *proxy_keystores_password_file;
     bool key_manager;
     const char *key_manager_token_file; /* NULL: none */
     const char *from;                   /* of SIGNER_IMPORT */

@@ -28,7 +28,6 @@ static const char no_push[] = "metrics are not pushed";
 static const char no_azure[] = "Azure's key vault is not read";
 static const char no_aws[] = "AWS Secrets Manager is not read";
 static const char no_gcp[] = "GCP's secret manager is not read";
-static const char no_boost[] = "there is no Commit-Boost API";
 static const char no_pruning[] =
     "nothing is pruned: SQLite and DynamoDB keep one record a validator, and rows in PostgreSQL stay";
 static const char no_batches[] = "the loader needs no such limit";
@@ -171,7 +170,11 @@ static const struct setting eth2[] = {
            key_manager_token_file)},
 
     {.group = "Beside the duties",
-     FLAG("Xsigning-ext-enabled", "sign proofs of validation at /api/v1/eth2/ext/sign", extension_signing)},
+     FLAG("commit-boost-api-enabled", "serve Commit-Boost's modules at /signer/v1", commit_boost)},
+    {TEXT("proxy-keystores-path", "FOLDER", "their proxy keys; made when absent", proxy_keystores_path)},
+    {FOUND("proxy-keystores-password-file", "FILE", "the password of all of them: the whole file",
+           proxy_keystores_password_file)},
+    {FLAG("Xsigning-ext-enabled", "sign proofs of validation at /api/v1/eth2/ext/sign", extension_signing)},
 
     {.group = "Slashing protection",
      .name = "slashing-protection-enabled",
@@ -229,9 +232,6 @@ static const struct setting eth2[] = {
     {REFUSED("Xnetwork-electra-fork-epoch", network_file)},
     {REFUSED("Xnetwork-fulu-fork-epoch", network_file)},
     {REFUSED_FLAG("Xkey-manager-skip-keystore-storage", "imported keystores are always kept")},
-    {REFUSED_FLAG("commit-boost-api-enabled", "there is no Commit-Boost API yet")},
-    {IGNORED("proxy-keystores-path", no_boost)},
-    {IGNORED("proxy-keystores-password-file", no_boost)},
     {REFUSED_FLAG("azure-vault-enabled", "keys are not read from Azure's key vault")},
     {IGNORED("azure-vault-auth-mode", no_azure)},
     {IGNORED("azure-vault-name", no_azure)},

@@ -26,7 +26,8 @@ GLOBAL = {
     "tls-allow-any-client": "true"}
 ETH2 = {
     "network": "hoodi", "keystores-path": "{}/keys", "keystores-passwords-path": "{}/keys", "keystores-password-file": "{}/file",
-    "key-manager-api-enabled": "true", "enable-key-manager-api": "true", "Xsigning-ext-enabled": "true",
+    "key-manager-api-enabled": "true", "enable-key-manager-api": "true", "Xsigning-ext-enabled": "true", "commit-boost-api-enabled": "true",
+    "proxy-keystores-path": "{}/proxies", "proxy-keystores-password-file": "{}/file",
     "slashing-protection-enabled": "false", "slashing-protection-db-url": "jdbc:postgresql://localhost/web3signer",
     "slashing-protection-db-username": "postgres", "slashing-protection-db-password": "geheim"}
 OURS_GLOBAL = {"log-format": "JSON", "http-basic-credentials-file": "{}/file", "http-path-tokens-file": "{}/file", "tls-client-ca-file": "{}/file"}
@@ -43,12 +44,12 @@ IGNORED_ETH2 = """slashing-protection-db-pool-configuration-file slashing-protec
     Xslashing-protection-db-connection-pool-enabled slashing-protection-pruning-enabled slashing-protection-pruning-at-boot-enabled
     slashing-protection-pruning-epochs-to-keep slashing-protection-pruning-slots-per-epoch slashing-protection-pruning-interval
     slashing-protection-db-health-check-timeout-milliseconds slashing-protection-db-health-check-interval-milliseconds Xtrusted-setup
-    proxy-keystores-path proxy-keystores-password-file azure-vault-auth-mode azure-vault-name azure-client-id azure-tenant-id
+    azure-vault-auth-mode azure-vault-name azure-client-id azure-tenant-id
     azure-client-secret azure-response-timeout azure-tags aws-secrets-auth-mode aws-secrets-access-key-id
     aws-secrets-secret-access-key aws-secrets-region aws-secrets-prefixes-filter aws-secrets-tag aws-endpoint-override
     aws-connection-cache-size gcp-project-id gcp-secrets-filter""".split()
 REFUSED_GLOBAL = {"metrics-push-enabled": "false"}
-REFUSED_ETH2 = {"commit-boost-api-enabled": "false", "azure-vault-enabled": "false",
+REFUSED_ETH2 = {"azure-vault-enabled": "false",
                 "aws-secrets-enabled": "false", "gcp-secrets-enabled": "false", "Xkey-manager-skip-keystore-storage": "false",
                 **{f"Xnetwork-{fork}-fork-epoch": None for fork in ("altair", "bellatrix", "capella", "deneb", "electra", "fulu")}}
 # Without these a value would contradict others.
@@ -66,6 +67,8 @@ COMPANIONS = {
     "key-manager-token-file": ["--slashing-protection-db-path={}/p.sqlite", "--key-manager-api-enabled"],
     "key-manager-api-enabled": ["--slashing-protection-db-path={}/p.sqlite"],
     "enable-key-manager-api": ["--slashing-protection-db-path={}/p.sqlite"],
+    "commit-boost-api-enabled": ["--slashing-protection-enabled=false", "--proxy-keystores-path={}/proxies",
+                                 "--proxy-keystores-password-file={}/file"],
     "boot-floor": ["--slashing-protection-db-path={}/p.sqlite"],
     "slashing-protection-enabled": [],
     "slashing-protection-db-url": [],

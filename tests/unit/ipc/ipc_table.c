@@ -84,6 +84,11 @@ static void pack_manager_start(struct packer *p)
     ipc_pack_empty(p, IPC_MANAGER_START);
 }
 
+static void pack_proxy_start(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_PROXY_START);
+}
+
 static result take_empty(struct packer *again, struct ipc_message *m)
 {
     TRY(ipc_take_empty(m));
@@ -520,6 +525,16 @@ const struct table_row messages[] = {
     {"KEY_INFO", IPC_KEY_INFO, pack_key_info, take_key_info, 8 + 2 * 177},
     {"RELOAD", IPC_RELOAD, pack_reload, take_empty, 8},
     {"RELOADED", IPC_RELOADED, pack_reloaded, take_reloaded, 8 + 9 + 20},
+    {"PROXY_START", IPC_PROXY_START, pack_proxy_start, take_empty, 8},
+    {"PROXY_KEY", IPC_PROXY_KEY, pack_proxy_key, take_proxy_key, 8 + 97 + 32},
+    {"PROXIES", IPC_PROXIES, pack_proxies, take_proxies, 8 + 1 + 2 * 97},
+    {"PROXIES, none", IPC_PROXIES, pack_no_proxies, take_proxies, 8 + 1},
+    {"PROXY_WANTED", IPC_PROXY_WANTED, pack_proxy_wanted, take_proxy_wanted, 8 + 57},
+    {"PROXY_MADE", IPC_PROXY_MADE, pack_proxy_made, take_proxy_made, 8 + 57 + 96},
+    {"PROXY_MADE, not", IPC_PROXY_MADE, pack_proxy_not_made, take_proxy_made, 8 + 57},
+    {"BOOST_SIGN", IPC_BOOST_SIGN, pack_boost_sign, take_boost_sign, 8 + 89},
+    {"BOOST_SIGN by a proxy", IPC_BOOST_SIGN, pack_boost_sign_by_proxy, take_boost_sign, 8 + 89},
+    {"BOOST_SIGNED", IPC_BOOST_SIGNED, pack_boost_signed, take_signature, 8 + 9 + 64},
     {"EXTENSION_SIGN", IPC_EXTENSION_SIGN, pack_extension_sign, take_extension_sign, 8 + 56 + 4096},
     {"EXTENSION_SIGN, short", IPC_EXTENSION_SIGN, pack_short_extension, take_extension_sign, 8 + 56 + 33},
     {"EXTENSION_SIGNED", IPC_EXTENSION_SIGNED, pack_extension_signed, take_signature, 8 + 9 + 96},

@@ -60,6 +60,20 @@ void pack_short_extension(struct packer *p);
 void pack_extension_signed(struct packer *p);
 void pack_extension_refused(struct packer *p);
 result take_extension_sign(struct packer *again, struct ipc_message *m);
+void pack_boost_signed(struct packer *p);
+void pack_proxy_key(struct packer *p);
+void pack_proxies(struct packer *p);
+void pack_no_proxies(struct packer *p);
+void pack_proxy_wanted(struct packer *p);
+void pack_proxy_made(struct packer *p);
+void pack_proxy_not_made(struct packer *p);
+void pack_boost_sign(struct packer *p);
+void pack_boost_sign_by_proxy(struct packer *p);
+result take_proxy_key(struct packer *again, struct ipc_message *m);
+result take_proxies(struct packer *again, struct ipc_message *m);
+result take_proxy_wanted(struct packer *again, struct ipc_message *m);
+result take_proxy_made(struct packer *again, struct ipc_message *m);
+result take_boost_sign(struct packer *again, struct ipc_message *m);
 result take_signature(struct packer *again, struct ipc_message *m);
 
 /* Bytes without a pattern that a mistake could keep; filled by the test's main. */

@@ -172,10 +172,14 @@ static void test_group_ends_the_brief_alone(void **state)
     assert_ok(process_group_add(&group, start_shell("exec sleep 100", NULL, 0), "steady", false));
     assert_ok(process_group_add(&group, start_shell("trap '' TERM; exec sleep 100", NULL, 0), "stuck", true));
     pid_t stuck = group.members[1].pid;
-    process_group_end_brief(&group);
+    assert_ok(process_group_add(&group, start_shell("exec sleep 100", NULL, 0), "other", true));
+    process_group_end_brief(&group, "steady");
+    assert_int_equal(kill(stuck, 0), 0);
+    process_group_end_brief(&group, "stuck");
     assert_int_equal(kill(stuck, 0), -1);
     assert_int_equal(group.members[1].pid, 0);
     assert_int_equal(kill(group.members[0].pid, 0), 0);
+    assert_int_equal(kill(group.members[2].pid, 0), 0);
     process_group_stop(&group, 1000);
 }
 
