@@ -125,83 +125,53 @@ static must_check result begin_to_serve(struct front *front, struct ipc_message 
     return tell_listening(front);
 }
 
+static must_check result take_health(struct front *front, struct ipc_message *message)
+{
+    return ipc_take_health(&front->health, message);
+}
+
+static must_check result take_signed(struct front *front, struct ipc_message *message)
+{
+    return front_desk_take_answers(front->desk, message);
+}
+
+static must_check result take_key_info(struct front *front, struct ipc_message *message)
+{
+    return front_manager_take_info(front->manager, message);
+}
+
+static must_check result take_managed(struct front *front, struct ipc_message *message)
+{
+    return front_manager_take_managed(front->manager, message);
+}
+
+/* All that the keeper may say to the front. */
+static const struct {
+    enum ipc_type type;
+    result (*take)(struct front *front, struct ipc_message *message);
+} messages[] = {
+    {IPC_SETTINGS, take_settings},
+    {IPC_TLS, take_tls},
+    {IPC_ACCESS, front_access_take},
+    {IPC_KEYS, front_keys_take},
+    {IPC_HEALTH, take_health},
+    {IPC_SERVE, begin_to_serve},
+    {IPC_SIGNED, take_signed},
+    {IPC_KEY_INFO, take_key_info},
+    {IPC_MANAGED, take_managed},
+    {IPC_RELOADED, front_reload_take},
+    {IPC_HIGH_WATERMARK, front_watermark_take},
+    {IPC_PROXIES, front_boost_take_proxies},
+    {IPC_PROXY_MADE, front_boost_take_made},
+    {IPC_BOOST_SIGNED, front_boost_take_signed},
+    {IPC_EXTENSION_SIGNED, front_extension_take},
+};
+
 static must_check result handle(struct front *front, struct ipc_message *message)
 {
-    switch (message->type) {
-    case IPC_SETTINGS:
-        return take_settings(front, message);
-    case IPC_TLS:
-        return take_tls(front, message);
-    case IPC_ACCESS:
-        return front_access_take(front, message);
-    case IPC_KEYS:
-        return front_keys_take(front, message);
-    case IPC_HEALTH:
-        return ipc_take_health(&front->health, message);
-    case IPC_SERVE:
-        return begin_to_serve(front, message);
-    case IPC_SIGNED:
-        return front_desk_take_answers(front->desk, message);
-    case IPC_KEY_INFO:
-        return front_manager_take_info(front->manager, message);
-    case IPC_PROXIES:
-        return front_boost_take_proxies(front, message);
-    case IPC_PROXY_MADE:
-        return front_boost_take_made(front, message);
-    case IPC_BOOST_SIGNED:
-        return front_boost_take_signed(front, message);
-    case IPC_EXTENSION_SIGNED:
-        return front_extension_take(front, message);
-    case IPC_MANAGED:
-        return front_manager_take_managed(front->manager, message);
-    case IPC_RELOADED:
-        return front_reload_take(front, message);
-    case IPC_HIGH_WATERMARK:
-        return front_watermark_take(front, message);
-    case IPC_POLICY:
-    case IPC_STATE:
-    case IPC_LOADER_START:
-    case IPC_LISTENING:
-    case IPC_SIGN:
-    case IPC_SIGN_MANY:
-    case IPC_POLICY_RESULT:
-    case IPC_ATTEST:
-    case IPC_DOCUMENT:
-    case IPC_LOAD_BEGIN:
-    case IPC_RECORD:
-    case IPC_LOAD_END:
-    case IPC_LOAD_ABORT:
-    case IPC_LOAD_RESULT:
-    case IPC_STATUS_WANTED:
-    case IPC_STATUS:
-    case IPC_RECIPIENT_KEY:
-    case IPC_KEY:
-    case IPC_RECORD_FAILED:
-    case IPC_STORE_KEY:
-    case IPC_STORE_OPEN:
-    case IPC_STORE_HEAD:
-    case IPC_STORE_HEAD_WANTED:
-    case IPC_STORE_HEAD_SET:
-    case IPC_STORE_HEAD_IS_SET:
-    case IPC_STORE_LOAD:
-    case IPC_STORE_ENTRIES:
-    case IPC_STORE_ADVANCE:
-    case IPC_STORE_ADVANCED:
-    case IPC_STORE_ACCESS:
-    case IPC_MANAGER_START:
-    case IPC_MANAGE:
-    case IPC_KEYSTORE:
-    case IPC_FILES:
-    case IPC_FILE_DONE:
-    case IPC_PROXY_START:
-    case IPC_PROXY_KEY:
-    case IPC_PROXY_WANTED:
-    case IPC_BOOST_SIGN:
-    case IPC_EXTENSION_SIGN:
-    case IPC_RELOAD:
-    case IPC_HIGH_WATERMARK_WANTED:
-        break;
-    }
+    for (size_t i = 0; i < ARRAY_LENGTH(messages); i++)
+        if (messages[i].type == message->type)
+            return messages[i].take(front, message);
     FAIL(E_PEER, "keeper: message 0x%04x is not for the front", message->type);
 }
 
