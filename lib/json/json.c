@@ -14,6 +14,7 @@
 
 #include "base/hex.h"
 #include "base/options.h"
+#include "json/json_large.h"
 
 enum { PATH_MAX_LENGTH = 160 };
 
@@ -54,12 +55,27 @@ static must_check result check_shape(const char *text, size_t text_len, size_t m
     return RESULT_OK;
 }
 
+/* jansson holds integers below 2^63 only. */
+static json_t *load_with_large(const char *text, size_t text_len, json_error_t *error)
+{
+    AUTO(buffer) quoted = {0};
+    json_t *root = NULL;
+    if (!json_quote_large(&quoted, text, text_len).code)
+        root = json_loadb((const char *)quoted.data, quoted.length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+                          error);
+    if (quoted.data)
+        explicit_bzero(quoted.data, quoted.length);
+    return root;
+}
+
 result json_read(json_t **ret_root, const char *text, size_t text_len, size_t max_length, size_t max_values)
 {
     ENSURE(text_len <= max_length, E_TOO_LARGE, "JSON is longer than %zu bytes", max_length);
     TRY(check_shape(text, text_len, max_values));
     json_error_t error; /* its text quotes the input, so only the position is passed on */
     json_t *root = json_loadb(text, text_len, JSON_REJECT_DUPLICATES, &error);
+    if (!root && json_error_code(&error) == json_error_numeric_overflow)
+        root = load_with_large(text, text_len, &error);
     if (root) {
         *ret_root = root;
         return RESULT_OK;
@@ -153,9 +169,15 @@ result json_view_element(struct json_view *ret_view, const json_t *element, cons
     return view_object(ret_view, (struct json_view){.value = element, .parent = array, .index = index});
 }
 
+/* An integer from 2^63 on, as json_large.c has it. */
+static bool is_large_number(const json_t *value)
+{
+    return json_is_string(value) && json_string_length(value) > 0 && json_string_value(value)[0] == 0;
+}
+
 static must_check result view_text(const char **ret_text, size_t *ret_length, struct json_view view)
 {
-    if (!json_is_string(view.value))
+    if (!json_is_string(view.value) || is_large_number(view.value))
         return wrong(&view, "must be a string");
     *ret_text = json_string_value(view.value);
     if (ret_length)
@@ -171,13 +193,13 @@ static must_check result view_u64(uint64_t *ret_value, struct json_view view)
     }
     if (!json_is_string(view.value))
         return wrong(&view, "must be a decimal number, quoted or not");
-    result parsed = parse_u64(ret_value, json_string_value(view.value));
+    result parsed = parse_u64(ret_value, json_string_value(view.value) + is_large_number(view.value));
     return parsed.code ? blame_view(parsed, &view) : RESULT_OK;
 }
 
 static must_check result view_hex(uint8_t *out, size_t out_len, struct json_view view)
 {
-    if (!json_is_string(view.value))
+    if (!json_is_string(view.value) || is_large_number(view.value))
         return wrong(&view, "must be a string of hex");
     result parsed = hex_decode(out, out_len, json_string_value(view.value), json_string_length(view.value));
     return parsed.code ? blame_view(parsed, &view) : RESULT_OK;
@@ -236,11 +258,10 @@ result json_get_hex(uint8_t *out, size_t out_len, const struct json_view *object
     return view_hex(out, out_len, member(object, name));
 }
 
-result json_get_hex_up_to(uint8_t *out, size_t *ret_len, size_t out_capacity, const struct json_view *object,
-                          const char *name)
+static must_check result view_hex_up_to(uint8_t *out, size_t *ret_len, size_t out_capacity,
+                                        struct json_view view)
 {
-    struct json_view view = member(object, name);
-    if (!json_is_string(view.value))
+    if (!json_is_string(view.value) || is_large_number(view.value))
         return wrong(&view, "must be a string of hex");
     const char *text = json_string_value(view.value);
     size_t digits = json_string_length(view.value) - (strncmp(text, "0x", 2) == 0 ? 2 : 0);
@@ -249,6 +270,18 @@ result json_get_hex_up_to(uint8_t *out, size_t *ret_len, size_t out_capacity, co
     TRY(view_hex(out, digits / 2, view));
     *ret_len = digits / 2;
     return RESULT_OK;
+}
+
+result json_get_hex_up_to(uint8_t *out, size_t *ret_len, size_t out_capacity, const struct json_view *object,
+                          const char *name)
+{
+    return view_hex_up_to(out, ret_len, out_capacity, member(object, name));
+}
+
+result json_element_hex_up_to(uint8_t *out, size_t *ret_len, size_t out_capacity,
+                              const struct json_view *array, size_t index)
+{
+    return view_hex_up_to(out, ret_len, out_capacity, element(array, index));
 }
 
 result json_element_object(struct json_view *ret_element, const struct json_view *array, size_t index)

@@ -57,7 +57,7 @@ must_check result json_get_text(const char **ret_text, size_t *ret_length, const
 /* The same, and *ret_text is NULL when there is no such member, or it is null. */
 must_check result json_get_text_optional(const char **ret_text, size_t *ret_length,
                                          const struct json_view *object, const char *name);
-/* A quoted decimal below 2^64, or a bare number below 2^63 (jansson holds no more). */
+/* A decimal below 2^64, quoted or bare. */
 must_check result json_get_u64(uint64_t *ret_value, const struct json_view *object, const char *name);
 /* Exactly out_len bytes as hex of either case, "0x" optional. */
 must_check result json_get_hex(uint8_t *out, size_t out_len, const struct json_view *object,
@@ -72,6 +72,8 @@ must_check result json_element_object(struct json_view *ret_element, const struc
 must_check result json_element_text(const char **ret_text, size_t *ret_length, const struct json_view *array,
                                     size_t index);
 must_check result json_element_u64(uint64_t *ret_value, const struct json_view *array, size_t index);
+must_check result json_element_hex_up_to(uint8_t *out, size_t *ret_len, size_t out_capacity,
+                                         const struct json_view *array, size_t index);
 must_check result json_element_hex(uint8_t *out, size_t out_len, const struct json_view *array, size_t index);
 
 /* Puts the path of object.name in front of the remembered sentence: for checks of the caller's own. */

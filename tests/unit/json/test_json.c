@@ -170,6 +170,63 @@ static void accessors_name_the_path(void **state)
     assert_names("document: must be an object", json_view_root(&top, array));
 }
 
+/* jansson's own limit is 2^63-1. */
+static void bare_numbers_may_be_as_large_as_quoted_ones(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t number;
+    } good[] = {{"9223372036854775807", INT64_MAX},
+                {"9223372036854775808", (uint64_t)INT64_MAX + 1},
+                {"18446744073709551615", UINT64_MAX}};
+    static const char *const bad[] = {
+        "18446744073709551616",  "-9223372036854775809",     "99999999999999999999",
+        "9223372036854775808.5", "9223372036854775808e1",    "1.5e9223372036854775808",
+        "018446744073709551615", "100000000000000000000000", "+9223372036854775808"};
+    char text[256];
+    uint8_t bytes[16];
+    size_t length;
+    const char *string;
+    uint64_t number;
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        AUTO_POINTER(json_t) root = NULL;
+        struct json_view top, list;
+        (void)snprintf(text, sizeof text,
+                       "{\"s\":\"a\\\"%s,\",\"n\":%s,\"list\":[1,%s],\"m\":18446744073709551615}",
+                       good[i].text, good[i].text, good[i].text);
+        assert_ok(read_text(&root, text));
+        assert_ok(json_view_root(&top, root));
+        assert_ok(json_get_u64(&number, &top, "n"));
+        assert_true(number == good[i].number);
+        assert_ok(json_get_array(&list, &top, "list", 2));
+        assert_ok(json_element_u64(&number, &list, 1));
+        assert_true(number == good[i].number);
+        assert_ok(json_get_text(&string, &length, &top, "s"));
+        assert_int_equal(length, strlen(good[i].text) + 3);
+        /* It is a number and nothing else. */
+        assert_names("m: must be a string", json_get_text(&string, NULL, &top, "m"));
+        assert_names("m: must be a string of hex", json_get_hex(bytes, 10, &top, "m"));
+        assert_names("m: must be a string of hex",
+                     json_get_hex_up_to(bytes, &length, sizeof bytes, &top, "m"));
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        AUTO_POINTER(json_t) root = NULL;
+        struct json_view top;
+        (void)snprintf(text, sizeof text, "{\"n\":%s,\"m\":18446744073709551615}", bad[i]);
+        if (read_text(&root, text).code) /* else it is a real number, which is none of ours */
+            continue;
+        assert_ok(json_view_root(&top, root));
+        assert_names("n: must be a decimal", json_get_u64(&number, &top, "n"));
+    }
+    AUTO_POINTER(json_t) forged = NULL;
+    assert_fails(E_INPUT,
+                 read_text(&forged, "{\"n\":\"\\u00009223372036854775808\",\"m\":9223372036854775808}"));
+    assert_fails(E_INPUT, read_text(&forged, "{\"n\":\"\\u00009223372036854775808\"}"));
+    assert_fails(E_INPUT, read_text(&forged, "{\"n\":9223372036854775808,\"n\":1}"));
+    assert_fails(E_INPUT, read_text(&forged, "{9223372036854775808:1}"));
+}
+
 static void long_paths_are_cut(void **state)
 {
     (void)state;
@@ -210,6 +267,7 @@ int main(void)
         cmocka_unit_test(limits),
         cmocka_unit_test(accessors_return_values),
         cmocka_unit_test(accessors_name_the_path),
+        cmocka_unit_test(bare_numbers_may_be_as_large_as_quoted_ones),
         cmocka_unit_test(long_paths_are_cut),
         cmocka_unit_test(quoting_round_trips),
     };
