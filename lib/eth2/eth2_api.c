@@ -57,12 +57,12 @@ static must_check result take_block(struct eth2_order *order, const struct eth2_
 static must_check result take_block_v2(struct eth2_order *order, const struct eth2_api_request *request)
 {
     struct json_view wrapper, block;
-    unsigned fork;
+    enum eth2_fork fork;
     TRY(json_get_object(&wrapper, &request->top, "beacon_block"));
     TRY(eth2_api_version(&fork, &wrapper));
     if (fork < ETH2_BELLATRIX) {
         TRY(json_get_object(&block, &wrapper, "block"));
-        return take_whole_block(order, request, &block, (enum eth2_fork)fork);
+        return take_whole_block(order, request, &block, fork);
     }
     /* A header is the same in every fork since, Gloas and Heze included. */
     TRY(json_get_object(&block, &wrapper, "block_header"));
@@ -140,9 +140,7 @@ static must_check result take_aggregate_and_proof(struct eth2_order *order,
     bool is_wrapped =
         json_has(&payload, "data") || (json_has(&payload, "version") && !json_has(&payload, "aggregate"));
     if (is_wrapped) {
-        unsigned fork;
-        TRY(eth2_api_version(&fork, &payload));
-        aggregate.aggregate.fork = fork < ETH2_FORK_COUNT ? (enum eth2_fork)fork : ETH2_GLOAS;
+        TRY(eth2_api_version(&aggregate.aggregate.fork, &payload));
         TRY(json_get_object(&wrapped, &payload, "data"));
     } else {
         TRY(scheduled_fork(&aggregate.aggregate.fork, &payload, request));
@@ -259,6 +257,7 @@ static const struct type_row {
     {"PROPOSER_PREFERENCES", ETH2_ORDER_PROPOSER_PREFERENCES, true, eth2_api_take_preferences},
     {"BUILDER_REQUEST_AUTH", ETH2_ORDER_BUILDER_REQUEST_AUTH, false, eth2_api_take_request_auth},
     {"REQUEST_AUTH", ETH2_ORDER_BUILDER_REQUEST_AUTH, false, eth2_api_take_request_auth},
+    {"INCLUSION_LIST", ETH2_ORDER_INCLUSION_LIST, true, eth2_api_take_inclusion_list},
     {"BLS_TO_EXECUTION_CHANGE", ETH2_ORDER_BLS_TO_EXECUTION_CHANGE, true, take_bls_to_execution_change},
 };
 
@@ -346,6 +345,21 @@ static must_check result take_fork_info(struct eth2_fork_info *ret_info, const s
     return json_get_hex(ret_info->genesis_validators_root, ETH2_ROOT_LEN, &info, "genesis_validators_root");
 }
 
+/* Lodestar sends inclusion lists without fork_info. The version is then that of this network's schedule. */
+static must_check result schedule_fork_info(struct eth2_order *order, const struct eth2_api_request *request)
+{
+    const struct eth2_network *network = request->network;
+    enum eth2_fork fork = eth2_fork_at(network, order->of.object.epoch);
+    ENSURE(network->has_genesis_validators_root, E_INPUT,
+           "fork_info: is missing, and this network's genesis_validators_root is not known before the first "
+           "block "
+           "or attestation");
+    memcpy(order->fork_info.previous_version, network->fork_version[fork], ETH2_VERSION_LEN);
+    memcpy(order->fork_info.current_version, network->fork_version[fork], ETH2_VERSION_LEN);
+    memcpy(order->fork_info.genesis_validators_root, network->genesis_validators_root, ETH2_ROOT_LEN);
+    return RESULT_OK;
+}
+
 static must_check result take_client_root(struct eth2_order *order, const struct json_view *top)
 {
     bool snake = json_has(top, "signing_root"), camel = json_has(top, "signingRoot");
@@ -375,10 +389,13 @@ static must_check result take_order(struct eth2_order *ret_order, const struct e
     struct eth2_order order;
     memset(&order, 0, sizeof order); /* the padding too: orders are compared and sent as they are */
     order.kind = type->kind;
-    if (type->needs_fork_info)
+    bool absent = type->kind == ETH2_ORDER_INCLUSION_LIST && !json_has(&request->top, "fork_info");
+    if (type->needs_fork_info && !absent)
         TRY(take_fork_info(&order.fork_info, &request->top));
     TRY(take_client_root(&order, &request->top));
     TRY(type->take(&order, request));
+    if (absent)
+        TRY(schedule_fork_info(&order, request));
     *ret_order = order;
     return RESULT_OK;
 }

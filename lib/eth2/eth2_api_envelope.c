@@ -79,7 +79,7 @@ static must_check result either_root(struct eth2_api_envelope *envelope, struct 
     AUTO_POINTER(json_t) rest = NULL;
     TRY(eth2_api_walk(&rest, &object, stream, take_envelope_member, &parts));
     if (parts.has_data || json_has(&object, "version")) {
-        TRY(eth2_api_version_gloas(&object));
+        TRY(eth2_api_version_since_gloas(&object));
         TRY(eth2_api_check_has(parts.has_data, &object, "data"));
         if (parts.has_payload)
             return json_blame(error_set(E_INPUT, "stands beside data"), &object, "payload");

@@ -36,6 +36,7 @@ static must_check result find_name(const char **ret_name, const struct json_view
 static must_check result open_payload(struct payload *ret_payload, const struct eth2_api_request *request,
                                       const char *const *names)
 {
+    bool is_bid = strcmp(names[0], "execution_payload_bid") == 0;
     const char *name = NULL;
     TRY(find_name(&name, &request->top, names));
     TRY(json_get_object(&ret_payload->outer, &request->top, name));
@@ -43,7 +44,8 @@ static must_check result open_payload(struct payload *ret_payload, const struct 
     if (!json_has(&ret_payload->outer, "version") &&
         !json_is_object(json_object_get(ret_payload->outer.value, "data")))
         return RESULT_OK;
-    TRY(eth2_api_version_gloas(&ret_payload->outer));
+    TRY(is_bid ? eth2_api_version_gloas(&ret_payload->outer)
+               : eth2_api_version_since_gloas(&ret_payload->outer));
     TRY(json_get_object(&ret_payload->data, &ret_payload->outer, "data"));
     ret_payload->object = &ret_payload->data;
     return RESULT_OK;

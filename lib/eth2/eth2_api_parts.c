@@ -125,13 +125,12 @@ result eth2_api_add_bytes(struct ssz_tree *tree, const struct json_view *object,
     return RESULT_OK;
 }
 
-result eth2_api_version(unsigned *ret_fork, const struct json_view *object)
+result eth2_api_version(enum eth2_fork *ret_fork, const struct json_view *object)
 {
     const char *version;
     TRY(json_get_text(&version, NULL, object, "version"));
-    for (unsigned fork = 0; fork <= ETH2_FORK_COUNT; fork++) {
-        const char *name = fork < ETH2_FORK_COUNT ? eth2_fork_name((enum eth2_fork)fork) : "heze";
-        if (strcasecmp(name, version) == 0) {
+    for (enum eth2_fork fork = ETH2_PHASE0; fork < ETH2_FORK_COUNT; fork++) {
+        if (strcasecmp(eth2_fork_name(fork), version) == 0) {
             *ret_fork = fork;
             return RESULT_OK;
         }
@@ -141,12 +140,21 @@ result eth2_api_version(unsigned *ret_fork, const struct json_view *object)
 
 result eth2_api_version_gloas(const struct json_view *object)
 {
-    unsigned fork = 0;
+    enum eth2_fork fork = ETH2_PHASE0;
     TRY(eth2_api_version(&fork, object));
     if (fork == ETH2_GLOAS)
         return RESULT_OK;
     return json_blame(error_set(E_INPUT, "must be GLOAS, the one fork for which we know this object"), object,
                       "version");
+}
+
+result eth2_api_version_since_gloas(const struct json_view *object)
+{
+    enum eth2_fork fork = ETH2_PHASE0;
+    TRY(eth2_api_version(&fork, object));
+    if (fork >= ETH2_GLOAS)
+        return RESULT_OK;
+    return json_blame(error_set(E_INPUT, "must be GLOAS or HEZE"), object, "version");
 }
 
 static must_check result member_root(uint8_t ret_root[static SSZ_ROOT_LEN], const struct json_view *object,

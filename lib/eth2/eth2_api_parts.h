@@ -34,12 +34,15 @@ typedef result eth2_api_take(struct eth2_order *order, const struct eth2_api_req
  * before. */
 eth2_api_take eth2_api_take_bid, eth2_api_take_envelope, eth2_api_take_payload_attestation,
     eth2_api_take_preferences, eth2_api_take_request_auth;
+/* eth2_api_heze.c */
+eth2_api_take eth2_api_take_inclusion_list;
 
-/* The member version: the index among the forks by its name, in any case; ETH2_FORK_COUNT for Heze, which
- * Web3Signer knows by name. */
-must_check result eth2_api_version(unsigned *ret_fork, const struct json_view *object);
-/* Nothing but GLOAS: what a later fork makes of these objects is not known. */
+/* The member version: a fork by its name, in any case. */
+must_check result eth2_api_version(enum eth2_fork *ret_fork, const struct json_view *object);
+/* Nothing but GLOAS: a bid of Heze has another member. */
 must_check result eth2_api_version_gloas(const struct json_view *object);
+/* The objects that Heze leaves as they are (@lodestar/types 1.50). */
+must_check result eth2_api_version_since_gloas(const struct json_view *object);
 
 /* eth2_api_envelope.c: what is left of a request for an envelope when it was read once, front to back, with
  * memory for the parts only: a payload can have tens of megabytes. */

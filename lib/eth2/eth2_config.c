@@ -15,8 +15,8 @@
 
 enum { FILE_MAX = 1 << 20 };
 
-static const char *const prefixes[ETH2_FORK_COUNT] = {"GENESIS", "ALTAIR",  "BELLATRIX", "CAPELLA",
-                                                      "DENEB",   "ELECTRA", "FULU",      "GLOAS"};
+static const char *const prefixes[ETH2_FORK_COUNT] = {"GENESIS", "ALTAIR", "BELLATRIX", "CAPELLA", "DENEB",
+                                                      "ELECTRA", "FULU",   "GLOAS",     "HEZE"};
 
 /* Leaves *value as it is when the key is absent. */
 static must_check result take_number(uint64_t *value, const struct yaml_section *config, const char *key)
@@ -42,6 +42,7 @@ static must_check result take_name(struct eth2_network *network, bool *ret_is_bu
     for (size_t i = 0; i < length; i++)
         name[i] = (char)tolower((unsigned char)text[i]);
     *ret_is_built_in = eth2_network_by_name(network, name).code == E_NONE;
+    network->has_genesis_validators_root = false; /* the file may be of another chain of that name */
     if (!*ret_is_built_in) {
         *network = (struct eth2_network){.preset = ETH2_PRESET_MAINNET};
         memcpy(network->name, name, sizeof name);

@@ -22,6 +22,7 @@ enum eth2_fork {
     ETH2_ELECTRA,
     ETH2_FULU,
     ETH2_GLOAS,
+    ETH2_HEZE,
     ETH2_FORK_COUNT
 };
 
@@ -36,6 +37,9 @@ struct eth2_network {
     uint64_t seconds_per_slot;
     uint8_t fork_version[ETH2_FORK_COUNT][ETH2_VERSION_LEN];
     uint64_t fork_epoch[ETH2_FORK_COUNT];
+    /* Not part of what a network is made of, and never compared: false when it is not known. */
+    bool has_genesis_validators_root;
+    uint8_t genesis_validators_root[ETH2_ROOT_LEN];
 };
 
 /* mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal in any case; E_NOT_FOUND otherwise. */
@@ -44,7 +48,7 @@ must_check result eth2_network_by_name(struct eth2_network *ret_network, const c
 /* "mainnet", "minimal", "gnosis", and back (exactly so; E_INPUT). */
 const char *eth2_preset_name(enum eth2_preset preset);
 must_check result eth2_preset_parse(enum eth2_preset *ret_preset, const char *name);
-/* "phase0" ... "gloas". */
+/* "phase0" ... "heze". */
 const char *eth2_fork_name(enum eth2_fork fork);
 
 /* E_INPUT unless the name is 1 to 31 of [a-z0-9_-], a slot lasts, and no fork is before the one that precedes

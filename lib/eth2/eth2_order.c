@@ -34,6 +34,7 @@ static const struct kind_row kinds[ETH2_ORDER_KIND_END] = {
     [ETH2_ORDER_PAYLOAD_ATTESTATION_MESSAGE] = {"PAYLOAD_ATTESTATION_MESSAGE", {0x0c, 0, 0, 0}},
     [ETH2_ORDER_PROPOSER_PREFERENCES] = {"PROPOSER_PREFERENCES", {0x0d, 0, 0, 0}},
     [ETH2_ORDER_BUILDER_REQUEST_AUTH] = {"BUILDER_REQUEST_AUTH", {0x0b, 0, 0, 1}},
+    [ETH2_ORDER_INCLUSION_LIST] = {"INCLUSION_LIST", {0x10, 0, 0, 0}},
 };
 
 static const struct kind_row *kind_row(enum eth2_order_kind kind)

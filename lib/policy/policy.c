@@ -215,6 +215,7 @@ static const struct line {
     {"electra_fork", take_fork, ETH2_ELECTRA},
     {"fulu_fork", take_fork, ETH2_FULU},
     {"gloas_fork", take_fork, ETH2_GLOAS},
+    {"heze_fork", take_fork, ETH2_HEZE},
     {"genesis_validators_root", take_genesis_root, ETH2_PHASE0},
     {"slashing_protection", take_protection, ETH2_PHASE0},
     {"store", take_store, ETH2_PHASE0},

@@ -147,11 +147,13 @@ static enum slashing_verdict decide(struct slashing_record *next, const struct s
     case ETH2_ORDER_BLS_TO_EXECUTION_CHANGE:
     case ETH2_ORDER_PROPOSER_PREFERENCES:
     case ETH2_ORDER_BUILDER_REQUEST_AUTH:
+    case ETH2_ORDER_INCLUSION_LIST: /* a second one makes the network ignore both */
         return SLASHING_NOT_APPLICABLE;
     /* Gloas has no slashing for these either. A proposer slashing is still two block headers, an attester
-     * slashing still two votes; a block commits to one bid, so that signing several bids or envelopes for a slot
-     * can cost the builder its bid and no stake. Of a member's payload attestations for a slot the network takes
-     * the first: an honest one signs one, but two are evidence of nothing that the specification punishes. */
+     * slashing still two votes; a block commits to one bid, so that signing several bids or envelopes for a
+     * slot can cost the builder its bid and no stake. Of a member's payload attestations for a slot the
+     * network takes the first: an honest one signs one, but two are evidence of nothing that the
+     * specification punishes. */
     case ETH2_ORDER_EXECUTION_PAYLOAD_BID:
     case ETH2_ORDER_EXECUTION_PAYLOAD_ENVELOPE:
     case ETH2_ORDER_PAYLOAD_ATTESTATION_MESSAGE:

@@ -257,6 +257,17 @@ static result append_envelope(struct buffer *out, const struct ctl_sample_world 
         block, parent);
 }
 
+static result append_inclusion_list(struct buffer *out, const struct ctl_sample_world *w)
+{
+    char dependent[HEX_ROOT_SIZE];
+    TRY(root(dependent, w, "dependent"));
+    return buffer_printf(
+        out,
+        "\"inclusion_list\":{\"slot\":\"%llu\",\"validator_index\":\"1\",\"dependent_root\":\"%s\","
+        "\"transactions\":[\"0x02\"]}",
+        slot(w), dependent);
+}
+
 const struct ctl_sample ctl_samples[] = {
     {"ATTESTATION", append_attestation, true},
     {"BLOCK_V2", append_block, true},
@@ -275,6 +286,7 @@ const struct ctl_sample ctl_samples[] = {
     {"EXECUTION_PAYLOAD_BID", append_bid, true},
     {"EXECUTION_PAYLOAD_ENVELOPE", append_envelope, true},
     {"BUILDER_REQUEST_AUTH", append_request_auth, false},
+    {"INCLUSION_LIST", append_inclusion_list, true},
 };
 const size_t ctl_num_samples = ARRAY_LENGTH(ctl_samples);
 

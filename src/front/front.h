@@ -161,6 +161,8 @@ net_http_refused front_refused;
 /* front_sign.c: orders on their way to the keeper and back. */
 must_check result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_t num_slots);
 void front_desk_free(struct front_desk *desk);
+/* The genesis validators root, where the policy or the list of networks has it. */
+void front_learn_network(struct front *front);
 void front_sign(struct front *front, struct net_http_request *request, const char *identifier);
 /* Sends what waits; called by the loop, and when the channel has room again. */
 must_check result front_desk_send(struct front_desk *desk);

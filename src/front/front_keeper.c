@@ -34,6 +34,7 @@ static must_check result take_settings(struct front *front, struct ipc_message *
     TRY(ipc_take_bytes_message(&text, message, IPC_POLICY_MAX));
     TRY(policy_parse(&front->policy, (const char *)text.data, text.length));
     log_set_level(front->policy.log_level);
+    front_learn_network(front);
     front->has_policy = true;
     return RESULT_OK;
 }

@@ -62,6 +62,33 @@ static must_check result format_slashable(struct buffer *out, const struct slot 
     return buffer_append_text(out, "}");
 }
 
+void front_learn_network(struct front *front)
+{
+    struct eth2_network *ours = &front->policy.network, built_in;
+    if (front->policy.has_genesis_validators_root) {
+        memcpy(ours->genesis_validators_root, front->policy.genesis_validators_root, ETH2_ROOT_LEN);
+        ours->has_genesis_validators_root = true;
+        return;
+    }
+    bool known = !eth2_network_by_name(&built_in, ours->name).code && built_in.genesis_time > 0 &&
+                 built_in.genesis_time == ours->genesis_time &&
+                 memcmp(built_in.fork_version, ours->fork_version, sizeof ours->fork_version) == 0;
+    ours->has_genesis_validators_root = known;
+    if (known)
+        memcpy(ours->genesis_validators_root, built_in.genesis_validators_root, ETH2_ROOT_LEN);
+}
+
+/* What slashing protection let pass is of the chain that its store is locked to. */
+static void learn_genesis(struct front *front, const struct eth2_order *order)
+{
+    struct eth2_network *network = &front->policy.network;
+    bool checked = order->kind == ETH2_ORDER_ATTESTATION || order->kind == ETH2_ORDER_BLOCK;
+    if (network->has_genesis_validators_root || !checked || !front->policy.slashing_protection)
+        return;
+    memcpy(network->genesis_validators_root, order->fork_info.genesis_validators_root, ETH2_ROOT_LEN);
+    network->has_genesis_validators_root = true;
+}
+
 static enum front_outcome reply(const struct slot *slot, const struct ipc_answer *answer)
 {
     AUTO(buffer) body = {0};
@@ -189,6 +216,8 @@ result front_desk_take_answers(struct front_desk *desk, struct ipc_message *mess
             continue; /* the request timed out before */
         enum front_outcome outcome = reply(slot, &answer);
         front_metrics_answered(desk->front, outcome, slot->order.kind, slot->began_ns);
+        if (outcome == FRONT_SIGNED)
+            learn_genesis(desk->front, &slot->order);
         if (outcome == FRONT_REFUSED)
             front_metrics_refused(desk->front, answer.verdict);
         release(desk, slot);

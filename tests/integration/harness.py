@@ -174,6 +174,7 @@ deneb_fork 0x04000000 269568
 electra_fork 0x05000000 364032
 fulu_fork 0x06000000 411392
 gloas_fork 0x07000000 never
+heze_fork 0x08000000 never
 genesis_validators_root any
 slashing_protection enabled
 store {store}

@@ -23,6 +23,7 @@ deneb_fork 0x90000073 132608
 electra_fork 0x90000074 222464
 fulu_fork 0x90000075 272640
 gloas_fork 0x90000076 never
+heze_fork 0x00000000 never
 genesis_validators_root any
 slashing_protection enabled
 store sqlite:/nowhere

@@ -5,7 +5,7 @@
 import {
   DOMAIN_AGGREGATE_AND_PROOF, DOMAIN_APPLICATION_BUILDER, DOMAIN_BEACON_ATTESTER, DOMAIN_BEACON_BUILDER, DOMAIN_BEACON_PROPOSER,
   DOMAIN_BLS_TO_EXECUTION_CHANGE, DOMAIN_BUILDER_REQUEST_AUTH, DOMAIN_CONTRIBUTION_AND_PROOF, DOMAIN_DEPOSIT,
-  DOMAIN_PROPOSER_PREFERENCES, DOMAIN_PTC_ATTESTER, DOMAIN_RANDAO, DOMAIN_SELECTION_PROOF, DOMAIN_SYNC_COMMITTEE,
+  DOMAIN_INCLUSION_LIST_COMMITTEE, DOMAIN_PROPOSER_PREFERENCES, DOMAIN_PTC_ATTESTER, DOMAIN_RANDAO, DOMAIN_SELECTION_PROOF, DOMAIN_SYNC_COMMITTEE,
   DOMAIN_SYNC_COMMITTEE_SELECTION_PROOF, DOMAIN_VOLUNTARY_EXIT, SLOTS_PER_EPOCH,
 } from "@lodestar/params";
 import { ssz } from "@lodestar/types";
@@ -241,6 +241,16 @@ function builderRequestAuth(moment) {
   return { payload: wrappedOrBare(moment, ["builder_request_auth", "request_auth"], type.toJson(value)), root, free: true };
 }
 
+/** Of Heze; asked for in Gloas too, since no network of ours has Heze. */
+function inclusionList(moment) {
+  const type = ssz.heze.InclusionList;
+  const value = moment.value(type);
+  value.slot = moment.slot;
+  let left = 8192; // MAX_TRANSACTIONS_BYTES_PER_INCLUSION_LIST
+  value.transactions = value.transactions.filter((one) => (left -= one.length) >= 0);
+  return { payload: { inclusion_list: type.toJson(value) }, root: moment.root(type.hashTreeRoot(value), DOMAIN_INCLUSION_LIST_COMMITTEE) };
+}
+
 /** type name -> maker, and the forks it exists in. */
 export const TYPES = {
   ATTESTATION: { make: attestation, first: "phase0" },
@@ -264,6 +274,7 @@ export const TYPES = {
   PROPOSER_PREFERENCES: { make: proposerPreferences, first: "gloas" },
   BUILDER_REQUEST_AUTH: { make: builderRequestAuth, first: "gloas" },
   REQUEST_AUTH: { make: builderRequestAuth, first: "gloas" },
+  INCLUSION_LIST: { make: inclusionList, first: "gloas" },
 };
 
 export const typesOf = (fork) =>

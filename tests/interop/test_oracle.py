@@ -85,8 +85,8 @@ def test_random_messages_of_custom_networks(start, folder, preset):
     signatures, refusals = agree(verdict)
     assert batches(verdict) == {"ATTESTATION": 16, "AGGREGATION_SLOT": 16, "RANDAO_REVEAL": 16, "SYNC_COMMITTEE_MESSAGE": 14,
                                 "SYNC_COMMITTEE_SELECTION_PROOF": 14}
-    # Each round: ten types in phase0, twelve in each later fork, changes of credentials in all of them, seven names of Gloas's.
-    assert signatures == 2 * (10 + 7 * 12 + 8 + 7) and refusals > 0
+    # Each round: ten types in phase0, twelve in each later fork, changes of credentials in all of them, eight names of Gloas and Heze.
+    assert signatures == 2 * (10 + 7 * 12 + 8 + 8) and refusals > 0
 
 
 @pytest.mark.parametrize("preset", ["mainnet", "minimal"])
@@ -95,7 +95,7 @@ def test_rising_messages_under_slashing_protection(start, folder, preset):
     signer = Signer(start, folder, config, protection=True)
     signatures, refusals = agree(signer.judge(preset, oracle, "--order=rising"))
     # Each key, in each fork: attestation and block twice each, and both refused at and below their height.
-    assert signatures == 4 * (8 * (2 * 2 + 8) + 7 * 3 + 7) and refusals == 4 * 8 * 4
+    assert signatures == 4 * (8 * (2 * 2 + 8) + 7 * 3 + 8) and refusals == 4 * 8 * 4
 
 
 def test_nimbus_blocks(start, folder, vectors):

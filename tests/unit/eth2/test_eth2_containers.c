@@ -295,7 +295,7 @@ static void lodestar_vectors(void **state)
     size_t run = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(containers); i++) {
         running = containers[i].type;
-        for (enum eth2_fork fork = ETH2_PHASE0; fork < ETH2_FORK_COUNT; fork++) {
+        for (enum eth2_fork fork = ETH2_PHASE0; fork < ETH2_HEZE; fork++) {
             if (!strstr(containers[i].lodestar, eth2_fork_name(fork)))
                 continue;
             char file[160];
@@ -314,7 +314,7 @@ static void headers_stand_for_later_blocks(void **state)
 {
     (void)state;
     size_t run = 0;
-    for (enum eth2_fork fork = ETH2_BELLATRIX; fork < ETH2_FORK_COUNT; fork++) {
+    for (enum eth2_fork fork = ETH2_BELLATRIX; fork < ETH2_HEZE; fork++) {
         for (int blinded = 0; blinded < (fork < ETH2_GLOAS ? 2 : 1); blinded++) {
             char file[160];
             (void)snprintf(file, sizeof file, "lodestar-generated/ssz/%s/%sBeaconBlock.json",

@@ -481,7 +481,7 @@ const struct table_row messages[] = {
     {"HIGH_WATERMARK_WANTED", IPC_HIGH_WATERMARK_WANTED, pack_high_watermark_wanted, take_empty, 8},
     {"HIGH_WATERMARK", IPC_HIGH_WATERMARK, pack_high_watermark, take_high_watermark, 8 + 17},
     {"HIGH_WATERMARK, none", IPC_HIGH_WATERMARK, pack_no_high_watermark, take_high_watermark, 8 + 17},
-    {"SIGN", IPC_SIGN, pack_sign, take_sign, 8 + 17 * 272},
+    {"SIGN", IPC_SIGN, pack_sign, take_sign, 8 + 18 * 272},
     {"SIGN_MANY", IPC_SIGN_MANY, pack_sign_many, take_sign_many, 8 + 1 + 272 + 7 * 48},
     {"SIGNED", IPC_SIGNED, pack_signed, take_signed, 8 + 7 * 192},
     {"POLICY_RESULT, refused", IPC_POLICY_RESULT, pack_refusal, take_policy_result, 8 + 1 + 255},

@@ -22,6 +22,7 @@ static const char holesky[] =
     "electra_fork 0x06017000 115968\n"
     "fulu_fork 0x07017000 never\n"
     "gloas_fork 0x00000000 never\n"
+    "heze_fork 0x00000000 never\n"
     "genesis_validators_root 0x9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1\n"
     "slashing_protection enabled\n"
     "store sqlite:/var/lib/nitro signer/a.db\n"
