@@ -6,6 +6,7 @@ import http.client
 import itertools
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import threading
@@ -323,6 +324,13 @@ def test_a_loader_that_dies_or_hangs_costs_the_reload_and_nothing_else(start, fo
     assert len(s.public_keys()) == 1
 
 
+def test_the_limit_in_time_is_the_keepers(start, folder):
+    """That it is kept shows tests/unit/keeper/test_keeper_reload.c, in seconds."""
+    s = Reloading(start, folder, [1], arguments=["--reload-timeout=2"])
+    (keeper,) = [pid for name, pid in descendants(s.signer.process.pid) if name == "nitro-signer-keeper"]
+    assert b"--reload-timeout-seconds=120" in pathlib.Path(f"/proc/{keeper}/cmdline").read_bytes().split(b"\0")
+
+
 def test_the_key_manager_and_a_reload_wait_for_each_other(start, folder):
     m = Manager(start, folder)
     s = Reloading.__new__(Reloading)
@@ -369,6 +377,32 @@ def test_a_store_that_does_not_answer_fails_the_reload(start, folder):
         assert requests.get(f"{s.url}/api/v1/eth2/highWatermark", timeout=30).text == "{}"
     finally:
         server.close()
+
+
+def test_many_reloads_leave_nothing_behind(start, folder):
+    """Facts 12: reloads of the original leaked until memory ran out."""
+    s = Reloading(start, folder, [])
+    (s.keys / "all.yaml").write_text("---\n".join(document(number) for number in range(1, 301)))
+
+    def memory():
+        sizes = {}
+        for name, pid in descendants(s.signer.process.pid):
+            (line,) = [line for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+            sizes[name] = int(line.split()[1])
+        files = {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in descendants(s.signer.process.pid)}
+        return sizes, files
+
+    for _ in range(10):
+        s.reload()
+    eventually(lambda: not loaders(s))
+    before, files = memory()
+    for _ in range(50):
+        s.reload()
+    eventually(lambda: not loaders(s))
+    after, files_after = memory()
+    assert files_after == files
+    for name, size in before.items():
+        assert after[name] < size * 1.1 + 512, (name, size, after[name])
 
 
 @pytest.mark.parametrize("delay", [0, 0.01, 0.02, 0.05, 0.1, 0.2])
