@@ -32,6 +32,7 @@
 #include <sys/socket.h>
 
 #include "net/net_http_internal.h"
+#include "net/net_tls.h"
 
 enum { READ_STEP = 16384, ACCEPT_PAUSE_US = 100000 };
 enum { HANDSHAKE_SECONDS = 10, CLOSING_SECONDS = 2, CROWDED_SECONDS = 3 };
@@ -85,6 +86,13 @@ static void send_tls_close(struct net_http_connection *c)
         (void)SSL_shutdown(tls);
     /* What is left in OpenSSL's queue would be taken for an error of the next connection. */
     ERR_clear_error();
+}
+
+static void say_goodbye(struct net_http_connection *c)
+{
+    if (c->transport->goodbye)
+        c->transport->goodbye(c);
+    send_tls_close(c);
 }
 
 void net_http_connection_free(struct net_http_connection *c)
@@ -209,11 +217,12 @@ static void tell_refused(struct net_http_connection *c)
 
 static void on_event(struct bufferevent *stream, short what, void *context)
 {
-    (void)stream;
     struct net_http_connection *c = context;
     if (what & BEV_EVENT_CONNECTED) { /* the end of the handshake; libevent tells it before any input */
         c->handshaking = false;
         start_fresh_deadline(c);
+        if (net_tls_chose_http2(bufferevent_openssl_get_ssl(stream)))
+            net_http_2_start(c);
         return;
     }
     if (c->handshaking && (what & BEV_EVENT_ERROR))
@@ -229,7 +238,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct net_http_connection *c = context;
-    if (c->idle)
+    if (c->idle && c->transport == &net_http_1)
         send_tls_close(c);
     c->transport->late(c);
 }
@@ -242,6 +251,7 @@ static struct bufferevent *make_stream(struct net_http_server *server, evutil_so
     SSL *tls = SSL_new(server->config.tls);
     if (!tls)
         return NULL;
+    net_tls_offer_http2(tls, &server->room_for_http2);
     struct bufferevent *stream =
         bufferevent_openssl_socket_new(server->base, fd, tls, BUFFEREVENT_SSL_ACCEPTING, options);
     if (!stream)
@@ -269,6 +279,7 @@ static bool connection_new(struct net_http_server *server, evutil_socket_t fd, c
     c->transport = &net_http_1;
     c->fresh = true;
     c->handshaking = server->config.tls != NULL;
+    c->maybe_http2 = !server->config.tls && server->room_for_http2;
     /* Else the first reply of a TLS 1.3 client waits 40 ms, for the acknowledgement of the tickets sent
      * before it. */
     int one = 1;
@@ -296,7 +307,7 @@ static bool make_room(struct net_http_server *server)
         c = TAILQ_FIRST(&server->idle);
     if (!c)
         return false;
-    send_tls_close(c);
+    say_goodbye(c);
     net_http_connection_free(c);
     return true;
 }
@@ -352,6 +363,7 @@ result net_http_server_new(struct net_http_server **ret_server, struct event_bas
     set_default(&server->config.max_bodies, 64 * 1024 * 1024);
     if (server->config.max_bodies < server->config.max_body)
         server->config.max_bodies = server->config.max_body;
+    server->room_for_http2 = server->config.max_http2 > 0;
     TAILQ_INIT(&server->all);
     TAILQ_INIT(&server->fresh);
     TAILQ_INIT(&server->idle);
@@ -392,8 +404,11 @@ void net_http_server_free(struct net_http_server *server)
     server->closing = true;
     if (server->listener)
         evconnlistener_free(server->listener);
-    while (!TAILQ_EMPTY(&server->all))
+    while (!TAILQ_EMPTY(&server->all)) {
+        if (TAILQ_FIRST(&server->all)->two)
+            say_goodbye(TAILQ_FIRST(&server->all));
         net_http_connection_free(TAILQ_FIRST(&server->all));
+    }
     event_free(server->accept_again);
     SSL_CTX_free(server->config.tls);
     free(server);

@@ -1,9 +1,17 @@
-/* net_http.h - an HTTP/1.1 server on an event loop, plain or with TLS, behind any listening socket
+/* net_http.h - an HTTP server on an event loop, plain or with TLS, behind any listening socket
  * (tcp, unix, vsock). Target net_http.
  *
  * A handler is called once per complete request. It replies now, or keeps the pointer and replies
  * later: the request stays valid until it is replied to, whatever becomes of the client or of the
  * server in the meantime. Exactly one net_http_reply ends it.
+ *
+ * HTTP/2 is spoken where TLS's ALPN chose it, and without TLS with a client that begins with its preface.
+ * When as many connections speak it as may, others are offered HTTP/1.1. Handlers need not know: a request is
+ * one stream, several of a connection may wait for their replies at once, and the limits below hold; one
+ * connection has up to 512 streams, and what all its streams hold is limited too. Refused beside:
+ * connection-specific fields, a Host that is not :authority. A request refused costs its stream, not the
+ * connection; a client that makes work for nothing (cancelled streams, frames without a use) is sent away
+ * with GOAWAY.
  *
  * The process must ignore SIGPIPE (process_harden does).
  *
@@ -72,6 +80,7 @@ struct net_http_config {
     uint32_t idle_timeout_seconds;    /* 0: 30; announced in Keep-Alive */
     uint32_t request_timeout_seconds; /* 0: 30; to begin the first request, to receive one, to take a reply */
     uint32_t max_body;                /* bytes; 0: 10 MiB */
+    uint32_t max_http2;               /* connections that may speak HTTP/2; 0: HTTP/1.1 only */
     uint32_t max_bodies;              /* bytes of all bodies above 16 KiB; 0: 64 MiB, at least max_body */
 };
 

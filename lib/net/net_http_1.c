@@ -100,6 +100,14 @@ static must_check result new_request(struct net_http_connection *c, struct net_h
     return RESULT_OK;
 }
 
+/* Whether the input begins with as much as is there of HTTP/2's preface; *ret_whole if that is all of it. */
+static bool is_preface(bool *ret_whole, const char *bytes, size_t bytes_len)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    *ret_whole = bytes_len >= sizeof preface - 1;
+    return memcmp(bytes, preface, *ret_whole ? sizeof preface - 1 : bytes_len) == 0;
+}
+
 static bool step_head(struct net_http_connection *c, struct evbuffer *input)
 {
     size_t ready = evbuffer_get_length(input), head_len = 0;
@@ -110,6 +118,12 @@ static bool step_head(struct net_http_connection *c, struct evbuffer *input)
         net_http_connection_free(c);
         return false;
     }
+    bool whole_preface = false;
+    c->maybe_http2 = c->maybe_http2 && is_preface(&whole_preface, bytes, ready);
+    if (c->maybe_http2 && whole_preface)
+        net_http_2_start(c);
+    if (c->maybe_http2)
+        return false;
     int status = 500;
     result r = net_http_head_length(&head_len, &status, bytes, ready);
     if (!r.code && head_len == 0)

@@ -15,9 +15,12 @@
 struct bufferevent;
 struct evbuffer;
 struct event;
+struct net_http_2;
 struct net_http_connection;
 
 enum { NET_HTTP_REPLY_HEADERS_MAX = 8 };
+/* Streams of one HTTP/2 connection at a time: a slot's signatures for some hundred keys in one go. */
+enum { NET_HTTP_2_STREAMS = 512 };
 
 /* A body up to this size is not counted among all bodies: seven clients that begin ten mebibytes each and
  * stop must not turn away the requests of a kibibyte that matter. The number of connections bounds these. */
@@ -86,11 +89,17 @@ struct net_http_transport {
     void (*written)(struct net_http_connection *c); /* the output is empty */
     /* The client has ended its output; false if it waits for nothing any more. */
     bool (*waits)(struct net_http_connection *c);
-    void (*late)(struct net_http_connection *c); /* the deadline has passed */
-    void (*part)(struct net_http_connection *c); /* the connection goes: let go of its requests */
+    void (*late)(struct net_http_connection *c);    /* the deadline has passed */
+    void (*goodbye)(struct net_http_connection *c); /* a last word before it goes; NULL: none */
+    void (*part)(struct net_http_connection *c);    /* the connection goes: let go of its requests */
 };
 
 extern const struct net_http_transport net_http_1; /* net_http_1.c */
+extern const struct net_http_transport net_http_2; /* net_http_2.c */
+
+/* From now on this connection speaks HTTP/2; its input begins with the client's preface. It is gone if that
+ * cannot be. */
+void net_http_2_start(struct net_http_connection *c);
 
 struct net_http_1_state {
     enum net_http_1_at { IDLE, HEAD, BODY, PENDING, WRITING } at;
@@ -109,7 +118,9 @@ struct net_http_connection {
     struct event *deadline;
     const struct net_http_transport *transport;
     struct net_http_1_state one;
-    bool idle; /* nothing is asked and nothing is answered */
+    struct net_http_2 *two; /* NULL while it speaks HTTP/1.1 */
+    bool maybe_http2;       /* plain, and its first bytes may be the preface of HTTP/2 */
+    bool idle;              /* nothing is asked and nothing is answered */
     bool input_ended;
     bool handshaking;
     bool fresh;               /* no request of it was ever complete */
@@ -123,7 +134,10 @@ struct net_http_server {
     struct event *accept_again; /* pending: out of descriptors a moment ago */
     struct net_http_connections all, fresh, idle;
     size_t num_connections;
+    size_t num_http2;    /* connections that speak HTTP/2 */
+    bool room_for_http2; /* for one more */
     size_t body_bytes;
+    size_t held; /* by streams of HTTP/2, beyond what each connection may */
     bool closing;
 };
 

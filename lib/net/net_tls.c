@@ -44,22 +44,46 @@ static must_check result use_certificates(SSL_CTX *context, const uint8_t *der, 
     return RESULT_OK;
 }
 
-/* Of the protocols that a client offers we speak one. A client that only speaks others is told so by an
- * alert, and not by an answer it cannot read; one that offers none gets HTTP/1.1 as well. */
+static const char http_1[] = "http/1.1", http_2[] = "h2";
+
+/* Whether the client's list has it; *out then points there. */
+static bool find_protocol(const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                          unsigned in_len, const char *name)
+{
+    size_t name_len = strlen(name);
+    for (unsigned at = 0; at < in_len && in[at] < in_len - at; at += 1u + in[at]) {
+        if (in[at] == name_len && memcmp(in + at + 1, name, name_len) == 0) {
+            *out = in + at + 1;
+            *out_len = in[at];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A client that only speaks protocols which we do not is told so by an alert, and not by an answer it cannot
+ * read; one that offers none gets HTTP/1.1. */
 static int on_alpn(SSL *tls, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
                    unsigned in_len, void *context)
 {
-    (void)tls;
     (void)context;
-    static const char spoken[] = "http/1.1";
-    for (unsigned at = 0; at < in_len && in[at] < in_len - at; at += 1u + in[at]) {
-        if (in[at] == sizeof spoken - 1 && memcmp(in + at + 1, spoken, sizeof spoken - 1) == 0) {
-            *out = in + at + 1;
-            *out_len = sizeof spoken - 1;
-            return SSL_TLSEXT_ERR_OK;
-        }
-    }
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
+    const bool *offer = SSL_get_app_data(tls);
+    bool found = (offer && *offer && find_protocol(out, out_len, in, in_len, http_2)) ||
+                 find_protocol(out, out_len, in, in_len, http_1);
+    return found ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+void net_tls_offer_http2(SSL *tls, const bool *offer)
+{
+    (void)SSL_set_app_data(tls, (void *)(uintptr_t)offer);
+}
+
+bool net_tls_chose_http2(const SSL *tls)
+{
+    const unsigned char *chosen = NULL;
+    unsigned chosen_len = 0;
+    SSL_get0_alpn_selected(tls, &chosen, &chosen_len);
+    return chosen_len == sizeof http_2 - 1 && memcmp(chosen, http_2, chosen_len) == 0;
 }
 
 static must_check result set_rules(SSL_CTX *context)

@@ -1,0 +1,289 @@
+/* net_http_2_stream.c - one stream of HTTP/2: a request, its handler's answer, and what both may cost.
+ *
+ *     RECEIVING_HEAD -> RECEIVING_BODY -> WAITING -> SENDING        or, refused by us, -> SENDING at once
+ *
+ * A stream that the client cancels while a handler works on it stays, and counts, until the handler has
+ * answered: a client that opens and cancels as fast as it can gets no more work done for it than one that
+ * waits (the attack called rapid reset).
+ *
+ * What streams hold is counted: a fixed cost, the head, a small body, the reply. Each connection may hold as
+ * much as one of HTTP/1.1 without asking; more has a limit a connection and one that all of them share.
+ * Bodies that are not small are counted with those of HTTP/1.1. */
+#include "net/net_http_2.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { STREAM_COST = 4096, FREE_HELD = NET_HTTP_SMALL_BODY };
+enum { SESSION_HELD_MAX = 8 * 1024 * 1024, SERVER_HELD_MAX = 64 * 1024 * 1024, SESSION_LARGE_BODIES = 2 };
+
+/* ---- what it costs ---- */
+
+static size_t beyond_free(size_t held)
+{
+    return held > FREE_HELD ? held - FREE_HELD : 0;
+}
+
+static void hold(struct net_http_2_stream *stream, size_t bytes)
+{
+    struct net_http_2 *session = stream->session;
+    struct net_http_server *server = session->c->server;
+    server->held -= beyond_free(session->held);
+    session->held = session->held - stream->held + bytes;
+    stream->held = bytes;
+    server->held += beyond_free(session->held);
+}
+
+static bool holds_too_much(const struct net_http_2 *session)
+{
+    return beyond_free(session->held) > 0 &&
+           (session->held > SESSION_HELD_MAX || session->c->server->held > SERVER_HELD_MAX);
+}
+
+static void hold_large(struct net_http_2_stream *stream, size_t bytes)
+{
+    stream->session->c->server->body_bytes += bytes - stream->large;
+    stream->session->body_bytes += bytes - stream->large;
+    stream->large = bytes;
+}
+
+/* Of the request as it is now. */
+static must_check result hold_request(struct net_http_2_stream *stream, int *ret_status)
+{
+    const struct net_http_2 *session = stream->session;
+    const struct net_http_server *server = session->c->server;
+    size_t length = evbuffer_get_length(stream->exchange.request->bytes);
+    bool small = length <= NET_HTTP_SMALL_BODY;
+    hold(stream, STREAM_COST + stream->fields.bytes + (small ? length : 0));
+    hold_large(stream, small ? 0 : length);
+    bool too_much = small ? length > 0 && holds_too_much(session)
+                          : server->body_bytes > server->config.max_bodies ||
+                                session->body_bytes / SESSION_LARGE_BODIES > server->config.max_body;
+    ACCEPT_IF(!too_much, 503, "too many request bodies at once");
+    return RESULT_OK;
+}
+
+/* ---- its life ---- */
+
+struct net_http_2_stream *net_http_2_stream_new(struct net_http_2 *session, int32_t id)
+{
+    struct net_http_connection *c = session->c;
+    if (session->num_streams == NET_HTTP_2_STREAMS)
+        return NULL;
+    struct net_http_2_stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return NULL;
+    stream->session = session;
+    stream->id = id;
+    stream->open = true;
+    TAILQ_INSERT_TAIL(&session->streams, stream, link);
+    session->num_streams++;
+    hold(stream, STREAM_COST);
+    if (holds_too_much(session)) {
+        net_http_2_stream_free(stream);
+        return NULL;
+    }
+    net_http_connection_set_idle(c, false);
+    stream->deadline_ns =
+        net_http_2_after(net_http_patience(c->server, c->server->config.request_timeout_seconds));
+    net_http_2_alarm(session, stream->deadline_ns);
+    return stream;
+}
+
+/* The request leaves the stream: to be freed, or for ever with the handler. */
+static struct net_http_request *release_request(struct net_http_2_stream *stream)
+{
+    hold_large(stream, 0);
+    return net_http_exchange_release(&stream->exchange);
+}
+
+void net_http_2_stream_free(struct net_http_2_stream *stream)
+{
+    bool waiting = stream->at == WAITING;
+    struct net_http_request *request = release_request(stream);
+    if (!waiting)
+        net_http_request_free(request);
+    hold(stream, 0);
+    net_http_2_fields_cleanup(&stream->fields);
+    buffer_cleanup(&stream->body);
+    TAILQ_REMOVE(&stream->session->streams, stream, link);
+    stream->session->num_streams--;
+    free(stream);
+}
+
+/* ---- replies ---- */
+
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, size_t out_len, uint32_t *flags,
+                         nghttp2_data_source *source, void *context)
+{
+    (void)session;
+    (void)id;
+    (void)context;
+    struct net_http_2_stream *stream = source->ptr;
+    size_t left = stream->body.length - stream->sent, step = left < out_len ? left : out_len;
+    if (step > 0)
+        memcpy(out, stream->body.data + stream->sent, step);
+    stream->sent += step;
+    if (step == left)
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return (ssize_t)step;
+}
+
+/* nghttp2 copies names and values before it returns, and writes names in lower case. */
+static nghttp2_nv pair(const char *name, const char *value)
+{
+    return (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name,
+                        .namelen = strlen(name),
+                        .value = (uint8_t *)(uintptr_t)value,
+                        .valuelen = strlen(value)};
+}
+
+static int submit(struct net_http_2_stream *stream, const struct net_http_reply_form *form)
+{
+    char status[16], length[24];
+    const char *name, *value;
+    nghttp2_nv pairs[3 + NET_HTTP_REPLY_HEADERS_MAX];
+    size_t num_pairs = 0;
+    (void)snprintf(status, sizeof status, "%d", form->status);
+    (void)snprintf(length, sizeof length, "%zu", form->body_len);
+    pairs[num_pairs++] = pair(":status", status);
+    if (form->content_type)
+        pairs[num_pairs++] = pair("content-type", form->content_type);
+    if (form->status != 204)
+        pairs[num_pairs++] = pair("content-length", length);
+    for (size_t at = 0;
+         num_pairs < ARRAY_LENGTH(pairs) && net_http_next_header(&name, &value, form->headers, &at);)
+        pairs[num_pairs++] = pair(name, value);
+    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_body};
+    return nghttp2_submit_response(stream->session->session, stream->id, pairs, num_pairs,
+                                   stream->body.length > 0 ? &provider : NULL);
+}
+
+static must_check result prepare(struct net_http_2_stream *stream, const struct net_http_reply_form *form)
+{
+    struct net_http_2 *session = stream->session;
+    if (!form->without_body)
+        TRY(buffer_append(&stream->body, form->body, form->body_len));
+    hold(stream, STREAM_COST + stream->body.length);
+    /* As over HTTP/1.1, where one reply a connection may wait to be taken, one is always let through. */
+    ENSURE(!holds_too_much(session) || session->num_streams == 1, E_TOO_LARGE, "too many replies wait");
+    ENSURE(submit(stream, form) == 0, E_MEMORY, "out of memory");
+    return RESULT_OK;
+}
+
+static void send_reply(struct net_http_2_stream *stream, const struct net_http_reply_form *form)
+{
+    struct net_http_2 *session = stream->session;
+    stream->at = SENDING;
+    stream->deadline_ns = net_http_2_after(session->c->server->config.request_timeout_seconds);
+    net_http_2_alarm(session, stream->deadline_ns);
+    if (prepare(stream, form).code)
+        (void)nghttp2_submit_rst_stream(session->session, NGHTTP2_FLAG_NONE, stream->id,
+                                        NGHTTP2_ENHANCE_YOUR_CALM);
+    event_active(session->flush, 0, 0);
+}
+
+static struct net_http_2_stream *stream_of(struct net_http_exchange *exchange)
+{
+    return (struct net_http_2_stream *)((char *)exchange - offsetof(struct net_http_2_stream, exchange));
+}
+
+static void reply(struct net_http_exchange *exchange, const struct net_http_reply_form *form)
+{
+    struct net_http_2_stream *stream = stream_of(exchange);
+    (void)release_request(stream);
+    if (stream->open) {
+        send_reply(stream, form);
+        return;
+    }
+    event_active(stream->session->flush, 0, 0);
+    net_http_2_stream_free(stream);
+}
+
+/* Our own refusal of what the client sent; the rest of it is not looked at. */
+static void refuse(struct net_http_2_stream *stream, int status)
+{
+    char body[300];
+    int body_len = snprintf(body, sizeof body, "{\"error\":\"%s\"}", error_text());
+    net_http_request_free(release_request(stream));
+    struct net_http_reply_form form = {
+        .status = status, .content_type = "application/json", .body = body, .body_len = (size_t)body_len};
+    send_reply(stream, &form);
+}
+
+/* ---- requests ---- */
+
+static must_check result begin(struct net_http_2_stream *stream, int *ret_status, bool more)
+{
+    const struct net_http_config *config = &stream->session->c->server->config;
+    AUTO(net_http_head) head = {0};
+    TRY(net_http_2_fields_end(&head, ret_status, &stream->fields));
+    ACCEPT_IF(head.content_length <= config->max_body, 413, "request body: longer than %u bytes",
+              config->max_body);
+    *ret_status = 503;
+    bool waits = head.expect_continue && more && head.content_length > 0;
+    TRY(net_http_request_new(&stream->exchange.request, &head));
+    stream->exchange.reply = reply;
+    TRY(hold_request(stream, ret_status));
+    nghttp2_nv go_on = pair(":status", "100");
+    if (waits)
+        (void)nghttp2_submit_headers(stream->session->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &go_on, 1,
+                                     NULL);
+    return RESULT_OK;
+}
+
+void net_http_2_stream_begin(struct net_http_2_stream *stream, bool more)
+{
+    int status = 500;
+    stream->at = RECEIVING_BODY;
+    stream->received = !more;
+    result r = begin(stream, &status, more);
+    size_t bytes = stream->fields.bytes;
+    net_http_2_fields_cleanup(&stream->fields);
+    stream->fields.bytes = bytes; /* the head that was made of them is as long */
+    if (r.code)
+        refuse(stream, status);
+    else if (!more)
+        net_http_2_stream_dispatch(stream);
+}
+
+static must_check result take(struct net_http_2_stream *stream, int *ret_status, const uint8_t *data,
+                              size_t data_len)
+{
+    struct evbuffer *bytes = stream->exchange.request->bytes;
+    size_t max = stream->session->c->server->config.max_body;
+    ACCEPT_IF(data_len <= max - evbuffer_get_length(bytes), 413, "request body: longer than %zu bytes", max);
+    ACCEPT_IF(evbuffer_add(bytes, data, data_len) == 0, 503, "out of memory");
+    return hold_request(stream, ret_status);
+}
+
+void net_http_2_stream_take(struct net_http_2_stream *stream, const uint8_t *data, size_t data_len)
+{
+    int status = 500;
+    if (stream->at == RECEIVING_BODY && take(stream, &status, data, data_len).code)
+        refuse(stream, status);
+}
+
+void net_http_2_stream_dispatch(struct net_http_2_stream *stream)
+{
+    struct net_http_connection *c = stream->session->c;
+    struct net_http_request *request = stream->exchange.request;
+    stream->received = true;
+    if (stream->at != RECEIVING_BODY)
+        return;
+    result r = evbuffer_add(request->bytes, "", 1) == 0 ? RESULT_OK : error_set(E_MEMORY, "out of memory");
+    if (r.code) {
+        refuse(stream, 503);
+        return;
+    }
+    stream->at = WAITING;
+    stream->deadline_ns = 0;
+    c->fresh = false; /* not idle: in no list */
+    request->exchange = &stream->exchange;
+    c->server->config.handler(c->server->config.context, request);
+}
