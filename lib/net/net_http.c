@@ -32,7 +32,6 @@
 #include <sys/socket.h>
 
 #include "net/net_http_internal.h"
-#include "net/net_tls.h"
 
 enum { READ_STEP = 16384, ACCEPT_PAUSE_US = 100000 };
 enum { HANDSHAKE_SECONDS = 10, CLOSING_SECONDS = 2, CROWDED_SECONDS = 3 };
@@ -102,6 +101,7 @@ void net_http_connection_free(struct net_http_connection *c)
     net_http_connection_set_idle(c, false);
     TAILQ_REMOVE(&server->all, c, link);
     server->num_connections--;
+    server->num_http2 -= c->counted_http2;
     event_free(c->deadline);
     bufferevent_free(c->stream);
     free(c);
@@ -251,7 +251,6 @@ static struct bufferevent *make_stream(struct net_http_server *server, evutil_so
     SSL *tls = SSL_new(server->config.tls);
     if (!tls)
         return NULL;
-    net_tls_offer_http2(tls, &server->room_for_http2);
     struct bufferevent *stream =
         bufferevent_openssl_socket_new(server->base, fd, tls, BUFFEREVENT_SSL_ACCEPTING, options);
     if (!stream)
@@ -259,6 +258,21 @@ static struct bufferevent *make_stream(struct net_http_server *server, evutil_so
     else
         bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
     return stream;
+}
+
+bool net_http_reserve_http2(struct net_http_connection *c)
+{
+    if (!c->counted_http2 && c->server->num_http2 < c->server->config.max_http2) {
+        c->counted_http2 = true;
+        c->server->num_http2++;
+    }
+    return c->counted_http2;
+}
+
+static bool reserve_http2(struct net_tls_http2 *http2)
+{
+    return net_http_reserve_http2(
+        (struct net_http_connection *)((char *)http2 - offsetof(struct net_http_connection, http2)));
 }
 
 static bool connection_new(struct net_http_server *server, evutil_socket_t fd, const struct sockaddr *address,
@@ -279,7 +293,10 @@ static bool connection_new(struct net_http_server *server, evutil_socket_t fd, c
     c->transport = &net_http_1;
     c->fresh = true;
     c->handshaking = server->config.tls != NULL;
-    c->maybe_http2 = !server->config.tls && server->room_for_http2;
+    c->maybe_http2 = !server->config.tls;
+    c->http2.reserve = reserve_http2;
+    if (server->config.tls)
+        net_tls_offer_http2(bufferevent_openssl_get_ssl(stream), &c->http2);
     /* Else the first reply of a TLS 1.3 client waits 40 ms, for the acknowledgement of the tickets sent
      * before it. */
     int one = 1;
@@ -363,7 +380,6 @@ result net_http_server_new(struct net_http_server **ret_server, struct event_bas
     set_default(&server->config.max_bodies, 64 * 1024 * 1024);
     if (server->config.max_bodies < server->config.max_body)
         server->config.max_bodies = server->config.max_body;
-    server->room_for_http2 = server->config.max_http2 > 0;
     TAILQ_INIT(&server->all);
     TAILQ_INIT(&server->fresh);
     TAILQ_INIT(&server->idle);

@@ -108,6 +108,22 @@ static bool is_preface(bool *ret_whole, const char *bytes, size_t bytes_len)
     return memcmp(bytes, preface, *ret_whole ? sizeof preface - 1 : bytes_len) == 0;
 }
 
+/* A client that knows that we speak HTTP/2 begins with its preface. false while that may still be so, and
+ * when it was. */
+static bool is_http1(struct net_http_connection *c, const char *bytes, size_t bytes_len)
+{
+    bool whole;
+    c->maybe_http2 = is_preface(&whole, bytes, bytes_len);
+    if (!c->maybe_http2)
+        return true;
+    if (!whole)
+        return false;
+    if (!net_http_reserve_http2(c))
+        return true;
+    net_http_2_start(c);
+    return false;
+}
+
 static bool step_head(struct net_http_connection *c, struct evbuffer *input)
 {
     size_t ready = evbuffer_get_length(input), head_len = 0;
@@ -118,11 +134,7 @@ static bool step_head(struct net_http_connection *c, struct evbuffer *input)
         net_http_connection_free(c);
         return false;
     }
-    bool whole_preface = false;
-    c->maybe_http2 = c->maybe_http2 && is_preface(&whole_preface, bytes, ready);
-    if (c->maybe_http2 && whole_preface)
-        net_http_2_start(c);
-    if (c->maybe_http2)
+    if (c->maybe_http2 && !is_http1(c, bytes, ready))
         return false;
     int status = 500;
     result r = net_http_head_length(&head_len, &status, bytes, ready);

@@ -32,6 +32,7 @@ enum { RESETS_MAX = 2 * NET_HTTP_2_STREAMS, RESETS_A_SECOND = 50, CONTINUATIONS_
 /* Frames that carry nothing: so many at once, and so many a second; what a request may need is given back
  * with it, and DATA that are worth their frame are free. */
 enum { FRAMES_MAX = 2000, FRAMES_A_SECOND = 100, FRAMES_A_REQUEST = 8, DATA_WORTH = 256, INVALID_FRAME = 20 };
+enum { FRAME_HEAD = 9, UNREPORTED = 1024 }; /* bytes that are taken for one such frame */
 
 DEFINE_AUTO_POINTER(nghttp2_session_callbacks, nghttp2_session_callbacks_del)
 DEFINE_AUTO_POINTER(nghttp2_option, nghttp2_option_del)
@@ -81,9 +82,22 @@ static void give_back(struct net_http_2 *s, uint32_t frames)
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *context)
 {
     (void)session;
+    struct net_http_2 *s = context;
+    s->unreported -= (int64_t)(FRAME_HEAD + frame->length);
     bool useful = frame->type == NGHTTP2_HEADERS || frame->type == NGHTTP2_CONTINUATION ||
                   (frame->type == NGHTTP2_DATA && frame->length >= DATA_WORTH);
-    return useful || pay(context, 1) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+    return useful || pay(s, 1) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* nghttp2 does not report frames of types it does not know, or for streams that are gone. */
+static bool pay_unreported(struct net_http_2 *s, size_t bytes)
+{
+    s->unreported += (int64_t)bytes;
+    if (s->unreported < UNREPORTED)
+        return true;
+    uint32_t frames = (uint32_t)(s->unreported / UNREPORTED);
+    s->unreported %= UNREPORTED;
+    return pay(s, frames);
 }
 
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int reason, void *context)
@@ -204,15 +218,11 @@ static size_t output_length(const struct net_http_2 *s)
     return evbuffer_get_length(bufferevent_get_output(s->c->stream));
 }
 
+/* Nobody half-closes a connection of HTTP/2: who ends the output is gone, and its place is wanted. */
 static bool waits(struct net_http_connection *c)
 {
-    const struct net_http_2_stream *stream;
-    TAILQ_FOREACH(stream, &c->two->streams, link)
-    {
-        if (stream->open && (stream->at == WAITING || stream->at == SENDING))
-            return true;
-    }
-    return output_length(c->two) > 0;
+    (void)c;
+    return false;
 }
 
 static must_check result fill_output(struct net_http_2 *s)
@@ -277,8 +287,6 @@ static void flush(struct net_http_connection *c)
         s->ending || (!nghttp2_session_want_read(s->session) && !nghttp2_session_want_write(s->session));
     if (empty && over) {
         net_http_connection_close(c);
-    } else if (c->input_ended && !waits(c)) {
-        net_http_connection_free(c);
     } else {
         update_reading(s);
         update_idle(s);
@@ -311,8 +319,9 @@ static void on_read(struct net_http_connection *c)
     struct evbuffer_iovec piece;
     while (s->reading && evbuffer_peek(input, -1, NULL, &piece, 1) > 0 && piece.iov_len > 0) {
         ssize_t taken = nghttp2_session_mem_recv(s->session, piece.iov_base, piece.iov_len);
-        if (taken < 0) {
-            end_session(s, reason_of(taken));
+        bool paid = pay_unreported(s, piece.iov_len);
+        if (taken < 0 || !paid) {
+            end_session(s, taken < 0 ? reason_of(taken) : NGHTTP2_ENHANCE_YOUR_CALM);
             return;
         }
         (void)evbuffer_drain(input, piece.iov_len);
@@ -377,8 +386,6 @@ static void part(struct net_http_connection *c)
     while ((stream = TAILQ_FIRST(&s->streams)))
         net_http_2_stream_free(stream);
     event_free(s->flush);
-    c->server->num_http2--;
-    c->server->room_for_http2 = true;
     c->two = NULL;
     free(s);
 }
@@ -448,9 +455,7 @@ void net_http_2_start(struct net_http_connection *c)
     struct net_http_server *server = c->server;
     struct net_http_2 *s = calloc(1, sizeof *s);
     struct event *event = s ? event_new(server->base, -1, 0, on_flush, c) : NULL;
-    if (!event || server->num_http2 == server->config.max_http2) {
-        if (event)
-            event_free(event);
+    if (!event) {
         free(s);
         net_http_connection_free(c);
         return;
@@ -464,8 +469,6 @@ void net_http_2_start(struct net_http_connection *c)
                                       : config->request_timeout_seconds);
     c->two = s;
     c->transport = &net_http_2;
-    server->num_http2++;
-    server->room_for_http2 = server->num_http2 < server->config.max_http2;
     if (open_session(s).code) {
         net_http_connection_free(c);
         return;

@@ -57,6 +57,7 @@ struct net_http_2 {
     uint64_t alarm_ns;       /* what the deadline is set to; 0: not set */
     uint64_t counted_ns;     /* when frames was last brought up to date */
     uint32_t frames;         /* that carry nothing and are still borne */
+    int64_t unreported;      /* bytes that came, less those of frames that nghttp2 told us of */
     bool reading, ending;
 };
 

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "net/net_http.h"
 #include "net/net_http_parse.h"
+#include "net/net_tls.h"
 
 struct bufferevent;
 struct evbuffer;
@@ -97,8 +98,10 @@ struct net_http_transport {
 extern const struct net_http_transport net_http_1; /* net_http_1.c */
 extern const struct net_http_transport net_http_2; /* net_http_2.c */
 
-/* From now on this connection speaks HTTP/2; its input begins with the client's preface. It is gone if that
- * cannot be. */
+/* Takes one of the places of those that speak HTTP/2; false if all are taken. */
+bool net_http_reserve_http2(struct net_http_connection *c);
+/* From now on this connection, which has such a place, speaks HTTP/2; its input begins with the client's
+ * preface. It is gone if that cannot be. */
 void net_http_2_start(struct net_http_connection *c);
 
 struct net_http_1_state {
@@ -119,8 +122,10 @@ struct net_http_connection {
     const struct net_http_transport *transport;
     struct net_http_1_state one;
     struct net_http_2 *two; /* NULL while it speaks HTTP/1.1 */
-    bool maybe_http2;       /* plain, and its first bytes may be the preface of HTTP/2 */
-    bool idle;              /* nothing is asked and nothing is answered */
+    struct net_tls_http2 http2;
+    bool maybe_http2;   /* plain, and its first bytes may be the preface of HTTP/2 */
+    bool counted_http2; /* in server->num_http2 */
+    bool idle;          /* nothing is asked and nothing is answered */
     bool input_ended;
     bool handshaking;
     bool fresh;               /* no request of it was ever complete */
@@ -134,8 +139,7 @@ struct net_http_server {
     struct event *accept_again; /* pending: out of descriptors a moment ago */
     struct net_http_connections all, fresh, idle;
     size_t num_connections;
-    size_t num_http2;    /* connections that speak HTTP/2 */
-    bool room_for_http2; /* for one more */
+    size_t num_http2; /* connections that speak HTTP/2, or will after their handshake */
     size_t body_bytes;
     size_t held; /* by streams of HTTP/2, beyond what each connection may */
     bool closing;

@@ -67,15 +67,15 @@ static int on_alpn(SSL *tls, const unsigned char **out, unsigned char *out_len, 
                    unsigned in_len, void *context)
 {
     (void)context;
-    const bool *offer = SSL_get_app_data(tls);
-    bool found = (offer && *offer && find_protocol(out, out_len, in, in_len, http_2)) ||
+    struct net_tls_http2 *http2 = SSL_get_app_data(tls);
+    bool found = (http2 && find_protocol(out, out_len, in, in_len, http_2) && http2->reserve(http2)) ||
                  find_protocol(out, out_len, in, in_len, http_1);
     return found ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-void net_tls_offer_http2(SSL *tls, const bool *offer)
+void net_tls_offer_http2(SSL *tls, struct net_tls_http2 *http2)
 {
-    (void)SSL_set_app_data(tls, (void *)(uintptr_t)offer);
+    (void)SSL_set_app_data(tls, http2);
 }
 
 bool net_tls_chose_http2(const SSL *tls)

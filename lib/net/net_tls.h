@@ -21,8 +21,12 @@ DEFINE_AUTO_POINTER(SSL_CTX, SSL_CTX_free)
 must_check result net_tls_server_new(SSL_CTX **ret_context, const uint8_t *key, size_t key_len,
                                      const uint8_t *certificates, size_t certificates_len);
 
-/* Before the handshake: HTTP/2 is chosen if the client offers it and *offer is true by then. */
-void net_tls_offer_http2(SSL *tls, const bool *offer);
+/* Asked when a client offers HTTP/2, at most a few times a handshake: true to speak it. */
+struct net_tls_http2 {
+    bool (*reserve)(struct net_tls_http2 *http2);
+};
+/* Before the handshake; http2 must outlive it. */
+void net_tls_offer_http2(SSL *tls, struct net_tls_http2 *http2);
 /* After it. */
 bool net_tls_chose_http2(const SSL *tls);
 

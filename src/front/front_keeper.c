@@ -18,9 +18,9 @@ enum { BACKLOG = 4096, PACKETS_A_TURN = 32 };
 /* Scrapers are few; their places are within what front_sandbox.c leaves for other descriptors. */
 enum { METRICS_CONNECTIONS = 16 };
 
-/* Each costs as much as two of HTTP/1.1 even when it is idle, and stands for many; a client beyond these is
- * offered HTTP/1.1. */
-enum { HTTP2_CONNECTIONS = 1024 };
+/* One connection in so many may speak HTTP/2, which costs 44 KiB with TLS where HTTP/1.1 costs 16; a client
+ * beyond these is offered HTTP/1.1. */
+enum { HTTP2_SHARE = 4 };
 
 void front_fail(struct front *front, result failure)
 {
@@ -123,7 +123,7 @@ static must_check result begin_to_serve(struct front *front, struct ipc_message 
                                      .answered = front_answered,
                                      .context = front,
                                      .max_connections = front->max_connections,
-                                     .max_http2 = HTTP2_CONNECTIONS,
+                                     .max_http2 = front->max_connections / HTTP2_SHARE,
                                      .max_body = ETH2_API_BODY_MAX,
                                      .idle_timeout_seconds = front->options.idle_timeout_seconds};
     TRY(open_server(&front->server, front, &config, front->listener));

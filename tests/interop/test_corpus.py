@@ -7,9 +7,11 @@ import pathlib
 import re
 import socket
 import subprocess
+import types
 
 import pytest
 
+from http2_client import Http2
 from test_oracle import Signer, write_devnet
 
 MAKE = pathlib.Path(__file__).with_name("corpus") / "make.mjs"
@@ -45,6 +47,26 @@ class Wire:
         return (head + b"\r\n\r\n" + body).decode()
 
 
+def over_http2(request):
+    """The same request as HTTP/2 has it: names in lower case, no Connection, Host as :authority."""
+    head, _, body = request.encode().partition(b"\r\n\r\n")
+    line, *lines = head.decode().split("\r\n")
+    method, path, _ = line.split(" ")
+    fields = [(name.lower(), value.strip()) for name, value in (one.split(":", 1) for one in lines)]
+    host = next(value for name, value in fields if name == "host")
+    dropped = {"host", "connection", "keep-alive", "upgrade", "http2-settings", "transfer-encoding"}
+    if ("transfer-encoding", "chunked") in fields:
+        body = b"".join(unchunked(body))
+    return Http2.head(method, path, [field for field in fields if field[0] not in dropped], host), body
+
+
+def unchunked(body):
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        yield body[:int(size, 16)]
+        body = body[int(size, 16) + 2:]
+
+
 @pytest.fixture
 def served(start, folder):
     oracle, config = write_devnet(folder, "mainnet")
@@ -62,6 +84,21 @@ def test_every_client_type_and_fork(served):
     seen = collections.Counter(one["client"] for one in corpus)
     print(dict(seen))
     assert len(seen) == 11 and sum(seen.values()) == 615
+
+
+def test_the_answers_are_the_same_over_http2(served):
+    """The whole corpus on one connection, many requests at a time: status, headers and body of each."""
+    signer, corpus = served
+    requests = [over_http2(one["request"]) for one in corpus]
+    client = Http2(types.SimpleNamespace(connect=lambda _: socket.create_connection(("127.0.0.1", signer.port), 20), certificate=None))
+    with client:
+        for at in range(0, len(corpus), 64):
+            numbers = [client.request(body=body, head=head) for head, body in requests[at:at + 64]]
+            for one, got in zip(corpus[at:], client.wait(*numbers)):
+                head, _, body = one["answer"].partition("\r\n\r\n")
+                status, *lines = head.split("\r\n")
+                fields = {name: value for name, value in (line.split(": ", 1) for line in lines) if name not in ("connection", "keep-alive")}
+                assert got.headers == {":status": status.split(" ")[1], **fields} and got.body.decode() == body, one["request"][:3000]
 
 
 def test_the_same_duty_has_one_signature(served):
