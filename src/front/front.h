@@ -299,6 +299,9 @@ void front_log_begin(struct front *front, struct net_http_request *request);
 /* How a sign request of that kind (0: not known) ends; before it is replied to. */
 void front_log_note(struct net_http_request *request, enum front_outcome outcome, enum eth2_order_kind kind);
 net_http_answered front_answered;
+/* One key of a batch that was not signed for: the batch's own answer is 200. */
+void front_log_key(struct front *front, struct net_http_request *request, const struct front_reason *reason,
+                   enum eth2_order_kind kind, const uint8_t pubkey[static 48]);
 
 /* front_fingerprint.c: which software asks, by its User-Agent: an index below FRONT_CLIENTS. */
 enum { FRONT_CLIENTS = 17 };

@@ -248,6 +248,9 @@ result front_batches_take_answer(struct front_batches *batches, const struct ipc
     front_metrics_answered(batches->front, reason.outcome, batch->order.kind, batch->began_ns);
     if (reason.outcome == FRONT_REFUSED)
         front_metrics_refused(batches->front, answer->verdict);
+    if (reason.outcome != FRONT_SIGNED)
+        front_log_key(batches->front, batch->request, &reason, batch->order.kind,
+                      batch->pubkeys.data + (size_t)position * PUBKEY_LEN);
     if (batch->num_answered == batch->num_keys)
         finish(batches, batch);
     return RESULT_OK;
@@ -264,6 +267,7 @@ void front_sign_batch(struct front *front, struct net_http_request *request, con
     size_t body_len;
     const char *body = net_http_body(request, &body_len);
     if (!batch) {
+        front_log_note(request, FRONT_BUSY, 0);
         front_reply_error(request, 503, "too many batches at once");
         front_metrics_answered(front, FRONT_BUSY, 0, now);
         return;
@@ -272,6 +276,7 @@ void front_sign_batch(struct front *front, struct net_http_request *request, con
         eth2_api_parse_batch(&batch->order, &batch->pubkeys, &front->policy.network, body, body_len);
     if (parsed.code) {
         bool is_too_large = parsed.code == E_TOO_LARGE;
+        front_log_note(request, is_too_large ? FRONT_TOO_LARGE : FRONT_MALFORMED, 0);
         front_reply_error(request, is_too_large ? 413 : 400, "%s", error_text());
         front_metrics_answered(front, is_too_large ? FRONT_TOO_LARGE : FRONT_MALFORMED, 0, now);
         return;

@@ -104,6 +104,17 @@ static void describe_path(struct subject *s, const struct front *front, const ch
         copy_printable(s->path + length, sizeof s->path - length, found ? s->place.path : path);
 }
 
+/* number 0: of a request that is none, which gets one now. */
+static void format_id(char out[static ID_MAX + 1], struct front *front, const char *of_client,
+                      uint64_t number)
+{
+    if (of_client)
+        (void)snprintf(out, ID_MAX + 1, "%s", of_client);
+    else
+        (void)snprintf(out, ID_MAX + 1, "%s-%" PRIx64, front->instance,
+                       number ? number : ++front->num_requests);
+}
+
 static void describe(struct subject *ret_subject, struct front *front, const struct net_http_answer *answer)
 {
     struct subject s = {.method = "-", .path = "-"};
@@ -112,13 +123,7 @@ static void describe(struct subject *ret_subject, struct front *front, const str
     copy_printable(s.agent, sizeof s.agent, agent ? agent : "");
     const char *id = request ? client_id(request) : NULL;
     s.note = request ? net_http_note(request) : 0;
-    uint64_t number = s.note >> NOTE_NUMBER_SHIFT;
-    if (number == 0)
-        number = ++front->num_requests;
-    if (id)
-        (void)snprintf(s.id, sizeof s.id, "%s", id);
-    else
-        (void)snprintf(s.id, sizeof s.id, "%s-%" PRIx64, front->instance, number);
+    format_id(s.id, front, id, s.note >> NOTE_NUMBER_SHIFT);
     net_http_client(s.client, answer->connection);
     if (request) {
         s.method = method_name(request);
@@ -198,6 +203,25 @@ static bool trouble_is_logged(struct front *front, int status)
     if (status == 412)
         return front_refusal_is_logged(&front->slashing_refusals);
     return front_refusal_is_logged(status >= 500 ? &front->troubles : &front->refusals);
+}
+
+void front_log_key(struct front *front, struct net_http_request *request, const struct front_reason *reason,
+                   enum eth2_order_kind kind, const uint8_t pubkey[static 48])
+{
+    char id[ID_MAX + 1], hex[2 * 48 + 3];
+    struct log_field fields[LOG_FIELDS_MAX];
+    size_t count = 0;
+    if (!trouble_is_logged(front, reason->status))
+        return;
+    format_id(id, front, client_id(request), net_http_note(request) >> NOTE_NUMBER_SHIFT);
+    hex_encode_0x(hex, pubkey, 48);
+    add_text(fields, &count, "request_id", id);
+    add_number(fields, &count, "status", (uint64_t)reason->status);
+    add_text(fields, &count, "outcome", front_outcome_name(reason->outcome));
+    add_text(fields, &count, "type", eth2_order_kind_name(kind));
+    add_text(fields, &count, "pubkey", hex);
+    log_event(reason->status == 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, fields, count, "%s",
+              reason->sentence);
 }
 
 void front_answered(void *context, const struct net_http_answer *answer)

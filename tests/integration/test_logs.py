@@ -282,6 +282,16 @@ def test_the_option_of_web3signer_turns_the_access_log_on(start, folder):
     assert line["http.request.id"] and line["client.address"].startswith("127.0.0.1:") and line["event.duration"] % 1000 == 0
 
 
+def test_keys_of_a_batch_that_are_refused_are_lines_of_its_request(front):
+    f = front("--log-format=json")
+    f.keeper.decide = lambda order: answer(order_fields(order)[0], SLASHABLE, verdict=7)
+    reply = f.request("POST", "/api/v1/eth2/sign", {"identifiers": [IDENTIFIER], "signing_request": ATTESTATION}, {"X-Request-Id": "slot-5"})
+    assert reply.status_code == 200 and reply.json()[0]["error"]["code"] == 412
+    line, = lines_of(f)
+    assert (line["request_id"], line["status"], line["outcome"], line["type"], line["pubkey"]) == (
+        "slot-5", 412, "slashing_protection", "ATTESTATION", IDENTIFIER)
+
+
 # ---- which clients, which shapes ----
 
 def old_and_new():
