@@ -28,6 +28,21 @@ static must_check result add_name(struct front_list *list, const char *option, c
     return RESULT_OK;
 }
 
+/* The name without blanks around it and, an IPv6 address, without the brackets that a Host header has. */
+static char *strip(char *name)
+{
+    name += strspn(name, " \t");
+    size_t length = strlen(name);
+    while (length > 0 && strchr(" \t", name[length - 1]))
+        length--;
+    if (length > 2 && name[0] == '[' && name[length - 1] == ']') {
+        name++;
+        length -= 2;
+    }
+    name[length] = 0;
+    return name;
+}
+
 result front_list_parse(struct front_list *ret_list, const char *option, const char *text)
 {
     AUTO(front_list) list = {0};
@@ -38,7 +53,7 @@ result front_list_parse(struct front_list *ret_list, const char *option, const c
         at = strchr(at, ',');
         if (at)
             *at++ = 0;
-        TRY(add_name(&list, option, name));
+        TRY(add_name(&list, option, strip(name)));
     }
     for (size_t i = 0; i < list.num_names; i++) {
         bool any = strcmp(list.names[i], "*") == 0 || strcmp(list.names[i], "all") == 0;

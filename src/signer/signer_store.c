@@ -39,6 +39,17 @@ static must_check result check_dynamodb(const struct signer_store_options *o)
     return RESULT_OK;
 }
 
+/* The rest of the URL is read where the driver is: by the courier, or by nitro-signer-interchange. */
+static bool is_postgresql(const char *url)
+{
+    static const char *const schemes[] = {"jdbc:postgresql://", "postgresql://", "postgres://"};
+    for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
+        if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 result signer_store_check(const struct signer_store_options *o, bool enabled)
 {
     int num = (o->path != NULL) + (o->url != NULL) + (o->table != NULL);
@@ -53,6 +64,8 @@ result signer_store_check(const struct signer_store_options *o, bool enabled)
            "one of them can be given");
     ENSURE(o->url || (!o->username && !o->password && !o->password_file), E_INPUT,
            "--slashing-protection-db-url: required with its username or password");
+    ENSURE(!o->url || is_postgresql(o->url), E_INPUT,
+           "--slashing-protection-db-url: must begin with jdbc:postgresql:// or postgresql://");
     ENSURE(!o->password || !o->password_file, E_INPUT,
            "--slashing-protection-db-password-file: cannot be given together with "
            "--slashing-protection-db-password");

@@ -131,6 +131,14 @@ def test_a_list_of_hosts(front):
     assert front(hosts="none").request("GET", "/upcheck").status_code == 403
 
 
+@pytest.mark.parametrize("hosts", ["a.example, [::1]", " ::1 ,\tA.example "])
+def test_a_list_of_hosts_may_have_blanks_and_ipv6_addresses(front, hosts):
+    f = front(hosts=hosts)
+    for host, status in ((b"a.example:1", b"200"), (b"[::1]:9000", b"200"), (b"[::1]", b"200"), (b"[::2]", b"403")):
+        got = f.raw(b"GET /upcheck HTTP/1.1\r\nConnection: close\r\nHost: " + host + b"\r\n\r\n")
+        assert got.startswith(b"HTTP/1.1 " + status)
+
+
 def test_foreign_origins_are_refused(front):
     reply = front().request("GET", "/upcheck", headers={"Origin": "http://evil.example"})
     assert reply.status_code == 403 and "Origin".lower() in reply.text.lower()

@@ -122,7 +122,7 @@ def test_votes_whose_source_is_above_their_target_count(run, folder, postgres_da
 def test_words_that_are_wrong(run, bin_dir, folder, postgres_database):
     write(folder, history([]))
     status, said, _ = run("import", "--from=in.json", url="jdbc:mysql://h/d")
-    assert status == 1 and "--slashing-protection-db-url: must begin with jdbc:postgresql://" in said
+    assert status == 2 and "--slashing-protection-db-url: must begin with jdbc:postgresql://" in said
     status, said, _ = run("import", "--from=in.json", password="wrong secret")
     assert status == 1 and "password authentication failed" in said and "wrong secret" not in said
     status, said, _ = run("import", "--from=in.json", user="")

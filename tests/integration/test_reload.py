@@ -267,7 +267,7 @@ def test_the_old_keys_serve_while_a_reload_runs_and_a_second_one_is_refused(star
     hanging = Hanging(s)
     for _ in range(3):
         answer = s.post()
-        assert (answer.status_code, answer.json(), answer.headers["content-type"]) == (409, IN_PROGRESS, "application/json")
+        assert (answer.status_code, answer.reason, answer.json(), answer.headers["content-type"]) == (409, "Conflict", IN_PROGRESS, "application/json")
     assert s.get() == {"status": "running"} and s.public_keys() == before
     assert [s.vote(pubkey, 5) for pubkey in before] == [200, 200] and s.health()[0] == 200
     hanging.write(document(3))
