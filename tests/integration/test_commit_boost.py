@@ -384,6 +384,24 @@ def test_proxies_of_a_key_that_is_not_served(start, folder, vector):
     assert boost.sign("PROXY_BLS", vector["bls_proxy"]).status_code == 404
 
 
+def test_reload_brings_proxies_and_keeps_those_that_were_made(boost, folder, vector):
+    made = boost.generate("BLS")[0]
+    place_ecdsa(folder / "more", vector)
+    (folder / "more" / vector["delegator"] / "SECP256K1").rename(folder / "proxies" / vector["delegator"] / "SECP256K1")
+    assert requests.post(f"{boost.signer.url}/reload", timeout=20).status_code == 202
+    wanted = ([made], [vector["ecdsa_proxy"]])
+    eventually(lambda: boost.keys()[vector["delegator"]] == wanted)
+    for kind, proxy in (("PROXY_BLS", made), ("PROXY_ECDSA", vector["ecdsa_proxy"])):
+        assert boost.sign(kind, proxy).status_code == 200
+    for path in (folder / "keys").glob("*.yaml"):
+        if vector["delegator_secret"] in path.read_text():
+            path.unlink()
+    eventually(lambda: requests.post(f"{boost.signer.url}/reload", timeout=20).status_code == 202)
+    eventually(lambda: vector["delegator"] not in boost.keys())
+    assert boost.sign("PROXY_BLS", made).status_code == 404
+    assert boost.sign("PROXY_ECDSA", vector["ecdsa_proxy"]).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["get_pubkeys", "generate_proxy_key", "request_signature"])
 def test_not_there_unless_enabled(start, folder, vector, path):
     boost = Boost(start, folder, vector, enabled="false")

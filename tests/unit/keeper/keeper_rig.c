@@ -248,6 +248,18 @@ static void expect_keys(struct rig *rig, uint32_t count)
     assert_int_equal(seen, count);
 }
 
+void rig_expect_proxies(struct rig *rig)
+{
+    struct ipc_proxies proxies = {0};
+    rig->num_proxies = 0;
+    for (bool first = true; !proxies.last; first = false) {
+        rig_expect(rig, rig->front, IPC_PROXIES);
+        assert_ok(ipc_take_proxies(&proxies, &rig->message));
+        assert_int_equal(proxies.first, first);
+        rig->num_proxies += proxies.num_proxies;
+    }
+}
+
 void rig_boot(struct rig *rig, uint32_t count)
 {
     rig_boot_to_load(rig);
@@ -265,6 +277,8 @@ void rig_begin_to_serve(struct rig *rig, uint32_t count)
     assert_int_equal(settings.length, rig->policy_text.length);
     assert_memory_equal(settings.data, rig->policy_text.data, settings.length);
     expect_keys(rig, count);
+    if (rig->has_proxies)
+        rig_expect_proxies(rig);
     rig_expect(rig, rig->front, IPC_HEALTH);
     assert_ok(ipc_take_health(&health, &rig->message));
     assert_true(health.store_ok && health.keys == count && health.failed == 0);

@@ -17,6 +17,8 @@ struct rig {
     pid_t pid;
     bool has_courier;                       /* stand-alone too */
     const char *option;                     /* one more of the keeper's, or NULL */
+    bool has_proxies;                       /* that option is --commit-boost */
+    uint32_t num_proxies;                   /* that the front was told of last */
     int supervisor, front, courier, loader; /* our ends; -1 when closed */
     uint8_t packet[IPC_PACKET_MAX];         /* the latest one received */
     struct ipc_message message;
@@ -56,6 +58,9 @@ void rig_take_loader(struct rig *rig);
 /* As a loader: keys [first, first + count), in as many messages as it takes. */
 void rig_load_keys(struct rig *rig, uint32_t first, uint32_t count);
 void rig_loader_end(struct rig *rig, uint32_t keys, uint32_t failed);
+
+/* The whole list of proxy keys, to the front. */
+void rig_expect_proxies(struct rig *rig);
 
 /* Stand-alone, from start to SERVE with keys 0..count-1. */
 void rig_boot(struct rig *rig, uint32_t count);
