@@ -21,6 +21,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/integration"))
 import bench_batch  # noqa: E402
+import bench_http2  # noqa: E402
 import bench_import  # noqa: E402
 from harness import Process, free_port  # noqa: E402
 
@@ -208,7 +209,7 @@ def measure_rounds(folder):
                 "unprotected_lone": bare.load(1, LONE_MS),
                 "fsync_us": fsync_us(folder)})
         resident, proportional = signer.memory_mib()
-        after = {"resident_mib": resident, "proportional_mib": proportional}
+        after = {"resident_mib": resident, "proportional_mib": proportional, "http2": bench_http2.measure(signer)}
     finally:
         signer.stop()
         bare.stop()
@@ -273,6 +274,7 @@ def as_text(report):
         text += line(f"{count} keys: process start to first signature", of["first_signature_seconds"], "s", 3)
         text += line(f"{count} keys: resident, summed over processes", of["resident_mib"], "MiB", 1)
         text += line(f"{count} keys: proportional (shared pages once)", of["proportional_mib"], "MiB", 1)
+    text += bench_http2.as_text(report["after_rounds"]["http2"], line, spread)
     return text + bench_import.as_text(report["import"], line, spread)
 
 
@@ -293,7 +295,7 @@ def main():
     finally:
         shutil.rmtree(folder)
     report = {"machine": machine(), "cores": CORES, "starts": starts, "rounds_summary": summarise(rounds),
-              "memory_after_load": after, "import": imports, "rounds": rounds}
+              "after_rounds": after, "import": imports, "rounds": rounds}
     (TOOLS / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (TOOLS / "report.txt").write_text(as_text(report))
     print(as_text(report), end="")
