@@ -181,6 +181,7 @@ def poll(port, count, allowed, seen):
         seen[body] = seen.get(body, 0) + 1
 
 
+@pytest.mark.bar(9)
 def test_bar_9_ten_thousand_polls_during_reloads_never_see_a_partial_list(start, folder):
     """Two sets of more keys than one message to the front has, 200 of them in both."""
     numbers = {"a": range(1, 1201), "b": range(1001, 2201)}

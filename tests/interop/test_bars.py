@@ -27,6 +27,7 @@ BARS = {
     6: "five identical 412s cost one durable read at most; what was signed is signed again without a write",
     7: "3,000 connections in a second, 12 s of idleness, the hint, health while signing is saturated",
     8: "an envelope of 20 MB in bounded memory, one byte over the limit is 413",
+    9: "publicKeys is never partial during a reload",
     10: "no power cut lets a pair of slashable signatures out",
 }
 HERE = pathlib.Path(__file__).resolve().parent
