@@ -44,7 +44,7 @@ static must_check result use_certificates(SSL_CTX *context, const uint8_t *der, 
     return RESULT_OK;
 }
 
-static const char http_1[] = "http/1.1", http_2[] = "h2";
+static const char http_1_0[] = "http/1.0", http_1[] = "http/1.1", http_2[] = "h2";
 
 /* Whether the client's list has it; *out then points there. */
 static bool find_protocol(const unsigned char **out, unsigned char *out_len, const unsigned char *in,
@@ -69,7 +69,8 @@ static int on_alpn(SSL *tls, const unsigned char **out, unsigned char *out_len, 
     (void)context;
     struct net_tls_http2 *http2 = SSL_get_app_data(tls);
     bool found = (http2 && find_protocol(out, out_len, in, in_len, http_2) && http2->reserve(http2)) ||
-                 find_protocol(out, out_len, in, in_len, http_1);
+                 find_protocol(out, out_len, in, in_len, http_1) ||
+                 find_protocol(out, out_len, in, in_len, http_1_0);
     return found ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
