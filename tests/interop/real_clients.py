@@ -62,7 +62,7 @@ class Signer:
     """A stand-alone signer of a network that meets every fork, with keys of its own."""
 
     def __init__(self, start, folder, *options, tls=False, protection=False, more=()):
-        self.folder, self.authority = folder, None
+        self.folder, self.authority, self.remarks = folder, None, ""
         self.oracle, self.config = write_devnet(folder, "mainnet")
         self.keys = [f"0x{secrets.randbelow(CURVE_ORDER - 1) + 1:064x}" for _ in range(4)]
         (folder / "keys").mkdir()
@@ -106,13 +106,14 @@ class Signer:
         print("seed", made["seed"])
         return made["duties"]
 
-    def asked_by(self, client, duties, url=None, keys=None, **task):
-        """What the client has to say after it asked for signatures of all the duties."""
+    def asked_by(self, client, duties, url=None, keys=None, environment=None, **task):
+        """What the client has to say after it asked for signatures of all the duties; remarks has what it wrote beside."""
         url = url or self.url
         task = {"url": url, "keys": keys or f"{url}/api/v1/eth2/publicKeys", "config": str(self.config),
                 "network": json.loads(self.oracle.read_text()), "duties": duties, **task}
         trust = {"NODE_EXTRA_CA_CERTS": str(self.authority), "SSL_CERT_FILE": str(self.authority)} if self.authority else {}
-        asked = subprocess.run(command(client), input=json.dumps(task), env={**os.environ, **trust}, capture_output=True, text=True,
-                               timeout=120, check=False)
+        asked = subprocess.run(command(client), input=json.dumps(task), env={**os.environ, **trust, **(environment or {})},
+                               capture_output=True, text=True, timeout=120, check=False)
+        self.remarks = asked.stderr
         assert asked.returncode == 0, asked.stderr[-3000:]
         return json.loads(asked.stdout.splitlines()[-1])

@@ -126,6 +126,18 @@ def is_shut_out(signer, client, duties):
             signer.asked_by(client, duties)
 
 
+@pytest.mark.parametrize("client", ["prysm", "ssv"], indirect=True)
+@pytest.mark.parametrize("http2", [True, False])
+def test_gos_clients_choose_http_2(start, folder, client, http2):
+    """All of a slot's requests on one connection; without it, a connection for each that is under way."""
+    signer = Signer(start, folder, "--tls-allow-any-client", tls=True)
+    duties = signer.duties(client)
+    result = signer.asked_by(client, duties, environment={"GODEBUG": "http2debug=1" if http2 else "http2client=0"},
+                             tls={"certificate": f"{folder}/server.pem"})
+    agree(duties, result["answers"])
+    assert signer.remarks.count("http2: Transport creating client conn") == (1 if http2 else 0)
+
+
 @pytest.mark.parametrize("client", ["prysm"], indirect=True)
 def test_prysm_with_a_password_in_its_url(start, folder, client):
     (folder / "basic").write_text("prysm:a long enough password\n")
