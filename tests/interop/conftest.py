@@ -12,3 +12,4 @@ _module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_module)
 bin_dir, vectors, folder, start, pair = (_module.bin_dir, _module.vectors, _module.folder, _module.start, _module.pair)
 dynamodb, dynamodb_authority, dynamodb_relay = (_module.dynamodb, _module.dynamodb_authority, _module.dynamodb_relay)
+postgres, postgres_database = _module.postgres, _module.postgres_database
