@@ -1,4 +1,5 @@
-/* aws_connect.h - lets libcurl reach an endpoint through another address; used by aws_exchange.c alone. */
+/* aws_connect.h - lets libcurl reach an endpoint through another address; for those who make libcurl handles.
+ */
 #ifndef AWS_AWS_CONNECT_H
 #define AWS_AWS_CONNECT_H
 

@@ -7,21 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aws/aws_wiped_buffer.h"
 #include "base/base64.h"
 #include "json/json.h"
 
 enum { ANSWER_VALUES_MAX = 64, ENCRYPT_OVERHEAD = 64 };
-
-/* A buffer that is wiped when it is left: an answer may be a plaintext that should not have come. */
-struct wiped_buffer {
-    struct buffer bytes;
-};
-
-static void wiped_buffer_cleanup(struct wiped_buffer *b)
-{
-    secret_wipe(b->bytes.data, b->bytes.capacity);
-    buffer_cleanup(&b->bytes);
-}
 
 static must_check result check_key_id(const char *key_id)
 {

@@ -44,6 +44,11 @@ enum {
     IPC_FILE_LEN = 4 + 48,
     IPC_KEY_PATH_MAX = 127,
     IPC_KEY_INFO_LEN = 48 + 2 + IPC_KEY_PATH_MAX,
+    IPC_FETCH_TEXTS = 8,
+    IPC_FETCH_TEXT_MAX = 16384,
+    IPC_FETCHES_MAX = 64, /* that the loader has under way */
+    IPC_FETCHED_NAME_MAX = 512,
+    IPC_FETCHED_VALUE_MAX = 60000,
     IPC_KEY_INFOS_MAX = 256,
     IPC_SOURCE_COUNT_LEN = 1 + 4 + 4,
     IPC_EXTENSION_MIN = 33, /* longer than any signing root */
@@ -112,7 +117,10 @@ enum ipc_type {
     IPC_BOOST_SIGN = 0x0706,
     IPC_BOOST_SIGNED = 0x0707,
     IPC_EXTENSION_SIGN = 0x0711,
-    IPC_EXTENSION_SIGNED = 0x0712
+    IPC_EXTENSION_SIGNED = 0x0712,
+    IPC_FETCH_ACCESS = 0x0801,
+    IPC_FETCH = 0x0802,
+    IPC_FETCHED = 0x0803
 };
 
 enum ipc_keeper_state {
@@ -209,7 +217,7 @@ void ipc_pack_state(struct packer *p, const struct ipc_state *state);
 must_check result ipc_take_state(struct ipc_state *ret_state, struct ipc_message *m);
 
 /* Where keys come from; a later number is a source more. */
-enum ipc_source { IPC_SOURCE_CONFIG_FILES = 1, IPC_SOURCE_KEYSTORES, IPC_SOURCE_END };
+enum ipc_source { IPC_SOURCE_CONFIG_FILES = 1, IPC_SOURCE_KEYSTORES, IPC_SOURCE_AWS, IPC_SOURCE_END };
 /* What came of each source of a load, in ascending order. None in an enclave, whose keys have one source. */
 struct ipc_counts {
     uint32_t num_sources;

@@ -16,5 +16,8 @@ must_check result ipc_take_counted(struct ipc_bytes *ret_bytes, struct ipc_messa
 /* As many sources as the header counts, and nothing behind them. */
 void ipc_pack_counts(struct packer *p, const struct ipc_counts *counts);
 must_check result ipc_take_counts(struct ipc_counts *ret_counts, struct ipc_message *m);
+/* A length and that many bytes of text, without a NUL; E_INPUT over max_length. */
+void ipc_pack_text(struct packer *p, struct ipc_bytes text);
+must_check result ipc_take_text(struct ipc_bytes *ret_text, struct cursor *c, uint32_t max_length);
 
 #endif

@@ -1,5 +1,7 @@
 /* ipc_messages.c - messages among supervisor, keeper, front and courier; those of a load are
  * in ipc_load.c. Each decoder ends by asking that nothing is left. */
+#include <string.h>
+
 #include "ipc/ipc.h"
 
 #include "ipc/ipc_fields.h"
@@ -42,6 +44,24 @@ result ipc_take_keeper_state(enum ipc_keeper_state *ret_state, struct cursor *c)
     TRY(cursor_u8(c, &value));
     ENSURE(value >= IPC_WAIT_STATE && value <= IPC_FAILED_STATE, E_INPUT, "state %u does not exist", value);
     *ret_state = (enum ipc_keeper_state)value;
+    return RESULT_OK;
+}
+
+void ipc_pack_text(struct packer *p, struct ipc_bytes text)
+{
+    pack_u32(p, text.length);
+    if (text.length)
+        pack_bytes(p, text.data, text.length);
+}
+
+result ipc_take_text(struct ipc_bytes *ret_text, struct cursor *c, uint32_t max_length)
+{
+    struct ipc_bytes text = {0};
+    TRY(cursor_u32(c, &text.length));
+    ENSURE(text.length <= max_length, E_INPUT, "a text of %u bytes is too long", text.length);
+    TRY(cursor_view(c, &text.data, text.length));
+    ENSURE(!text.length || !memchr(text.data, 0, text.length), E_INPUT, "a text has a NUL");
+    *ret_text = text;
     return RESULT_OK;
 }
 

@@ -72,6 +72,9 @@ static bool type_exists(uint16_t type)
     case IPC_BOOST_SIGNED:
     case IPC_EXTENSION_SIGN:
     case IPC_EXTENSION_SIGNED:
+    case IPC_FETCH_ACCESS:
+    case IPC_FETCH:
+    case IPC_FETCHED:
         return true;
     }
     return false;

@@ -193,39 +193,21 @@ result ipc_take_store_advanced(struct ipc_store_advanced *ret_advanced, struct c
     return RESULT_OK;
 }
 
-static void pack_text(struct packer *p, struct ipc_bytes text)
-{
-    pack_u32(p, text.length);
-    if (text.length)
-        pack_bytes(p, text.data, text.length);
-}
-
-static must_check result take_text(struct ipc_bytes *ret_text, struct cursor *c)
-{
-    struct ipc_bytes text = {0};
-    TRY(cursor_u32(c, &text.length));
-    ENSURE(text.length <= IPC_STORE_ACCESS_MAX, E_INPUT, "a text of %u bytes is too long", text.length);
-    TRY(cursor_view(c, &text.data, text.length));
-    ENSURE(!text.length || !memchr(text.data, 0, text.length), E_INPUT, "a text has a NUL");
-    *ret_text = text;
-    return RESULT_OK;
-}
-
 void ipc_pack_store_access(struct packer *p, const struct ipc_store_access *access)
 {
     ipc_begin(p, IPC_STORE_ACCESS, 0);
-    pack_text(p, access->name);
-    pack_text(p, access->secret);
-    pack_text(p, access->extra);
+    ipc_pack_text(p, access->name);
+    ipc_pack_text(p, access->secret);
+    ipc_pack_text(p, access->extra);
 }
 
 result ipc_take_store_access(struct ipc_store_access *ret_access, struct ipc_message *m)
 {
     struct ipc_store_access access = {0};
     TRY(ipc_take_count(m, 0));
-    TRY(take_text(&access.name, &m->body));
-    TRY(take_text(&access.secret, &m->body));
-    TRY(take_text(&access.extra, &m->body));
+    TRY(ipc_take_text(&access.name, &m->body, IPC_STORE_ACCESS_MAX));
+    TRY(ipc_take_text(&access.secret, &m->body, IPC_STORE_ACCESS_MAX));
+    TRY(ipc_take_text(&access.extra, &m->body, IPC_STORE_ACCESS_MAX));
     TRY(cursor_end(&m->body));
     *ret_access = access;
     return RESULT_OK;

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/hex.h"
-#include "net/net_tls_internal.h"
+#include "net/net_tls_known.h"
 
 enum {
     CHAIN_BYTES_MAX = 32768,

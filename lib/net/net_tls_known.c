@@ -3,7 +3,7 @@
  * Hexadecimal of either case, colons between bytes or none; '#' begins a comment line. As there, the last
  * line of a name is the one that counts. Unlike there, a name may have blanks in it: the fingerprint is
  * the last word of its line. */
-#include "net/net_tls_internal.h"
+#include "net/net_tls_known.h"
 
 #include <stdlib.h>
 #include <string.h>

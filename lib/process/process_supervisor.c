@@ -65,7 +65,8 @@ result process_supervisor_start(struct process_supervisor *ret_supervisor, struc
                                      .watched = -1,
                                      .loader = family->loader,
                                      .manager = family->manager,
-                                     .proxies = family->proxies};
+                                     .proxies = family->proxies,
+                                     .fetcher = family->fetcher};
     AUTO(wires) w = {.keeper = {-1, -1}, .front = {-1, -1}, .courier = {-1, -1}};
     TRY(process_signals_open(&s->signals));
     TRY(process_socketpair(w.keeper));
@@ -85,7 +86,22 @@ result process_supervisor_start(struct process_supervisor *ret_supervisor, struc
     return RESULT_OK;
 }
 
-static const char loader_name[] = "loader";
+static const char loader_name[] = "loader", fetcher_name[] = "fetcher";
+
+/* Starts the loader too. The fetcher's greeting waits in their channel before either is there to read or
+ * write. */
+static must_check result start_with_fetcher(struct process_supervisor *s, int keeper)
+{
+    int pair[2];
+    TRY(process_socketpair(pair));
+    AUTO_FD of_loader = pair[0];
+    AUTO_FD of_fetcher = pair[1];
+    process_group_end_brief(&s->children, fetcher_name);
+    TRY(s->greet_fetcher(s->greet_context, of_loader));
+    TRY(start(&s->children, &s->fetcher, &of_fetcher, 1, fetcher_name));
+    const int loader_fds[] = {keeper, of_loader};
+    return start(&s->children, &s->loader, loader_fds, ARRAY_LENGTH(loader_fds), loader_name);
+}
 
 /* There is one load at a time, and one proxy key: who is left of that name is stuck. */
 static must_check result start_loader(struct process_supervisor *s, struct process_command *command,
@@ -95,6 +111,8 @@ static must_check result start_loader(struct process_supervisor *s, struct proce
     ENSURE(command->num_words > 0, E_PEER, "the keeper asked for a loader that there is not");
     ENSURE(descriptor >= 0, E_PEER, "the keeper asked for a loader and passed no socket");
     process_group_end_brief(&s->children, name);
+    if (command == &s->loader && s->fetcher.num_words > 0)
+        return start_with_fetcher(s, descriptor);
     return start(&s->children, command, &descriptor, 1, name);
 }
 

@@ -29,8 +29,10 @@ struct process_family {
     struct process_command courier; /* num_words 0: there is none */
     struct process_command manager; /* the loader of key manager requests; num_words 0: there is none */
     struct process_command proxies; /* the one that makes proxy keys; the same */
-    int https;                      /* the front's bound socket */
-    int metrics;                    /* its second one, or -1 */
+    struct process_command
+        fetcher;         /* starts and ends with the loader of all keys; num_words 0: there is none */
+    int https;           /* the front's bound socket */
+    int metrics;         /* its second one, or -1 */
     int courier_outside; /* the courier's second descriptor: its listening socket, or our channel; or -1 */
 };
 
@@ -43,7 +45,11 @@ struct process_supervisor {
     int watched; /* -1: nothing */
     result (*on_watched)(void *context);
     void *watched_context;
-    struct process_command loader, manager, proxies;
+    /* Set by the owner if there is a fetcher: says on its channel, which the loader then gets, what only it
+     * is to know. */
+    result (*greet_fetcher)(void *context, int channel);
+    void *greet_context;
+    struct process_command loader, manager, proxies, fetcher;
 };
 
 /* Starts the children. The caller keeps family's sockets and may close them afterwards. On failure those

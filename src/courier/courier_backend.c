@@ -21,7 +21,7 @@ static result open_dynamodb(void *context, struct slashing_store **ret_store)
     struct net_address address;
     const struct net_address *via = &b->settings->dynamodb_via;
     if (b->host[0]) {
-        TRY(courier_resolver_ask(b->settings->resolver, &address, b->host, b->port));
+        TRY(net_resolver_ask(b->settings->resolver, &address, b->host, b->port));
         via = &address;
     }
     const struct slashing_dynamodb_config config = {.endpoint = b->endpoint,
@@ -72,7 +72,7 @@ static result open_postgresql(void *context, struct slashing_store **ret_store)
                         b->settings->postgresql.password.length));
     if (b->host[0]) {
         struct net_address address;
-        TRY(courier_resolver_ask(b->settings->resolver, &address, b->host, b->port));
+        TRY(net_resolver_ask(b->settings->resolver, &address, b->host, b->port));
         ENSURE(strlen(address.host) < sizeof settings.host_address, E_INPUT,
                "the host's address is too long");
         memcpy(settings.host_address, address.host, strlen(address.host) + 1);

@@ -2,8 +2,8 @@
 #ifndef COURIER_COURIER_BACKEND_H
 #define COURIER_COURIER_BACKEND_H
 
-#include "courier_resolver.h"
 #include "courier_store.h"
+#include "net/net_resolver.h"
 #include "policy/policy.h"
 #include "slashing/slashing_postgresql.h"
 
@@ -13,7 +13,7 @@ struct courier_backend_settings {
     struct net_address dynamodb_via;
     const char *dynamodb_endpoint; /* NULL: https://dynamodb.REGION.amazonaws.com */
     const struct buffer *ca_pem;
-    struct courier_resolver *resolver; /* stand-alone: for what has no via; else NULL */
+    struct net_resolver *resolver; /* stand-alone: for what has no via; else NULL */
     bool has_postgresql;
     struct slashing_postgresql_settings postgresql;
 };

@@ -46,7 +46,7 @@ static void outside_cleanup(struct outside *outside)
     buffer_cleanup(&outside->kms.ca_pem);
     slashing_postgresql_settings_cleanup(&outside->backend.postgresql);
     aws_credentials_cleanup(&outside->credentials);
-    courier_resolver_stop(outside->backend.resolver);
+    net_resolver_stop(outside->backend.resolver);
 }
 
 static must_check result take_url(struct slashing_postgresql_settings *settings,
@@ -80,7 +80,7 @@ static must_check result prepare(struct outside *outside)
     TRY(process_harden());
     slashing_postgresql_forget_environment();
     if (o->standalone)
-        TRY(courier_resolver_start(&outside->backend.resolver));
+        TRY(net_resolver_start(&outside->backend.resolver));
     TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
     TRY(aws_library_open());

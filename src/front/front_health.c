@@ -29,6 +29,8 @@ static const char *source_name(enum ipc_source source)
         return "config-files-loading";
     case IPC_SOURCE_KEYSTORES:
         return "keystores-bulk-loading";
+    case IPC_SOURCE_AWS:
+        return "aws-bulk-loading";
     case IPC_SOURCE_END:
         break;
     }

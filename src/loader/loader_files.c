@@ -5,7 +5,9 @@
 
 #include "base/log.h"
 #include "keystore/key_sources.h"
+#include "loader_fetch.h"
 #include "loader_pool.h"
+#include "loader_progress.h"
 #include "loader_proxies.h"
 #include "loader_report.h"
 
@@ -58,27 +60,63 @@ static must_check result list_sources(struct key_sources *sources, struct loader
     return RESULT_OK;
 }
 
-static must_check result add_job(struct loader_pool *pool, const struct key_sources *sources,
-                                 size_t num_config, size_t number)
+/* What a load works with, from the list of its sources on. */
+struct load {
+    const struct loader_settings *settings;
+    struct loader_report *report;
+    const struct key_sources *sources;
+    size_t num_config; /* the first are of key configuration files */
+    struct loader_pool pool;
+    struct loader_fetch fetch; /* unopened without a fetcher */
+    struct loader_progress progress;
+};
+
+static void load_cleanup(struct load *load)
 {
-    struct loader_job job = {.index = (uint32_t)number,
-                             .kind = LOADER_JOB_SOURCE,
-                             .source = &sources->items[number],
-                             .counted_as =
-                                 number < num_config ? IPC_SOURCE_CONFIG_FILES : IPC_SOURCE_KEYSTORES};
-    return loader_pool_add(pool, &job);
+    loader_progress_end(&load->progress);
+    loader_fetch_cleanup(&load->fetch);
+    loader_pool_cleanup(&load->pool);
 }
 
-static must_check result load_sources(struct loader_report *report, const struct key_sources *sources,
-                                      size_t num_config, uint32_t jobs)
+static must_check result add_job(struct load *load, size_t number)
 {
-    AUTO(loader_pool) pool = {0};
-    TRY(loader_pool_open(&pool, NULL, jobs));
-    size_t added = 0;
-    for (size_t i = 0; i < sources->num_items; i++) {
-        for (; added < sources->num_items && added < i + JOBS_AHEAD; added++)
-            TRY(add_job(&pool, sources, num_config, added));
-        TRY(loader_report_job(report, loader_pool_wait(&pool, i)));
+    const struct key_source *source = &load->sources->items[number];
+    bool remote = source->kind == KEY_SOURCE_AWS || source->kind == KEY_SOURCE_VAULT;
+    struct loader_job job = {.index = (uint32_t)number,
+                             .kind = LOADER_JOB_SOURCE,
+                             .source = source,
+                             .remote = remote && load->fetch.open,
+                             .counted_as =
+                                 number < load->num_config ? IPC_SOURCE_CONFIG_FILES : IPC_SOURCE_KEYSTORES};
+    return loader_pool_add(&load->pool, &job);
+}
+
+static must_check result load_sources(struct load *load)
+{
+    size_t num = load->sources->num_items, added = 0;
+    load->progress = loader_progress_begin(load->settings->terminal, num);
+    for (size_t i = 0; i < num; i++) {
+        for (; added < num && added < i + JOBS_AHEAD; added++)
+            TRY(add_job(load, added));
+        TRY(loader_report_job(load->report, loader_pool_wait(&load->pool, i)));
+        loader_progress_tell(&load->progress, load->report);
+    }
+    return RESULT_OK;
+}
+
+static must_check result load_all(struct loader_report *report, const struct key_sources *sources,
+                                  size_t num_config, const struct loader_settings *settings)
+{
+    AUTO(load)
+    load = {.settings = settings, .report = report, .sources = sources, .num_config = num_config};
+    TRY(loader_pool_open(&load.pool, NULL, settings->jobs));
+    if (settings->has_fetcher)
+        TRY(loader_fetch_start(&load.fetch, &load.pool, LOADER_FETCHER_FD));
+    TRY(load_sources(&load));
+    if (settings->aws_secrets) {
+        loader_report_count(report, IPC_SOURCE_AWS);
+        load.progress.total = 0;
+        TRY(loader_fetch_all(&load.fetch, report, &load.progress));
     }
     return loader_report_end(report);
 }
@@ -102,7 +140,7 @@ result loader_run_files(int socket, const struct loader_settings *settings)
     size_t num_config = 0;
     TRY(list_sources(&sources, &report, &num_config, settings));
     TRY(loader_proxies_load(socket, settings));
-    TRY(load_sources(&report, &sources, num_config, settings->jobs));
+    TRY(load_all(&report, &sources, num_config, settings));
     log_info("%u keys loaded, %u failed", report.keys, report.failed);
     return RESULT_OK;
 }

@@ -6,6 +6,8 @@
 
 #include "base/result.h"
 
+enum { LOADER_FETCHER_FD = 4 };
+
 struct loader_settings {
     const char *mode;
     const char *key_config_path;
@@ -15,6 +17,9 @@ struct loader_settings {
     const char *slashing_protection_key_file;
     const char *proxy_keystores_path, *proxy_keystores_password_file;
     bool key_manager; /* files mode: tell of each key where it comes from */
+    bool has_fetcher; /* files mode: it is at the other end of LOADER_FETCHER_FD */
+    bool aws_secrets; /* files mode: all that it may get from AWS Secrets Manager, too */
+    bool terminal;    /* standard error is one */
     uint32_t jobs;
 };
 

@@ -39,6 +39,8 @@ static must_check result run(struct loader_job *job, EVP_PKEY *recipient_key)
         return open_keystore(job);
     case LOADER_JOB_PROXY:
         return loader_proxies_open(&job->key, job->proxy, job->proxy_password);
+    case LOADER_JOB_OPENED:
+        break;
     }
     FAIL(E_INTERNAL, "no such kind of job");
 }
@@ -52,17 +54,60 @@ static void work(struct loader_job *job, EVP_PKEY *recipient_key)
     buffer_cleanup(&job->envelope);
 }
 
-/* The next job nobody has taken; NULL when the pool stops. */
+/* The next job of either sort that nobody has taken; NULL when there is none. Under the lock. */
+static struct loader_job *next_job(struct loader_pool *pool, size_t *next, bool remote)
+{
+    while (*next < pool->num_jobs) {
+        struct loader_job *job = pool->jobs[(*next)++];
+        if (job->kind != LOADER_JOB_OPENED && job->remote == remote)
+            return job;
+    }
+    return NULL;
+}
+
+/* NULL when the pool stops. */
 static struct loader_job *take_job(struct loader_pool *pool)
 {
     struct loader_job *job = NULL;
     (void)pthread_mutex_lock(&pool->lock);
-    while (!pool->stopping && pool->next == pool->num_jobs)
+    while (!pool->stopping && !(job = next_job(pool, &pool->next, false)))
         (void)pthread_cond_wait(&pool->added, &pool->lock);
-    if (!pool->stopping)
-        job = pool->jobs[pool->next++];
     (void)pthread_mutex_unlock(&pool->lock);
     return job;
+}
+
+struct loader_job *loader_pool_take_remote(struct loader_pool *pool, bool wait)
+{
+    struct loader_job *job = NULL;
+    (void)pthread_mutex_lock(&pool->lock);
+    while (!pool->no_more_remote && !(job = next_job(pool, &pool->next_remote, true)) && wait)
+        (void)pthread_cond_wait(&pool->added, &pool->lock);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return job;
+}
+
+void loader_pool_stop_remote(struct loader_pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->no_more_remote = true;
+    (void)pthread_cond_broadcast(&pool->added);
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+bool loader_pool_remote_stopped(struct loader_pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    bool stopped = pool->no_more_remote;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return stopped;
+}
+
+void loader_pool_finish(struct loader_pool *pool, struct loader_job *job)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    job->done = true;
+    (void)pthread_cond_broadcast(&pool->finished);
+    (void)pthread_mutex_unlock(&pool->lock);
 }
 
 static void *worker(void *argument)
@@ -71,10 +116,7 @@ static void *worker(void *argument)
     struct loader_job *job;
     while ((job = take_job(pool))) {
         work(job, pool->recipient_key);
-        (void)pthread_mutex_lock(&pool->lock);
-        job->done = true;
-        (void)pthread_cond_broadcast(&pool->finished);
-        (void)pthread_mutex_unlock(&pool->lock);
+        loader_pool_finish(pool, job);
     }
     return NULL;
 }
@@ -147,10 +189,11 @@ result loader_pool_add(struct loader_pool *pool, struct loader_job *job)
         FAIL(E_MEMORY, "out of memory for a job");
     }
     *own = *job;
+    own->done = own->kind == LOADER_JOB_OPENED;
     *job = (struct loader_job){0};
     (void)pthread_mutex_lock(&pool->lock);
     result r = append(pool, own);
-    (void)pthread_cond_signal(&pool->added);
+    (void)pthread_cond_broadcast(&pool->added); /* waited for by threads of two sorts */
     (void)pthread_mutex_unlock(&pool->lock);
     if (r.code) {
         job_cleanup(own);

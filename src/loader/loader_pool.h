@@ -23,7 +23,8 @@ enum loader_job_kind {
     LOADER_JOB_STORE_KEY_RECORD,
     LOADER_JOB_SOURCE,
     LOADER_JOB_KEYSTORE,
-    LOADER_JOB_PROXY
+    LOADER_JOB_PROXY,
+    LOADER_JOB_OPENED /* done when it is added */
 };
 
 struct loader_job {
@@ -31,7 +32,8 @@ struct loader_job {
     enum loader_job_kind kind;
     struct buffer envelope;          /* records */
     const struct key_source *source; /* LOADER_JOB_SOURCE; borrowed */
-    enum ipc_source counted_as;      /* LOADER_JOB_SOURCE */
+    enum ipc_source counted_as;      /* LOADER_JOB_SOURCE, LOADER_JOB_OPENED */
+    bool remote;                     /* no work of the pool's threads: loader_pool_take_remote */
     struct buffer keystore;          /* LOADER_JOB_KEYSTORE: kept until the pool ends, as the password is */
     struct secret password;
     const struct loader_proxy_file *proxy; /* LOADER_JOB_PROXY; borrowed, as its password */
@@ -51,11 +53,12 @@ struct loader_pool {
     pthread_mutex_t lock;
     pthread_cond_t added, finished;
     struct loader_job **jobs;
-    size_t num_jobs, capacity, next;
+    size_t num_jobs, capacity;
+    size_t next, next_remote; /* to be looked at by the pool's threads, and by who takes remote ones */
     pthread_t threads[LOADER_THREADS_MAX];
     size_t num_threads;
     EVP_PKEY *recipient_key; /* borrowed; NULL in files mode */
-    bool open, stopping;
+    bool open, stopping, no_more_remote;
 };
 void loader_pool_cleanup(struct loader_pool *pool);
 
@@ -63,6 +66,14 @@ must_check result loader_pool_open(struct loader_pool *pool, EVP_PKEY *recipient
 
 /* Takes over what the job owns, also when it fails. E_TOO_LARGE over LOADER_JOBS_MAX. */
 must_check result loader_pool_add(struct loader_pool *pool, struct loader_job *job);
+
+/* The next remote job; NULL when there is none, or, if it is to wait for one, when there will be none.
+ * Whoever takes one finishes it. */
+struct loader_job *loader_pool_take_remote(struct loader_pool *pool, bool wait);
+void loader_pool_finish(struct loader_pool *pool, struct loader_job *job);
+/* No remote job is to be taken any more: wakes who waits for one. */
+void loader_pool_stop_remote(struct loader_pool *pool);
+bool loader_pool_remote_stopped(struct loader_pool *pool);
 
 /* The job of that number once it is done; it stays the pool's. */
 struct loader_job *loader_pool_wait(struct loader_pool *pool, size_t number);

@@ -4,12 +4,16 @@
 #include <search.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
 
 /* One byte less than a packet: with its NUL the buffer is one block of 64 KiB, and no message of
  * ours is that long. */
 enum { PACKET_CAPACITY = IPC_PACKET_MAX - 1 };
+
+/* A slow load is seen to go on. */
+#define BATCH_NS UINT64_C(2000000000)
 
 static int compare_pubkeys(const void *a, const void *b)
 {
@@ -30,7 +34,7 @@ void loader_report_cleanup(struct loader_report *report)
 
 result loader_report_open(struct loader_report *report, int socket)
 {
-    *report = (struct loader_report){.socket = socket};
+    *report = (struct loader_report){.socket = socket, .sent_ns = clock_monotonic_ns()};
     return secret_new(&report->packet, PACKET_CAPACITY);
 }
 
@@ -42,7 +46,8 @@ void loader_report_count(struct loader_report *report, enum ipc_source source)
 /* NULL when it is not counted by source. */
 static struct ipc_source_count *count_of(struct loader_report *report, const struct loader_job *job)
 {
-    for (uint32_t i = 0; i < report->counts.num_sources && job->kind == LOADER_JOB_SOURCE; i++)
+    bool counted = job->kind == LOADER_JOB_SOURCE || job->kind == LOADER_JOB_OPENED;
+    for (uint32_t i = 0; i < report->counts.num_sources && counted; i++)
         if (report->counts.sources[i].source == job->counted_as)
             return &report->counts.sources[i];
     return NULL;
@@ -69,7 +74,8 @@ static struct ipc_key_info info_of(const struct loader_job *job)
     bool bulk = job->source && job->source->password == KEY_SOURCE_WHOLE_FILE;
     const char *path = bulk ? "" : job->key.path;
     return (struct ipc_key_info){.pubkey = job->key.pubkey,
-                                 .readonly = job->source && job->source->kind == KEY_SOURCE_RAW,
+                                 .readonly = job->kind == LOADER_JOB_OPENED ||
+                                             (job->source && job->source->kind != KEY_SOURCE_KEYSTORE),
                                  .path = {(const uint8_t *)path, (uint32_t)strlen(path)}};
 }
 
@@ -101,6 +107,7 @@ static must_check result send_batch(struct loader_report *report)
         secret_cleanup(&job->key.secret);
     }
     report->keys += report->num_batch;
+    report->sent_ns = clock_monotonic_ns();
     report->num_batch = 0;
     return finish(report, &p);
 }
@@ -120,7 +127,8 @@ static must_check result report_key(struct loader_report *report, struct loader_
     if (count)
         count->keys++;
     report->batch[report->num_batch++] = job;
-    return report->num_batch == IPC_LOADED_KEYS_MAX ? send_batch(report) : RESULT_OK;
+    bool due = clock_monotonic_ns() - report->sent_ns > BATCH_NS;
+    return due || report->num_batch == IPC_LOADED_KEYS_MAX ? send_batch(report) : RESULT_OK;
 }
 
 static must_check result report_failure(struct loader_report *report, uint32_t index, int error,
@@ -168,6 +176,7 @@ result loader_report_job(struct loader_report *report, struct loader_job *job)
     case LOADER_JOB_KEY_RECORD:
     case LOADER_JOB_SOURCE:
     case LOADER_JOB_KEYSTORE:
+    case LOADER_JOB_OPENED:
         return report_key(report, job);
     case LOADER_JOB_STORE_KEY_RECORD:
         if (report->has_store_key)

@@ -10,7 +10,8 @@ struct loader_report {
     struct secret packet; /* the packet being made; holds secrets, so wiped after each */
     struct loader_job *batch[IPC_LOADED_KEYS_MAX]; /* borrowed */
     uint32_t num_batch;
-    void *seen; /* tsearch(3) tree of the public keys so far, borrowed from their jobs */
+    uint64_t sent_ns; /* when the last one went out */
+    void *seen;       /* tsearch(3) tree of the public keys so far, borrowed from their jobs */
     uint32_t keys, failed;
     bool has_tls, has_store_key;
     bool tells_origins;       /* KEY_INFO with each key */

@@ -50,6 +50,10 @@ static must_check result parse_options(struct loader_settings *settings, int arg
          "their password", 0, 0},
         {"key-manager", OPTION_FLAG, &settings->key_manager,
          "files: tell the keeper where each key comes from (false)", 0, 0},
+        {"fetcher", OPTION_FLAG, &settings->has_fetcher,
+         "files: descriptor 4 leads to the fetcher, for keys that other servers have (false)", 0, 0},
+        {"aws-secrets", OPTION_FLAG, &settings->aws_secrets,
+         "files: load all keys that the fetcher may get from AWS Secrets Manager (false)", 0, 0},
         {"jobs", OPTION_U32, &settings->jobs, "keys opened at once; default: processors, as memory allows", 1,
          LOADER_THREADS_MAX},
         LOG_OPTION_ROWS(&log),
@@ -93,6 +97,8 @@ static must_check result check_settings(enum loader_sandbox *ret_mode, const str
                     s->keystores_passwords_path || s->keystores_password_file || s->tls_keystore_file ||
                     s->tls_keystore_password_file || s->slashing_protection_key_file;
     ENSURE(mode != LOADER_SANDBOX_RECORDS || !any_path, E_INPUT, "--mode=records: reads no files");
+    ENSURE(mode == LOADER_SANDBOX_FILES || !s->has_fetcher, E_INPUT, "--fetcher: needs --mode=files");
+    ENSURE(s->has_fetcher || !s->aws_secrets, E_INPUT, "--aws-secrets: needs --fetcher");
     bool passwords = s->keystores_passwords_path, password = s->keystores_password_file;
     ENSURE(!(passwords && password), E_INPUT,
            "--keystores-passwords-path: excludes --keystores-password-file");
@@ -133,6 +139,15 @@ static uint32_t default_jobs(void)
     return jobs ? (uint32_t)jobs : 1;
 }
 
+/* The socket is ours alone: wait in it, whatever its maker chose. */
+static must_check result wait_in(int socket)
+{
+    int flags = fcntl(socket, F_GETFL);
+    ENSURE(flags >= 0 && fcntl(socket, F_SETFL, flags & ~O_NONBLOCK) == 0, E_IO, "descriptor %d is not open",
+           socket);
+    return RESULT_OK;
+}
+
 /* Everything that needs the file system or the operating system's leave, before the filter closes. */
 static must_check result prepare(const struct loader_settings *settings)
 {
@@ -146,10 +161,8 @@ static must_check result prepare(const struct loader_settings *settings)
         (void)OSSL_PROVIDER_load(NULL, "legacy");
         ENSURE(OSSL_PROVIDER_load(NULL, "default"), E_CRYPTO, "OpenSSL's default provider is missing");
     }
-    /* The socket is ours alone: wait in it, whatever its maker chose. */
-    int flags = fcntl(KEEPER, F_GETFL);
-    ENSURE(flags >= 0 && fcntl(KEEPER, F_SETFL, flags & ~O_NONBLOCK) == 0, E_IO, "descriptor 3 is not open");
-    return RESULT_OK;
+    TRY(wait_in(KEEPER));
+    return settings->has_fetcher ? wait_in(LOADER_FETCHER_FD) : RESULT_OK;
 }
 
 static must_check result run(enum loader_sandbox mode, const struct loader_settings *settings)
@@ -186,6 +199,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "nitro-signer-loader: %s\n", error_text());
         return PROGRAM_EXIT_USAGE;
     }
+    settings.terminal = isatty(STDERR_FILENO);
     if (!settings.jobs)
         settings.jobs = default_jobs();
     r = run(mode, &settings);

@@ -67,6 +67,9 @@ static must_check result loader_command(struct process_command *command, const s
     if (o->key_manager)
         TRY(process_command_add(command, "--key-manager"));
     TRY(proxy_arguments(command, o));
+    TRY(process_command_add(command, "--fetcher"));
+    if (o->sources.aws_enabled)
+        TRY(process_command_add(command, "--aws-secrets"));
     if (again)
         return RESULT_OK;
     TRY(optional_argument(command, "tls-keystore-file", o->tls_keystore_file));
@@ -146,6 +149,8 @@ static must_check result make_family(struct process_family *family, const struct
         TRY(begin_command(&family->courier, "nitro-signer-courier", o));
         TRY(process_command_add(&family->courier, "--mode=standalone"));
     }
+    TRY(begin_command(&family->fetcher, "nitro-signer-fetcher", o));
+    TRY(signer_sources_command(&family->fetcher, &o->sources));
     return loader_command(&family->loader, o, false);
 }
 
@@ -219,6 +224,8 @@ static must_check result supervise(struct process_supervisor *supervisor,
     signer.supervisor = supervisor;
     TRY(loader_command(&signer.reloader, options, true));
     AUTO(signer_store_access) access = {.courier = -1, .watch = -1};
+    AUTO(signer_sources_access) sources = {0};
+    TRY(signer_sources_take(&sources, &options->sources)); /* before there is a child to inherit it */
     {
         AUTO_FD courier = -1;
         AUTO_FD http = -1;
@@ -234,6 +241,8 @@ static must_check result supervise(struct process_supervisor *supervisor,
     supervisor->watched = access.watch;
     supervisor->on_watched = signer_store_refresh;
     supervisor->watched_context = &access;
+    supervisor->greet_fetcher = signer_sources_greet;
+    supervisor->greet_context = &sources;
     TRY(send_policy(supervisor->keeper, policy));
     return process_supervisor_run(supervisor, on_state, &signer);
 }

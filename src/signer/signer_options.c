@@ -298,6 +298,7 @@ static must_check result check(struct signer_options *o)
     TRY(check_credentials(o));
     TRY(check_keystores(o));
     TRY(check_commit_boost(o));
+    TRY(signer_sources_check(&o->sources));
     return check_slashing_protection(o);
 }
 
@@ -327,6 +328,15 @@ static must_check result collect(struct signer_options *o, struct settings *s, i
     return o->command == SIGNER_SERVE ? RESULT_OK : settings_apply(s, scope_of(o->command), o);
 }
 
+/* It is wiped from the command line when it has been taken, but was there. */
+static void warn_shown(const struct signer_options *o, const struct settings *s)
+{
+    static const char name[] = "aws-secrets-secret-access-key";
+    const char *given = settings_given(s, SCOPE_ETH2, name);
+    if (o->sources.aws_enabled && given && strncmp(given, "--", 2) == 0)
+        log_warn("--%s: others can see a command line; the environment is a better place for it", name);
+}
+
 result signer_options_parse(struct signer_options *ret_options, struct settings *ret_settings, int argc,
                             char *const argv[])
 {
@@ -336,6 +346,7 @@ result signer_options_parse(struct signer_options *ret_options, struct settings 
     TRY(collect(&o, &s, argc, argv));
     TRY(check(&o));
     warn_unprotected(&o, &s);
+    warn_shown(&o, &s);
     *ret_options = o;
     *ret_settings = s;
     s = (struct settings){0};

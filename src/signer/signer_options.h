@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "settings/settings.h"
+#include "signer_sources.h"
 #include "signer_store.h"
 
 enum signer_command {
@@ -60,6 +61,7 @@ struct signer_options {
     const char *keystores_path;
     const char *keystores_passwords_path;
     const char *keystores_password_file;
+    struct signer_sources_options sources;
     bool extension_signing;
     bool commit_boost;
     const char *proxy_keystores_path; /* NULL: none; so for the next */

@@ -26,7 +26,6 @@
 static const char no_pool[] = "there is no connection pool here; the store has one connection";
 static const char no_push[] = "metrics are not pushed";
 static const char no_azure[] = "Azure's key vault is not read";
-static const char no_aws[] = "AWS Secrets Manager is not read";
 static const char no_gcp[] = "GCP's secret manager is not read";
 static const char no_pruning[] =
     "nothing is pruned: SQLite and DynamoDB keep one record a validator, and rows in PostgreSQL stay";
@@ -162,6 +161,27 @@ static const struct setting eth2[] = {
     {STOPS("help", 'h', "show this help and exit")},
     {STOPS("version", 'V', "show the version and exit")},
 
+    {.group = "Keys in AWS Secrets Manager",
+     FLAG("aws-secrets-enabled", "load the keys that secrets hold, one a line", sources.aws_enabled)},
+    {TEXT("aws-secrets-auth-mode", "MODE", "SPECIFIED, by the next two, or ENVIRONMENT", sources.aws_mode),
+     .initial = "SPECIFIED"},
+    {TEXT("aws-secrets-access-key-id", "ID", "access key id", sources.aws_access_key_id)},
+    {TEXT("aws-secrets-secret-access-key", "TEXT",
+          "secret access key; the environment is a better place for it", sources.aws_secret_access_key),
+     .secret = true, .instead = "--aws-secrets-auth-mode=ENVIRONMENT"},
+    {TEXT("aws-secrets-region", "REGION", "region of the secrets", sources.aws_region)},
+    {.name = "aws-secrets-prefixes-filter",
+     .kind = SETTING_LIST,
+     .help = "only secrets whose name begins with one of these",
+     AT(sources.aws_prefixes)},
+    {.name = "aws-secrets-tag",
+     .kind = SETTING_LIST,
+     .shape = "KEY=VALUE",
+     .help = "only secrets with such a tag; several with | between them",
+     AT(sources.aws_tags)},
+    {TEXT("aws-endpoint-override", "URL", "https://HOST[:PORT] instead of AWS's there",
+          sources.aws_endpoint)},
+
     {.group = "Key manager",
      .alias = "enable-key-manager-api",
      FLAG("key-manager-api-enabled", "list, import and delete keys at /eth/v1/keystores", key_manager)},
@@ -240,15 +260,7 @@ static const struct setting eth2[] = {
     {IGNORED("azure-client-secret", no_azure), .secret = true},
     {IGNORED("azure-response-timeout", no_azure)},
     {IGNORED("azure-tags", no_azure)},
-    {REFUSED_FLAG("aws-secrets-enabled", "keys are not read from AWS Secrets Manager yet")},
-    {IGNORED("aws-secrets-auth-mode", no_aws)},
-    {IGNORED("aws-secrets-access-key-id", no_aws)},
-    {IGNORED("aws-secrets-secret-access-key", no_aws), .secret = true},
-    {IGNORED("aws-secrets-region", no_aws)},
-    {IGNORED("aws-secrets-prefixes-filter", no_aws)},
-    {IGNORED("aws-secrets-tag", no_aws)},
-    {IGNORED("aws-endpoint-override", no_aws)},
-    {IGNORED("aws-connection-cache-size", no_aws)},
+    {IGNORED("aws-connection-cache-size", "connections are kept as long as a load takes")},
     {REFUSED_FLAG("gcp-secrets-enabled", "keys are not read from GCP's secret manager")},
     {IGNORED("gcp-project-id", no_gcp)},
     {IGNORED("gcp-secrets-filter", no_gcp)},

@@ -97,7 +97,8 @@ class Outcome:
                 assert count == 0 and self.store_key is None
                 self.store_key = body
             elif kind == LOAD_END:
-                self.end = struct.unpack("<II", body)
+                self.end = struct.unpack_from("<II", body)
+                assert len(body) == 8 + 9 * count
             else:
                 raise AssertionError(f"message {kind:#x}")
 
@@ -454,6 +455,34 @@ def test_a_file_of_a_hundred_megabytes_in_bounded_memory(start, pair, folder):
     assert loader.wait() == 0, loader.log()
     assert outcome.end == (20000, 0)
     assert peak_kib < 64 << 10
+
+
+def peak_kib_of(process):
+    """What VmHWM of a running process came to."""
+    peak = 0
+    while process.alive():
+        found = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8"))
+        peak = max(peak, int(found[1])) if found else peak
+        time.sleep(0.02)
+    return peak
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_scrypt_needs_the_memory_of_the_jobs_and_no_more(start, pair, vectors, folder, jobs):
+    """Six keystores at the standard cost, 256 MiB each, one or two at a time."""
+    vector = json.loads((vectors / "keystores/nimbus-test-keystore.json").read_text(encoding="utf-8"))
+    for i in range(6):
+        (folder / f"{i}.json").write_text(json.dumps(vector["vectors"]["scryptVector"]), encoding="utf-8")
+    (folder / "password").write_bytes(bytes.fromhex(vector["password_hex"]))
+    ours, theirs = pair()
+    loader = start("nitro-signer-loader", "--mode=files", f"--keystores-path={folder}", f"--keystores-password-file={folder}/password",
+                   f"--jobs={jobs}", fds=(theirs.fileno(),), ready=False)
+    theirs.close()
+    peak = peak_kib_of(loader)
+    outcome = Outcome(ours)
+    assert loader.wait() == 0, loader.log()
+    assert [secret.hex() for _, secret, _ in outcome.keys] == [vector["secret"].removeprefix("0x")]
+    assert jobs * 256 << 10 < peak < (jobs * 256 + 100) << 10
 
 
 def test_a_file_over_the_limit(load_files, folder):

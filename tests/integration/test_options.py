@@ -25,6 +25,9 @@ GLOBAL = {
     "tls-keystore-password-file": "{}/file", "tls-known-clients-file": "{}/file", "tls-allow-ca-clients": "true",
     "tls-allow-any-client": "true"}
 ETH2 = {
+    "aws-secrets-enabled": "true", "aws-secrets-auth-mode": "ENVIRONMENT", "aws-secrets-access-key-id": "AKIA",
+    "aws-secrets-secret-access-key": "geheim", "aws-secrets-region": "us-east-2", "aws-secrets-prefixes-filter": "a,b",
+    "aws-secrets-tag": "a=b|c=d", "aws-endpoint-override": "https://localhost:4566",
     "network": "hoodi", "keystores-path": "{}/keys", "keystores-passwords-path": "{}/keys", "keystores-password-file": "{}/file",
     "key-manager-api-enabled": "true", "enable-key-manager-api": "true", "Xsigning-ext-enabled": "true", "commit-boost-api-enabled": "true",
     "proxy-keystores-path": "{}/proxies", "proxy-keystores-password-file": "{}/file",
@@ -45,12 +48,10 @@ IGNORED_ETH2 = """slashing-protection-db-pool-configuration-file slashing-protec
     slashing-protection-pruning-epochs-to-keep slashing-protection-pruning-slots-per-epoch slashing-protection-pruning-interval
     slashing-protection-db-health-check-timeout-milliseconds slashing-protection-db-health-check-interval-milliseconds Xtrusted-setup
     azure-vault-auth-mode azure-vault-name azure-client-id azure-tenant-id
-    azure-client-secret azure-response-timeout azure-tags aws-secrets-auth-mode aws-secrets-access-key-id
-    aws-secrets-secret-access-key aws-secrets-region aws-secrets-prefixes-filter aws-secrets-tag aws-endpoint-override
-    aws-connection-cache-size gcp-project-id gcp-secrets-filter""".split()
+    azure-client-secret azure-response-timeout azure-tags aws-connection-cache-size gcp-project-id gcp-secrets-filter""".split()
 REFUSED_GLOBAL = {"metrics-push-enabled": "false"}
 REFUSED_ETH2 = {"azure-vault-enabled": "false",
-                "aws-secrets-enabled": "false", "gcp-secrets-enabled": "false", "Xkey-manager-skip-keystore-storage": "false",
+                "gcp-secrets-enabled": "false", "Xkey-manager-skip-keystore-storage": "false",
                 **{f"Xnetwork-{fork}-fork-epoch": None for fork in ("altair", "bellatrix", "capella", "deneb", "electra", "fulu")}}
 # Without these a value would contradict others.
 COMPANIONS = {
@@ -69,6 +70,7 @@ COMPANIONS = {
     "enable-key-manager-api": ["--slashing-protection-db-path={}/p.sqlite"],
     "commit-boost-api-enabled": ["--slashing-protection-enabled=false", "--proxy-keystores-path={}/proxies",
                                  "--proxy-keystores-password-file={}/file"],
+    "aws-secrets-enabled": ["--slashing-protection-enabled=false", "--aws-secrets-auth-mode=ENVIRONMENT"],
     "boot-floor": ["--slashing-protection-db-path={}/p.sqlite"],
     "slashing-protection-enabled": [],
     "slashing-protection-db-url": [],
@@ -132,7 +134,7 @@ USED = [(name, False, value) for name, value in {**GLOBAL, **OURS_GLOBAL}.items(
 
 @pytest.mark.parametrize("name, of_eth2, value", USED, ids=lambda x: str(x))
 def test_each_option_from_each_source(signer, folder, name, of_eth2, value):
-    expected = value.replace("{}", str(folder)) if name != "slashing-protection-db-password" else "********"
+    expected = value.replace("{}", str(folder)) if value != "geheim" else "********"
     expected = expected.capitalize() if expected in ("true", "false") else expected
     key = ("eth2." if of_eth2 else "") + name
     by_words = signer(*command(name, of_eth2, value))
@@ -385,8 +387,6 @@ def test_documented_command_lines_start_unchanged(start, folder, one_key, postgr
 @pytest.mark.parametrize("line, named", [
     ("eth2 --azure-vault-enabled=true --azure-client-id=87efaa5b --azure-client-secret=geheim --azure-vault-name=AzureKeyVault",
      "--azure-vault-enabled"),
-    ("eth2 --aws-secrets-enabled=true --aws-secrets-access-key-id=AKIA --aws-secrets-secret-access-key=geheim "
-     "--aws-secrets-region=us-east-2", "--aws-secrets-enabled"),
     ("eth2 --gcp-secrets-enabled=true --gcp-project-id=AKIA", "--gcp-secrets-enabled"),
 ])
 def test_documented_command_lines_of_what_is_not_here_are_refused(signer, line, named):

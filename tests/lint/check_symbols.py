@@ -21,6 +21,8 @@ RULES = {
     "nitro-signer-courier": (r"blst_|bls_|sqlite3_|slashing_sqlite|slashing_seal|slashing_interchange", r"libsqlite3|libevent",
                              "courier_store_start"),
     "nitro-signer-loader": (r"sqlite3_|slashing_|curl_|evhttp_|SSL_", r"libssl|libcurl|libevent|libsqlite3", "main"),
+    "nitro-signer-fetcher": (r"blst_|bls_|sqlite3_|slashing_|keystore_|key_source|evhttp_", r"libsqlite3|libevent|libyaml",
+                             "fetcher_sandbox_enter"),
     "nitro-signer": (r"blst_|bls_|sqlite3_|evhttp_|SSL_|curl_", r"libsqlite3|libssl|libcurl", "main"),
     # libssl comes with PostgreSQL's library and with libcurl, for DynamoDB; the program itself makes no call to it.
     "nitro-signer-interchange": (r"blst_|bls_sign|bls_derive|bls_secret|evhttp_|SSL_", r"libevent", "slashing_store_scan"),

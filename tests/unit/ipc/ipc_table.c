@@ -539,5 +539,11 @@ const struct table_row messages[] = {
     {"EXTENSION_SIGN, short", IPC_EXTENSION_SIGN, pack_short_extension, take_extension_sign, 8 + 56 + 33},
     {"EXTENSION_SIGNED", IPC_EXTENSION_SIGNED, pack_extension_signed, take_signature, 8 + 9 + 96},
     {"EXTENSION_SIGNED, not", IPC_EXTENSION_SIGNED, pack_extension_refused, take_signature, 8 + 9},
+    {"FETCH_ACCESS", IPC_FETCH_ACCESS, pack_fetch_access, take_fetch_access, 8 + 12 + 960},
+    {"FETCH_ACCESS, none", IPC_FETCH_ACCESS, pack_no_fetch_access, take_fetch_access, 8 + 12},
+    {"FETCH", IPC_FETCH, pack_fetch, take_fetch, 8 + 16 + 32 + 280},
+    {"FETCH of all", IPC_FETCH, pack_fetch_all, take_fetch, 8 + 16 + 32},
+    {"FETCHED", IPC_FETCHED, pack_fetched, take_fetched, 8 + 11 + 512 + 60000},
+    {"FETCHED, a failure", IPC_FETCHED, pack_fetched_failure, take_fetched, 8 + 11 + 255},
 };
 const size_t num_messages = ARRAY_LENGTH(messages);

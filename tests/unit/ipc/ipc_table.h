@@ -76,6 +76,17 @@ result take_proxy_made(struct packer *again, struct ipc_message *m);
 result take_boost_sign(struct packer *again, struct ipc_message *m);
 result take_signature(struct packer *again, struct ipc_message *m);
 
+/* ipc_table_fetch.c */
+void pack_fetch_access(struct packer *p);
+void pack_no_fetch_access(struct packer *p);
+void pack_fetch(struct packer *p);
+void pack_fetch_all(struct packer *p);
+void pack_fetched(struct packer *p);
+void pack_fetched_failure(struct packer *p);
+result take_fetch_access(struct packer *again, struct ipc_message *m);
+result take_fetch(struct packer *again, struct ipc_message *m);
+result take_fetched(struct packer *again, struct ipc_message *m);
+
 /* Bytes without a pattern that a mistake could keep; filled by the test's main. */
 extern uint8_t pattern[IPC_PACKET_MAX];
 struct ipc_bytes some(uint32_t length);

@@ -1,10 +1,10 @@
-/* courier_resolver.c - see courier_resolver.h.
+/* net_resolver.c - see net_resolver.h.
  *
  * One question, one answer, each a packet of its own: a number that ties them together, and a name or an
  * address. Rejected: resolving once before the sandbox is entered; the addresses of AWS's endpoints change
  * within hours, and a database's at its next fail-over. Rejected too: the files and sockets of glibc's
  * resolver in the sandbox. */
-#include "courier_resolver.h"
+#include "net/net_resolver.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -28,7 +28,7 @@ struct message {
     char text[TEXT_MAX]; /* the host to resolve, or its address; "" when there is none */
 };
 
-struct courier_resolver {
+struct net_resolver {
     int socket;
     pthread_mutex_t lock;
     uint64_t number; /* of the latest question */
@@ -80,7 +80,7 @@ static _Noreturn void answer_until_closed(int socket)
     _exit(0);
 }
 
-/* Of the courier's descriptors it keeps none but its own. */
+/* Of its parent's descriptors it keeps none but its own. */
 static _Noreturn void run_child(int socket)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || dup2(socket, 3) < 0 || close_range(4, ~0U, 0) != 0)
@@ -88,14 +88,14 @@ static _Noreturn void run_child(int socket)
     answer_until_closed(3);
 }
 
-result courier_resolver_start(struct courier_resolver **ret_resolver)
+result net_resolver_start(struct net_resolver **ret_resolver)
 {
     int pair[2];
     ENSURE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, E_IO, "socketpair: %s",
            strerror(errno));
     AUTO_FD ours = pair[0];
     AUTO_FD theirs = pair[1];
-    struct courier_resolver *resolver = calloc(1, sizeof *resolver);
+    struct net_resolver *resolver = calloc(1, sizeof *resolver);
     ENSURE(resolver, E_MEMORY, "out of memory for the resolver");
     pid_t pid = fork();
     if (pid == 0)
@@ -110,7 +110,7 @@ result courier_resolver_start(struct courier_resolver **ret_resolver)
     return RESULT_OK;
 }
 
-void courier_resolver_stop(struct courier_resolver *resolver)
+void net_resolver_stop(struct net_resolver *resolver)
 {
     if (!resolver)
         return;
@@ -120,7 +120,7 @@ void courier_resolver_stop(struct courier_resolver *resolver)
 }
 
 /* An answer to an earlier question, which came too late, is passed over. */
-static must_check result await(struct courier_resolver *resolver, struct message *ret_answer, uint64_t number)
+static must_check result await(struct net_resolver *resolver, struct message *ret_answer, uint64_t number)
 {
     uint64_t deadline = clock_monotonic_ns() + ANSWER_MS * UINT64_C(1000000);
     for (uint64_t now = clock_monotonic_ns(); now < deadline; now = clock_monotonic_ns()) {
@@ -137,7 +137,7 @@ static must_check result await(struct courier_resolver *resolver, struct message
     FAIL(E_TIMEOUT, "the resolver does not answer");
 }
 
-static must_check result exchange(struct courier_resolver *resolver, struct message *m)
+static must_check result exchange(struct net_resolver *resolver, struct message *m)
 {
     m->number = ++resolver->number;
     ENSURE(send(resolver->socket, m, sizeof *m, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof *m, E_PEER,
@@ -145,8 +145,8 @@ static must_check result exchange(struct courier_resolver *resolver, struct mess
     return await(resolver, m, m->number);
 }
 
-result courier_resolver_ask(struct courier_resolver *resolver, struct net_address *ret_address,
-                            const char *host, uint32_t port)
+result net_resolver_ask(struct net_resolver *resolver, struct net_address *ret_address, const char *host,
+                        uint32_t port)
 {
     struct net_address address = {.family = NET_TCP, .port = port};
     struct message m = {.port = port};
