@@ -106,6 +106,8 @@ void net_http_2_stream_free(struct net_http_2_stream *stream)
 {
     bool waiting = stream->at == WAITING;
     struct net_http_request *request = release_request(stream);
+    if (waiting && request)
+        net_http_tell_answered(stream->session->c, request, NULL);
     if (!waiting)
         net_http_request_free(request);
     hold(stream, 0);
@@ -196,7 +198,7 @@ static struct net_http_2_stream *stream_of(struct net_http_exchange *exchange)
 static void reply(struct net_http_exchange *exchange, const struct net_http_reply_form *form)
 {
     struct net_http_2_stream *stream = stream_of(exchange);
-    (void)release_request(stream);
+    net_http_tell_answered(stream->session->c, release_request(stream), form);
     if (stream->open) {
         send_reply(stream, form);
         return;
@@ -210,9 +212,11 @@ static void refuse(struct net_http_2_stream *stream, int status)
 {
     char body[300];
     int body_len = snprintf(body, sizeof body, "{\"error\":\"%s\"}", error_text());
-    net_http_request_free(release_request(stream));
+    struct net_http_request *request = release_request(stream);
     struct net_http_reply_form form = {
         .status = status, .content_type = "application/json", .body = body, .body_len = (size_t)body_len};
+    net_http_tell_answered(stream->session->c, request, &form);
+    net_http_request_free(request);
     send_reply(stream, &form);
 }
 

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -290,6 +291,21 @@ def test_keys_of_a_batch_that_are_refused_are_lines_of_its_request(front):
     line, = lines_of(f)
     assert (line["request_id"], line["status"], line["outcome"], line["type"], line["pubkey"]) == (
         "slot-5", 412, "slashing_protection", "ATTESTATION", IDENTIFIER)
+
+
+def test_requests_over_http_2_leave_the_same_lines(front):
+    f = front("--log-format=json", "--access-logs")
+    url = f"http://localhost:{f.port}"
+    run = subprocess.run(["curl", "-sS", "--max-time", "20", "--http2-prior-knowledge", "-H", "x-request-id: h2-7", "-D", "-", f"{url}/nothing"],
+                         capture_output=True, text=True, timeout=30, check=True)
+    assert run.stdout.startswith("HTTP/2 404") and "x-request-id: h2-7" in run.stdout
+    refused, access = lines_of(f, 2)
+    assert (refused["request_id"], refused["status"], refused["path"], refused["level"]) == ("h2-7", 404, "/nothing", "warn")
+    assert (access["message"], access["request_id"], access["user_agent"][:5]) == ("request", "h2-7", "curl/")
+    too_long = subprocess.run(["curl", "-s", "--max-time", "20", "--http2-prior-knowledge", "-H", f"x-filler: {'x' * 9000}", f"{url}/upcheck"],
+                              capture_output=True, text=True, timeout=30, check=True)
+    assert "headers" in too_long.stdout
+    assert [line["status"] for line in lines_of(f, 4)] == [404, 404, 431, 431]
 
 
 # ---- which clients, which shapes ----
