@@ -56,8 +56,11 @@ def test_it_has_every_type_of_message():
 def signer(start, folder):
     write_raw_keys(folder, {KEY})
     (folder / "proxies").mkdir()
+    (folder / "proxies.txt").write_text("a password")
     return Signer(start, folder, ["--network=mainnet", f"--slashing-protection-db-path={folder}/protection.sqlite",
-                                  "--slashing-protection-far-future-epochs=any", "--key-manager-api-enabled=true", "--Xsigning-ext-enabled=true"])
+                                  "--slashing-protection-far-future-epochs=any", "--key-manager-api-enabled=true", "--Xsigning-ext-enabled=true",
+                                  "--commit-boost-api-enabled=true", f"--proxy-keystores-path={folder}/proxies",
+                                  f"--proxy-keystores-password-file={folder}/proxies.txt"])
 
 
 def schemathesis(signer, folder, document, phases, *options):
@@ -84,7 +87,9 @@ def test_the_other_requests_of_schemathesis_are_answered_as_documented(signer, f
     document = load()
     document["paths"] = {path: operations for path, operations in document["paths"].items() if not path.startswith("/api/v1/eth2/sign/")}
     # Each type has had its turn alone; here it is the batch around one that counts.
-    document["components"]["schemas"]["BatchRequest"]["properties"]["signing_request"] = {"$ref": "#/components/schemas/SignRandaoReveal"}
+    batch = document["components"]["schemas"]["BatchRequest"]["properties"]
+    batch["signing_request"] = {"$ref": "#/components/schemas/SignRandaoReveal"}
+    del batch["identifiers"]["maxItems"]  # test_batch.py tries the limit; thousands of keys in every case are too many
     judged = schemathesis(signer, folder, document, "coverage,fuzzing")
     assert judged.returncode == 0, judged.stdout[-6000:] + judged.stderr[-2000:]
 
