@@ -67,9 +67,9 @@ class Signer:
     def connect(self, highest=ssl.TLSVersion.TLSv1_3):
         context = ssl.create_default_context(cafile=self.authority)
         context.maximum_version = highest
-        context.set_alpn_protocols(["h2", "http/1.1"])  # as Go's client offers; only HTTP/1.1 is spoken here
+        context.set_alpn_protocols(["http/1.1"])  # Go's clients speak HTTP/2: tests/interop/test_real_clients.py
         stream = context.wrap_socket(socket.create_connection(("127.0.0.1", self.port), 20), server_hostname="localhost")
-        assert stream.selected_alpn_protocol() in (None, "http/1.1")
+        assert stream.selected_alpn_protocol() == "http/1.1"
         return stream
 
     def ask(self, stream, method, path, headers, body=None, parts=1):
@@ -145,7 +145,7 @@ def test_the_clients_forms_of_an_exit_are_one_signature(signer):
 
 
 def test_prysm(signer):
-    """No Accept; a base URL that ends in a slash; wrapped aggregates with the version in capitals; h2 is offered."""
+    """No Accept; a base URL that ends in a slash; wrapped aggregates with the version in capitals."""
     stream = signer.connect()
     wrapped = {"type": "AGGREGATE_AND_PROOF_V2", "fork_info": fork_info(),
                "aggregate_and_proof": {"version": "FULU", "data": aggregate()}}

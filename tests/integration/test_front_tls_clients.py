@@ -298,8 +298,8 @@ def test_clients_cannot_be_checked_without_tls(front, folder, known):
 # ---- ALPN ----
 
 @BOTH
-@pytest.mark.parametrize("offered, chosen", [(["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1"), ([], None)])
-def test_http_1_1_is_chosen(front, folder, version, offered, chosen):
+@pytest.mark.parametrize("offered, chosen", [(["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), ([], None)])
+def test_what_is_chosen_of_an_offer(front, folder, version, offered, chosen):
     f = front(tls=Certificate(folder))
     context = ssl.create_default_context(cafile=f.certificate.ca_file)
     context.minimum_version = context.maximum_version = version
@@ -307,6 +307,6 @@ def test_http_1_1_is_chosen(front, folder, version, offered, chosen):
         context.set_alpn_protocols(offered)
     with f.connect(context) as stream:
         assert stream.selected_alpn_protocol() == chosen
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols(["h3", "spdy/3"])
     with pytest.raises(ssl.SSLError, match="(?i)no application protocol"):
         f.connect(context)
