@@ -22,6 +22,8 @@ static const struct {
     {"policy", "kms-key-policy", ctl_key_policy,
      "print the KMS key policy that admits one image and one policy"},
     {"measure", NULL, ctl_measure, "print PCR0 of executables as devcloud measures them"},
+    {"image", "build", ctl_image_build, "make an enclave image (EIF) and print its measurements"},
+    {"image", "describe", ctl_image_describe, "verify an enclave image and print what nitro-cli says of it"},
     {"slashing", "init", ctl_slashing_init, "begin a DynamoDB table as a slashing protection store"},
     {"slashing", "status", ctl_slashing_status, "print what such a table says of itself"},
     {"status", NULL, ctl_status, "ask the control port how the signer is"},
