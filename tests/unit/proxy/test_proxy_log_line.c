@@ -23,8 +23,7 @@ static void objects_of_ours_keep_their_members(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "{\"timestamp\":\"2026-01-31T12:00:00.123Z\",\"message\":\"a \\\"b\\\" \\\\ \\u0007 \\ufffd "
-        "\xc3\xbc\",\"status\":412}",
+        "{\"message\":\"a \\\"b\\\" \\\\ \\u0007 \\ufffd \xc3\xbc\",\"status\":412}",
         "{\"message\":\"x\",\"timestamp\":1769860800.123}",
         "{\"message\":\"}\",\"log.level\":\"INFO\"}",
     };
