@@ -12,6 +12,7 @@
 #include "net/net_tls.h"
 #include "net/net_tls_clients.h"
 #include "policy/policy.h"
+#include "policy/policy_names.h"
 
 struct event;
 struct event_base;
@@ -23,7 +24,7 @@ struct front_manager;
 struct front_metrics;
 
 enum { FRONT_WATERMARKS_MAX = 64 };
-enum { FRONT_LIST_MAX = 64, FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4, FRONT_METRICS_FD = 5 };
+enum { FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4, FRONT_METRICS_FD = 5 };
 
 struct front_options {
     bool enclave;
@@ -41,14 +42,6 @@ struct front_options {
     bool access_logs;
     bool key_manager;
     const char *key_manager_token_file; /* NULL: none */
-};
-
-/* Which Host or Origin headers are served: any, or those listed (views into one owned text, lower case). */
-struct front_list {
-    bool any;
-    char *text;
-    const char *names[FRONT_LIST_MAX];
-    size_t num_names;
 };
 
 /* How many refusals were logged in the last seconds, and how many were not. */
@@ -80,7 +73,7 @@ struct front_watermark {
 
 struct front {
     struct front_options options;
-    struct front_list hosts, metrics_hosts, origins;
+    struct policy_names hosts, metrics_hosts, origins;
     struct secret basic, tokens,
         manager_tokens; /* SHA-256 digests of what is accepted, one behind the other; empty: not asked for */
     struct event_base *base;
@@ -141,12 +134,7 @@ bool front_admits(struct front *front, struct net_http_request *request, const c
  */
 bool front_bears_token(struct front *front, struct net_http_request *request);
 /* The host alone, for the metrics. */
-bool front_host_admitted(const struct front_list *hosts, struct net_http_request *request);
-/* Splits the comma-separated list that this option has; "*" or "all" is any, "none" nobody. */
-must_check result front_list_parse(struct front_list *ret_list, const char *option, const char *text);
-/* The same of origins, each "scheme://host[:port]". */
-must_check result front_origins_parse(struct front_list *ret_origins, const char *option, const char *text);
-void front_list_cleanup(struct front_list *list);
+bool front_host_admitted(const struct policy_names *hosts, struct net_http_request *request);
 
 /* front_access_document.c: an ACCESS message. */
 must_check result front_access_take(struct front *front, struct ipc_message *message);

@@ -2,8 +2,7 @@
  * that have no certificate. In this order, which is the original's; what HTTP Basic and path tokens add is
  * ours.
  *
- * Origins are compared as text, not as the original's regular expressions: there a dot in a name means any
- * character. Credentials are kept and compared as SHA-256 digests, all of one length: the comparison takes
+ * Credentials are kept and compared as SHA-256 digests, all of one length: the comparison takes
  * the same time whatever was sent, and every line of the file is looked at. They are hashed once and
  * without salt, which is why short ones are refused at the start. */
 #include <stdlib.h>
@@ -14,83 +13,7 @@
 #include "front.h"
 #include "policy/policy_credentials.h"
 
-/* ---- lists of names ---- */
-
-static must_check result add_name(struct front_list *list, const char *option, char *name)
-{
-    ENSURE(list->num_names < FRONT_LIST_MAX, E_INPUT, "--%s: more than %d names", option, FRONT_LIST_MAX);
-    ENSURE(*name, E_INPUT, "--%s: empty name", option);
-    for (char *c = name; *c; c++) {
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c | 0x20);
-    }
-    list->names[list->num_names++] = name;
-    return RESULT_OK;
-}
-
-/* The name without blanks around it and, an IPv6 address, without the brackets that a Host header has. */
-static char *strip(char *name)
-{
-    name += strspn(name, " \t");
-    size_t length = strlen(name);
-    while (length > 0 && strchr(" \t", name[length - 1]))
-        length--;
-    if (length > 2 && name[0] == '[' && name[length - 1] == ']') {
-        name++;
-        length -= 2;
-    }
-    name[length] = 0;
-    return name;
-}
-
-result front_list_parse(struct front_list *ret_list, const char *option, const char *text)
-{
-    AUTO(front_list) list = {0};
-    list.text = strdup(text);
-    ENSURE(list.text, E_MEMORY, "out of memory");
-    for (char *at = list.text; at;) {
-        char *name = at;
-        at = strchr(at, ',');
-        if (at)
-            *at++ = 0;
-        TRY(add_name(&list, option, strip(name)));
-    }
-    for (size_t i = 0; i < list.num_names; i++) {
-        bool any = strcmp(list.names[i], "*") == 0 || strcmp(list.names[i], "all") == 0;
-        bool none = strcmp(list.names[i], "none") == 0;
-        ENSURE(!(any || none) || list.num_names == 1, E_INPUT, "--%s: * and none stand alone", option);
-        list.any = any;
-        if (any || none)
-            list.num_names = 0;
-    }
-    *ret_list = list;
-    list.text = NULL;
-    return RESULT_OK;
-}
-
-void front_list_cleanup(struct front_list *list)
-{
-    free(list->text);
-    *list = (struct front_list){0};
-}
-
-result front_origins_parse(struct front_list *ret_origins, const char *option, const char *text)
-{
-    AUTO(front_list) origins = {0};
-    TRY(front_list_parse(&origins, option, text));
-    for (size_t i = 0; i < origins.num_names; i++) {
-        const char *rest = strstr(origins.names[i], "://");
-        ENSURE(rest && rest[3] && !strpbrk(origins.names[i], "\\^$|()*+?{} \t\"") && !strchr(rest + 3, '/'),
-               E_INPUT, "--%s: must be origins such as https://example.org:8443, no regular expressions",
-               option);
-    }
-    *ret_origins = origins;
-    origins.text = NULL;
-    return RESULT_OK;
-}
-
-/* The list's own text of it; NULL if it is not there. */
-static const char *find_name(const struct front_list *list, const char *name)
+static const char *find_name(const struct policy_names *list, const char *name)
 {
     for (size_t i = 0; i < list->num_names; i++) {
         if (strcasecmp(list->names[i], name) == 0)
@@ -197,7 +120,7 @@ static void reply_preflight(struct net_http_request *request)
     net_http_reply(request, 204, NULL, NULL, 0);
 }
 
-static bool origin_admitted(const struct front_list *origins, struct net_http_request *request)
+static bool origin_admitted(const struct policy_names *origins, struct net_http_request *request)
 {
     const char *origin = net_http_header(request, "origin");
     const char *allowed = !origin ? NULL : origins->any ? "*" : find_name(origins, origin);
@@ -217,7 +140,7 @@ static bool origin_admitted(const struct front_list *origins, struct net_http_re
     return !preflight;
 }
 
-bool front_host_admitted(const struct front_list *hosts, struct net_http_request *request)
+bool front_host_admitted(const struct policy_names *hosts, struct net_http_request *request)
 {
     static const char not_authorized[] = "{\"message\":\"Host not authorized.\"}";
     if (hosts->any || find_name(hosts, net_http_host(request)))

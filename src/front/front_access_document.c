@@ -31,15 +31,15 @@ static must_check result take_credentials(struct front *front, const struct poli
 
 static must_check result take_names(struct front *front, const struct policy_access *access)
 {
-    struct front_list hosts, origins;
+    struct policy_names hosts, origins;
     if (access->hosts.length > 0) {
-        TRY(front_list_parse(&hosts, "host-allowlist", (const char *)access->hosts.data));
-        front_list_cleanup(&front->hosts);
+        TRY(policy_names_parse(&hosts, "host-allowlist", (const char *)access->hosts.data));
+        policy_names_cleanup(&front->hosts);
         front->hosts = hosts;
     }
     if (access->origins.length > 0) {
-        TRY(front_origins_parse(&origins, "cors-origins", (const char *)access->origins.data));
-        front_list_cleanup(&front->origins);
+        TRY(policy_origins_parse(&origins, "cors-origins", (const char *)access->origins.data));
+        policy_names_cleanup(&front->origins);
         front->origins = origins;
     }
     return RESULT_OK;

@@ -81,10 +81,10 @@ static must_check result parse_options(struct front *front, int argc, char *cons
     ENSURE(o->enclave || strcmp(mode, "standalone") == 0, E_INPUT, "--mode: must be enclave or standalone");
     TRY(check_clients(o));
     const char *hosts = o->enclave ? "*" : "localhost,127.0.0.1";
-    TRY(front_list_parse(&front->hosts, "host-allowlist", o->host_allowlist ? o->host_allowlist : hosts));
-    TRY(front_list_parse(&front->metrics_hosts, "metrics-host-allowlist",
-                         o->metrics_host_allowlist ? o->metrics_host_allowlist : hosts));
-    TRY(front_origins_parse(&front->origins, "cors-origins", o->cors_origins));
+    TRY(policy_names_parse(&front->hosts, "host-allowlist", o->host_allowlist ? o->host_allowlist : hosts));
+    TRY(policy_names_parse(&front->metrics_hosts, "metrics-host-allowlist",
+                           o->metrics_host_allowlist ? o->metrics_host_allowlist : hosts));
+    TRY(policy_origins_parse(&front->origins, "cors-origins", o->cors_origins));
     return log_configure(&log);
 }
 
@@ -155,9 +155,9 @@ static void close_front(struct front *front)
     buffer_cleanup(&front->new_keys);
     buffer_cleanup(&front->keys);
     buffer_cleanup(&front->keys_json);
-    front_list_cleanup(&front->hosts);
-    front_list_cleanup(&front->metrics_hosts);
-    front_list_cleanup(&front->origins);
+    policy_names_cleanup(&front->hosts);
+    policy_names_cleanup(&front->metrics_hosts);
+    policy_names_cleanup(&front->origins);
     secret_cleanup(&front->basic);
     secret_cleanup(&front->tokens);
     secret_cleanup(&front->manager_tokens);

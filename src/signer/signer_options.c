@@ -9,6 +9,7 @@
 
 #include "base/options.h"
 #include "base/version.h"
+#include "policy/policy_names.h"
 #include "signer_tables.h"
 
 static const char usage[] =
@@ -87,6 +88,16 @@ static must_check result check_tls(const struct signer_options *o)
     ENSURE(!o->tls_client_ca_file || o->tls_allow_ca_clients, E_INPUT,
            "--tls-client-ca-file: needs --tls-allow-ca-clients");
     return RESULT_OK;
+}
+
+static must_check result check_names(const struct signer_options *o)
+{
+    AUTO(policy_names) hosts = {0};
+    AUTO(policy_names) metrics_hosts = {0};
+    AUTO(policy_names) origins = {0};
+    TRY(policy_names_parse(&hosts, "http-host-allowlist", o->http_host_allowlist));
+    TRY(policy_names_parse(&metrics_hosts, "metrics-host-allowlist", o->metrics_host_allowlist));
+    return policy_origins_parse(&origins, "http-cors-origins", o->http_cors_origins);
 }
 
 /* Who reads a password or a token on its way may use it. */
@@ -295,6 +306,7 @@ static must_check result check(struct signer_options *o)
     TRY(check_command(o));
     TRY(check_metrics(o));
     TRY(check_tls(o));
+    TRY(check_names(o));
     TRY(check_credentials(o));
     TRY(check_keystores(o));
     TRY(check_commit_boost(o));

@@ -323,6 +323,9 @@ def test_what_check_config_prints_can_be_the_file(signer, folder):
     (["eth2", "--slashing-protection-enabled=false", "--network=/nonexistent"], "--network"),
     (["eth2", "--slashing-protection-db-path=/nonexistent/folder/file"], "--slashing-protection-db-path"),
     (["eth2", "--slashing-protection-db-path={}/p", "import", "--from=/nonexistent"], "--from: No such file"),
+    (["--http-host-allowlist=a,*", "eth2", "--slashing-protection-enabled=false"], "--http-host-allowlist: * and none stand alone"),
+    (["--metrics-host-allowlist=a,,b", "eth2", "--slashing-protection-enabled=false"], "--metrics-host-allowlist: empty name"),
+    (["--http-cors-origins=https://.*", "eth2", "--slashing-protection-enabled=false"], "--http-cors-origins: must be origins"),
 ])
 def test_check_config_finds_what_a_start_would(signer, words, said):
     run = signer("--check-config", *words)
