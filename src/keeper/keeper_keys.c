@@ -194,6 +194,7 @@ result keeper_keys_remember(struct keeper_keys *keys, const struct keeper_key *k
     uint32_t index = kept->index;
     *kept = *key;
     kept->index = index;
+    kept->in_doubt = kept->in_doubt || kept->request;
     kept->request = NULL;
     return RESULT_OK;
 }

@@ -38,7 +38,8 @@ typedef bool keeper_keys_wanted(void *context, const struct keeper_key *key);
 must_check result keeper_keys_add_some(struct keeper_keys *keys, struct keeper_keys *from,
                                        keeper_keys_wanted *wanted, void *context);
 
-/* Adds a key without its secret, or renews what is remembered of it; nothing is under way for it there. */
+/* Adds a key without its secret, or renews what is remembered of it; nothing is under way for it there, and
+ * what was is in doubt. */
 must_check result keeper_keys_remember(struct keeper_keys *keys, const struct keeper_key *key);
 
 /* NULL when there is none. Constant effort, whatever the number of keys and whoever chose them. */

@@ -74,6 +74,8 @@ static must_check result list_fresh(struct keeper *k)
             key->record = before->record;
             key->stamp = before->stamp;
             key->refused = before->refused;
+            key->in_doubt = before->in_doubt;
+            key->unproven = before->unproven;
         }
         start->fresh[start->num_fresh++] = i;
     }

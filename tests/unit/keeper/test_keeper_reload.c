@@ -17,11 +17,16 @@ static void send_empty(int socket, enum ipc_type type)
     rig_send(socket, &p);
 }
 
-static void begin(struct rig *rig, uint32_t served)
+static void begin_with_failures(struct rig *rig, uint32_t served, uint32_t failed)
 {
     send_empty(rig->front, IPC_RELOAD);
-    rig_expect_state(rig, IPC_LOAD_STATE, served, 0);
+    rig_expect_state(rig, IPC_LOAD_STATE, served, failed);
     rig_take_loader(rig);
+}
+
+static void begin(struct rig *rig, uint32_t served)
+{
+    begin_with_failures(rig, served, 0);
 }
 
 static void send_failure(struct rig *rig)
@@ -220,6 +225,60 @@ static void an_empty_set_serves_and_disables_nothing(void **state)
     rig_stop(rig);
 }
 
+/* Of keys that come and go with a file that cannot be read; the courier is asked for what it takes. */
+static void leave_and_return(struct rig *rig)
+{
+    begin(rig, 2);
+    rig_load_keys(rig, 1, 1);
+    send_failure(rig);
+    rig_loader_end(rig, 1, 1);
+    courier_serve_until(&courier, rig, rig->front);
+    expect_reloaded(rig, 1, 1, 1);
+    begin_with_failures(rig, 1, 1);
+    rig_load_keys(rig, 0, 2);
+    rig_loader_end(rig, 2, 0);
+    courier_serve_until(&courier, rig, rig->front);
+    expect_reloaded(rig, 0, 2, 0);
+}
+
+/* What it wrote, as far as it knows, is nobody's signature yet: it is written once more before it is one. */
+static void a_doubt_survives_that_the_key_was_away(void **state)
+{
+    struct rig *rig = *state;
+    struct eth2_order vote = rig_vote(0, 1, 2, 1);
+    courier_boot(&courier, rig, 2);
+    courier.advances = COURIER_FORGETS;
+    assert_int_equal(courier_sign_one(&courier, rig, vote).status, IPC_ANSWER_STORE);
+    courier_expect_health(rig, false);
+    courier.advances = COURIER_HONEST;
+    leave_and_return(rig);
+    unsigned before = courier.num_advances;
+    struct ipc_answer answer = courier_sign_one(&courier, rig, vote);
+    rig_assert_signed(rig, &answer, &vote);
+    assert_int_equal(courier.num_advances, before + 1);
+    rig_stop(rig);
+}
+
+/* The same of an advance that is under way all the time. */
+static void an_advance_outlives_its_key_and_signs_nothing(void **state)
+{
+    struct rig *rig = *state;
+    struct ipc_order order;
+    struct eth2_order vote = rig_vote(0, 1, 2, 1), rival = rig_vote(0, 1, 2, 2);
+    courier_boot(&courier, rig, 2);
+    assert_int_equal(courier_sign_one(&courier, rig, rig_vote(1, 1, 2, 1)).status, IPC_ANSWER_SIGNED);
+    courier.advances = COURIER_KEEPS;
+    courier_send_order(rig, &order, vote);
+    courier_serve_one(&courier, rig, IPC_STORE_ADVANCE);
+    courier.advances = COURIER_HONEST;
+    leave_and_return(rig);
+    struct ipc_answer answer = courier_sign_one(&courier, rig, rival);
+    rig_assert_signed(rig, &answer, &rival);
+    courier_answer_kept(&courier, rig, 0); /* another entry is there: decided anew */
+    assert_int_equal(courier_take_answer(rig, &order).verdict, SLASHING_REFUSE_TARGET_EQUAL);
+    rig_stop(rig);
+}
+
 /* ---- failures ---- */
 
 static void a_store_that_loses_the_write_fails_the_reload(void **state)
@@ -366,6 +425,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_disables_as_many_as_it_takes, rig_setup, rig_teardown),
         SEALED(with_a_failure_nothing_is_disabled),
         SEALED(an_empty_set_serves_and_disables_nothing),
+        SEALED(a_doubt_survives_that_the_key_was_away),
+        PLAIN(a_doubt_survives_that_the_key_was_away),
+        SEALED(an_advance_outlives_its_key_and_signs_nothing),
+        PLAIN(an_advance_outlives_its_key_and_signs_nothing),
         SEALED(a_store_that_loses_the_write_fails_the_reload),
         SEALED(a_lost_answer_is_no_leave_to_sign),
         SEALED(a_loader_that_dies_fails_the_reload),
