@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from front_process import ATTESTATION, FORK_INFO, IDENTIFIER, front, post, randao  # noqa: F401 - front is a fixture
+from http2_client import Http2
 from scripted_keeper import BAD_ORDER, INTERNAL, ROOT_DIFFERS, SLASHABLE, STORE, UNKNOWN_KEY, answer, order_fields
 from test_signer_standalone import Signer, write_raw_keys
 
@@ -357,3 +358,29 @@ def test_clients_are_counted_by_their_user_agents(front):
     f.raw(b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     values = counted(f, "nitro_signer_client_requests_total")
     assert values == {**dict.fromkeys(sent, 1), "none": 1}
+
+
+# ---- over HTTP/2 ----
+
+def test_requests_over_http2_are_lines_as_over_http1(front, folder):
+    (folder / "tokens").write_text(f"{TOKEN}\n")
+    f = front("--log-format=json", "--access-logs", f"--path-tokens-file={folder}/tokens")
+    with Http2(f) as client:
+        for number in [client.request(path=path) for path in (f"/{TOKEN}/upcheck", f"//{TOKEN}//nothing?{TOKEN}", f"/%61{TOKEN[1:]}/upcheck", f"/{TOKEN}x/upcheck", f"/{TOKEN}%01")]:
+            client.wait(number)
+    lines = lines_of(f, 5, lambda line: line["message"] == "request")
+    assert sorted((line["method"], line["path"], line["status"]) for line in lines) == [
+        ("-", "-", 400), ("GET", "/***", 404), ("GET", "/***/upcheck", 200), ("GET", "/***/upcheck", 200), ("GET", "/***/upcheck", 403)]
+    refused = lines_of(f, 3, lambda line: line["level"] == "warn")
+    assert sorted(line["status"] for line in refused) == [400, 403, 404]
+    assert TOKEN not in f.process.log()
+
+
+def test_what_ends_before_its_answer_over_http2_is_told_of_once(front):
+    f = front("--log-format=json", "--access-logs")
+    f.keeper.go.clear()
+    with Http2(f) as client:
+        client.sign()
+        lines_of(f, 1, lambda line: "orders to the keeper" in line["message"])
+    lines = lines_of(f, 2, lambda line: line.get("status") == 0)
+    assert sorted(line["message"] for line in lines) == ["request", "the connection ended before the answer"]
