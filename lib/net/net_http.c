@@ -383,6 +383,7 @@ result net_http_server_new(struct net_http_server **ret_server, struct event_bas
     TAILQ_INIT(&server->all);
     TAILQ_INIT(&server->fresh);
     TAILQ_INIT(&server->idle);
+    TAILQ_INIT(&server->writing);
     server->accept_again = evtimer_new(base, on_accept_again, server);
     if (!server->accept_again) {
         free(server);

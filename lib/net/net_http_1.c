@@ -5,7 +5,11 @@
  * The TLS handshake happens below, while the connection is IDLE.
  *
  * While a request is PENDING or its reply is being written nothing is read: a client cannot
- * queue up work, and what it pipelines waits in the kernel. */
+ * queue up work, and what it pipelines waits in the kernel.
+ *
+ * Large replies that are not taken have a limit together: a new one that finds it reached ends the connection
+ * that has waited longest. Whoever reads is not that one. Rejected: to refuse the new one; a hundred clients
+ * that do not read would keep everybody from large replies. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -30,11 +34,37 @@ static struct net_http_request *release_request(struct net_http_connection *c)
 
 /* ---- replies ---- */
 
+static void hold_reply(struct net_http_connection *c, size_t bytes)
+{
+    struct net_http_server *server = c->server;
+    if (c->one.reply_bytes > 0)
+        TAILQ_REMOVE(&server->writing, c, late_link);
+    server->reply_bytes += bytes - c->one.reply_bytes;
+    c->one.reply_bytes = bytes;
+    if (bytes > 0)
+        TAILQ_INSERT_TAIL(&server->writing, c, late_link);
+}
+
+static void make_room(struct net_http_server *server, size_t bytes)
+{
+    struct net_http_connection *oldest;
+    while (server->reply_bytes + bytes > NET_HTTP_REPLIES_MAX && (oldest = TAILQ_FIRST(&server->writing))) {
+        struct evbuffer *output = bufferevent_get_output(oldest->stream);
+        (void)evbuffer_unfreeze(output, 1); /* now: libevent frees a bufferevent at the end of its turn */
+        (void)evbuffer_drain(output, evbuffer_get_length(output));
+        net_http_connection_free(oldest);
+    }
+}
+
 static void send_reply(struct net_http_connection *c, const struct net_http_reply_form *form)
 {
     if (c->input_ended || c->server->closing)
         c->one.keep_alive = false;
     set_state(c, WRITING);
+    if (form->body_len > NET_HTTP_SMALL_BODY && !form->without_body) {
+        make_room(c->server, form->body_len);
+        hold_reply(c, form->body_len);
+    }
     if (net_http_format_reply(bufferevent_get_output(c->stream), form,
                               c->one.keep_alive ? c->server->config.idle_timeout_seconds : 0)
             .code) {
@@ -219,6 +249,7 @@ static void on_written(struct net_http_connection *c)
         net_http_connection_close(c);
         return;
     }
+    hold_reply(c, 0);
     set_state(c, IDLE);
     net_http_connection_deadline(c, c->server->config.idle_timeout_seconds);
     net_http_update_listening(c->server);
@@ -236,6 +267,7 @@ static void part(struct net_http_connection *c)
 {
     bool pending = c->one.at == PENDING;
     struct net_http_request *request = release_request(c);
+    hold_reply(c, 0);
     if (pending && request)
         net_http_tell_answered(c, request, NULL);
     if (!pending)

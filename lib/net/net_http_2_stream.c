@@ -7,7 +7,8 @@
  * waits (the attack called rapid reset).
  *
  * What streams hold is counted: a fixed cost, the head, a small body, the reply. Each connection may hold as
- * much as one of HTTP/1.1 without asking; more has a limit a connection and one that all of them share.
+ * much as one of HTTP/1.1 without asking; more has a limit a connection and one that all of them share. One
+ * reply of a connection that has nothing else passes it, up to a second limit.
  * Bodies that are not small are counted with those of HTTP/1.1. */
 #include "net/net_http_2.h"
 
@@ -169,11 +170,12 @@ static int submit(struct net_http_2_stream *stream, const struct net_http_reply_
 static must_check result prepare(struct net_http_2_stream *stream, const struct net_http_reply_form *form)
 {
     struct net_http_2 *session = stream->session;
-    if (!form->without_body)
-        TRY(buffer_append(&stream->body, form->body, form->body_len));
-    hold(stream, STREAM_COST + stream->body.length);
-    /* As over HTTP/1.1, where one reply a connection may wait to be taken, one is always let through. */
-    ENSURE(!holds_too_much(session) || session->num_streams == 1, E_TOO_LARGE, "too many replies wait");
+    size_t body_len = form->without_body ? 0 : form->body_len;
+    hold(stream, STREAM_COST + body_len);
+    /* As over HTTP/1.1, where one reply a connection may wait to be taken. */
+    bool is_alone = session->num_streams == 1 && session->c->server->held <= NET_HTTP_REPLIES_MAX;
+    ENSURE(!holds_too_much(session) || is_alone, E_TOO_LARGE, "too many replies wait");
+    TRY(buffer_append(&stream->body, form->body, body_len));
     ENSURE(submit(stream, form) == 0, E_MEMORY, "out of memory");
     return RESULT_OK;
 }

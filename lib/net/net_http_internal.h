@@ -27,6 +27,9 @@ enum { NET_HTTP_2_STREAMS = 512 };
  * stop must not turn away the requests of a kibibyte that matter. The number of connections bounds these. */
 enum { NET_HTTP_SMALL_BODY = 16384 };
 
+/* Replies that are larger, and that clients do not take, may hold as much together. */
+enum { NET_HTTP_REPLIES_MAX = 128 * 1024 * 1024 };
+
 /* ---- bodies (net_http_body.c) ---- */
 
 /* A body on its way in. Zero-initialise, then set chunked or left. */
@@ -108,6 +111,7 @@ struct net_http_1_state {
     enum net_http_1_at { IDLE, HEAD, BODY, PENDING, WRITING } at;
     struct net_http_exchange exchange; /* its request: BODY: owned; PENDING: the handler's */
     size_t body_bytes;                 /* of request, counted in server->body_bytes; 0 while it is small */
+    size_t reply_bytes;                /* WRITING: counted in server->reply_bytes; 0 while it is small */
     bool keep_alive;
 };
 
@@ -116,6 +120,7 @@ TAILQ_HEAD(net_http_connections, net_http_connection);
 struct net_http_connection {
     TAILQ_ENTRY(net_http_connection) link;
     TAILQ_ENTRY(net_http_connection) idle_link; /* while idle: in server->fresh or server->idle */
+    TAILQ_ENTRY(net_http_connection) late_link; /* while one.reply_bytes: in server->writing */
     struct net_http_server *server;
     struct bufferevent *stream;
     struct event *deadline;
@@ -138,9 +143,10 @@ struct net_http_server {
     struct evconnlistener *listener;
     struct event *accept_again; /* pending: out of descriptors a moment ago */
     struct net_http_connections all, fresh, idle;
+    struct net_http_connections writing; /* large replies, the oldest first */
     size_t num_connections;
     size_t num_http2; /* connections that speak HTTP/2, or will after their handshake */
-    size_t body_bytes;
+    size_t body_bytes, reply_bytes;
     size_t held; /* by streams of HTTP/2, beyond what each connection may */
     bool closing;
 };

@@ -11,9 +11,11 @@ import sys
 import time
 
 import pytest
+import requests
 
 from client_certificate import ClientCertificate
 from front_process import HARD, IDENTIFIER, Front, front, post, randao  # noqa: F401 (front is a fixture)
+from http2_client import Http2
 from scripted_keeper import Certificate
 
 UPCHECK = b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -114,6 +116,44 @@ def test_half_open_and_slow_connections_are_bounded(front, folder):
     assert served(kept)
     for stream in streams + slow:
         stream.close()
+
+
+LARGE = b"GET /api/v1/eth2/publicKeys HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def unread(port, send=LARGE):
+    """A client that asks and does not read."""
+    stream = socket.socket()
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stream.settimeout(20)
+    stream.connect(("127.0.0.1", port))
+    stream.sendall(send)
+    return stream
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_replies_that_nobody_takes_are_bounded(front, version):
+    """600 clients that ask for two mebibytes each; meanwhile others get theirs."""
+    f = front(serve=False)
+    f.keeper.settings()
+    for part in range(20):
+        f.keeper.keys([b"\x80" + bytes([part, i >> 8, i & 255]) + bytes(44) for i in range(1024)], first=part == 0, last=part == 19)
+    f.keeper.health()
+    f.keeper.serve()
+    with requests.get(f"http://localhost:{f.port}/api/v1/eth2/publicKeys", timeout=20) as whole:
+        assert len(whole.json()) == 20480
+    before, streams = resident(f), []
+    for _ in range(600):
+        streams.append(unread(f.port) if version == 1 else Http2(f, acknowledge=False))
+        if version == 2:
+            streams[-1].request(path="/api/v1/eth2/publicKeys")
+    assert served(f.connect()).startswith(b"HTTP/1.1 200 ")
+    held = resident(f) - before
+    report(f"{len(streams)} clients that take no reply over HTTP/{version}: {held / 2**20:.0f} MiB of memory in the front")
+    assert held < 256 * 2**20
+    assert requests.get(f"http://localhost:{f.port}/api/v1/eth2/publicKeys", timeout=20).content == whole.content
+    for one in streams:
+        (one if version == 1 else one.stream).close()
 
 
 def test_those_who_never_asked_make_room_first(start, pair, bin_dir):
