@@ -110,10 +110,10 @@ def test_headers_that_are_no_basic(front, written, header):
 def test_curl_with_basic(front, folder, written):
     f = front(written("basic-credentials-file", f"{USER}:{PASSWORD}"), tls=Certificate(folder))
     where = ["--cacert", f.certificate.ca_file, f"https://localhost:{f.port}/upcheck"]
-    assert curl("-u", f"{USER}:{PASSWORD}", *where).startswith("HTTP/1.1 200 ")
-    assert curl("--anyauth", "-u", f"{USER}:{PASSWORD}", *where).count("HTTP/1.1 ") == 2  # after the challenge
-    assert curl(*where[:-1], where[-1].replace("//", f"//{USER}:{PASSWORD.replace(' ', '%20')}@")).startswith("HTTP/1.1 200 ")
-    assert curl("-u", f"{USER}:wrong", *where).startswith("HTTP/1.1 401 Unauthorized\r\n")
+    assert curl("-u", f"{USER}:{PASSWORD}", *where).startswith("HTTP/2 200 ")
+    assert curl("--anyauth", "-u", f"{USER}:{PASSWORD}", *where).count("HTTP/2 ") == 2  # after the challenge
+    assert curl(*where[:-1], where[-1].replace("//", f"//{USER}:{PASSWORD.replace(' ', '%20')}@")).startswith("HTTP/2 200 ")
+    assert curl("-u", f"{USER}:wrong", *where).startswith("HTTP/2 401 ")
 
 
 # ---- tokens ----
