@@ -9,7 +9,7 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup clients build demo run test soak bench interop clean help
+.PHONY: all setup clients build demo run test soak fuzz bench interop clean help
 
 all: build ## set up and build everything (into build/bin)
 
@@ -45,6 +45,17 @@ soak: build ## search the model of several signers, run a million orders against
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) NS_SECONDS=$${NS_SECONDS:-60} $(python) -m pytest -q -s tests/integration/test_fleet_torture.py
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) $(python) -m pytest -q -s tests/integration/test_property_dynamodb.py
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
+
+# FUZZ_SECONDS says how long each runs. What they find more goes to build/fuzz/corpus; what breaks a promise to build/fuzz/found-*.
+fuzz: setup ## feed the readers of outside bytes with mutated inputs, a minute each, under the sanitizers
+	@cmake --preset fuzz >/dev/null
+	@cmake --build build/fuzz --target fuzz
+	@set -e; for fuzzer in build/fuzz/fuzzers/fuzz_*; do \
+	   name=$${fuzzer##*/fuzz_}; mkdir -p build/fuzz/corpus/$$name; echo "fuzz: $$name"; \
+	   $$fuzzer -max_total_time=$${FUZZ_SECONDS:-60} -max_len=40000 -timeout=10 -artifact_prefix=build/fuzz/found-$$name- -verbosity=0 \
+	     -print_final_stats=1 build/fuzz/corpus/$$name tests/fuzz/corpus/$$name; \
+	 done
+	@echo 'fuzz: PASSED: no reader broke a promise'
 
 interop: build clients ## only the comparison with Lodestar's and other people's programs
 	@$(python) -m pytest -q tests/interop
