@@ -29,11 +29,12 @@ demo: build ## watch the whole story on this machine: keys, attestation, signatu
 run: build ## the same set-up, left running until Ctrl-C
 	@scripts/demo --run
 
+# Much of a black-box test is waiting: three files are on their way at a time.
 test: build clients ## unit tests and lint, then black-box and interop tests (PRESET=asan too)
 	@ctest --test-dir $(build) --output-on-failure --no-tests=error -j2
 	@set -e; folders=; for folder in tests/integration tests/interop; do \
 	   if ls $$folder/test_*.py >/dev/null 2>&1; then folders="$$folders $$folder"; fi; done; \
-	 [ -z "$$folders" ] || $(python) -m pytest -q $$folders
+	 [ -z "$$folders" ] || $(python) -m pytest -q -n 3 --dist loadfile $$folders
 
 # Each part prints its numbers, the seed of its orders too; NS_SEED asks for the same ones again. NS_ORDERS and NS_SECONDS (of
 # each of the last part's runs, where executables are killed) say how long.
@@ -58,7 +59,7 @@ fuzz: setup ## feed the readers of outside bytes with mutated inputs, a minute e
 	@echo 'fuzz: PASSED: no reader broke a promise'
 
 interop: build clients ## only the comparison with Lodestar's and other people's programs
-	@$(python) -m pytest -q tests/interop
+	@$(python) -m pytest -q -n 3 --dist loadfile tests/interop
 
 bench: build ## measure speed, latency, memory and start-up
 	@$(python) tests/bench/bench.py
