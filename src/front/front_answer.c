@@ -52,7 +52,7 @@ void front_explain(struct front_reason *ret_reason, const struct eth2_order *ord
                 eth2_order_kind_name(order->kind), reason->code);
         return;
     case IPC_ANSWER_STORE:
-        explain(reason, FRONT_STORE_ERROR, 503,
+        explain(reason, FRONT_STORE_ERROR, 500,
                 "the slashing protection store cannot answer; nothing is signed");
         return;
     case IPC_ANSWER_BAD_ORDER:

@@ -278,7 +278,7 @@ def test_answers_in_any_order_and_in_several_packets(front):
     f.keeper.decide = hold
     got = f.request("POST", PATH, good(identifiers=keys(50))).json()
     assert [r["identifier"] for r in got] == keys(50)
-    assert [r.get("error", {}).get("code") for r in got] == ([404, 503, 412, None] * 13)[:50]
+    assert [r.get("error", {}).get("code") for r in got] == ([404, 500, 412, None] * 13)[:50]
     assert got[2]["error"] == {"code": 412, "message": "slashing protection refuses this RANDAO_REVEAL: double_vote", "reason": "double_vote",
                                "recorded_source_epoch": "1", "recorded_target_epoch": "2"}
     assert got[3]["signature"] == "0x" + signature_of(held[3]).hex()

@@ -77,7 +77,7 @@ def judge(name, clients, fleet, done=None):
     """The end of every run."""
     signed = clients.signed
     print(f"\nfleet torture, {name}: seed {SEED}, {clients.num_orders} orders, {clients.statuses[200]} signed, {clients.statuses[412]} "
-          f"refused, {clients.statuses[503]} unavailable, {clients.statuses[None]} without answer; {clients.num_batches} batches; {len(fleet.slots)} signers, "
+          f"refused, {clients.statuses[500] + clients.statuses[503]} unavailable, {clients.statuses[None]} without answer; {clients.num_batches} batches; {len(fleet.slots)} signers, "
           f"{fleet.starts} starts" + "".join(f", {count} {act}" for act, count in sorted((done or {}).items())))
     assert slashable_pairs(one.message for one in signed) == []
     assert wrong_signatures(random.Random(SEED).sample(signed, min(VERIFIED, len(signed)))) == []
@@ -226,9 +226,9 @@ class Succession:
             signer = other.name, other.port
             for key in orders.keys:
                 status = self._clients.ask(connections, signer, orders.new(key, variant=9))
-                assert status in (503, 412), (other.name, status)
+                assert status in (500, 412), (other.name, status)
                 self.last_words[status] += 1
-            assert self._clients.ask(connections, signer, orders.new(orders.keys[0], BLOCK, variant=9)) == 503
+            assert self._clients.ask(connections, signer, orders.new(orders.keys[0], BLOCK, variant=9)) == 500
             assert "another signer has taken over" in other.log()
         everybody_signs(self._clients, [slot])
         connections.close()
@@ -261,7 +261,7 @@ def test_signers_that_take_over_from_each_other(fleet, on_table, table, dynamodb
                     free.append(slot)
             older = newer
     succession.judge()
-    assert succession.last_words[503] > 0
+    assert succession.last_words[500] > 0
     judge("take-overs", clients, fleet, done)
     assert clients.statuses[200] > 100
 
@@ -312,7 +312,7 @@ def test_a_table_put_back_while_clients_ask(fleet, on_table, table, dynamodb):  
     connections = Connections()
     for key in refused:
         for kind in (VOTE, BLOCK):
-            assert clients.ask(connections, (slot.name, slot.port), clients.orders.new(key, kind)) == 503
+            assert clients.ask(connections, (slot.name, slot.port), clients.orders.new(key, kind)) == 500
     connections.close()
     judge("a table put back", clients, fleet)
 
@@ -331,8 +331,8 @@ def test_a_whole_table_put_back_to_an_earlier_generation(fleet, on_table, table,
     clients.signers = fleet.serving()
     connections = Connections()
     for key, message in heights.items():
-        assert clients.ask(connections, (second.name, second.port), message) == 503
-        assert clients.ask(connections, (second.name, second.port), message._replace(high=message.high - 1, variant=7)) in (412, 503)
+        assert clients.ask(connections, (second.name, second.port), message) == 500
+        assert clients.ask(connections, (second.name, second.port), message._replace(high=message.high - 1, variant=7)) in (412, 500)
     connections.close()
     with clients.running():
         time.sleep(0.5)  # of orders

@@ -107,7 +107,7 @@ def test_a_refusal_by_slashing_protection_is_a_line_with_its_request(front):
 
 
 @pytest.mark.parametrize("status, decide, outcome", [
-    (404, UNKNOWN_KEY, "unknown_key"), (400, ROOT_DIFFERS, "signing_root_differs"), (503, STORE, "store_error"),
+    (404, UNKNOWN_KEY, "unknown_key"), (400, ROOT_DIFFERS, "signing_root_differs"), (500, STORE, "store_error"),
     (500, INTERNAL, "failed"), (400, BAD_ORDER, "malformed")])
 def test_what_the_keeper_does_not_sign_is_a_line(front, status, decide, outcome):
     f = front("--log-format=json")

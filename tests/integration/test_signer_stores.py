@@ -152,10 +152,10 @@ def test_when_the_database_stops_nothing_is_signed_and_when_it_is_back_all_is_we
         assert signer.sign(one_key, attestation(7)).status_code == 200
         server.stop()
         refused = signer.sign(one_key, attestation(8))
-        assert refused.status_code == 503, refused.text
+        assert refused.status_code == 500, refused.text
         eventually(lambda: healthcheck(signer) == 503)
         assert upcheck(signer) == 200
-        assert signer.sign(one_key, attestation(9)).status_code == 503
+        assert signer.sign(one_key, attestation(9)).status_code == 500
         server.start()
         eventually(lambda: signer.sign(one_key, attestation(10)).status_code == 200)
         eventually(lambda: healthcheck(signer) == 200)
@@ -264,7 +264,7 @@ def test_fresh_credentials_are_used_without_a_restart(start, folder, one_key, ta
     signer = DynamodbSigner(start, folder, table)
     assert signer.sign(one_key, attestation(7)).status_code == 200
     dynamodb_relay.secret_key = "anotherSecretOfTheSameUser"
-    assert signer.sign(one_key, attestation(8)).status_code == 503
+    assert signer.sign(one_key, attestation(8)).status_code == 500
     (folder / "fresh").write_text(json.dumps({"access_key_id": ACCESS_KEY, "secret_access_key": dynamodb_relay.secret_key}))
     os.replace(folder / "fresh", folder / "credentials.json")
     eventually(lambda: signer.sign(one_key, attestation(9)).status_code == 200)
@@ -286,8 +286,8 @@ def test_single_mode_fences_the_signer_before(start, folder, one_key, table):
     first = DynamodbSigner(start, folder, table, "--slashing-protection-mode=single")
     assert first.sign(one_key, attestation(7)).status_code == 200
     second = DynamodbSigner(start, twin(folder, "b", folder), table, "--slashing-protection-mode=single")
-    assert first.sign(one_key, attestation(8)).status_code == 503
-    assert first.sign(one_key, attestation(9)).status_code == 503
+    assert first.sign(one_key, attestation(8)).status_code == 500
+    assert first.sign(one_key, attestation(9)).status_code == 500
     assert "another signer" in first.process.log()
     assert second.sign(one_key, attestation(8)).status_code == 200
 
