@@ -229,6 +229,6 @@ class Clients:
         elif status == 412:
             self.orders.rise(message.key, **{name: int(answer.get(f"recorded_{name}_epoch", 0)) for name in ("source", "target")},
                              slot=int(answer.get("recorded_block_slot", 0)))
-        elif status not in (None, 500, 503):
+        elif status not in (None, 404, 500, 503):  # a reload may have taken the key out of service for a while
             self.unexpected.append((status, answer, order))
         return status

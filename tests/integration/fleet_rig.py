@@ -17,6 +17,8 @@ import signal
 import threading
 import time
 
+import requests
+
 import dynamodb_relay as relays
 from harness import Process
 from test_signer_stores import descendants, runs
@@ -41,7 +43,7 @@ class Slot:
     def __init__(self, letter, program, folder, eth2, relay=None, env=None):
         self.relay, self.process, self.port, self.starts = relay, None, None, 0
         self._letter, self._program, self._eth2, self._env = letter, program, list(eth2), env
-        self._keys, self.data = folder / "keys", folder / letter
+        self.keys, self.data = folder / "keys", folder / letter
         self._logs = self.data / "logs"
         self._logs.mkdir(parents=True)
         self.past_logs = []
@@ -52,7 +54,7 @@ class Slot:
         with contextlib.suppress(FileNotFoundError):
             (self.data / "web3signer.ports").unlink()
         with self._spawning:
-            self.process = Process(str(self._program), ["--http-listen-port=0", f"--key-config-path={self._keys}",
+            self.process = Process(str(self._program), ["--http-listen-port=0", f"--key-config-path={self.keys}",
                                                         f"--data-path={self.data}", "eth2", *self._eth2],
                                    str(self._logs), (), self._env)
         try:
@@ -81,6 +83,24 @@ class Slot:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 return [("nitro-signer", process.pid), *(child for child in descendants(process.pid) if child[0])]
         return []  # or they end while we look
+
+    def ask_reload(self, method="POST"):
+        """Its status of HTTP and what it says of the reload; None, None from one that does not answer."""
+        try:
+            answer = requests.request(method, f"http://127.0.0.1:{self.port}/reload", timeout=5)
+            return answer.status_code, answer.json()["status"]
+        except requests.RequestException:
+            return None, None
+
+    def reload(self):
+        """Begins one after all that was true before, and waits for its end; or for the signer's."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.is_serving and self.ask_reload()[0] != 202:
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+        while self.is_serving and self.ask_reload("GET")[1] in (None, "running"):
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
 
     def log(self):
         return "\n".join(self.past_logs + ([self.process.log()] if self.process else []))
@@ -237,10 +257,12 @@ class Nemesis:
         self.slots, self.done = slots, collections.Counter()
         self._paused = []  # (until, pid)
         self._broken = []  # (until, relay)
+        self._spoiled = {}  # files of keys that cannot be read now: path to content
         self._acts = dict(acts or {})
         if any(slot.relay for slot in slots):
             self._acts["fault"] = self._fault, 10
         self._acts["pause"] = self._pause, 5
+        self._acts["reload"] = self._reload, 5
         if kills:
             self._acts["kill"] = self._kill, kills
 
@@ -249,7 +271,7 @@ class Nemesis:
         self._undo(time.monotonic())
         name = self.chance.choices(list(self._acts), [weight for _, weight in self._acts.values()])[0]
         self._acts[name][0]()
-        if name not in ("fault", "pause", "kill"):  # these say what exactly
+        if name not in ("fault", "pause", "kill", "reload"):  # these say what exactly
             self.done[name] += 1
 
     def run(self, seconds, goes_on=lambda: False):
@@ -262,6 +284,13 @@ class Nemesis:
 
     def heal(self):
         self._undo(float("inf"))
+        while self._spoiled:
+            self._mend()
+        for slot in self.slots:
+            deadline = time.monotonic() + 10
+            while not slot.is_serving and time.monotonic() < deadline:  # it may be starting, with what it has read before
+                time.sleep(0.02)
+            slot.reload()
 
     def _undo(self, now):
         for until, pid in self._paused[:]:
@@ -300,6 +329,28 @@ class Nemesis:
             os.kill(pid, signal.SIGSTOP)
             self._paused.append((time.monotonic() + self.chance.uniform(0.1, 1.5), pid))
             self.done[f"pause {name}"] += 1
+
+    def _reload(self):
+        """Of a folder where a file has become unreadable, so that its key leaves and is not disabled, or readable again."""
+        slot = self.chance.choice(self.slots)
+        if self._spoiled and self.chance.random() < 0.6:
+            self._mend()
+        else:
+            path = self.chance.choice(sorted(slot.keys.iterdir()))
+            self._spoiled.setdefault(path, path.read_text())
+            self._write(path, "type: file-raw\n")
+        if slot.is_serving:
+            self.done[f"reload {slot.ask_reload()[0]}"] += 1
+
+    def _mend(self):
+        self._write(*self._spoiled.popitem())
+
+    @staticmethod
+    def _write(path, text):
+        """At once: a file that is missing for a moment is a key that is gone, and disabled for good."""
+        new = path.parent.parent / "new"
+        new.write_text(text)
+        new.replace(path)
 
     def _fault(self):
         relay = self.chance.choice([slot.relay for slot in self.slots if slot.relay])
