@@ -114,14 +114,21 @@ static bool readable(int socket, int patience_ms)
     return poll(&wait, 1, patience_ms) == 1;
 }
 
-void rig_expect(struct rig *rig, int socket, enum ipc_type type)
+void rig_receive(struct rig *rig, int socket)
 {
     size_t length = 0;
     fd_auto_close(&rig->descriptor);
     if (!readable(socket, PATIENCE_MS))
-        fail_msg("waited in vain for message 0x%04x", type);
+        fail_msg("waited in vain for a message");
     assert_ok(ipc_receive(socket, rig->packet, &length, &rig->descriptor));
     assert_ok(ipc_open(&rig->message, rig->packet, length));
+}
+
+void rig_expect(struct rig *rig, int socket, enum ipc_type type)
+{
+    if (!readable(socket, PATIENCE_MS))
+        fail_msg("waited in vain for message 0x%04x", type);
+    rig_receive(rig, socket);
     if (rig->message.type != type)
         fail_msg("expected message 0x%04x, got 0x%04x", type, rig->message.type);
 }

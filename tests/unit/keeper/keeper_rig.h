@@ -41,7 +41,9 @@ int rig_teardown(void **state);
 void rig_start(struct rig *rig, const char *mode, const char *nsm);
 /* Sends what was packed. */
 void rig_send(int socket, const struct packer *packed);
-/* Receives one packet, which must be of that type. */
+/* Receives one packet. */
+void rig_receive(struct rig *rig, int socket);
+/* The same, which must be of that type. */
 void rig_expect(struct rig *rig, int socket, enum ipc_type type);
 void rig_expect_state(struct rig *rig, enum ipc_keeper_state state, uint32_t keys, uint32_t failed);
 /* Nothing has been sent to us. */

@@ -1,6 +1,6 @@
 /* test_keeper_property.c - random orders to a real keeper on its SQLite store, which is killed at random
- * moments and started again; a judge who knows all signatures that it ever answered with. NS_ORDERS says how
- * many, NS_SEED which. */
+ * moments and started again, and reads its keys anew while orders wait, so that some leave and come back; a
+ * judge who knows all signatures that it ever answered with. NS_ORDERS says how many, NS_SEED which. */
 #include "keeper_rig.h"
 
 #include <signal.h>
@@ -15,7 +15,12 @@ static struct judge_validator validators[KEYS];
 /* The highest signed heights and the source there: orders are made near them. */
 static uint64_t slots[KEYS], sources[KEYS], targets[KEYS];
 static struct eth2_order latest[KEYS];
-static uint64_t num_orders, num_signed, num_refused, num_deaths;
+static uint64_t num_orders, num_signed, num_refused, num_unknown, num_deaths, num_reloads;
+/* The keys in service, and those of the reload that is under way. */
+static struct range {
+    uint32_t first, count;
+} served, wanted_keys;
+static bool is_reloading;
 
 static uint64_t from_environment(const char *name, uint64_t otherwise)
 {
@@ -66,6 +71,11 @@ static void judge(struct rig *rig, const struct ipc_order *asked, uint32_t key,
 {
     const struct eth2_order *order = &asked->order;
     struct judge_message message = {.is_block = order->kind == ETH2_ORDER_BLOCK}, other;
+    if (answer->status == IPC_ANSWER_UNKNOWN_KEY) {
+        assert_true(is_reloading || served.count < KEYS);
+        num_unknown++;
+        return;
+    }
     if (answer->status != IPC_ANSWER_SIGNED) {
         assert_int_equal(answer->status, IPC_ANSWER_SLASHABLE);
         num_refused++;
@@ -84,17 +94,59 @@ static void judge(struct rig *rig, const struct ipc_order *asked, uint32_t key,
     note_marks(key, &message);
 }
 
-/* Takes answers until all are there, or, from a dead keeper, until the end. */
+static void begin_reload(struct rig *rig)
+{
+    uint8_t packet[16];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    ipc_pack_empty(&p, IPC_RELOAD);
+    rig_send(rig->front, &p);
+    rig_expect_state(rig, IPC_LOAD_STATE, served.count, served.count < KEYS);
+    rig_take_loader(rig);
+    is_reloading = true;
+    num_reloads++;
+}
+
+/* All keys; or some, and a file that failed: so none is disabled. */
+static void bring_keys(struct rig *rig)
+{
+    uint8_t packet[64];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    wanted_keys = (struct range){0, KEYS};
+    if (chance(2)) {
+        wanted_keys.first = (uint32_t)chance(KEYS);
+        wanted_keys.count = (uint32_t)chance(KEYS - (int)wanted_keys.first);
+        ipc_pack_record_failed(&p, &(struct ipc_record_failed){9, E_CRYPTO, {(const uint8_t *)"bad", 3}});
+        rig_send(rig->loader, &p);
+    }
+    rig_load_keys(rig, wanted_keys.first, wanted_keys.count);
+    rig_loader_end(rig, wanted_keys.count, wanted_keys.count < KEYS);
+}
+
+static void end_reload(struct rig *rig)
+{
+    struct ipc_load_result done;
+    assert_ok(ipc_take_reloaded(&done, &rig->message));
+    assert_true(is_reloading && done.ok && done.keys == wanted_keys.count);
+    served = wanted_keys;
+    rig_expect_state(rig, IPC_SERVE_STATE, served.count, served.count < KEYS);
+    is_reloading = false;
+}
+
+/* Takes answers until all are there and the reload is over, or, from a dead keeper, until the end. */
 static void take_answers(struct rig *rig, const struct ipc_order *orders, const uint32_t *keys, bool is_dead)
 {
-    for (uint32_t taken = 0; taken < BATCH;) {
+    for (uint32_t taken = 0; taken < BATCH || is_reloading;) {
         size_t length = 0;
         if (is_dead && ipc_receive(rig->front, rig->packet, &length, NULL).code)
             return;
         if (is_dead)
             assert_ok(ipc_open(&rig->message, rig->packet, length));
         else
-            rig_expect(rig, rig->front, IPC_SIGNED);
+            rig_receive(rig, rig->front);
+        if (rig->message.type == IPC_RELOADED && !is_dead) {
+            end_reload(rig);
+            continue;
+        }
         for (uint32_t i = 0; rig->message.type == IPC_SIGNED && i < rig->message.count; i++, taken++) {
             struct ipc_answer answer;
             assert_ok(ipc_take_answer(&answer, &rig->message.body));
@@ -116,12 +168,21 @@ static void one_batch(struct rig *rig, bool is_last)
         memcpy(orders[i].order.pubkey, rig_pubkey(keys[i]), 48);
         latest[keys[i]] = orders[i].order;
     }
+    enum { BEFORE, AROUND, AFTER, NEVER } reload = chance(4) ? NEVER : (int)chance(3);
+    if (reload <= AROUND)
+        begin_reload(rig);
+    if (reload == BEFORE)
+        bring_keys(rig);
     if (is_for_many) {
         rig_send_many(rig, orders, BATCH / 2, true);
         rig_send_many(rig, orders + BATCH / 2, BATCH / 2, false);
     } else {
         rig_send_orders(rig, orders, BATCH);
     }
+    if (reload == AFTER)
+        begin_reload(rig);
+    if (reload == AROUND || reload == AFTER)
+        bring_keys(rig);
     num_orders += BATCH;
     if (is_last) {
         (void)usleep((useconds_t)chance(4000));
@@ -140,13 +201,17 @@ static void a_keeper_that_is_killed_signs_nothing_slashable(void **state)
     srand((unsigned)seed);
     while (num_orders < wanted) {
         rig_boot(rig, KEYS);
+        served = (struct range){0, KEYS};
+        is_reloading = false;
         for (int batches = 1 + (int)chance(BATCHES_A_LIFE); batches > 0; batches--)
             one_batch(rig, batches == 1);
         rig_kill(rig);
     }
-    print_message("%llu orders, %llu signed, %llu refused, %llu deaths\n", (unsigned long long)num_orders,
-                  (unsigned long long)num_signed, (unsigned long long)num_refused,
-                  (unsigned long long)num_deaths);
+    print_message(
+        "%llu orders, %llu signed, %llu refused, %llu of keys that were away, %llu reloads, %llu deaths\n",
+        (unsigned long long)num_orders, (unsigned long long)num_signed, (unsigned long long)num_refused,
+        (unsigned long long)num_unknown, (unsigned long long)num_reloads, (unsigned long long)num_deaths);
+    assert_true(num_unknown > 0 && num_reloads > 0);
     assert_true(num_signed > num_orders / 10 && num_refused > num_orders / 10);
     for (int i = 0; i < KEYS; i++)
         judge_forget(&validators[i]);
