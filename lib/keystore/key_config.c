@@ -93,6 +93,7 @@ static must_check result add_document(struct key_sources *sources, const struct 
 struct reading {
     struct key_sources *sources;
     const struct key_config *config;
+    size_t num_documents;
 };
 
 /* What one document's mistake costs; out of memory, the next one would fare no better. */
@@ -106,21 +107,27 @@ static must_check result settle(const struct reading *reading, result r)
 
 static result on_section(void *context, struct yaml_section *section)
 {
-    const struct reading *reading = context;
+    struct reading *reading = context;
+    reading->num_documents++;
     result r = add_document(reading->sources, section, reading->config);
     return settle(reading, r.code ? error_prefix(r, "document at line %zu", section->line) : r);
 }
 
+/* A file without a document is one that is just being written; to read it as "no keys" would be to take its
+ * key for gone, which a reload disables for good. A pipe would keep us for ever. */
 static must_check result read_file(struct reading *reading)
 {
     const struct key_config *config = reading->config;
     struct stat status;
-    AUTO_FD fd = open(config->path, O_RDONLY | O_CLOEXEC);
+    AUTO_FD fd = open(config->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ENSURE(fd >= 0, errno == ENOENT ? E_NOT_FOUND : E_IO, "%s: %s", config->path, strerror(errno));
     ENSURE(fstat(fd, &status) == 0, E_IO, "%s: %s", config->path, strerror(errno));
+    ENSURE(S_ISREG(status.st_mode), E_INPUT, "%s: is not a file", config->path);
     ENSURE((uint64_t)status.st_size <= config->file_max, E_TOO_LARGE, "%s: is longer than %zu bytes",
            config->path, config->file_max);
-    return yaml_read_documents(fd, config->file_max, YAML_NESTED_IGNORE, on_section, reading);
+    TRY(yaml_read_documents(fd, config->file_max, YAML_NESTED_IGNORE, on_section, reading));
+    ENSURE(reading->num_documents > 0, E_INPUT, "has no key: it is empty");
+    return RESULT_OK;
 }
 
 result key_config_read(struct key_sources *sources, const struct key_config *config)

@@ -452,6 +452,23 @@ def test_files_that_are_broken(start, folder):
     assert [s.signer.sign(pubkey, attestation(7, block="0x" + "45" * 32, source=6)).status_code for pubkey in pubkeys] == [412] * 3
 
 
+@pytest.mark.parametrize("spoil", [
+    lambda file: file.write_text(""), lambda file: file.write_text("# in a moment\n"), lambda file: file.write_text("---\n---\n"),
+    lambda file: file.write_text(file.read_text()[:50]), lambda file: (file.unlink(), os.mkfifo(file)),
+    lambda file: (file.unlink(), file.symlink_to("/nonexistent"))],
+    ids=["empty", "a comment", "empty documents", "half of it", "a pipe", "a link to nowhere"])
+def test_a_file_that_is_being_written_is_no_key_that_is_gone(start, folder, spoil):
+    s = Reloading(start, folder, [1, 2])
+    file = s.keys / "key-0002.yaml"
+    spoil(file)
+    s.reload("completed_with_errors")
+    assert len(s.public_keys()) == 1 and "not disabled" in s.signer.process.log()
+    file.unlink()
+    s.add(2)
+    s.reload()
+    assert [s.vote(pubkey, 5) for pubkey in s.public_keys()] == [200, 200]
+
+
 def test_an_empty_folder_stops_all_signing_and_disables_nothing(start, folder):
     s = Reloading(start, folder, [1, 2])
     pubkeys = s.public_keys()
