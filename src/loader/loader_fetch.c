@@ -263,11 +263,13 @@ static must_check result report_one(struct all *all, struct keystore *key, resul
     return RESULT_OK;
 }
 
-/* A key a line; empty lines are none. */
+/* A key a line; empty lines are none. With none at all it is a failure, as in a file: nothing is known of the
+ * keys it may have had. */
 static must_check result report_lines(struct all *all)
 {
+    AUTO(keystore) none = {0};
     const char *at = (const char *)all->value.data;
-    size_t left = all->value_len;
+    size_t left = all->value_len, num_keys = 0;
     for (size_t line = 1; left > 0; line++) {
         const char *end = memchr(at, '\n', left);
         size_t length = end ? (size_t)(end - at) : left;
@@ -278,12 +280,16 @@ static must_check result report_lines(struct all *all)
             if (r.code)
                 r = error_prefix(r, "secret %s: line %zu", all->name, line);
             TRY(report_one(all, &key, r));
+            num_keys++;
         }
         length += end ? 1 : 0;
         at += length;
         left -= length;
     }
-    return RESULT_OK;
+    bool is_end = !all->name[0]; /* the last answer, which is no secret */
+    return num_keys > 0 || is_end
+               ? RESULT_OK
+               : report_one(all, &none, error_set(E_INPUT, "secret %s: has no key", all->name));
 }
 
 static must_check result append_part(struct all *all, const struct ipc_fetched *fetched)

@@ -139,12 +139,12 @@ def test_prefixes_and_tags_choose(load_all, moto):
 
 def test_a_bad_line_costs_only_itself(load_all, moto):
     moto.put("keys", f"{key(1)}\n\nhunter2\n{key(2)}\n{'0' * 64}\n{key(1)}\n")
-    moto.call("CreateSecret", Name="binary", SecretBinary="AAAA")
+    moto.call("CreateSecret", Name="binary", SecretBinary="AAAA"), moto.put("blank", " \n\n")
     done = load_all()
     assert done.numbers == [1, 2]
-    assert done.outcome.end == (2, 3)
+    assert done.outcome.end == (2, 4)
     told = "\n".join(text for _, text in done.failures)
-    assert "line 3" in told and "line 5" in told and "the secret has no string" in told
+    assert "line 3" in told and "line 5" in told and "the secret has no string" in told and ": has no key" in told
     assert "hunter2" not in told + done.logs()
     assert "was loaded before" in done.loader.log()
 
