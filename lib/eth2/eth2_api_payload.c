@@ -343,19 +343,20 @@ static bool append_digit(uint8_t value[static SSZ_ROOT_LEN], char digit)
     return carry == 0;
 }
 
-/* uint256: a quoted decimal; a bare number where jansson holds it. Its root is itself. */
+/* uint256: a quoted decimal; a bare number up to 2^64-1, whose text is none or begins with NUL
+ * (json_large.c). Its root is itself. */
 static must_check result base_fee_root(uint8_t ret_root[static SSZ_ROOT_LEN], const struct json_view *object)
 {
     static const char name[] = "base_fee_per_gas";
     const char *text = json_string_value(json_object_get(object->value, name));
     uint8_t value[SSZ_ROOT_LEN] = {0};
     uint64_t number = 0;
-    if (!text) {
+    if (!text || !*text) {
         TRY(json_get_u64(&number, object, name));
         eth2_uint64_root(ret_root, number);
         return RESULT_OK;
     }
-    bool good = *text != 0;
+    bool good = true;
     for (const char *c = text; good && *c; c++)
         good = *c >= '0' && *c <= '9' && append_digit(value, *c);
     if (!good)
