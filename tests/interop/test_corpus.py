@@ -67,11 +67,17 @@ def unchunked(body):
         body = body[int(size, 16) + 2:]
 
 
+def needs_genesis(one):
+    """Whether the request leaves it to the signer to know the chain."""
+    return "fork" in one and one["type"] == "INCLUSION_LIST"
+
+
 @pytest.fixture
 def served(start, folder):
+    """A signer that is told of its devnet's forks only, and what it can be asked."""
     oracle, config = write_devnet(folder, "mainnet")
     signer = Signer(start, folder, config, protection=False)
-    return signer, make(folder, oracle)
+    return signer, [one for one in make(folder, oracle) if not needs_genesis(one)]
 
 
 @pytest.mark.bar(1)
@@ -83,7 +89,7 @@ def test_every_client_type_and_fork(served):
         assert answer == one["answer"], f"{one['client']}, {one['type']}, {one['fork']}\n{one['request'][:3000]}"
     seen = collections.Counter(one["client"] for one in corpus)
     print(dict(seen))
-    assert len(seen) == 11 and sum(seen.values()) == 615
+    assert len(seen) == 12 and sum(seen.values()) == 617
 
 
 def test_the_answers_are_the_same_over_http2(served):
@@ -112,6 +118,22 @@ def test_the_same_duty_has_one_signature(served):
     assert all(len(found) == 1 for found in signatures.values()), signatures
     assert len(signatures) == len({found for one in signatures.values() for found in one})
     assert len(clients["AGGREGATE_AND_PROOF", "fulu"]) == 8 and len(clients["PAYLOAD_ATTESTATION_MESSAGE", "gloas"]) == 4
+
+
+@pytest.mark.bar(1)
+def test_inclusion_lists_without_fork_info(start, folder):
+    """The schedule has the version. Of a devnet slashing protection has the genesis validators root, from its first attestation on:
+    there is no member for it in config.yaml."""
+    oracle, config = write_devnet(folder, "mainnet")
+    wire = Wire(Signer(start, folder, config, protection=True).port)
+    corpus = make(folder, oracle)
+    lists = [one for one in corpus if needs_genesis(one)]
+    assert [one["client"] for one in lists] == ["Lodestar for Heze"] and "fork_info" not in lists[0]["request"]
+    early = wire.ask(lists[0]["request"])
+    assert early.startswith("HTTP/1.1 400 ") and "genesis_validators_root is not known" in early
+    vote = next(one for one in corpus if (one["client"], one["type"], one["fork"]) == ("Lodestar", "ATTESTATION", "gloas"))
+    for one in (vote, *lists):
+        assert wire.ask(one["request"]) == one["answer"]
 
 
 def test_the_readmes_table_names_every_type():

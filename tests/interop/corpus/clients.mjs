@@ -119,6 +119,16 @@ export const CLIENTS = [
     },
   },
   {
+    name: "Lodestar for Heze", accepts: "json", forks: ["gloas", "gloas"], // no network of ours has Heze: asked for in Gloas
+    head: ["host: HOST", "connection: keep-alive", `Accept: ${JSON_TYPE}`, `Content-Type: ${JSON_TYPE}`, "accept-language: *",
+      "sec-fetch-mode: cors", "user-agent: node", "accept-encoding: gzip, deflate", "content-length: LENGTH"],
+    types: () => ["INCLUSION_LIST"],
+    body(message) { // alone without fork_info
+      const forkInfo = message.type === "INCLUSION_LIST" ? {} : fork_info(message);
+      return { [message.member]: dress(message), type: message.type, signingRoot: message.root, ...forkInfo };
+    },
+  },
+  {
     name: "Lodestar 1.5", accepts: "json", forks: ["phase0", "capella"],
     head: [`Content-Type: ${JSON_TYPE}`, "Accept: */*", "Content-Length: LENGTH", "User-Agent: node-fetch/1.0 (+https://github.com/bitinn/node-fetch)",
       "Accept-Encoding: gzip,deflate", "Host: HOST", "Connection: keep-alive"],
