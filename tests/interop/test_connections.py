@@ -2,7 +2,11 @@
 import json
 import pathlib
 import re
+import socket
+import ssl
 import subprocess
+import sys
+import time
 
 import pytest
 import requests
@@ -148,3 +152,101 @@ def test_the_hint_is_longer_than_an_epoch(signer, folder):
     answer = requests.get(f"{url}/upcheck", verify=str(folder / "cert.pem"), timeout=20)
     seconds = int(re.fullmatch(r"timeout=(\d+)", answer.headers["keep-alive"])[1])
     assert seconds > 32 * SLOT
+
+
+def asked(folder, key=KEY, headers=""):
+    """The bytes of a request to sign."""
+    body = (folder / "randao.json").read_text()
+    return (f"POST /api/v1/eth2/sign/{key} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+
+@pytest.mark.bar(5)
+@pytest.mark.parametrize("offers", ["nothing", "what it has"])
+def test_bearssl_shakes_hands_for_each_signature(signer, folder, offers):
+    """Nimbus's library, whose last version of TLS is 1.2, with a connection for each request: four validators at once. It knows
+    no tickets, so that every handshake is a whole one, also where it offers a session."""
+    url, connections = signer("--tls-allow-any-client")
+    subprocess.run(["cc", "-O1", "-o", folder / "handshakes", HERE / "handshakes.c", "-lbearssl"], check=True, timeout=60)
+    der = subprocess.run(f"openssl x509 -in {folder}/cert.pem -noout -pubkey | openssl pkey -pubin -outform DER", shell=True,
+                         check=True, capture_output=True, timeout=30).stdout
+    words = [folder / "handshakes", url.rpartition(":")[2], der[-65:].hex(), "50", str(int(offers == "what it has"))]
+    request = asked(folder, headers="Accept: application/json\r\nConnection: close\r\n")
+    clients = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [client.communicate(request.decode(), timeout=60)[0].splitlines() for client in clients]
+    assert [client.returncode for client in clients] == [0] * 4
+    lines = {line for one in said for line in one}
+    assert [len(one) for one in said] == [50] * 4 and len(lines) == 1
+    assert re.fullmatch(r'0303 (c02b|c02c|cca9) 0 200 \{"signature":"0x[0-9a-f]{192}"\}', lines.pop())
+    assert connections() == 0
+
+
+VERO = """
+import http.client, ssl, sys, threading, time
+port, path, authority, file, count, seconds = sys.argv[1:]
+context, body, until, signed = ssl.create_default_context(cafile=authority), open(file).read(), time.monotonic() + float(seconds), []
+headers = {"Accept": "text/plain", "Content-Type": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "Vero/v1.4.1"}
+
+def work():
+    connection = http.client.HTTPSConnection("localhost", int(port), context=context)
+    while True:
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        if answer.status == 200 and len(answer.read()) == 194:
+            signed.append(1)
+        if time.monotonic() >= until:
+            break
+
+threads = [threading.Thread(target=work) for _ in range(int(count))]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(signed))
+"""
+
+
+@pytest.mark.bar(7)
+def test_veros_sessions_batches_and_health(signer, folder):
+    """A hundred connections and ten that are kept, and beside them one process after the other with a hundred fresh ones for a
+    signature each; health each second must be there within its second."""
+    url, connections = signer("--tls-allow-any-client")
+    words = [sys.executable, "-c", VERO, url.rpartition(":")[2], f"/api/v1/eth2/sign/{KEY}", folder / "cert.pem", folder / "randao.json"]
+    start_one = lambda count, seconds: subprocess.Popen([*words, str(count), str(seconds)], stdout=subprocess.PIPE, text=True)
+    kept, fresh, batches, waits, opened = start_one(110, 4), start_one(100, 0), [], [], []
+    try:
+        with requests.Session() as health:
+            while kept.poll() is None:
+                began = time.monotonic()
+                answer = health.get(f"{url}/healthcheck", headers={"User-Agent": "Vero/v1.4.1"}, verify=str(folder / "cert.pem"), timeout=1)
+                waits.append(time.monotonic() - began)
+                assert (answer.status_code, answer.json()["status"], answer.json()["outcome"]) == (200, "UP", "UP")
+                opened.append(connections())
+                while time.monotonic() < began + 1 and kept.poll() is None:
+                    if fresh.poll() is not None:
+                        batches.append(int(fresh.stdout.read()))
+                        fresh = start_one(100, 0)
+                    time.sleep(0.02)
+        batches.append(int(fresh.communicate(timeout=60)[0]))
+        signed = int(kept.communicate(timeout=60)[0])
+    finally:
+        for process in (kept, fresh):
+            process.kill()
+            process.wait()
+    print(f"{signed} signatures on kept connections, {len(batches)} batches on fresh ones; health within {max(waits) * 1000:.0f} ms")
+    assert len(waits) >= 4 and max(waits) < 1
+    assert signed >= 110 and set(batches) == {100} and 111 <= max(opened) <= 211
+
+
+def test_sockets_that_a_client_forgot(signer, folder):
+    """Prysm does not close a response that is 404 or 412: connections on which the answer is never read stay behind, and cost
+    nobody else anything."""
+    url, connections = signer("--tls-allow-any-client")
+    context, streams = ssl.create_default_context(cafile=str(folder / "cert.pem")), []
+    for _ in range(300):
+        streams.append(context.wrap_socket(socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 20), server_hostname="localhost"))
+        streams[-1].sendall(asked(folder, key="0x" + "11" * 48))
+    assert connections() == 300
+    answer = requests.post(f"{url}/api/v1/eth2/sign/{KEY}", data=(folder / "randao.json").read_bytes(), verify=str(folder / "cert.pem"), timeout=5)
+    assert answer.status_code == 200
+    for stream in streams:
+        assert stream.recv(12) == b"HTTP/1.1 404"
+        stream.close()
