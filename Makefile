@@ -17,7 +17,7 @@ setup: ## install what is missing: Debian packages, npm packages
 	@scripts/setup
 
 clients: ## bring and build other people's client code for the tests: Prysm's, SSV's, Lodestar's
-	@scripts/setup --interop
+	@scripts/setup --clients
 
 build: setup
 	@cmake --preset $(PRESET) -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
@@ -58,7 +58,8 @@ fuzz: setup ## feed the readers of outside bytes with mutated inputs, a minute e
 	 done
 	@echo 'fuzz: PASSED: no reader broke a promise'
 
-interop: build clients ## only the comparison with Lodestar's and other people's programs
+interop: build ## only the comparison with other people's programs, AWS's image crates among them
+	@scripts/setup --interop
 	@$(python) -m pytest -q -n 3 --dist loadfile tests/interop
 
 bench: build ## measure speed, latency, memory and start-up

@@ -1,4 +1,4 @@
-"""Other people's client code (clients/, brought and built by scripts/setup --interop), and a signer for it to ask."""
+"""Other people's client code (clients/, brought and built by scripts/setup --clients), and a signer for it to ask."""
 import hashlib
 import json
 import os
@@ -17,7 +17,7 @@ MADE_OF = {"prysm": ["go.mod", "go.sum", "main.go"], "ssv": ["go.mod", "go.sum",
 
 
 def place(client):
-    """Where scripts/setup --interop puts it."""
+    """Where scripts/setup --clients puts it."""
     made_of = b"".join((CLIENTS / client / name).read_bytes() for name in MADE_OF[client])
     return CACHE / f"interop-{client}-{hashlib.sha256(made_of).hexdigest()[:16]}"
 

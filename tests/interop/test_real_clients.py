@@ -29,7 +29,7 @@ TOKEN = "0123456789abcdef" * 2
 @pytest.fixture(params=CLIENTS)
 def client(request):
     if not real_clients.command(request.param):
-        pytest.fail(f"{request.param}'s client is not here: scripts/setup --interop brings it")
+        pytest.fail(f"{request.param}'s client is not here: scripts/setup --clients brings it")
     return request.param
 
 
