@@ -299,14 +299,28 @@ const char *front_client_name(size_t client);
 void front_note_shape(struct front *front, struct net_http_request *request, enum eth2_order_kind kind,
                       enum eth2_api_shape shape);
 
+/* front_repeats.c: what slashing protection refused lately; all zero at the start. */
+enum { FRONT_PUBKEY_LEN = 48, FRONT_REPEATS_MAX = 1024 };
+struct front_refused {
+    uint8_t pubkey[FRONT_PUBKEY_LEN], signing_root[ETH2_ROOT_LEN];
+};
+struct front_repeats {
+    struct front_refused latest[FRONT_REPEATS_MAX];
+    uint64_t count; /* of all that were new */
+};
+/* Takes note of it; false if it is one of the latest again. */
+bool front_repeats_note(struct front_repeats *repeats, const uint8_t pubkey[static FRONT_PUBKEY_LEN],
+                        const uint8_t signing_root[static ETH2_ROOT_LEN]);
+
 /* front_metrics.c: what is counted. Freed by the caller even after a failure. */
 must_check result front_metrics_new(struct front_metrics **ret_metrics);
 void front_metrics_free(struct front_metrics *metrics);
 /* A sign request of that kind (0: not known) that was complete at that time of the monotonic clock. */
 void front_metrics_answered(struct front *front, enum front_outcome outcome, enum eth2_order_kind kind,
                             uint64_t began_ns);
-/* Why slashing protection refused one; beside front_metrics_answered. */
-void front_metrics_refused(struct front *front, uint8_t verdict);
+/* Why slashing protection refused one, of that key; beside front_metrics_answered. */
+void front_metrics_refused(struct front *front, const struct ipc_answer *answer,
+                           const uint8_t pubkey[static FRONT_PUBKEY_LEN]);
 /* A batch of that many keys; each key is answered and counted beside it. */
 void front_metrics_batch(struct front *front, uint32_t num_keys);
 void front_metrics_client(struct front *front, size_t client);

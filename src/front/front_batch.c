@@ -247,7 +247,7 @@ result front_batches_take_answer(struct front_batches *batches, const struct ipc
     front_explain(&reason, &batch->order, answer);
     front_metrics_answered(batches->front, reason.outcome, batch->order.kind, batch->began_ns);
     if (reason.outcome == FRONT_REFUSED)
-        front_metrics_refused(batches->front, answer->verdict);
+        front_metrics_refused(batches->front, answer, batch->pubkeys.data + (size_t)position * PUBKEY_LEN);
     if (reason.outcome != FRONT_SIGNED)
         front_log_key(batches->front, batch->request, &reason, batch->order.kind,
                       batch->pubkeys.data + (size_t)position * PUBKEY_LEN);

@@ -29,11 +29,12 @@ struct front_metrics {
     const char *kinds[KINDS];           /* label values: kind - 1 */
     const char *verdicts[VERDICTS_MAX]; /* label values: the refusals, ... */
     size_t series_of[VERDICTS_MAX];     /* ... and which of them each verdict is; SIZE_MAX for none */
-    struct metric *answers, *signatures, *durations, *batch_keys, *refusals, *conflicts, *stale,
+    struct metric *answers, *signatures, *durations, *batch_keys, *refusals, *refused, *conflicts, *stale,
         *store_errors;
     struct metric *malformed, *missing, *permitted, *prevented, *summary; /* Web3Signer's */
     struct metric *clients, *shapes;
     struct metric *keys_loaded, *keys_failed, *store_ok, *protected, *connections;
+    struct front_repeats repeats;
 };
 
 const char *front_outcome_name(enum front_outcome outcome)
@@ -197,6 +198,9 @@ static must_check result declare_ours(struct front_metrics *m)
 {
     TRY(declare_with_labels(m));
     TRY(declare_fingerprints(m));
+    TRY(declare(&m->refused, m, METRICS_COUNTER, "nitro_signer_slashing_refused_messages_total",
+                "Messages refused by slashing protection; one of the latest 1024 that is asked for again is "
+                "not counted again."));
     TRY(declare(
         &m->conflicts, m, METRICS_COUNTER, "nitro_signer_slashing_conflicts_total",
         "Refused: another message at a height that was already signed (double_vote, double_proposal). "
@@ -302,11 +306,14 @@ void front_metrics_answered(struct front *front, enum front_outcome outcome, enu
     }
 }
 
-void front_metrics_refused(struct front *front, uint8_t verdict)
+void front_metrics_refused(struct front *front, const struct ipc_answer *answer,
+                           const uint8_t pubkey[static FRONT_PUBKEY_LEN])
 {
     struct front_metrics *m = front->metrics;
-    metrics_count(m->refusals, m->series_of[verdict]);
-    switch (meaning_of((enum slashing_verdict)verdict)) {
+    metrics_count(m->refusals, m->series_of[answer->verdict]);
+    if (front_repeats_note(&m->repeats, pubkey, answer->signing_root))
+        metrics_count(m->refused, 0);
+    switch (meaning_of((enum slashing_verdict)answer->verdict)) {
     case CONFLICT:
         metrics_count(m->conflicts, 0);
         return;

@@ -219,7 +219,7 @@ result front_desk_take_answers(struct front_desk *desk, struct ipc_message *mess
         if (outcome == FRONT_SIGNED)
             learn_genesis(desk->front, &slot->order);
         if (outcome == FRONT_REFUSED)
-            front_metrics_refused(desk->front, answer.verdict);
+            front_metrics_refused(desk->front, &answer, slot->order.pubkey);
         release(desk, slot);
     }
     return cursor_end(&message->body);

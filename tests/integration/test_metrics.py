@@ -72,7 +72,7 @@ def signed(kind):
 def refused(reason, kind):
     also = [name for names, name in ((CONFLICTS, "conflicts"), (STALE, "stale")) if reason in names]
     return {**outcome("slashing_protection", kind), "eth2_slashingprotection_prevented_signings_total": 1,
-            f"nitro_signer_slashing_refusals_total{{reason={reason}}}": 1,
+            f"nitro_signer_slashing_refusals_total{{reason={reason}}}": 1, "nitro_signer_slashing_refused_messages_total": 1,
             **{f"nitro_signer_slashing_{name}_total": 1 for name in also}}
 
 
@@ -356,7 +356,7 @@ def test_every_refusal_has_one_series_and_one_meaning(front):
     assert len(reasons) == len(refusals) == len(set(reasons)) >= 8
     counted = collections.Counter()
     for verdict in refusals:
-        f.keeper.decide = lambda order, verdict=verdict: answer(order_fields(order)[0], SLASHABLE, verdict=verdict)
+        f.keeper.decide = lambda order, verdict=verdict: answer(order_fields(order)[0], SLASHABLE, root=bytes([verdict]) * 32, verdict=verdict)
         before = samples(f.metrics_port)
         reply = f.sign(ATTESTATION)
         assert reply.status_code == 412

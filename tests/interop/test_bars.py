@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from real_clients import Signer
+from test_metrics import samples
 from test_signer_standalone import attestation, one_key, sign_vectors  # noqa: F401 (fixtures)
 from test_signer_stores import DynamodbSigner, database_options, descendants, table  # noqa: F401 (a fixture)
 
@@ -167,6 +168,11 @@ def test_a_storm_of_refusals_reads_nothing_from_sqlite(start, folder):
     print("five repeats:", refused[0], after[0])
     assert status == 412 and again == first
     assert after[1] == refused[1] == before[1]
+    counted = samples(signer.metrics_port)
+    assert counted["nitro_signer_slashing_refusals_total{reason=double_vote}"] == 5
+    assert counted["nitro_signer_slashing_refused_messages_total"] == 1
+    assert ask(vote(3))[0] == ask(vote(2))[0] == 412
+    assert samples(signer.metrics_port)["nitro_signer_slashing_refused_messages_total"] == 2
 
 
 def told(signer, key, message):
