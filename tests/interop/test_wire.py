@@ -7,10 +7,12 @@ import re
 import socket
 
 import pytest
+import requests
 
 from real_clients import Signer
-from test_bars import Asker, made
+from test_bars import Asker, made, vote
 from test_corpus import make
+from test_metrics import samples
 
 HERE = pathlib.Path(__file__).resolve().parent
 TESTS = HERE.parent
@@ -21,74 +23,111 @@ STATEMENTS = {
     # ---- what breaks naive servers ----
     "TLS 1.2 alone is enough, and 1.3 alone": [
         "test_front_tls.py::test_tls_of_one_version_with_resumption", "test_connections.py::test_curl_of_one_version",
-        "test_connections.py::test_javas_client_with_tls_1_2", "test_connections.py::test_bearssl_shakes_hands_for_each_signature",
+        "test_connections.py::test_javas_client_with_tls_1_2",
+        "test_connections.py::test_bearssl_shakes_hands_for_each_signature",
         "test_real_clients.py::test_ssv_with_a_certificate_of_its_own"],
     "signingRoot is optional, signing_root is the same, a wrong one is 400 and not the 500 that Nimbus repeats": [
         "test_bars.py::test_a_root_may_be_absent_but_never_wrong"],
-    "fork_info's epoch may be the signing slot's or any before it": ["test_wire.py::test_the_epoch_of_the_fork_may_be_any_before", "test_corpus.py::test_every_client_type_and_fork"],
-    "exits of every shape of fork_info are one signature": ["test_bars.py::test_every_shape_of_an_exit_is_one_signature", "test_clients.py::test_the_clients_forms_of_an_exit_are_one_signature"],
-    "an exit before Capella is of the fork that fork_info names, as clients and the original have it": ["test_migration.py::test_s13_an_exit_within_capella_has_capellas_version"],
+    "fork_info's epoch may be the signing slot's or any before it": [
+        "test_wire.py::test_the_epoch_of_the_fork_may_be_any_before", "test_corpus.py::test_every_client_type_and_fork"],
+    "exits of every shape of fork_info are one signature": [
+        "test_bars.py::test_every_shape_of_an_exit_is_one_signature",
+        "test_clients.py::test_the_clients_forms_of_an_exit_are_one_signature"],
+    "an exit before Capella is of the fork that fork_info names, as clients and the original have it": [
+        "test_migration.py::test_s13_an_exit_within_capella_has_capellas_version"],
     "AGGREGATE_AND_PROOF of any fork, whose shape is its slot's": ["test_bars.py::test_an_aggregate_of_fulu_is_none_of_gloas"],
     "an envelope is tens of megabytes": ["test_envelope.py::test_a_large_envelope"],
-    "repeated refusals cost one read at most, and what was signed is signed again": [
-        "test_bars.py::test_a_storm_of_refusals_reads_nothing_from_sqlite", "test_bars.py::test_a_storm_of_refusals_on_dynamodb"],
-    "publicKeys is never partial": ["test_reload.py::test_bar_9_ten_thousand_polls_during_reloads_never_see_a_partial_list", "test_front.py::test_public_keys_are_never_partial"],
+    "repeated refusals cost one read at most and are counted once, and what was signed is signed again": [
+        "test_bars.py::test_a_storm_of_refusals_reads_nothing_from_sqlite", "test_bars.py::test_a_storm_of_refusals_on_dynamodb",
+        "test_wire.py::test_refusals_are_counted_by_key_and_message"],
+    "publicKeys is never partial": [
+        "test_reload.py::test_bar_9_ten_thousand_polls_during_reloads_never_see_a_partial_list",
+        "test_front.py::test_public_keys_are_never_partial"],
     "a duty of many keys in one request": ["test_batch.py::test_each_result_is_what_a_single_request_answers"],
     # ---- endpoints ----
-    "POST sign, by all": ["test_corpus.py::test_every_client_type_and_fork", "test_real_clients.py::test_every_type_and_fork_all_at_once"],
-    "GET publicKeys is JSON, of 0x and small hex, also where Accept is absent or */*": ["test_wire.py::test_lists_of_keys_as_each_client_asks", "test_front.py::test_public_keys_are_never_partial"],
-    "GET upcheck: Teku wants 200, Nimbus's node JSON": ["test_front.py::test_upcheck_is_text_unless_only_json_will_do", "test_clients.py::test_teku"],
+    "POST sign, by all": [
+        "test_corpus.py::test_every_client_type_and_fork", "test_real_clients.py::test_every_type_and_fork_all_at_once"],
+    "GET publicKeys is JSON, of 0x and small hex, also where Accept is absent or */*": [
+        "test_wire.py::test_lists_of_keys_as_each_client_asks", "test_front.py::test_public_keys_are_never_partial"],
+    "GET upcheck: Teku wants 200, Nimbus's node JSON": [
+        "test_front.py::test_upcheck_is_text_unless_only_json_will_do", "test_clients.py::test_teku"],
     "GET healthcheck each second within a second, as Vero has it, while all sign": [
-        "test_connections.py::test_veros_sessions_batches_and_health", "test_front_many.py::test_health_is_answered_while_signing_is_saturated", "test_clients.py::test_vero"],
+        "test_connections.py::test_veros_sessions_batches_and_health",
+        "test_front_many.py::test_health_is_answered_while_signing_is_saturated", "test_clients.py::test_vero"],
     "POST and DELETE keystores, with a history, by SSV": ["test_real_clients.py::test_ssv_imports_and_deletes_key_stores"],
     "POST reload": ["test_reload.py::test_the_exchanges_of_the_original"],
-    "slashes of a base URL are doubled by Prysm": ["test_front.py::test_paths_are_forgiving_and_methods_are_not", "test_real_clients.py::test_a_base_url_that_ends_in_a_slash"],
+    "slashes of a base URL are doubled by Prysm": [
+        "test_front.py::test_paths_are_forgiving_and_methods_are_not",
+        "test_real_clients.py::test_a_base_url_that_ends_in_a_slash"],
     "a path before the API's is kept by Prysm, Lodestar and Lighthouse, and dropped by Teku, Grandine and Vero": [
         "test_front_access.py::test_tokens_stand_before_the_path", "test_real_clients.py::test_a_token_in_the_path"],
     # ---- bodies ----
     "Content-Type with or without parameters": ["test_front.py::test_content_types_are_not_looked_at"],
     "integers quoted or bare, hex in capitals, members in any order, unknown ones, type and version in any case": [
-        "test_wire.py::test_the_clothes_do_not_matter", "test_wire.py::test_a_base_fee_may_be_bare", "test_heze.py::test_numbers_may_be_bare_up_to_the_last"],
+        "test_wire.py::test_the_clothes_do_not_matter", "test_wire.py::test_a_base_fee_may_be_bare",
+        "test_heze.py::test_numbers_may_be_bare_up_to_the_last"],
     "booleans are bare": ["test_wire.py::test_booleans_are_bare"],
     "Nimbus's proofs are ignored": ["test_clients.py::test_nimbus", "test_oracle.py::test_nimbus_blocks"],
-    "fork_info, of zeros too, is ignored where it is not needed": ["test_clients.py::test_nimbus", "test_clients.py::test_ssv", "test_corpus.py::test_the_same_duty_has_one_signature"],
+    "fork_info, of zeros too, is ignored where it is not needed": [
+        "test_clients.py::test_nimbus", "test_clients.py::test_ssv", "test_corpus.py::test_the_same_duty_has_one_signature"],
     # ---- answers ----
-    "Accept decides between JSON and text, no Accept is text, and no newline": ["test_front.py::test_negotiation", "test_front.py::test_two_accept_headers_count_as_one_list"],
-    "every answer has a Content-Type; every error is JSON, has error and never signature": ["test_wire.py::test_every_answer_says_what_it_is", "test_clients.py::test_grandine"],
-    "404 unknown key, 412 slashing, 400 malformed": ["test_front.py::test_every_answer_has_its_status", "test_real_clients.py::test_refusals_are_understood"],
+    "Accept decides between JSON and text, no Accept is text, and no newline": [
+        "test_front.py::test_negotiation", "test_front.py::test_two_accept_headers_count_as_one_list"],
+    "every answer has a Content-Type; every error is JSON, has error and never signature": [
+        "test_wire.py::test_every_answer_says_what_it_is", "test_clients.py::test_grandine"],
+    "404 unknown key, 412 slashing, 400 malformed": [
+        "test_front.py::test_every_answer_has_its_status", "test_real_clients.py::test_refusals_are_understood"],
     "503 is left for what takes too long": ["test_front.py::test_no_answer_is_503_after_ten_seconds"],
-    "signatures are compressed points of G2, as another library makes them": ["test_oracle.py::test_random_messages_of_built_in_networks"],
+    "signatures are compressed points of G2, as another library makes them": [
+        "test_oracle.py::test_random_messages_of_built_in_networks"],
     # ---- types ----
     "BLOCK and BLOCK_V2: whole blocks of phase0 and altair, headers from Bellatrix on, blinded or not": [
-        "test_oracle.py::test_random_messages_of_custom_networks", "test_corpus.py::test_every_client_type_and_fork"],
+        "test_wire.py::test_the_version_of_a_block_decides_its_form", "test_oracle.py::test_random_messages_of_custom_networks",
+        "test_corpus.py::test_every_client_type_and_fork"],
     "each type has its domain": ["test_oracle.py::test_random_messages_of_custom_networks"],
-    "each client's types in each of its forks": ["test_wire.py::test_the_corpus_has_every_type_that_a_client_emits", "test_corpus.py::test_every_client_type_and_fork"],
+    "each client's types in each of its forks": [
+        "test_wire.py::test_the_corpus_has_every_type_that_a_client_emits", "test_corpus.py::test_every_client_type_and_fork"],
     "Gloas's types, wrapped or bare, under each name they have had, and told of once": [
         "test_wire.py::test_every_shape_of_gloas_is_one_signature", "test_logs.py::test_each_old_shape_is_told_once_and_counted"],
-    "INCLUSION_LIST has no fork_info": ["test_corpus.py::test_inclusion_lists_without_fork_info", "test_heze.py::test_without_fork_info_the_schedule_decides"],
+    "INCLUSION_LIST has no fork_info": [
+        "test_corpus.py::test_inclusion_lists_without_fork_info", "test_heze.py::test_without_fork_info_the_schedule_decides"],
     "the oracle's types and constants are of one version": ["test_wire.py::test_the_oracle_is_of_one_version"],
     # ---- connections ----
     "(a) connections opened for a slot and closed": ["test_front_many.py::test_3000_connections_within_a_second"],
-    "(b) connections kept over a slot, by Node and Java": ["test_connections.py::test_nodes_fetch_keeps_its_connections_over_a_slot", "test_connections.py::test_javas_client_with_tls_1_2"],
-    "(c) a hundred and ten connections, and batches on fresh ones": ["test_connections.py::test_veros_sessions_batches_and_health"],
+    "(b) connections kept over a slot, by Node and Java": [
+        "test_connections.py::test_nodes_fetch_keeps_its_connections_over_a_slot",
+        "test_connections.py::test_javas_client_with_tls_1_2"],
+    "(c) a hundred and ten connections, and batches on fresh ones": [
+        "test_connections.py::test_veros_sessions_batches_and_health"],
     "(d) a handshake for each signature, TLS 1.2": ["test_connections.py::test_bearssl_shakes_hands_for_each_signature"],
-    "(e) one connection of HTTP/2": ["test_real_clients.py::test_gos_clients_choose_http_2", "test_corpus.py::test_the_answers_are_the_same_over_http2"],
-    "resumption in both versions, by tickets": ["test_connections.py::test_s_client_of_one_version_resumes", "test_front_tls_clients.py::test_s_client_resumes_what_a_certificate_began"],
-    "the Keep-Alive hint, longer than an epoch": ["test_connections.py::test_the_hint_is_longer_than_an_epoch", "test_front_http2.py::test_a_kept_connection_serves_the_next_slot"],
+    "(e) one connection of HTTP/2": [
+        "test_real_clients.py::test_gos_clients_choose_http_2", "test_corpus.py::test_the_answers_are_the_same_over_http2"],
+    "resumption in both versions, by tickets": [
+        "test_connections.py::test_s_client_of_one_version_resumes",
+        "test_front_tls_clients.py::test_s_client_resumes_what_a_certificate_began"],
+    "the Keep-Alive hint, longer than an epoch": [
+        "test_connections.py::test_the_hint_is_longer_than_an_epoch",
+        "test_front_http2.py::test_a_kept_connection_serves_the_next_slot"],
     "responses that Prysm forgets to close": ["test_connections.py::test_sockets_that_a_client_forgot"],
-    "a connection that broke, and the same again": ["test_clients.py::test_nimbus", "test_front_many.py::test_half_open_and_slow_connections_are_bounded"],
+    "a connection that broke, and the same again": [
+        "test_clients.py::test_nimbus", "test_front_many.py::test_half_open_and_slow_connections_are_bounded"],
     "TLS before HTTP/2: ALPN decides": ["test_front_http2.py::test_alpn"],
     # ---- who may ask ----
     "a client's certificate, of a list or an authority, from PKCS#12": [
-        "test_front_tls_clients.py::test_curl_with_mutual_tls", "test_signer_standalone.py::test_lighthouses_own_certificates_and_list_of_clients"],
-    "a password in the URL, sent at once": ["test_real_clients.py::test_prysm_with_a_password_in_its_url", "test_front_access.py::test_curl_with_basic"],
-    "a password that Teku sends when it is asked with 401": ["test_connections.py::test_javas_client_with_tls_1_2", "test_front_access.py::test_basic_is_asked_for_on_every_path"],
-    "a token in the path, since Node's fetch takes no password": ["test_connections.py::test_nodes_fetch_keeps_its_connections_over_a_slot"],
+        "test_front_tls_clients.py::test_curl_with_mutual_tls",
+        "test_signer_standalone.py::test_lighthouses_own_certificates_and_list_of_clients"],
+    "a password in the URL, sent at once": [
+        "test_real_clients.py::test_prysm_with_a_password_in_its_url", "test_front_access.py::test_curl_with_basic"],
+    "a password that Teku sends when it is asked with 401": [
+        "test_connections.py::test_javas_client_with_tls_1_2", "test_front_access.py::test_basic_is_asked_for_on_every_path"],
+    "a token in the path, since Node's fetch takes no password": [
+        "test_connections.py::test_nodes_fetch_keeps_its_connections_over_a_slot"],
     # ---- the clients' notes ----
     "Lighthouse": ["test_clients.py::test_lighthouse"],
     "Prysm": ["test_clients.py::test_prysm"],
     "Nimbus": ["test_clients.py::test_nimbus"],
-    "Teku: a body behind its head, its name in the metrics": ["test_clients.py::test_teku", "test_logs.py::test_clients_are_counted_by_their_user_agents"],
+    "Teku: a body behind its head, its name in the metrics": [
+        "test_clients.py::test_teku", "test_logs.py::test_clients_are_counted_by_their_user_agents"],
     "Lodestar: nothing is compressed": ["test_clients.py::test_lodestar", "test_wire.py::test_every_answer_says_what_it_is"],
     "Vero": ["test_clients.py::test_vero"],
     "Grandine": ["test_clients.py::test_grandine"],
@@ -210,6 +249,22 @@ def test_booleans_are_bare(start, folder):
         assert status == 400 and "payload_present" in why
 
 
+def test_the_version_of_a_block_decides_its_form(start, folder):
+    """As with the original: no header of phase0 and altair, no whole block later, and what is not of the form is ignored."""
+    signer = Signer(start, folder)
+    ask, cases = Asker(signer), {case["fork"]: case for case in made(signer, "roots") if case["type"] == "BLOCK_V2"}
+    header = cases["fulu"]["request"]["beacon_block"]["block_header"]
+    whole = cases["altair"]["request"]["beacon_block"]["block"]
+    for fork, case in cases.items():
+        old = fork in ("phase0", "altair")
+        needed, other = ("block", header) if old else ("block_header", whole)
+        version = case["request"]["beacon_block"]["version"]
+        form = "block_header" if old else "block"
+        status, why = ask({**case["request"], "beacon_block": {"version": version, form: other}})
+        assert status == 400 and why == f"beacon_block.{needed}: is missing"
+        assert ask({**case["request"], "beacon_block": {**case["request"]["beacon_block"], form: other}}) == (200, case["signature"])
+
+
 GLOAS = [("EXECUTION_PAYLOAD_BID",), ("EXECUTION_PAYLOAD_ENVELOPE",), ("PAYLOAD_ATTESTATION_MESSAGE", "PAYLOAD_ATTESTATION"),
          ("PROPOSER_PREFERENCES",), ("BUILDER_REQUEST_AUTH", "REQUEST_AUTH")]
 MEMBERS = {"PAYLOAD_ATTESTATION_MESSAGE": ("payload_attestation_message", "payload_attestation_data", "payload_attestation"),
@@ -310,6 +365,19 @@ def test_lists_of_keys_as_each_client_asks(start, folder):
     assert {(status, headers["content-type"]) for status, headers, _ in answers} == {(200, "application/json; charset=utf-8")}
     keys = json.loads(answers[0][2])
     assert len(keys) == 4 and all(re.fullmatch("0x[0-9a-f]{96}", key) for key in keys) and len({body for _, _, body in answers}) == 1
+
+
+def test_refusals_are_counted_by_key_and_message(start, folder):
+    """The same message with four keys is four, in a batch or alone, however often."""
+    signer = Signer(start, folder, protection=True)
+    keys = requests.get(f"{signer.url}/api/v1/eth2/publicKeys", timeout=20).json()
+
+    def codes(root):
+        answer = requests.post(f"{signer.url}/api/v1/eth2/sign", json={"identifiers": keys, "signing_request": vote(root)}, timeout=20)
+        return {one["error"]["code"] if "error" in one else 200 for one in answer.json()}, samples(signer.metrics_port)["nitro_signer_slashing_refused_messages_total"]
+    assert [codes(root) for root in (1, 2, 2, 1, 3)] == [({200}, 0), ({412}, 4), ({412}, 4), ({200}, 4), ({412}, 8)]
+    assert requests.post(f"{signer.url}/api/v1/eth2/sign/{keys[2]}", json=vote(2), timeout=20).status_code == 412
+    assert samples(signer.metrics_port)["nitro_signer_slashing_refused_messages_total"] == 8
 
 
 # ---- types ----
