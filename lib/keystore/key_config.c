@@ -114,15 +114,14 @@ static result on_section(void *context, struct yaml_section *section)
 }
 
 /* A file without a document is one that is just being written; to read it as "no keys" would be to take its
- * key for gone, which a reload disables for good. A pipe would keep us for ever. */
+ * key for gone, which a reload disables for good. */
 static must_check result read_file(struct reading *reading)
 {
     const struct key_config *config = reading->config;
     struct stat status;
-    AUTO_FD fd = open(config->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    AUTO_FD fd = open(config->path, O_RDONLY | O_CLOEXEC);
     ENSURE(fd >= 0, errno == ENOENT ? E_NOT_FOUND : E_IO, "%s: %s", config->path, strerror(errno));
     ENSURE(fstat(fd, &status) == 0, E_IO, "%s: %s", config->path, strerror(errno));
-    ENSURE(S_ISREG(status.st_mode), E_INPUT, "%s: is not a file", config->path);
     ENSURE((uint64_t)status.st_size <= config->file_max, E_TOO_LARGE, "%s: is longer than %zu bytes",
            config->path, config->file_max);
     TRY(yaml_read_documents(fd, config->file_max, YAML_NESTED_IGNORE, on_section, reading));
