@@ -1,10 +1,11 @@
 """Where secrets are while the signer serves: in locked memory of the one process that may have them.
 
 Reads the memory of every process of a running stand-alone signer, and of every process of the demo
-but devcloud's (which plays AWS), and looks for validator keys, TLS key, mnemonic and
-passwords, in every form they might have been left in. Only root may read the
+but devcloud's (which plays AWS), and looks for validator keys, proxy keys, TLS key, mnemonic, passwords
+and credentials of other servers, in every form they might have been left in. Only root may read the
 memory of a process that is not dumpable; for others this test is skipped.
 """
+import contextlib
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -20,6 +21,8 @@ import pytest
 import requests
 
 from harness import free_port
+from key_servers import ACCESS_KEY, REGION, Moto, OpenBao, Scripted
+from test_commit_boost import UNKNOWN, web3_wallet
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may read these processes' memory")
 
@@ -94,7 +97,7 @@ class Scene:
 
 
 def family(pid):
-    """name -> pid of the process and its children, once the loader, which has no more to do, is gone."""
+    """name -> pid of the process and its children, once loader and fetcher, which have no more to do, are gone."""
     deadline = time.monotonic() + 20
     while True:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
@@ -103,9 +106,9 @@ def family(pid):
             found = {os.path.basename(os.readlink(f"/proc/{p}/exe")).replace("nitro-signer-", ""): p for p in pids}
         except FileNotFoundError:
             continue
-        if "loader" not in found:
+        if not {"loader", "fetcher"} & set(found):
             return found
-        assert time.monotonic() < deadline, "the loader stays"
+        assert time.monotonic() < deadline, f"{sorted(found)} stay"
         time.sleep(0.01)
 
 
@@ -129,14 +132,12 @@ def regions(pid):
             yield found, "lo" in flags, head
 
 
-def test_secrets_are_only_where_they_may_be(start, folder):
-    scene = Scene(start, folder)
-    scene.use_every_key()
-    processes, held, wrong = family(scene.process.pid), set(), []
-    assert set(processes) == {"nitro-signer", "keeper", "front"}
+def search(processes, forms):
+    """The names of the forms that are where they may be; fails when one is elsewhere."""
+    forms, held, wrong = list(forms), set(), []
     for process, pid in processes.items():
         for content, locked, where in regions(pid):
-            for name, holder, form in scene.forms():
+            for name, holder, form in forms:
                 if form not in content:
                     continue
                 if process == holder and locked:
@@ -144,8 +145,16 @@ def test_secrets_are_only_where_they_may_be(start, folder):
                 else:
                     wrong.append(f"{name} in {process}, {'locked' if locked else 'not locked'}: {where}")
     assert not wrong, "\n".join(wrong)
+    return {name.split(",")[0] for name in held}
+
+
+def test_secrets_are_only_where_they_may_be(start, folder):
+    scene = Scene(start, folder)
+    scene.use_every_key()
+    processes = family(scene.process.pid)
+    assert set(processes) == {"nitro-signer", "keeper", "front"}
     # Proof that the search can find: keeper and front do hold their keys.
-    assert {"raw key", "keystore's key", "TLS key"} == {name.split(",")[0] for name in held}
+    assert search(processes, scene.forms()) == {"raw key", "keystore's key", "TLS key"}
 
 
 def test_no_secret_in_arguments_environment_or_log(start, folder):
@@ -172,6 +181,226 @@ def test_every_process_gave_up_what_it_does_not_need(start, folder):
         assert core[4:6] == ["0", "0"], process
         if process != "nitro-signer":
             assert status["Seccomp"] == "2", process
+
+
+def forms_of_key(name, secret, holder="keeper"):
+    return [(name, holder, secret), (f"{name}, little-endian", holder, secret[::-1]), (f"{name} as hex", None, secret.hex().encode()),
+            (f"{name} as capital hex", None, secret.hex().upper().encode())]
+
+
+class Serving:
+    """A signer without TLS and store, and what is asked of it."""
+
+    def __init__(self, start, folder, *eth2, arguments=(), env=None):
+        self.keys, port = folder / "keys", free_port()
+        self.keys.mkdir(exist_ok=True)
+        self.process = start("nitro-signer", f"--http-listen-port={port}", f"--key-config-path={self.keys}", *arguments, "eth2",
+                             "--network=mainnet", "--slashing-protection-enabled=false", *eth2, env={**os.environ, **(env or {})})
+        self.url = f"http://127.0.0.1:{port}"
+
+    def ask(self, method, path, **options):
+        answer = requests.request(method, self.url + path, timeout=60, **options)
+        assert answer.status_code in (200, 202), answer.text + self.process.log()
+        return answer.json()
+
+    def public_keys(self):
+        return self.ask("GET", "/api/v1/eth2/publicKeys")
+
+    def reload(self):
+        self.ask("POST", "/reload")
+        deadline = time.monotonic() + 60
+        while (said := self.ask("GET", "/reload"))["status"] == "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert said["status"] == "completed", self.process.log()
+
+    def sign_with_all(self):
+        fork = {"previous_version": "0x00000000", "current_version": "0x00000000", "epoch": "0"}
+        for pubkey in self.public_keys():
+            self.ask("POST", f"/api/v1/eth2/sign/{pubkey}", headers={"Accept": "application/json"}, json={
+                "type": "RANDAO_REVEAL", "randao_reveal": {"epoch": "1"}, "fork_info": {"fork": fork, "genesis_validators_root": ROOT}})
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    """moto's Secrets Manager and OpenBao."""
+    with contextlib.closing(Moto(tmp_path_factory.mktemp("moto"))) as moto, \
+            contextlib.closing(OpenBao(tmp_path_factory.mktemp("openbao"))) as vault:
+        yield moto, vault
+
+
+def give(folder, option, value, way):
+    """How an option of eth2 is given, but for the environment's AWS names: (arguments, options of eth2, environment)."""
+    if way == "argument":
+        return [], [f"--{option}={value}"], {}
+    if way == "environment":
+        return [], [], {f"WEB3SIGNER_ETH2_{option.upper().replace('-', '_')}": value}
+    (folder / "config.yaml").write_text(f'eth2.{option}: "{value}"\n')
+    return [f"--config-file={folder}/config.yaml"], [], {}
+
+
+@pytest.mark.parametrize("way", ["argument", "environment", "file", "AWS_SECRET_ACCESS_KEY"])
+def test_what_other_servers_hold_and_who_asks_them(start, folder, servers, way):
+    """The fetcher is gone after each load. The secret of a reload's credentials waits in the supervisor, for the next fetcher."""
+    moto, vault = servers
+    moto.reset()
+    bulk, more, named, vaults, raw = (validator_key() for _ in range(5))
+    access, document_access = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
+    moto.put("bulk-1", bulk.hex())
+    moto.put("named", named.hex())
+    vault.put("validator", value=vaults.hex())
+    token = vault.call("POST", "auth/token/create", {"ttl": "1h"})["auth"]["client_token"]
+    (folder / "known").write_text(f"127.0.0.1:{vault.port} {vault.certificate.fingerprint}\n")
+    documents = folder / "keys"
+    documents.mkdir()
+    (documents / "aws.yaml").write_text(
+        f"type: aws-secret\nauthenticationMode: SPECIFIED\nregion: {REGION}\naccessKeyId: {ACCESS_KEY}\n"
+        f"secretAccessKey: {document_access}\nsecretName: named\nendpointOverride: {moto.url}\n")
+    (documents / "vault.yaml").write_text(
+        f'type: hashicorp\ntlsEnabled: "true"\ntlsKnownServersPath: {folder}/known\nserverHost: 127.0.0.1\nserverPort: "{vault.port}"\n'
+        f"keyPath: /v1/secret/data/validator\ntoken: {token}\n")
+    (documents / "raw.yaml").write_text(f"type: file-raw\nprivateKey: {raw.hex()}\n")
+    mode, arguments, eth2, env = "SPECIFIED", [], [], {"AWS_ACCESS_KEY_ID": ACCESS_KEY, way: access}
+    if way.startswith("AWS"):
+        mode = "ENVIRONMENT"
+    else:
+        arguments, eth2, env = give(folder, "aws-secrets-secret-access-key", access, way)
+        eth2 = [*eth2, f"--aws-secrets-access-key-id={ACCESS_KEY}"]
+    signer = Serving(start, folder, "--aws-secrets-enabled=true", f"--aws-secrets-auth-mode={mode}", f"--aws-secrets-region={REGION}",
+                     f"--aws-endpoint-override={moto.url}", "--aws-secrets-prefixes-filter=bulk-", *eth2, arguments=arguments,
+                     env={**env, "AWS_CA_BUNDLE": str(moto.certificate.file)})
+    assert len(signer.public_keys()) == 4, signer.process.log()
+    signer.sign_with_all()
+    keys = {"bulk key": bulk, "named key": named, "Vault's key": vaults, "raw key": raw}
+    credentials = [("AWS secret access key", "nitro-signer", access.encode()), ("Vault token", None, token.encode()),
+                   ("AWS secret access key of a document", None, document_access.encode())]
+
+    def forms():
+        return [*credentials, *(form for name, key in keys.items() for form in forms_of_key(name, key))]
+    processes = family(signer.process.pid)
+    assert set(processes) == {"nitro-signer", "keeper", "front"}
+    assert search(processes, forms()) == {*keys, "AWS secret access key"}
+
+    moto.put("bulk-2", more.hex())
+    (documents / "raw.yaml").unlink()
+    signer.reload()
+    assert len(signer.public_keys()) == 4
+    signer.sign_with_all()
+    keys["another bulk key"] = more
+    assert search(family(signer.process.pid), forms()) == {*keys, "AWS secret access key"} - {"raw key"}
+
+
+def descendants(pid):
+    """name -> pids of the process and all below it."""
+    names = {os.path.basename(os.readlink(f"/proc/{pid}/exe")).replace("nitro-signer-", ""): [pid]}
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        for name, pids in descendants(int(child)).items():
+            names.setdefault(name, []).extend(pids)
+    return names
+
+
+def test_a_fetcher_that_waits_holds_nothing_of_what_it_brought(start, folder):
+    """One Vault answers, another is silent: between them the first one's key and token are gone from the fetcher."""
+    key, token, later = validator_key(), secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+
+    def answer(method, path, headers, body):
+        return (200, json.dumps({"data": {"data": {"value": key.hex()}}})) if path.endswith("/quick") else None
+    server = Scripted(folder, answer)
+    (folder / "known").write_text(f"127.0.0.1:{server.port} {server.certificate.fingerprint}\n")
+    (folder / "keys").mkdir()
+    (folder / "keys/all.yaml").write_text("---\n".join(
+        f'type: hashicorp\ntlsEnabled: "true"\ntlsKnownServersPath: {folder}/known\nserverHost: 127.0.0.1\nserverPort: "{server.port}"\n'
+        f"keyPath: /v1/secret/data/{name}\ntoken: {its}\ntimeout: 60000\nhttpProtocolVersion: HTTP_1_1\n"
+        for name, its in (("quick", token), ("silent", later))))
+    process = start("nitro-signer", f"--http-listen-port={free_port()}", f"--key-config-path={folder}/keys", "eth2",
+                    "--slashing-protection-enabled=false", ready=False)
+    deadline = time.monotonic() + 30
+    while {path for _, path, _, _ in server.requests} != {"/v1/secret/data/quick", "/v1/secret/data/silent"}:
+        assert time.monotonic() < deadline, process.log()
+        time.sleep(0.01)
+    time.sleep(1)  # no event tells when the answer has been passed on
+    names = descendants(process.pid)
+    assert set(names) == {"nitro-signer", "keeper", "front", "loader", "fetcher"} and len(names["fetcher"]) == 2
+    forms = [*forms_of_key("key", key), ("token", None, token.encode())]
+    for pid in names["fetcher"]:
+        assert not search({"fetcher": pid}, forms)
+    assert not search({name: names[name][0] for name in ("nitro-signer", "front")}, [*forms, ("later token", None, later.encode())])
+    # Proof that the search could find: the loader still has the token that is in use.
+    assert any(later.encode() in content for content, _, _ in regions(names["loader"][0]))
+    server.close()
+
+
+def open_keystore(store, password):
+    """The secret of an EIP-2335 keystore of pbkdf2."""
+    crypto = store["crypto"]
+    assert crypto["kdf"]["function"] == "pbkdf2"
+    params = crypto["kdf"]["params"]
+    derived = hashlib.pbkdf2_hmac("sha256", password.encode(), bytes.fromhex(params["salt"]), params["c"])
+    cipher = bytes.fromhex(crypto["cipher"]["message"])
+    assert hashlib.sha256(derived[16:] + cipher).hexdigest() == crypto["checksum"]["message"]
+    return openssl("enc", "-d", "-aes-128-ctr", "-K", derived[:16].hex(), "-iv", crypto["cipher"]["params"]["iv"], stdin=cipher)
+
+
+def boost_options(folder, password):
+    (folder / "proxy.txt").write_text(password)
+    return ["--commit-boost-api-enabled=true", f"--proxy-keystores-path={folder}/proxies",
+            f"--proxy-keystores-password-file={folder}/proxy.txt"]
+
+
+def make_proxy(signer, folder, delegator, scheme, password):
+    """Has a proxy key made and used; its secret, from the file that was written."""
+    proxy = signer.ask("POST", "/signer/v1/generate_proxy_key", json={"pubkey": delegator, "scheme": scheme})["message"]["proxy"]
+    signer.ask("POST", "/signer/v1/request_signature", json={"type": f"PROXY_{scheme}", "pubkey": proxy, "object_root": ROOT})
+    file = folder / "proxies" / delegator / {"BLS": "BLS", "ECDSA": "SECP256K1"}[scheme] / f"{proxy}.json"
+    if scheme == "BLS":
+        return open_keystore(json.loads(file.read_text()), password)
+    return bytes.fromhex(web3_wallet("print(eth_keyfile.extract_key_from_keyfile(sys.argv[1], sys.argv[2].encode()).hex())", file, password))
+
+
+def test_proxy_keys_are_in_the_keeper_alone(start, folder):
+    """Made in this run, and read from their files in the next."""
+    password, raw = secrets.token_urlsafe(24), validator_key()
+    (folder / "keys").mkdir()
+    (folder / "keys/raw.yaml").write_text(f"type: file-raw\nprivateKey: {raw.hex()}\n")
+    signer = Serving(start, folder, *boost_options(folder, password))
+    (delegator,) = signer.public_keys()
+    proxies = {scheme: make_proxy(signer, folder, delegator, scheme, password) for scheme in ("BLS", "ECDSA")}
+    forms = [("password", None, password.encode()), *forms_of_key("raw key", raw),
+             *(form for name, key in proxies.items() for form in forms_of_key(f"{name} proxy", key))]
+    assert search(family(signer.process.pid), forms) == {"raw key", "BLS proxy", "ECDSA proxy"}
+    assert signer.process.terminate() == 0
+    signer = Serving(start, folder, *boost_options(folder, password))
+    assert search(family(signer.process.pid), forms) == {"raw key", "BLS proxy", "ECDSA proxy"}
+
+
+def public_key(start, folder, secret):
+    """As another signer says it."""
+    (folder / "keys").mkdir(parents=True)
+    (folder / "keys/raw.yaml").write_text(f"type: file-raw\nprivateKey: {secret.hex()}\n")
+    other = Serving(start, folder)
+    (pubkey,) = other.public_keys()
+    assert other.process.terminate() == 0
+    return pubkey
+
+
+def test_what_went_through_the_key_manager(start, folder):
+    """A keystore and its password pass through the front; a key that was deleted is nowhere."""
+    stays, goes = validator_key(), validator_key()
+    passwords = [secrets.token_urlsafe(24) for _ in range(3)]
+    gone, stayed = (public_key(start, folder / f"other-{i}", key) for i, key in enumerate((goes, stays)))
+    signer = Serving(start, folder, "--key-manager-api-enabled=true")
+    stores = [json.dumps({**keystore(key, password), "pubkey": pubkey[2:]}) for key, password, pubkey in
+              ((goes, passwords[0], gone), (stays, passwords[1], stayed), (validator_key(), "another", UNKNOWN))]
+    answer = signer.ask("POST", "/eth/v1/keystores", json={"keystores": stores, "passwords": passwords})
+    assert [one["status"] for one in answer["data"]] == ["imported", "imported", "error"]
+    assert sorted(signer.public_keys()) == sorted([gone, stayed])
+    signer.sign_with_all()
+    forms = [*forms_of_key("key that stays", stays), *forms_of_key("key that goes", goes),
+             *((f"password {i}", None, password.encode()) for i, password in enumerate(passwords))]
+    assert search(family(signer.process.pid), forms) == {"key that stays", "key that goes"}
+    answer = signer.ask("DELETE", "/eth/v1/keystores", json={"pubkeys": [gone]})
+    assert [one["status"] for one in answer["data"]] == ["deleted"]
+    assert search(family(signer.process.pid), forms) == {"key that stays"}
 
 
 @pytest.fixture
