@@ -1,6 +1,7 @@
 /* ipc.h - PROTOCOL.ipc in C: one encoder and one decoder a message, and packets on a
  * SOCK_SEQPACKET descriptor. Decoders check every length and every enum; what they return
- * may still be wishes of a hostile peer, but it is well formed.
+ * may still be wishes of a hostile peer, but it is well formed. Messages that few of the processes speak have
+ * headers of their own: ipc_store.h, ipc_proxy.h, ipc_fetch.h.
  */
 #ifndef IPC_IPC_H
 #define IPC_IPC_H
@@ -363,85 +364,9 @@ struct ipc_record_failed {
 void ipc_pack_record_failed(struct packer *p, const struct ipc_record_failed *failed);
 must_check result ipc_take_record_failed(struct ipc_record_failed *ret_failed, struct ipc_message *m);
 
-/* STORE_ACCESS: texts of at most IPC_STORE_ACCESS_MAX bytes each, without a NUL; any may be empty. For
- * DynamoDB access key id, secret access key and session token; for PostgreSQL user, password and URL. */
-struct ipc_store_access {
-    struct ipc_bytes name, secret, extra;
-};
-void ipc_pack_store_access(struct packer *p, const struct ipc_store_access *access);
-must_check result ipc_take_store_access(struct ipc_store_access *ret_access, struct ipc_message *m);
-
 /* STORE_KEY: IPC_STORE_KEY_LEN secret bytes, which point into the packet. */
 void ipc_pack_store_key(struct packer *p, const uint8_t key[static IPC_STORE_KEY_LEN]);
 must_check result ipc_take_store_key(const uint8_t **ret_key, struct ipc_message *m);
-
-/* Entries and heads are bytes here, IPC_STORE_ENTRY_LEN and IPC_STORE_HEAD_LEN of them; slashing_codec.h says
- * what they mean, and checks them. Pointers point into the packet. */
-
-/* STORE_HEAD: head is zero unless the status is FOUND; the text says why it could not be asked. */
-enum ipc_store_head_status { IPC_STORE_HEAD_FOUND, IPC_STORE_HEAD_NONE, IPC_STORE_HEAD_FAILED };
-struct ipc_store_head {
-    enum ipc_store_head_status status;
-    const uint8_t *head;
-    struct ipc_bytes text;
-};
-void ipc_pack_store_head(struct packer *p, const struct ipc_store_head *head);
-must_check result ipc_take_store_head(struct ipc_store_head *ret_head, struct ipc_message *m);
-
-/* STORE_HEAD_SET; the enrolments are num_enrolments x (48 bytes of public key, entry). */
-struct ipc_store_head_set {
-    uint64_t id;
-    const uint8_t *old, *next;
-    const uint8_t *enrolments;
-    uint32_t num_enrolments;
-};
-void ipc_pack_store_head_set(struct packer *p, const struct ipc_store_head_set *set);
-must_check result ipc_take_store_head_set(struct ipc_store_head_set *ret_set, struct ipc_message *m);
-
-/* STORE_HEAD_IS_SET, and the outcome of an advance: OPEN may be true now, later or never. */
-enum ipc_store_outcome { IPC_STORE_OPEN_OUTCOME, IPC_STORE_DONE, IPC_STORE_CONFLICT };
-struct ipc_store_head_is_set {
-    uint64_t id;
-    enum ipc_store_outcome outcome;
-    struct ipc_bytes text;
-};
-void ipc_pack_store_head_is_set(struct packer *p, const struct ipc_store_head_is_set *set);
-must_check result ipc_take_store_head_is_set(struct ipc_store_head_is_set *ret_set, struct ipc_message *m);
-
-/* STORE_LOAD: no public keys ask for all that the store has. */
-struct ipc_store_load {
-    uint64_t id;
-    const uint8_t *pubkeys; /* num_keys x 48 */
-    uint32_t num_keys;
-};
-void ipc_pack_store_load(struct packer *p, const struct ipc_store_load *load);
-must_check result ipc_take_store_load(struct ipc_store_load *ret_load, struct ipc_message *m);
-
-/* STORE_ENTRIES: in the order they were asked for, in as many packets as it takes. */
-enum ipc_store_entries_status { IPC_STORE_MORE, IPC_STORE_LAST, IPC_STORE_LOAD_FAILED };
-struct ipc_store_entries {
-    uint64_t id;
-    enum ipc_store_entries_status status;
-    const uint8_t *entries; /* num_entries x (48 bytes of public key, entry) */
-    uint32_t num_entries;
-};
-void ipc_pack_store_entries(struct packer *p, const struct ipc_store_entries *entries);
-must_check result ipc_take_store_entries(struct ipc_store_entries *ret_entries, struct ipc_message *m);
-
-/* After ipc_begin(IPC_STORE_ADVANCE, count) and ipc_begin(IPC_STORE_ADVANCED, count). */
-struct ipc_store_advance {
-    uint64_t id;
-    const uint8_t *pubkey, *old, *next;
-};
-void ipc_pack_store_advance(struct packer *p, const struct ipc_store_advance *advance);
-must_check result ipc_take_store_advance(struct ipc_store_advance *ret_advance, struct cursor *c);
-struct ipc_store_advanced {
-    uint64_t id;
-    enum ipc_store_outcome outcome;
-    const uint8_t *found; /* an entry; NULL, and zero on the wire, unless CONFLICT */
-};
-void ipc_pack_store_advanced(struct packer *p, const struct ipc_store_advanced *advanced);
-must_check result ipc_take_store_advanced(struct ipc_store_advanced *ret_advanced, struct cursor *c);
 
 /* MANAGE: what the key manager is asked for; the items are num_items x (48 bytes of public key, entry). The
  * entry is the history that comes with an import, without stamp, or all zero. */
@@ -523,66 +448,5 @@ struct ipc_signature {
 };
 void ipc_pack_signature(struct packer *p, enum ipc_type type, const struct ipc_signature *signature);
 must_check result ipc_take_signature(struct ipc_signature *ret_signature, struct ipc_message *m);
-
-/* Commit-Boost. A proxy signs in the place of the validator that has delegated to it; the validator's own key
- * is the consensus key. */
-enum ipc_scheme { IPC_SCHEME_CONSENSUS, IPC_SCHEME_BLS, IPC_SCHEME_ECDSA };
-struct ipc_proxy {
-    enum ipc_scheme scheme;   /* BLS or ECDSA */
-    const uint8_t *delegator; /* 48 */
-    const uint8_t *pubkey;    /* 48; of ECDSA 33, compressed, then zeros */
-};
-/* How long a public key of that scheme is. */
-size_t ipc_scheme_pubkey_len(enum ipc_scheme scheme);
-
-/* PROXIES: num_proxies x IPC_PROXY_LEN bytes; of each the form is checked by ipc_take_proxy. */
-struct ipc_proxies {
-    bool first, last;
-    const uint8_t *proxies;
-    uint32_t num_proxies;
-};
-void ipc_pack_proxies(struct packer *p, const struct ipc_proxies *proxies);
-must_check result ipc_take_proxies(struct ipc_proxies *ret_proxies, struct ipc_message *m);
-void ipc_pack_proxy(struct packer *p, const struct ipc_proxy *proxy);
-must_check result ipc_take_proxy(struct ipc_proxy *ret_proxy, struct cursor *c);
-
-/* PROXY_KEY: with its secret, 32 bytes. */
-struct ipc_proxy_key {
-    struct ipc_proxy proxy;
-    const uint8_t *secret;
-};
-void ipc_pack_proxy_key(struct packer *p, const struct ipc_proxy_key *key);
-must_check result ipc_take_proxy_key(struct ipc_proxy_key *ret_key, struct ipc_message *m);
-
-/* PROXY_WANTED: from the front to the keeper, and on to the loader. */
-struct ipc_proxy_wanted {
-    uint64_t id;
-    enum ipc_scheme scheme;   /* BLS or ECDSA */
-    const uint8_t *delegator; /* 48 */
-};
-void ipc_pack_proxy_wanted(struct packer *p, const struct ipc_proxy_wanted *wanted);
-must_check result ipc_take_proxy_wanted(struct ipc_proxy_wanted *ret_wanted, struct ipc_message *m);
-
-/* PROXY_MADE: the delegation's signature by the consensus key, IPC_SIGNATURE_MAX bytes; without DONE the
- * public key is zero and there is no signature. */
-enum ipc_proxy_status { IPC_PROXY_DONE, IPC_PROXY_UNKNOWN_KEY, IPC_PROXY_TOO_MANY, IPC_PROXY_FAILED };
-struct ipc_proxy_made {
-    uint64_t id;
-    enum ipc_proxy_status status;
-    const uint8_t *pubkey; /* 48 as in struct ipc_proxy */
-    struct ipc_bytes signature;
-};
-void ipc_pack_proxy_made(struct packer *p, const struct ipc_proxy_made *made);
-must_check result ipc_take_proxy_made(struct ipc_proxy_made *ret_made, struct ipc_message *m);
-
-/* BOOST_SIGN: an object's root, which the keeper combines with Commit-Boost's domain. */
-struct ipc_boost_sign {
-    uint64_t id;
-    enum ipc_scheme scheme;
-    const uint8_t *pubkey;      /* 48 as in struct ipc_proxy */
-    const uint8_t *object_root; /* 32 */
-};
-void ipc_pack_boost_sign(struct packer *p, const struct ipc_boost_sign *sign);
-must_check result ipc_take_boost_sign(struct ipc_boost_sign *ret_sign, struct ipc_message *m);
 
 #endif

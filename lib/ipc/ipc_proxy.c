@@ -2,8 +2,8 @@
  * their scheme: what is behind a shorter one is zero, and is checked to be. Views point into the packet. */
 #include <string.h>
 
-#include "ipc/ipc.h"
 #include "ipc/ipc_fields.h"
+#include "ipc/ipc_proxy.h"
 
 enum { PUBKEY_LEN = 48, ECDSA_PUBKEY_LEN = 33 };
 

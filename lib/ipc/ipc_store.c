@@ -2,7 +2,7 @@
  *
  * The keeper decides and seals, the courier carries: entries and heads pass here as bytes of fixed
  * length, which the two ends encode and decode with slashing_codec. */
-#include "ipc/ipc.h"
+#include "ipc/ipc_store.h"
 
 #include <string.h>
 

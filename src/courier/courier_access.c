@@ -2,6 +2,7 @@
 #include "courier_access.h"
 
 #include "ipc/ipc.h"
+#include "ipc/ipc_store.h"
 
 void courier_access_cleanup(struct courier_access *access)
 {

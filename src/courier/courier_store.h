@@ -9,6 +9,7 @@
 #include "aws/aws_credentials.h"
 #include "courier_outbox.h"
 #include "ipc/ipc.h"
+#include "ipc/ipc_store.h"
 #include "slashing/slashing_store.h"
 
 /* What waits beyond these is answered as if the store could not be asked. */

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "eth2/eth2_api.h"
 #include "ipc/ipc.h"
+#include "ipc/ipc_proxy.h"
 #include "net/net_http.h"
 #include "net/net_tls.h"
 #include "net/net_tls_clients.h"

@@ -4,6 +4,7 @@
 #define FRONT_FRONT_BOOST_H
 
 #include "front.h"
+#include "ipc/ipc_proxy.h"
 
 /* One proxy key. */
 struct front_proxy {

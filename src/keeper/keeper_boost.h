@@ -2,6 +2,7 @@
 #ifndef KEEPER_BOOST_H
 #define KEEPER_BOOST_H
 
+#include "ipc/ipc_proxy.h"
 #include "keeper_channel.h"
 #include "keeper_proxies.h"
 

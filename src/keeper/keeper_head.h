@@ -7,6 +7,7 @@
 #define KEEPER_HEAD_H
 
 #include "ipc/ipc.h"
+#include "ipc/ipc_store.h"
 #include "slashing/slashing_store.h"
 
 struct keeper;

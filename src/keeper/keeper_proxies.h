@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "bls/bls.h"
 #include "ipc/ipc.h"
+#include "ipc/ipc_proxy.h"
 
 struct keeper_proxy {
     enum ipc_scheme scheme;

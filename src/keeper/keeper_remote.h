@@ -3,6 +3,7 @@
 #define KEEPER_REMOTE_H
 
 #include "ipc/ipc.h"
+#include "ipc/ipc_store.h"
 #include "keeper_requests.h"
 
 struct keeper;

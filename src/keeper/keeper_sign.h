@@ -2,6 +2,7 @@
 #ifndef KEEPER_SIGN_H
 #define KEEPER_SIGN_H
 
+#include "ipc/ipc_proxy.h"
 #include "keeper.h"
 
 /* One turn: decides what is ready, has recorded what must be, signs some of what is signable; each order that

@@ -7,6 +7,7 @@
 #define KEEPER_START_H
 
 #include "ipc/ipc.h"
+#include "ipc/ipc_store.h"
 #include "keeper_requests.h"
 
 struct keeper;

@@ -9,6 +9,7 @@
 #define KEEPER_STORE_H
 
 #include "ipc/ipc.h"
+#include "ipc/ipc_store.h"
 #include "keeper_head.h"
 #include "keeper_keys.h"
 #include "keeper_requests.h"

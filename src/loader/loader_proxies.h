@@ -3,6 +3,7 @@
 #define LOADER_PROXIES_H
 
 #include "ipc/ipc.h"
+#include "ipc/ipc_proxy.h"
 #include "loader_modes.h"
 #include "loader_pool.h"
 

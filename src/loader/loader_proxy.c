@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ipc/ipc.h"
+#include "ipc/ipc_proxy.h"
 #include "keystore/keystore.h"
 #include "loader_modes.h"
 #include "loader_proxies.h"

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "ipc/ipc.h"
+#include "ipc/ipc_proxy.h"
 
 /* One file; the list owns the path. */
 struct loader_proxy_file {

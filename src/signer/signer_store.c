@@ -16,6 +16,7 @@
 #include "base/file_watch.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "ipc/ipc_store.h"
 
 enum { PASSWORD_FILE_MAX = 4096 };
 

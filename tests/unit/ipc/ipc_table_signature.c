@@ -1,4 +1,5 @@
 /* ipc_table_signature.c - the rows of what is signed beside orders; see ipc_table.h. */
+#include "ipc/ipc_proxy.h"
 #include "ipc_table.h"
 
 void pack_extension_sign(struct packer *p)

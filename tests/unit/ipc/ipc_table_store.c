@@ -1,4 +1,5 @@
 /* ipc_table_store.c - the rows of ipc_table.c that are about a store across a network. */
+#include "ipc/ipc_store.h"
 #include "ipc_table.h"
 
 void pack_store_key(struct packer *p)

@@ -2,6 +2,7 @@
 #ifndef KEEPER_COURIER_H
 #define KEEPER_COURIER_H
 
+#include "ipc/ipc_store.h"
 #include "keeper_rig.h"
 #include "slashing/slashing_codec.h"
 #include "slashing/slashing_seal.h"

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ipc/ipc_proxy.h"
 #include "process/process.h"
 
 enum { PATIENCE_MS = 20000 };

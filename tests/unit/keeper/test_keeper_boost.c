@@ -6,6 +6,7 @@
 
 #include "ecdsa/ecdsa.h"
 #include "eth2/eth2_commit_boost.h"
+#include "ipc/ipc_proxy.h"
 
 static uint8_t packet[IPC_PACKET_MAX];
 static const uint8_t object_root[32] = {0xab, 1, 2, 3};
