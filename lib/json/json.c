@@ -253,6 +253,28 @@ result json_get_u64(uint64_t *ret_value, const struct json_view *object, const c
     return view_u64(ret_value, member(object, name));
 }
 
+result json_get_u64_between(uint64_t *ret_value, const struct json_view *object, const char *name,
+                            uint64_t low, uint64_t high)
+{
+    uint64_t value;
+    TRY(json_get_u64(&value, object, name));
+    if (value < low || value > high)
+        return json_blame(error_set(E_INPUT, "must be between %llu and %llu", (unsigned long long)low,
+                                    (unsigned long long)high),
+                          object, name);
+    *ret_value = value;
+    return RESULT_OK;
+}
+
+result json_require_text(const struct json_view *object, const char *name, const char *expected)
+{
+    const char *text;
+    TRY(json_get_text(&text, NULL, object, name));
+    if (strcmp(text, expected) != 0)
+        return json_blame(error_set(E_INPUT, "must be \"%s\"", expected), object, name);
+    return RESULT_OK;
+}
+
 result json_get_hex(uint8_t *out, size_t out_len, const struct json_view *object, const char *name)
 {
     return view_hex(out, out_len, member(object, name));

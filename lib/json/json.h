@@ -59,6 +59,11 @@ must_check result json_get_text_optional(const char **ret_text, size_t *ret_leng
                                          const struct json_view *object, const char *name);
 /* A decimal below 2^64, quoted or bare. */
 must_check result json_get_u64(uint64_t *ret_value, const struct json_view *object, const char *name);
+/* The same from low to high. */
+must_check result json_get_u64_between(uint64_t *ret_value, const struct json_view *object, const char *name,
+                                       uint64_t low, uint64_t high);
+/* The text must be the expected one. */
+must_check result json_require_text(const struct json_view *object, const char *name, const char *expected);
 /* Exactly out_len bytes as hex of either case, "0x" optional. */
 must_check result json_get_hex(uint8_t *out, size_t out_len, const struct json_view *object,
                                const char *name);

@@ -17,34 +17,12 @@ enum {
     DKLEN_MAX = 1024
 };
 
-static must_check result require_text(const struct json_view *object, const char *name, const char *expected)
-{
-    const char *text;
-    TRY(json_get_text(&text, NULL, object, name));
-    if (strcmp(text, expected) != 0)
-        return json_blame(error_set(E_INPUT, "must be \"%s\"", expected), object, name);
-    return RESULT_OK;
-}
-
-static must_check result get_between(uint64_t *ret_value, const struct json_view *object, const char *name,
-                                     uint64_t low, uint64_t high)
-{
-    uint64_t value;
-    TRY(json_get_u64(&value, object, name));
-    if (value < low || value > high)
-        return json_blame(error_set(E_INPUT, "must be between %llu and %llu", (unsigned long long)low,
-                                    (unsigned long long)high),
-                          object, name);
-    *ret_value = value;
-    return RESULT_OK;
-}
-
 static must_check result parse_scrypt(struct keystore_file *file, const struct json_view *params,
                                       size_t max_kdf_memory)
 {
-    TRY(get_between(&file->n, params, "n", 2, 1u << 30));
-    TRY(get_between(&file->r, params, "r", 1, 1024));
-    TRY(get_between(&file->p, params, "p", 1, 1024));
+    TRY(json_get_u64_between(&file->n, params, "n", 2, 1u << 30));
+    TRY(json_get_u64_between(&file->r, params, "r", 1, 1024));
+    TRY(json_get_u64_between(&file->p, params, "p", 1, 1024));
     if (file->n & (file->n - 1))
         return json_blame(error_set(E_INPUT, "must be a power of two"), params, "n");
     if (128 * file->n * file->r > max_kdf_memory)
@@ -59,9 +37,9 @@ static must_check result parse_scrypt(struct keystore_file *file, const struct j
 static must_check result parse_pbkdf2(struct keystore_file *file, const struct json_view *params)
 {
     uint64_t rounds;
-    TRY(get_between(&rounds, params, "c", 1, ROUNDS_MAX));
+    TRY(json_get_u64_between(&rounds, params, "c", 1, ROUNDS_MAX));
     file->rounds = (uint32_t)rounds;
-    return require_text(params, "prf", "hmac-sha256");
+    return json_require_text(params, "prf", "hmac-sha256");
 }
 
 static must_check result parse_kdf(struct keystore_file *file, const struct json_view *crypto,
@@ -74,7 +52,7 @@ static must_check result parse_kdf(struct keystore_file *file, const struct json
     TRY(json_get_text(&function, NULL, &kdf, "function"));
     TRY(json_get_text(&message, NULL, &kdf, "message"));
     TRY(json_get_object(&params, &kdf, "params"));
-    TRY(get_between(&dklen, &params, "dklen", DKLEN_MIN, DKLEN_MAX));
+    TRY(json_get_u64_between(&dklen, &params, "dklen", DKLEN_MIN, DKLEN_MAX));
     TRY(json_get_hex_up_to(file->salt, &file->salt_len, sizeof file->salt, &params, "salt"));
     if (strcmp(function, "scrypt") == 0) {
         file->kdf = KEYSTORE_SCRYPT;
@@ -91,7 +69,7 @@ static must_check result parse_checksum(struct keystore_file *file, const struct
 {
     struct json_view checksum, params;
     TRY(json_get_object(&checksum, crypto, "checksum"));
-    TRY(require_text(&checksum, "function", "sha256"));
+    TRY(json_require_text(&checksum, "function", "sha256"));
     TRY(json_get_object(&params, &checksum, "params"));
     return json_get_hex(file->checksum, sizeof file->checksum, &checksum, "message");
 }
@@ -101,7 +79,7 @@ static must_check result parse_cipher(struct keystore_file *file, const struct j
     struct json_view cipher, params;
     size_t iv_len;
     TRY(json_get_object(&cipher, crypto, "cipher"));
-    TRY(require_text(&cipher, "function", "aes-128-ctr"));
+    TRY(json_require_text(&cipher, "function", "aes-128-ctr"));
     TRY(json_get_object(&params, &cipher, "params"));
     TRY(json_get_hex_up_to(file->iv, &iv_len, sizeof file->iv, &params, "iv"));
     if (iv_len < IV_MIN)
@@ -112,7 +90,7 @@ static must_check result parse_cipher(struct keystore_file *file, const struct j
 static must_check result parse_top_level(struct keystore_file *file, const struct json_view *document)
 {
     uint64_t version;
-    TRY(get_between(&version, document, "version", 4, 4));
+    TRY(json_get_u64_between(&version, document, "version", 4, 4));
     if (json_has(document, "pubkey")) {
         TRY(json_get_hex(file->pubkey, sizeof file->pubkey, document, "pubkey"));
         file->has_pubkey = true;

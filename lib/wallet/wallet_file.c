@@ -17,34 +17,12 @@ enum {
     DKLEN_MAX = 1024
 };
 
-static must_check result require_text(const struct json_view *object, const char *name, const char *expected)
-{
-    const char *text;
-    TRY(json_get_text(&text, NULL, object, name));
-    if (strcmp(text, expected) != 0)
-        return json_blame(error_set(E_INPUT, "must be \"%s\"", expected), object, name);
-    return RESULT_OK;
-}
-
-static must_check result get_between(uint64_t *ret_value, const struct json_view *object, const char *name,
-                                     uint64_t low, uint64_t high)
-{
-    uint64_t value;
-    TRY(json_get_u64(&value, object, name));
-    if (value < low || value > high)
-        return json_blame(error_set(E_INPUT, "must be between %llu and %llu", (unsigned long long)low,
-                                    (unsigned long long)high),
-                          object, name);
-    *ret_value = value;
-    return RESULT_OK;
-}
-
 static must_check result parse_scrypt(struct wallet_file *file, const struct json_view *params,
                                       size_t max_kdf_memory)
 {
-    TRY(get_between(&file->n, params, "n", 2, 1u << 30));
-    TRY(get_between(&file->r, params, "r", 1, 1024));
-    TRY(get_between(&file->p, params, "p", 1, 1024));
+    TRY(json_get_u64_between(&file->n, params, "n", 2, 1u << 30));
+    TRY(json_get_u64_between(&file->r, params, "r", 1, 1024));
+    TRY(json_get_u64_between(&file->p, params, "p", 1, 1024));
     if (file->n & (file->n - 1))
         return json_blame(error_set(E_INPUT, "must be a power of two"), params, "n");
     /* RFC 7914, section 2; with fewer bits of the block the function is not defined, and OpenSSL refuses. */
@@ -67,7 +45,7 @@ static must_check result parse_kdf(struct wallet_file *file, const struct json_v
     uint64_t dklen, rounds;
     TRY(json_get_text(&function, NULL, crypto, "kdf"));
     TRY(json_get_object(&params, crypto, "kdfparams"));
-    TRY(get_between(&dklen, &params, "dklen", DKLEN_MIN, DKLEN_MAX));
+    TRY(json_get_u64_between(&dklen, &params, "dklen", DKLEN_MIN, DKLEN_MAX));
     TRY(json_get_hex_up_to(file->salt, &file->salt_len, sizeof file->salt, &params, "salt"));
     if (strcmp(function, "scrypt") == 0) {
         file->kdf = WALLET_SCRYPT;
@@ -76,15 +54,15 @@ static must_check result parse_kdf(struct wallet_file *file, const struct json_v
     if (strcmp(function, "pbkdf2") != 0)
         return json_blame(error_set(E_INPUT, "must be \"scrypt\" or \"pbkdf2\""), crypto, "kdf");
     file->kdf = WALLET_PBKDF2;
-    TRY(get_between(&rounds, &params, "c", 1, ROUNDS_MAX));
+    TRY(json_get_u64_between(&rounds, &params, "c", 1, ROUNDS_MAX));
     file->rounds = (uint32_t)rounds;
-    return require_text(&params, "prf", "hmac-sha256");
+    return json_require_text(&params, "prf", "hmac-sha256");
 }
 
 static must_check result parse_cipher(struct wallet_file *file, const struct json_view *crypto)
 {
     struct json_view params;
-    TRY(require_text(crypto, "cipher", "aes-128-ctr"));
+    TRY(json_require_text(crypto, "cipher", "aes-128-ctr"));
     TRY(json_get_object(&params, crypto, "cipherparams"));
     TRY(json_get_hex(file->iv, sizeof file->iv, &params, "iv"));
     TRY(json_get_hex(file->encrypted, sizeof file->encrypted, crypto, "ciphertext"));
@@ -100,7 +78,7 @@ result wallet_file_parse(struct wallet_file *ret_file, const char *json, size_t 
     uint64_t version;
     TRY(json_read(&root, json, json_len, FILE_MAX, VALUES_MAX));
     TRY(json_view_root(&document, root));
-    TRY(get_between(&version, &document, "version", VERSION, VERSION));
+    TRY(json_get_u64_between(&version, &document, "version", VERSION, VERSION));
     file.has_address = json_has(&document, "address");
     if (file.has_address)
         TRY(json_get_hex(file.address, sizeof file.address, &document, "address"));

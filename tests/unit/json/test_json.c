@@ -170,6 +170,23 @@ static void accessors_name_the_path(void **state)
     assert_names("document: must be an object", json_view_root(&top, array));
 }
 
+static void members_may_have_to_be_something(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) root = NULL;
+    struct json_view top;
+    uint64_t number = 0;
+    assert_ok(read_text(&root, "{\"n\":\"7\",\"function\":\"scrypt\"}"));
+    assert_ok(json_view_root(&top, root));
+    assert_ok(json_get_u64_between(&number, &top, "n", 7, 7));
+    assert_int_equal(number, 7);
+    assert_names("n: must be between 8 and 9", json_get_u64_between(&number, &top, "n", 8, 9));
+    assert_names("n: must be between 5 and 6", json_get_u64_between(&number, &top, "n", 5, 6));
+    assert_ok(json_require_text(&top, "function", "scrypt"));
+    assert_names("function: must be \"pbkdf2\"", json_require_text(&top, "function", "pbkdf2"));
+    assert_names("prf: is missing", json_require_text(&top, "prf", "hmac-sha256"));
+}
+
 /* jansson's own limit is 2^63-1. */
 static void bare_numbers_may_be_as_large_as_quoted_ones(void **state)
 {
@@ -267,6 +284,7 @@ int main(void)
         cmocka_unit_test(limits),
         cmocka_unit_test(accessors_return_values),
         cmocka_unit_test(accessors_name_the_path),
+        cmocka_unit_test(members_may_have_to_be_something),
         cmocka_unit_test(bare_numbers_may_be_as_large_as_quoted_ones),
         cmocka_unit_test(long_paths_are_cut),
         cmocka_unit_test(quoting_round_trips),
