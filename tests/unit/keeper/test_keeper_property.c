@@ -168,7 +168,7 @@ static void one_batch(struct rig *rig, bool is_last)
         memcpy(orders[i].order.pubkey, rig_pubkey(keys[i]), 48);
         latest[keys[i]] = orders[i].order;
     }
-    enum { BEFORE, AROUND, AFTER, NEVER } reload = chance(4) ? NEVER : (int)chance(3);
+    enum { BEFORE, AROUND, AFTER, NEVER } reload = chance(4) ? NEVER : (unsigned)chance(3);
     if (reload <= AROUND)
         begin_reload(rig);
     if (reload == BEFORE)
