@@ -9,12 +9,12 @@ import os
 import socket
 import ssl
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
 
 from python_tools import python_tool
+from scripted_server import ScriptedServer
 
 START_SECONDS = 60
 ACCESS_KEY, SECRET_KEY, REGION = "AKIDLOCALTESTS", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-2"
@@ -122,44 +122,23 @@ class OpenBao(Server):
         self.call("POST", f"secret/data/{path}", {"data": members})
 
 
-class Scripted:
+class Scripted(ScriptedServer):
     """answer(method, path, headers, body) gives (status, text), bytes to send as they are, or None to stay silent."""
 
     def __init__(self, folder, answer):
         self.certificate = Certificate(folder, f"scripted-{len(os.listdir(folder))}")
         self.requests = []
         self._answer = answer
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(self.certificate.file, self.certificate.key_file)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port = listener.getsockname()[1]
         self.url = f"https://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(listener, self.certificate.file, self.certificate.key_file)
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        try:
-            with self._context.wrap_socket(connection, server_side=True) as stream, stream.makefile("rb") as lines:
-                while self._serve_one(stream, lines):
-                    pass
-        except (OSError, ValueError):
-            pass
-
-    def _serve_one(self, stream, lines):
+    def serve_one(self, stream, lines):
         words = lines.readline().decode().split()
         if not words:
             return False
-        headers = {}
-        for line in iter(lines.readline, b"\r\n"):
-            name, value = line.decode().split(":", 1)
-            headers[name.lower()] = value.strip()
+        headers = self.headers(lines)
         body = lines.read(int(headers.get("content-length", 0)))
         self.requests.append((words[0], words[1], headers, body))
         answer = self._answer(words[0], words[1], headers, body)
@@ -171,6 +150,3 @@ class Scripted:
             answer = f"HTTP/1.1 {answer[0]} Scripted\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text
         stream.sendall(answer)
         return True
-
-    def close(self):
-        self._listener.close()
