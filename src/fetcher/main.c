@@ -22,6 +22,11 @@
 
 enum { LOADER_FD = 3, HEAP_LEAST = 4 << 20, HEAP_MOST = 8 << 20 };
 
+static const char usage[] =
+    "nitro-signer-fetcher [options]\n"
+    "Asks AWS Secrets Manager and HashiCorp Vaults for keys. Started by a supervisor with\n"
+    "the loader on descriptor 3; the options say which keys of AWS, when the loader wants all.";
+
 static must_check result parse_options(struct fetcher_settings *s, int argc, char **argv)
 {
     struct log_options log = LOG_OPTIONS_DEFAULT;
@@ -36,7 +41,7 @@ static must_check result parse_options(struct fetcher_settings *s, int argc, cha
         LOG_OPTION_ROWS(&log),
     };
     int next;
-    TRY(options_parse(&next, table, ARRAY_LENGTH(table), "nitro-signer-fetcher [options]", argc, argv));
+    TRY(options_parse(&next, table, ARRAY_LENGTH(table), usage, argc, argv));
     ENSURE(next == argc, E_INPUT, "takes no arguments beside options");
     return log_configure(&log);
 }

@@ -59,8 +59,12 @@ static must_check result parse_options(struct loader_settings *settings, int arg
         LOG_OPTION_ROWS(&log),
     };
     int next;
-    TRY(options_parse(&next, table, ARRAY_LENGTH(table),
-                      "nitro-signer-loader --mode=records|files|manage|proxy [options]", argc, argv));
+    TRY(options_parse(
+        &next, table, ARRAY_LENGTH(table),
+        "nitro-signer-loader --mode=records|files|manage|proxy [options]\n"
+        "Opens encrypted keys for the keeper, and exits. Started by a supervisor with the keeper on "
+        "descriptor 3.",
+        argc, argv));
     ENSURE(next == argc, E_INPUT, "takes no arguments beside options");
     return log_configure(&log);
 }

@@ -28,7 +28,7 @@ static const char eth2_usage[] =
     "       nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --set-high-watermark "
     "--epoch=N --slot=N\n"
     "       nitro-signer eth2 --slashing-protection-db-path=FILE watermark-repair --remove-high-watermark\n"
-    "All but the first work on the slashing protection store while no signer runs.";
+    "All but the first work on the slashing protection store; on a SQLite file only while no signer runs.";
 
 static const char import_usage[] = "nitro-signer eth2 --slashing-protection-db-path=FILE import --from=FILE";
 

@@ -70,7 +70,7 @@ static const struct setting global[] = {
      .initial = "30",
      .low = 1,
      .high = 10080,
-     .help = "a reload that takes longer is given up",
+     .help = "minutes after which a reload is given up",
      AT(reload_timeout_minutes)},
 
     {.group = "HTTP",
