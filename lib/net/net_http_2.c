@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "net/net_http_2.h"
+#include "net/net_loop.h"
 
 enum { OUTPUT_MAX = 65536, QUEUE_MAX = 256, WINDOW = 1048576, ACKS_MAX = 1000, ENDING_SECONDS = 2 };
 enum { RESETS_MAX = 2 * NET_HTTP_2_STREAMS, RESETS_A_SECOND = 50, CONTINUATIONS_MAX = 4, SETTINGS_MAX = 32 };
@@ -50,11 +51,8 @@ void net_http_2_alarm(struct net_http_2 *s, uint64_t at_ns)
 {
     if (s->alarm_ns != 0 && s->alarm_ns <= at_ns)
         return;
-    uint64_t now = clock_monotonic_ns(), left_us = at_ns > now ? (at_ns - now) / 1000 + 1 : 1;
-    struct timeval time = {.tv_sec = (time_t)(left_us / 1000000),
-                           .tv_usec = (suseconds_t)(left_us % 1000000)};
     s->alarm_ns = at_ns;
-    (void)event_add(s->c->deadline, &time);
+    net_loop_alarm(s->c->deadline, at_ns);
 }
 
 /* ---- the purse ---- */

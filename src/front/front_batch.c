@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "eth2/eth2_api.h"
 #include "front.h"
+#include "net/net_loop.h"
 
 enum {
     DEADLINE_SECONDS = 10,
@@ -147,13 +148,8 @@ static struct batch *oldest(struct front_batches *batches)
 static void watch_deadline(struct front_batches *batches)
 {
     const struct batch *batch = oldest(batches);
-    if (!batch || event_pending(batches->deadline, EV_TIMEOUT, NULL))
-        return;
-    uint64_t now = clock_monotonic_ns();
-    uint64_t left_us = batch->deadline_ns > now ? (batch->deadline_ns - now) / 1000 + 1 : 1;
-    struct timeval time = {.tv_sec = (time_t)(left_us / 1000000),
-                           .tv_usec = (suseconds_t)(left_us % 1000000)};
-    (void)event_add(batches->deadline, &time);
+    if (batch && !event_pending(batches->deadline, EV_TIMEOUT, NULL))
+        net_loop_alarm(batches->deadline, batch->deadline_ns);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *context)

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "eth2/eth2_api.h"
 #include "front.h"
+#include "net/net_loop.h"
 
 enum { DEADLINE_SECONDS = 10, SLOT_BITS = 20 };
 
@@ -124,13 +125,8 @@ static struct slot *oldest(struct front_desk *desk)
 static void watch_deadline(struct front_desk *desk)
 {
     const struct slot *slot = oldest(desk);
-    if (!slot || event_pending(desk->deadline, EV_TIMEOUT, NULL))
-        return;
-    uint64_t now = clock_monotonic_ns();
-    uint64_t left_us = slot->deadline_ns > now ? (slot->deadline_ns - now) / 1000 + 1 : 1;
-    struct timeval time = {.tv_sec = (time_t)(left_us / 1000000),
-                           .tv_usec = (suseconds_t)(left_us % 1000000)};
-    (void)event_add(desk->deadline, &time);
+    if (slot && !event_pending(desk->deadline, EV_TIMEOUT, NULL))
+        net_loop_alarm(desk->deadline, slot->deadline_ns);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *context)
