@@ -1,4 +1,5 @@
 """An HTTPS server on a listener of its maker's, whose answers a test writes."""
+import socket
 import ssl
 import threading
 
@@ -38,4 +39,9 @@ class ScriptedServer:
         return headers
 
     def close(self):
+        # A thread in accept() would keep the socket, and take one more connection.
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self._listener.close()
