@@ -18,6 +18,16 @@ SANITIZER_STATUS = 99  # of a program that ends by a sanitizer's report: none of
 PACKET_MAX = 65536
 
 
+def ready_of(readables, timeout):
+    """Those that can be read within so many seconds; select(2) would not take descriptors above 1,023, which long runs have."""
+    poll, by_number = select.poll(), {}
+    for one in readables:
+        number = one if isinstance(one, int) else one.fileno()
+        by_number[number] = one
+        poll.register(number, select.POLLIN)
+    return [by_number[number] for number, _ in poll.poll(timeout * 1000)]
+
+
 class Process:
     """One running executable of ours. Its standard output and error go to the file log_path."""
 
@@ -53,7 +63,7 @@ class Process:
         """Returns when the program says READY=1; fails when it ends or is silent before that."""
         deadline = time.monotonic() + timeout
         while True:
-            readable, _, _ = select.select([self._notify, self._pidfd], [], [], max(0, deadline - time.monotonic()))
+            readable = ready_of([self._notify, self._pidfd], max(0, deadline - time.monotonic()))
             if self._notify in readable:
                 if b"READY=1" in self._notify.recv(4096).split(b"\n"):
                     return self  # what follows is never read, and must not matter
@@ -63,12 +73,12 @@ class Process:
                 raise AssertionError(f"{self.name} was not ready after {timeout} s:\n{self.log()}")
 
     def alive(self):
-        return self.status is None and not select.select([self._pidfd], [], [], 0)[0]
+        return self.status is None and not ready_of([self._pidfd], 0)
 
     def wait(self, timeout=30):
         """The exit status; negative is the number of the signal that ended it."""
         if self.status is None:
-            if not select.select([self._pidfd], [], [], timeout)[0]:
+            if not ready_of([self._pidfd], timeout):
                 raise AssertionError(f"{self.name} still runs after {timeout} s:\n{self.log()}")
             self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self.status
