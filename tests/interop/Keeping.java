@@ -65,5 +65,6 @@ public class Keeping {
             System.out.println(good);
             Thread.sleep(round == 0 ? Integer.parseInt(words[6]) * 1000L : 0);
         }
+        while (System.in.read() >= 0); // the connections are counted meanwhile
     }
 }
