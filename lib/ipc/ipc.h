@@ -51,7 +51,6 @@ enum {
     IPC_FETCHED_NAME_MAX = 512,
     IPC_FETCHED_VALUE_MAX = 60000,
     IPC_KEY_INFOS_MAX = 256,
-    IPC_SOURCE_COUNT_LEN = 1 + 4 + 4,
     IPC_EXTENSION_MIN = 33, /* longer than any signing root */
     IPC_EXTENSION_MAX = 4096,
     IPC_SIGNATURE_MAX = 96,
