@@ -34,8 +34,9 @@ static must_check result open_credentials(struct secret *ret_digests, const char
 result front_access_open(struct front *front)
 {
     const struct front_options *o = &front->options;
-    TRY(open_credentials(&front->basic, "basic-credentials-file", POLICY_BASIC, o->basic_credentials_file));
-    TRY(open_credentials(&front->tokens, "path-tokens-file", POLICY_TOKENS, o->path_tokens_file));
+    TRY(open_credentials(&front->basic, "http-basic-credentials-file", POLICY_BASIC,
+                         o->basic_credentials_file));
+    TRY(open_credentials(&front->tokens, "http-path-tokens-file", POLICY_TOKENS, o->path_tokens_file));
     return open_credentials(&front->manager_tokens, "key-manager-token-file", POLICY_TOKENS,
                             o->key_manager_token_file);
 }

@@ -25,9 +25,9 @@ static must_check result open_known(struct net_tls_clients *clients, const char 
 {
     result r = read_known(clients, path);
     if (r.code)
-        return error_prefix(r, "--known-clients-file");
+        return error_prefix(r, "--tls-known-clients-file");
     if (net_tls_clients_known(clients) == 0)
-        log_warn("--known-clients-file: lists nobody");
+        log_warn("--tls-known-clients-file: lists nobody");
     else
         log_info("%zu TLS clients are known", net_tls_clients_known(clients));
     return RESULT_OK;
@@ -44,10 +44,11 @@ result front_clients_open(struct front *front)
     if (!o->allow_ca_clients)
         return RESULT_OK;
     if (!o->client_ca_file)
-        log_warn("--allow-ca-clients: every authority this machine trusts can let clients in; "
-                 "--client-ca-file narrows that to yours");
+        log_warn("--tls-allow-ca-clients: every authority this machine trusts can let clients in; "
+                 "--tls-client-ca-file narrows that to yours");
     result r = net_tls_clients_trust(front->clients, o->client_ca_file);
-    return r.code ? error_prefix(r, "--%s", o->client_ca_file ? "client-ca-file" : "allow-ca-clients") : r;
+    return r.code ? error_prefix(r, "--%s", o->client_ca_file ? "tls-client-ca-file" : "tls-allow-ca-clients")
+                  : r;
 }
 
 bool front_refusal_is_logged(struct front_refusals *refusals)

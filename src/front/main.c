@@ -32,7 +32,8 @@ static must_check result check_clients(const struct front_options *o)
            "--key-manager: not in an enclave, where nobody but the operator's items bring keys");
     ENSURE(!o->enclave || !o->extension_signing, E_INPUT, "--extension-signing: not in an enclave");
     ENSURE(!o->enclave || !o->commit_boost, E_INPUT, "--commit-boost: not in an enclave");
-    ENSURE(!o->client_ca_file || o->allow_ca_clients, E_INPUT, "--client-ca-file: needs --allow-ca-clients");
+    ENSURE(!o->client_ca_file || o->allow_ca_clients, E_INPUT,
+           "--tls-client-ca-file: needs --tls-allow-ca-clients");
     return RESULT_OK;
 }
 
@@ -51,17 +52,17 @@ static must_check result parse_options(struct front *front, int argc, char *cons
          0},
         {"idle-connection-timeout-seconds", OPTION_U32, &o->idle_timeout_seconds,
          "close kept connections after this long (800)", 1, 86400},
-        {"known-clients-file", OPTION_TEXT, &o->known_clients_file,
+        {"tls-known-clients-file", OPTION_TEXT, &o->known_clients_file,
          "serve TLS clients whose certificate's name and fingerprint are in this file (none)", 0, 0},
-        {"allow-ca-clients", OPTION_FLAG, &o->allow_ca_clients,
+        {"tls-allow-ca-clients", OPTION_FLAG, &o->allow_ca_clients,
          "serve TLS clients whose certificate comes from an authority (false)", 0, 0},
-        {"client-ca-file", OPTION_TEXT, &o->client_ca_file, "PEM file of those authorities (the machine's)",
-         0, 0},
+        {"tls-client-ca-file", OPTION_TEXT, &o->client_ca_file,
+         "PEM file of those authorities (the machine's)", 0, 0},
         {"cors-origins", OPTION_TEXT, &o->cors_origins,
          "comma-separated origins whose pages may ask, or * (none)", 0, 0},
-        {"basic-credentials-file", OPTION_TEXT, &o->basic_credentials_file,
+        {"http-basic-credentials-file", OPTION_TEXT, &o->basic_credentials_file,
          "file of user:password lines; requests need one of them, or a token (none)", 0, 0},
-        {"path-tokens-file", OPTION_TEXT, &o->path_tokens_file,
+        {"http-path-tokens-file", OPTION_TEXT, &o->path_tokens_file,
          "file of tokens; requests need one of them before their path, or HTTP Basic (none)", 0, 0},
         {"extension-signing", OPTION_FLAG, &o->extension_signing, "serve /api/v1/eth2/ext/sign (false)", 0,
          0},

@@ -111,12 +111,12 @@ static must_check result front_command(struct process_command *command, const st
         TRY(process_command_add(command, "--metrics-host-allowlist=%s", o->metrics_host_allowlist));
     }
     TRY(process_command_add(command, "--cors-origins=%s", o->http_cors_origins));
-    TRY(optional_argument(command, "basic-credentials-file", o->http_basic_credentials_file));
-    TRY(optional_argument(command, "path-tokens-file", o->http_path_tokens_file));
-    TRY(optional_argument(command, "known-clients-file", o->tls_known_clients_file));
+    TRY(optional_argument(command, "http-basic-credentials-file", o->http_basic_credentials_file));
+    TRY(optional_argument(command, "http-path-tokens-file", o->http_path_tokens_file));
+    TRY(optional_argument(command, "tls-known-clients-file", o->tls_known_clients_file));
     if (o->tls_allow_ca_clients)
-        TRY(process_command_add(command, "--allow-ca-clients"));
-    TRY(optional_argument(command, "client-ca-file", o->tls_client_ca_file));
+        TRY(process_command_add(command, "--tls-allow-ca-clients"));
+    TRY(optional_argument(command, "tls-client-ca-file", o->tls_client_ca_file));
     if (o->key_manager)
         TRY(process_command_add(command, "--key-manager"));
     if (o->extension_signing)

@@ -78,7 +78,7 @@ def test_origins_that_are_none(front, value):
 # ---- HTTP Basic ----
 
 def test_basic_is_asked_for_on_every_path(front, folder, written):
-    f = front(written("basic-credentials-file", f"# who\n\nnimbus:{'x' * 16}\r\n{USER}:{PASSWORD}\n"), tls=Certificate(folder))
+    f = front(written("http-basic-credentials-file", f"# who\n\nnimbus:{'x' * 16}\r\n{USER}:{PASSWORD}\n"), tls=Certificate(folder))
     right = (USER, PASSWORD)
     for auth in (right, ("nimbus", "x" * 16)):
         reply = requests.get(f"https://localhost:{f.port}/upcheck", auth=auth, verify=f.certificate.ca_file, timeout=20)
@@ -101,14 +101,14 @@ def test_basic_is_asked_for_on_every_path(front, folder, written):
 @pytest.mark.parametrize("header", ["", "Basic", "Basic ", "Basic !!!!", "Basic dGVrdQ==", "Bearer dGVrdQ==", "Basic\tZZ",
                                     "basic dGVrdTpjb3JyZWN0IGhvcnNlIGJhdHRlcnk", "Basic dGVrdTpjb3JyZWN0IGhvcnNlIGJhdHRlcnk=,"])
 def test_headers_that_are_no_basic(front, written, header):
-    f = front(written("basic-credentials-file", f"{USER}:{PASSWORD}"))
+    f = front(written("http-basic-credentials-file", f"{USER}:{PASSWORD}"))
     assert f.request("GET", "/upcheck", headers={"Authorization": header}).status_code == 401
     # The same credentials in their own form, so that the refusals above are for the form.
     assert f.request("GET", "/upcheck", headers={"Authorization": "bAsIc  dGVrdTpjb3JyZWN0IGhvcnNlIGJhdHRlcnk="}).status_code == 200
 
 
 def test_curl_with_basic(front, folder, written):
-    f = front(written("basic-credentials-file", f"{USER}:{PASSWORD}"), tls=Certificate(folder))
+    f = front(written("http-basic-credentials-file", f"{USER}:{PASSWORD}"), tls=Certificate(folder))
     where = ["--cacert", f.certificate.ca_file, f"https://localhost:{f.port}/upcheck"]
     assert curl("-u", f"{USER}:{PASSWORD}", *where).startswith("HTTP/2 200 ")
     assert curl("--anyauth", "-u", f"{USER}:{PASSWORD}", *where).count("HTTP/2 ") == 2  # after the challenge
@@ -119,7 +119,7 @@ def test_curl_with_basic(front, folder, written):
 # ---- tokens ----
 
 def test_tokens_stand_before_the_path(front, written):
-    f = front(written("path-tokens-file", f"{OTHER}\n{TOKEN}\n"))
+    f = front(written("http-path-tokens-file", f"{OTHER}\n{TOKEN}\n"))
     for token in (TOKEN, OTHER):
         assert f.request("GET", f"/{token}/upcheck").text == "OK"
         assert f.request("GET", f"//{token}//upcheck/").text == "OK"
@@ -136,7 +136,7 @@ def test_tokens_stand_before_the_path(front, written):
 
 
 def test_basic_or_a_token(front, written):
-    f = front(written("basic-credentials-file", f"{USER}:{PASSWORD}\n"), written("path-tokens-file", f"{TOKEN}\n"))
+    f = front(written("http-basic-credentials-file", f"{USER}:{PASSWORD}\n"), written("http-path-tokens-file", f"{TOKEN}\n"))
     assert requests.get(f"http://localhost:{f.port}/upcheck", auth=(USER, PASSWORD), timeout=20).status_code == 200
     assert f.request("GET", f"/{TOKEN}/upcheck").status_code == 200
     assert f.request("GET", "/upcheck").status_code == 401
@@ -144,12 +144,12 @@ def test_basic_or_a_token(front, written):
 
 
 @pytest.mark.parametrize("option, text, said", [
-    ("basic-credentials-file", "", "nothing is in it"), ("basic-credentials-file", "# only this\n", "nothing is in it"),
-    ("basic-credentials-file", "user\n", "line 1: must be user:password"), ("basic-credentials-file", f":{PASSWORD}", "line 1: must be"),
-    ("basic-credentials-file", "\nuser:tooshort-secret\n".replace("-secret", ""), "line 2: the password must have"),
-    ("basic-credentials-file", f"user:{'p' * 300}", "line 1: the password"), ("basic-credentials-file", b"user:\0" + b"p" * 20, "NUL"),
-    ("path-tokens-file", "tooshort-secret", "line 1: a token"), ("path-tokens-file", TOKEN + "/", "line 1: a token"),
-    ("path-tokens-file", f"{TOKEN}\n{TOKEN} \n", "line 2: a token"),
+    ("http-basic-credentials-file", "", "nothing is in it"), ("http-basic-credentials-file", "# only this\n", "nothing is in it"),
+    ("http-basic-credentials-file", "user\n", "line 1: must be user:password"), ("http-basic-credentials-file", f":{PASSWORD}", "line 1: must be"),
+    ("http-basic-credentials-file", "\nuser:tooshort-secret\n".replace("-secret", ""), "line 2: the password must have"),
+    ("http-basic-credentials-file", f"user:{'p' * 300}", "line 1: the password"), ("http-basic-credentials-file", b"user:\0" + b"p" * 20, "NUL"),
+    ("http-path-tokens-file", "tooshort-secret", "line 1: a token"), ("http-path-tokens-file", TOKEN + "/", "line 1: a token"),
+    ("http-path-tokens-file", f"{TOKEN}\n{TOKEN} \n", "line 2: a token"),
 ])
 def test_files_that_are_none_end_the_start_without_a_word_of_them(front, written, option, text, said):
     f = front(written(option, text), serve=False)
@@ -159,14 +159,14 @@ def test_files_that_are_none_end_the_start_without_a_word_of_them(front, written
     assert TOKEN not in log and "secret" not in log and PASSWORD not in log
 
 
-@pytest.mark.parametrize("option", ["basic-credentials-file", "path-tokens-file"])
+@pytest.mark.parametrize("option", ["http-basic-credentials-file", "http-path-tokens-file"])
 def test_an_enclave_takes_no_credentials_from_options(front, written, option):
     f = front("--mode=enclave", written(option, f"a:{TOKEN}"), serve=False)
     assert f.process.wait() == 2
 
 
 def test_a_browser_asks_first_without_credentials(front, written):
-    f = front("--cors-origins=https://example.org", written("basic-credentials-file", f"{USER}:{PASSWORD}"))
+    f = front("--cors-origins=https://example.org", written("http-basic-credentials-file", f"{USER}:{PASSWORD}"))
     origin = {"Origin": "https://example.org"}
     reply = f.request("OPTIONS", "/upcheck", headers={**origin, "Access-Control-Request-Method": "GET"})
     assert reply.status_code == 204
@@ -175,7 +175,7 @@ def test_a_browser_asks_first_without_credentials(front, written):
 
 def test_a_storm_of_guesses_costs_little(front, written):
     """Pipelined wrong credentials, and the right ones behind them."""
-    f = front(written("path-tokens-file", TOKEN))
+    f = front(written("http-path-tokens-file", TOKEN))
     wrong = b"".join(b"GET /" + os.urandom(15).hex().encode() + b"/upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n" for _ in range(500))
     begin = time.monotonic()
     got = f.raw(wrong + f"GET /{TOKEN}/upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())

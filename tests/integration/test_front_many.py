@@ -64,7 +64,7 @@ def test_20000_idle_connections(front, folder, kind, most_bytes):
     if kind == "mutual tls":
         client = ClientCertificate(folder, "client")
         (folder / "known").write_text(client.line())
-        options.append(f"--known-clients-file={folder}/known")
+        options.append(f"--tls-known-clients-file={folder}/known")
         context = client.context(server)
     elif server:
         context = ssl.create_default_context(cafile=server.ca_file)

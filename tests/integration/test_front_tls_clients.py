@@ -46,7 +46,7 @@ def known(folder):
     def writer(*clients, text=None):
         path = folder / "known-clients.txt"
         path.write_text(text if text is not None else "# who may sign\n\n" + "".join(c.line() for c in clients))
-        return f"--known-clients-file={path}"
+        return f"--tls-known-clients-file={path}"
     return writer
 
 
@@ -116,7 +116,7 @@ def test_sessions_do_not_outlive_the_certificate_they_were_made_with(front, fold
     """Seconds are left to it; then the same session, offered again, is no longer resumed and the handshake fails."""
     root = ClientCertificate(folder, "root", kind="authority")
     mine = ClientCertificate(folder, "brief", authority=root, lasts=(-1, 6 / 86400))
-    f = front("--allow-ca-clients", f"--client-ca-file={root.file}", tls=Certificate(folder))
+    f = front("--tls-allow-ca-clients", f"--tls-client-ca-file={root.file}", tls=Certificate(folder))
     context = mine.context(f.certificate, version)
     session, reused = admitted(f, context)
     assert not reused
@@ -198,10 +198,10 @@ def test_only_the_last_line_of_a_name_counts(front, folder, known):
     (f"client {'a' * 64} more\n", "line 1: the last word"), ("client \0\n", "NUL"), (None, "No such file"),
 ])
 def test_lists_that_are_none_end_the_start(front, folder, known, text, said):
-    option = known(text=text) if text is not None else f"--known-clients-file={folder}/absent"
+    option = known(text=text) if text is not None else f"--tls-known-clients-file={folder}/absent"
     f = front(option, serve=False)
     assert f.process.wait() == 1
-    assert re.search(rf"--known-clients-file: .*({said})", f.process.log()), f.process.log()
+    assert re.search(rf"--tls-known-clients-file: .*({said})", f.process.log()), f.process.log()
 
 
 # ---- authorities ----
@@ -216,7 +216,7 @@ def test_an_authority_lets_its_clients_in(front, folder, known, version):
                (ClientCertificate(folder, "a-server", authority=root, kind="server"), "unsuitable certificate purpose|unsupported"),
                (ClientCertificate(folder, "past", authority=root, lasts=(-9, -1)), "certificate has expired"),
                (ClientCertificate(folder, "alone"), "self-signed certificate")]
-    f = front(known(listed), "--allow-ca-clients", f"--client-ca-file={root.file}", tls=Certificate(folder))
+    f = front(known(listed), "--tls-allow-ca-clients", f"--tls-client-ca-file={root.file}", tls=Certificate(folder))
     for client in [*served, listed]:
         context = client.context(f.certificate, version)
         session, _ = admitted(f, context)
@@ -227,13 +227,13 @@ def test_an_authority_lets_its_clients_in(front, folder, known, version):
 
 
 def test_the_machines_authorities_know_nobody_of_ours(front, folder):
-    f = front("--allow-ca-clients", tls=Certificate(folder))
+    f = front("--tls-allow-ca-clients", tls=Certificate(folder))
     root = ClientCertificate(folder, "root", kind="authority")
     assert admitted(f, ClientCertificate(folder, "one", authority=root).context(f.certificate)) is None
-    assert "--client-ca-file narrows that" in f.process.log()
+    assert "--tls-client-ca-file narrows that" in f.process.log()
     for path in ("/dev/null", folder / "absent"):
-        broken = front("--allow-ca-clients", f"--client-ca-file={path}", serve=False)
-        assert broken.process.wait() == 1 and "--client-ca-file: " in broken.process.log()
+        broken = front("--tls-allow-ca-clients", f"--tls-client-ca-file={path}", serve=False)
+        assert broken.process.wait() == 1 and "--tls-client-ca-file: " in broken.process.log()
 
 
 # ---- no HTTP before it, no flood, no way around it ----
@@ -278,8 +278,8 @@ def test_curl_with_mutual_tls(front, folder, known):
     assert done.returncode in (16, 35, 55, 56) and done.stdout == b""  # 16: it had begun HTTP/2
 
 
-@pytest.mark.parametrize("arguments", [["--mode=enclave", "--known-clients-file=x"], ["--mode=enclave", "--allow-ca-clients"],
-                                       ["--client-ca-file=x"]])
+@pytest.mark.parametrize("arguments", [["--mode=enclave", "--tls-known-clients-file=x"], ["--mode=enclave", "--tls-allow-ca-clients"],
+                                       ["--tls-client-ca-file=x"]])
 def test_options_that_do_not_fit(front, arguments):
     f = front(*arguments, serve=False)
     assert f.process.wait() == 2

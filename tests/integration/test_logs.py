@@ -215,7 +215,7 @@ def test_a_request_whose_connection_ends_before_its_answer_is_told_of(front):
 def test_path_tokens_and_passwords_never_reach_the_log(front, folder):
     (folder / "tokens").write_text(f"{TOKEN}\n")
     (folder / "basic").write_text(f"teku:{OTHER}{OTHER}\n")
-    f = front("--access-logs", f"--path-tokens-file={folder}/tokens", f"--basic-credentials-file={folder}/basic")
+    f = front("--access-logs", f"--http-path-tokens-file={folder}/tokens", f"--http-basic-credentials-file={folder}/basic")
     secrets = [TOKEN, TOKEN[:-1], TOKEN + "x", OTHER, OTHER + OTHER]
     for secret in secrets:
         for path in ("/upcheck", f"/api/v1/eth2/sign/{IDENTIFIER}", "/nothing", "", "/x/upcheck", f"/{TOKEN}/upcheck"):
@@ -364,7 +364,7 @@ def test_clients_are_counted_by_their_user_agents(front):
 
 def test_requests_over_http2_are_lines_as_over_http1(front, folder):
     (folder / "tokens").write_text(f"{TOKEN}\n")
-    f = front("--log-format=json", "--access-logs", f"--path-tokens-file={folder}/tokens")
+    f = front("--log-format=json", "--access-logs", f"--http-path-tokens-file={folder}/tokens")
     with Http2(f) as client:
         for number in [client.request(path=path) for path in (f"/{TOKEN}/upcheck", f"//{TOKEN}//nothing?{TOKEN}", f"/%61{TOKEN[1:]}/upcheck", f"/{TOKEN}x/upcheck", f"/{TOKEN}%01")]:
             client.wait(number)

@@ -320,6 +320,20 @@ def test_credentials_and_origins_by_the_options_of_the_program(start, folder, on
         assert secret not in signer.process.log()
 
 
+@pytest.mark.parametrize("option, text", [("tls-known-clients-file", "nobody"), ("http-basic-credentials-file", "nobody"),
+                                          ("tls-client-ca-file", "nobody"), ("http-path-tokens-file", "short")])
+def test_a_file_of_clients_that_is_none_is_told_by_the_option(start, folder, one_key, option, text):
+    make_pkcs12(folder, "correct horse")
+    (folder / "tls.password").write_text("correct horse\n")
+    (folder / "list").write_text(text)
+    clients = {"tls-known-clients-file": [], "tls-client-ca-file": ["--tls-allow-ca-clients"]}.get(option, ["--tls-allow-any-client"])
+    process = start("nitro-signer", "--http-listen-port=0", f"--key-config-path={folder}/keys", f"--tls-keystore-file={folder}/tls.p12",
+                    f"--tls-keystore-password-file={folder}/tls.password", f"--{option}={folder}/list", *clients, "eth2",
+                    "--slashing-protection-enabled=false", ready=False)
+    assert process.wait() == 1
+    assert f" error nitro-signer-front: --{option}: " in process.log(), process.log()
+
+
 def test_a_wrong_tls_password_ends_with_1(start, folder, one_key):
     make_pkcs12(folder, "correct horse")
     (folder / "tls.password").write_text("wrong donkey\n")
