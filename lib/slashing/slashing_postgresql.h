@@ -1,5 +1,5 @@
 /* slashing_postgresql.h - the store on PostgreSQL, in the database of Web3Signer (its schema version 12).
- * Target slashing_postgresql (libpq).
+ * Target slashing_postgresql (libpq); slashing_postgresql_parse_url alone: slashing_postgresql_url.
  *
  * Signers of ours and of Web3Signer's may use one database at the same time: same tables, same advisory
  * locks. Every new signature adds a row, as it does there; this store reads the highest rows only and never
@@ -29,7 +29,7 @@ struct slashing_postgresql_settings {
     uint32_t statement_timeout_milliseconds; /* 0: 5,000; of each round trip, too */
 };
 
-/* Wipes the password. */
+/* Wipes the password. Target slashing_postgresql_url. */
 void slashing_postgresql_settings_cleanup(struct slashing_postgresql_settings *settings);
 
 /* Reads jdbc:postgresql://HOST[:PORT]/DATABASE[?...], as Web3Signer's --slashing-protection-db-url, or

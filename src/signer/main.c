@@ -277,10 +277,12 @@ int main(int argc, char *argv[])
     AUTO(buffer) policy = {0};
     log_open("nitro-signer", LOG_LEVEL_INFO);
     result r = signer_options_parse(&options, &settings, argc, argv);
-    if (!r.code && options.check_config)
-        return check_config(&options, &settings);
     if (!r.code)
         r = open_secrets();
+    if (!r.code)
+        r = signer_store_check_url(&options.store); /* it may have a password in it */
+    if (!r.code && options.check_config)
+        return check_config(&options, &settings);
     if (!r.code && options.command != SIGNER_SERVE)
         r = signer_interchange_become(&options);
     else if (!r.code)

@@ -17,6 +17,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "ipc/ipc_store.h"
+#include "slashing/slashing_postgresql.h"
 
 enum { PASSWORD_FILE_MAX = 4096 };
 
@@ -40,7 +41,7 @@ static must_check result check_dynamodb(const struct signer_store_options *o)
     return RESULT_OK;
 }
 
-/* The rest of the URL is read where the driver is: by the courier, or by nitro-signer-interchange. */
+/* signer_store_check_url has the rest. */
 static bool is_postgresql(const char *url)
 {
     static const char *const schemes[] = {"jdbc:postgresql://", "postgresql://", "postgres://"};
@@ -71,6 +72,15 @@ result signer_store_check(const struct signer_store_options *o, bool enabled)
            "--slashing-protection-db-password-file: cannot be given together with "
            "--slashing-protection-db-password");
     return check_dynamodb(o);
+}
+
+/* Read and forgotten: what connects reads it again. */
+result signer_store_check_url(const struct signer_store_options *o)
+{
+    AUTO(slashing_postgresql_settings) settings = {0};
+    result r = o->url ? slashing_postgresql_parse_url(&settings, o->url) : RESULT_OK;
+    ENSURE(r.code != E_TOO_LARGE, E_INPUT, "--slashing-protection-db-url: %s", error_text());
+    return r.code ? error_prefix(r, "--slashing-protection-db-url") : r;
 }
 
 static must_check result absolute_path(char *out, size_t out_capacity, const char *path)

@@ -19,6 +19,9 @@ struct signer_store_options {
 
 /* E_INPUT names the option that is missing, or is one too many. enabled: there is to be protection. */
 must_check result signer_store_check(const struct signer_store_options *o, bool enabled);
+/* What the database's URL has in it beside its beginning: E_INPUT names the option. The secure heap must be
+ * open. */
+must_check result signer_store_check_url(const struct signer_store_options *o);
 /* Sets store, identity, mode and region. */
 must_check result signer_store_policy(struct policy *policy, const struct signer_store_options *o);
 

@@ -123,6 +123,8 @@ def test_keystores_of_the_standard_are_loaded(start, folder, vectors, kdf, way):
     (["eth2", "--slashing-protection-db-path=/nonexistent/folder/file"], "--slashing-protection-db-path"),
     (["eth2", "--slashing-protection-db-url=jdbc:postgresql:web3signer"], "--slashing-protection-db-url"),
     (["--check-config", "eth2", "--slashing-protection-db-url=jdbc:h2:mem:"], "--slashing-protection-db-url"),
+    (["eth2", "--slashing-protection-db-url=jdbc:postgresql://h/?user=a"], "--slashing-protection-db-url"),
+    (["eth2", "--slashing-protection-db-url=jdbc:postgresql://h/d?targetServerType=any"], "--slashing-protection-db-url"),
     (["eth2", "--slashing-protection-enabled=false", "--keystores-path=x"], "--keystores-path"),
     (["eth2", "--slashing-protection-enabled=false", "--keystores-password-file=x"], "--keystores-path"),
     (["eth2", "--slashing-protection-enabled=false", "--keystores-path=x", "--keystores-passwords-path=y",

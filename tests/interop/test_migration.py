@@ -139,14 +139,14 @@ STORE = "--slashing-protection-db-path={}/p.sqlite"
 STARTS = {
     "P13": [(["eth2", STORE, "watermark-repair", "--epoch=5"], 2, "--slot: required"), (["eth2", STORE, "watermark-repair", "--slot=5"], 2, "--epoch: required")],
     "P15": [(["eth2", "--slashing-protection-db-url=jdbc:postgresql:web3signer"], 2, "must begin with jdbc:postgresql://"),
-            (["eth2", "--slashing-protection-db-url=jdbc:postgresql://h1,h2/db"], 1, "host: must be one"),
-            (["eth2", "--slashing-protection-db-url=jdbc:postgresql://h/db?currentSchema=x"], 1, "parameter currentSchema: not known")],
+            (["eth2", "--slashing-protection-db-url=jdbc:postgresql://h1,h2/db"], 2, "--slashing-protection-db-url: host: must be one"),
+            (["eth2", "--slashing-protection-db-url=jdbc:postgresql://h/db?currentSchema=x"], 2, "--slashing-protection-db-url: parameter currentSchema: not known")],
     "P17": [(["eth2", STORE, "watermark-repair", "--set-high-watermark", "--remove-high-watermark"], 2, "--remove-high-watermark: cannot be given")],
     "L6": [(["eth2", STORE, "--aws-secrets-enabled=true", "--aws-secrets-auth-mode=ENVIRONMENT", "--aws-endpoint-override=http://localhost"],
             2, "--aws-endpoint-override: must begin with https://")],
     "X1": [(["eth1", "--chain-id=1"], 2, "eth1 is a mode that is not here")],
     "T1": [(["--tls-keystore-file={}/password", "--tls-keystore-password-file={}/password", "--tls-known-clients-file={}/absent", "eth2", STORE],
-            1, "known-clients-file: {}/absent: No such file")],
+            1, "--tls-known-clients-file: {}/absent: No such file")],
     "C3": [(["@{}/password", "eth2", STORE], 2, "expected the word eth2 or an option")],
     "C4": [(["eth2", STORE, f"--network={name}"], 2, "--network: neither a known name nor a usable configuration file")
            for name in ("lukso", "ephemery", "swift", "less-swift", "https://example.org/config.yaml")],
