@@ -65,6 +65,7 @@ enum ipc_type {
     IPC_STATE = 0x0102,
     IPC_LOADER_START = 0x0103,
     IPC_MANAGER_START = 0x0104,
+    IPC_LOADER_STOP = 0x0105,
     IPC_SETTINGS = 0x0201,
     IPC_TLS = 0x0202,
     IPC_KEYS = 0x0203,
@@ -256,7 +257,7 @@ void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_byt
 must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m,
                                          uint32_t max_length);
 
-/* SERVE LOAD_ABORT STATUS_WANTED LOADER_START MANAGER_START PROXY_START STORE_HEAD_WANTED
+/* SERVE LOAD_ABORT STATUS_WANTED LOADER_START MANAGER_START LOADER_STOP PROXY_START STORE_HEAD_WANTED
  * HIGH_WATERMARK_WANTED RELOAD. */
 void ipc_pack_empty(struct packer *p, enum ipc_type type);
 must_check result ipc_take_empty(struct ipc_message *m);

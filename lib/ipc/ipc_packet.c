@@ -19,6 +19,7 @@ static bool type_exists(uint16_t type)
     case IPC_STATE:
     case IPC_LOADER_START:
     case IPC_MANAGER_START:
+    case IPC_LOADER_STOP:
     case IPC_SETTINGS:
     case IPC_TLS:
     case IPC_KEYS:

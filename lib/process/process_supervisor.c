@@ -116,6 +116,15 @@ static must_check result start_loader(struct process_supervisor *s, struct proce
     return start(&s->children, command, &descriptor, 1, name);
 }
 
+static must_check result stop_loader(struct process_supervisor *s, struct ipc_message *m, int descriptor)
+{
+    TRY(ipc_take_empty(m));
+    ENSURE(descriptor < 0, E_PEER, "the keeper stops a loader and passes a socket");
+    process_group_end_brief(&s->children, loader_name);
+    process_group_end_brief(&s->children, fetcher_name);
+    return RESULT_OK;
+}
+
 static must_check result handle_message(struct process_supervisor *s, struct ipc_message *m, int *descriptor,
                                         process_supervisor_on_state on_state, void *context)
 {
@@ -125,6 +134,8 @@ static must_check result handle_message(struct process_supervisor *s, struct ipc
         return start_loader(s, &s->manager, loader_name, m, *descriptor);
     if (m->type == IPC_PROXY_START)
         return start_loader(s, &s->proxies, "maker of a proxy key", m, *descriptor);
+    if (m->type == IPC_LOADER_STOP)
+        return stop_loader(s, m, *descriptor);
     ENSURE(m->type == IPC_STATE && *descriptor < 0, E_PEER, "unexpected message %#x from the keeper",
            (unsigned)m->type);
     struct ipc_state state;

@@ -46,8 +46,8 @@ struct keeper_load {
     uint32_t num_records, num_keys, num_failed;
     struct ipc_counts counts;
     struct keeper_keys *keys; /* the set to be */
+    uint64_t deadline_ns;     /* of a reload; or, stand-alone, until the loader says something again */
     /* A reload: */
-    uint64_t deadline_ns;
     struct keeper_gone *gone; /* keys in service that are to be disabled */
     uint32_t num_gone;
     bool is_disabling;
@@ -88,9 +88,9 @@ struct keeper {
     struct keeper_manage manage;
     struct keeper_boost boost;
     uint32_t num_failed, port;
-    struct ipc_counts counts;      /* of the load that num_failed is of */
-    uint32_t num_watermarks_asked; /* HIGH_WATERMARK_WANTED without an answer */
-    uint32_t reload_timeout_seconds;
+    struct ipc_counts counts;        /* of the load that num_failed is of */
+    uint32_t num_watermarks_asked;   /* HIGH_WATERMARK_WANTED without an answer */
+    uint32_t reload_timeout_seconds; /* of a reload; of the silence of any other loader, stand-alone */
     uint64_t probed_ns;
 
     struct keeper_orders orders;
@@ -176,6 +176,12 @@ void keeper_load_fail(struct keeper *k, const char *why);
 /* Answers LOAD_BEGIN, RELOAD or MANAGE, and leaves LOAD. */
 void keeper_load_finish(struct keeper *k, bool ok);
 void keeper_load_cleanup(struct keeper_load *load);
+/* The loader has said something. */
+void keeper_load_heard(struct keeper *k);
+/* When it is given up; UINT64_MAX when it is waited for as long as it takes. */
+uint64_t keeper_load_deadline_ns(const struct keeper *k);
+/* Gives up a reload that has taken too long, or a loader that has been silent too long. */
+void keeper_load_expire(struct keeper *k);
 
 /* keeper_reload.c: the stand-alone signer's files are read again. */
 void keeper_reload_begin(struct keeper *k);
@@ -183,9 +189,7 @@ void keeper_reload_begin(struct keeper *k);
 must_check result keeper_reload_list_gone(struct keeper *k);
 /* The records of new keys are known: what is gone is disabled, and then the new set serves. */
 void keeper_reload_recorded(struct keeper *k);
-/* When it has to be done with; UINT64_MAX when there is none. */
-uint64_t keeper_reload_deadline_ns(const struct keeper *k);
-/* Goes on with disabling; gives up a reload that has taken too long. Before anything is decided for a key. */
+/* Goes on with disabling. Before anything is decided for a key. */
 void keeper_reload_turn(struct keeper *k);
 /* RELOADED; text says why not. */
 void keeper_reload_answer(struct keeper *k, bool ok, uint32_t num_failed, const char *text);

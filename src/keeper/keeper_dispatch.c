@@ -411,4 +411,6 @@ void keeper_dispatch(struct keeper *k, struct keeper_channel *channel)
         secret_wipe(k->incoming.data, k->incoming.length);
     if (r.code)
         keeper_channel_break(channel, r);
+    else if (channel == &k->loader)
+        keeper_load_heard(k);
 }

@@ -4,12 +4,13 @@
  * A loader that dies, lies about a public key or breaks the protocol costs this load and nothing
  * else. Rejected: adding keys to the serving set as they come, where an aborted reload would leave
  * a mixture. */
-#include "keeper.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "base/clock.h"
+#include "keeper.h"
 
 void keeper_load_cleanup(struct keeper_load *load)
 {
@@ -28,6 +29,7 @@ result keeper_load_start_loader(struct keeper *k, enum ipc_type start)
     ENSURE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, E_IO, "no socket pair");
     keeper_channel_close(&k->loader);
     k->loader.fd = pair[0];
+    keeper_load_heard(k);
     struct packer p = keeper_pack(k);
     ipc_pack_empty(&p, start);
     keeper_channel_send(&k->supervisor, &p, false, pair[1]);
@@ -240,6 +242,34 @@ void keeper_load_fail(struct keeper *k, const char *why)
         keeper_end(k, 1);
     else if (k->load.sent_all)
         keeper_load_finish(k, false);
+}
+
+/* ---- limits in time ---- */
+
+/* A reload as a whole has its time, as Web3Signer's. A first load of ten thousand keystores may take an hour:
+ * it may, as long as it goes on. */
+void keeper_load_heard(struct keeper *k)
+{
+    if (!k->load.is_reload)
+        k->load.deadline_ns = clock_monotonic_ns() + k->reload_timeout_seconds * UINT64_C(1000000000);
+}
+
+uint64_t keeper_load_deadline_ns(const struct keeper *k)
+{
+    bool loads = k->standalone && k->loader.fd >= 0; /* in an enclave it may be waiting for the courier */
+    return k->load.is_reload || loads ? k->load.deadline_ns : UINT64_MAX;
+}
+
+void keeper_load_expire(struct keeper *k)
+{
+    if (clock_monotonic_ns() < keeper_load_deadline_ns(k))
+        return;
+    struct packer p = keeper_pack(k);
+    ipc_pack_empty(&p, IPC_LOADER_STOP);
+    keeper_send(&k->supervisor, &p);
+    keeper_load_fail(k, k->load.is_reload
+                            ? "it took longer than --reload-timeout"
+                            : "no key was loaded, and none failed, for longer than --reload-timeout");
 }
 
 void keeper_load_finish(struct keeper *k, bool ok)

@@ -14,14 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "keeper.h"
 
 void keeper_reload_begin(struct keeper *k)
 {
     keeper_load_cleanup(&k->load);
+    keeper_load_heard(k);
     k->load.is_reload = k->load.sent_all = true;
-    k->load.deadline_ns = clock_monotonic_ns() + k->reload_timeout_seconds * UINT64_C(1000000000);
     keeper_set_state(k, IPC_LOAD_STATE);
     if (k->store.broken)
         keeper_load_fail(k, "slashing protection store: nothing can be changed any more");
@@ -119,16 +118,9 @@ void keeper_reload_recorded(struct keeper *k)
 
 /* ---- its end ---- */
 
-uint64_t keeper_reload_deadline_ns(const struct keeper *k)
-{
-    return k->load.is_reload ? k->load.deadline_ns : UINT64_MAX;
-}
-
 void keeper_reload_turn(struct keeper *k)
 {
-    if (k->load.is_reload && clock_monotonic_ns() >= k->load.deadline_ns)
-        keeper_load_fail(k, "it took longer than --reload-timeout");
-    else if (k->load.is_disabling)
+    if (k->load.is_disabling)
         disable(k);
 }
 

@@ -206,8 +206,8 @@ static struct timespec time_left(const struct keeper *k)
     uint64_t now = clock_monotonic_ns(), until = keeper_orders_deadline_ns(&k->orders);
     if (next_probe_ns(k) < until)
         until = next_probe_ns(k);
-    if (keeper_reload_deadline_ns(k) < until)
-        until = keeper_reload_deadline_ns(k);
+    if (keeper_load_deadline_ns(k) < until)
+        until = keeper_load_deadline_ns(k);
     uint64_t left = k->is_busy || until <= now ? 0 : until - now;
     return (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
 }
@@ -215,6 +215,7 @@ static struct timespec time_left(const struct keeper *k)
 /* With the keys being replaced or none there yet, there is nothing to sign with. */
 static void work(struct keeper *k)
 {
+    keeper_load_expire(k);
     keeper_reload_turn(k);
     k->is_busy = !k->front.broken && !k->courier.broken && k->keys && keeper_sign(k);
     if (keeper_store_is_remote(&k->store)) {

@@ -70,7 +70,7 @@ static const struct setting global[] = {
      .initial = "30",
      .low = 1,
      .high = 10080,
-     .help = "minutes after which a reload is given up",
+     .help = "minutes after which a reload, or a first load that stands still, is given up",
      AT(reload_timeout_minutes)},
 
     {.group = "HTTP",

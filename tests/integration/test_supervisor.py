@@ -26,6 +26,8 @@ for _ in range(10):
     assert stuck.recv(100) == b"I hang"
     assert before is None or before.recv(1) == b""
     before = stuck
+supervisor.send(struct.pack("<HHI", 0x0105, 0, 0))
+assert before.recv(1) == b"", "given up and still there"
 with open("{folder}/done", "w") as file:
     file.write("done")
 time.sleep(1000)

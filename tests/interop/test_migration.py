@@ -189,6 +189,7 @@ HELD = {
     "L4": ["tests/integration/test_loader.py::test_scrypt_that_wants_too_much_memory_is_refused"],
     "L5": ["tests/integration/test_key_sources.py::test_one_broken_document_of_many_leaves_the_health_down"],
     "L7": ["tests/integration/test_key_sources.py::test_credentials_from_the_environment_and_from_a_file"],
+    "L8": ["tests/unit/keeper/test_keeper_reload.c::a_first_loader_that_hangs_ends_the_start", "tests/integration/test_supervisor.py::test_a_loader_may_fail_crash_and_hang"],
     "M5": ["tests/integration/test_metrics.py::test_counters_move_by_exactly_what_was_asked"],
     "M1": ["tests/integration/test_metrics.py::test_the_readme_lists_exactly_what_is_served"],
     "M2": ["tests/integration/test_metrics.py::test_durations_are_durations"],

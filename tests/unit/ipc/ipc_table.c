@@ -84,6 +84,11 @@ static void pack_manager_start(struct packer *p)
     ipc_pack_empty(p, IPC_MANAGER_START);
 }
 
+static void pack_loader_stop(struct packer *p)
+{
+    ipc_pack_empty(p, IPC_LOADER_STOP);
+}
+
 static void pack_proxy_start(struct packer *p)
 {
     ipc_pack_empty(p, IPC_PROXY_START);
@@ -469,6 +474,7 @@ const struct table_row messages[] = {
     {"POLICY", IPC_POLICY, pack_policy, take_bytes, 8 + 700},
     {"STATE", IPC_STATE, pack_state, take_state, 8 + 13},
     {"LOADER_START", IPC_LOADER_START, pack_loader_start, take_empty, 8},
+    {"LOADER_STOP", IPC_LOADER_STOP, pack_loader_stop, take_empty, 8},
     {"SETTINGS", IPC_SETTINGS, pack_settings, take_bytes, 8 + 4096},
     {"ACCESS", IPC_ACCESS, pack_access, take_bytes, 8 + IPC_ACCESS_MAX},
     {"TLS", IPC_TLS, pack_tls, take_tls, 8 + 4 + 1200 + 4 + 3000},

@@ -4,6 +4,7 @@
 #include "keeper_courier.h"
 
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -348,12 +349,32 @@ static void a_loader_that_hangs_is_given_up(void **state)
     uint64_t began = clock_monotonic_ns();
     begin(rig, 2);
     rig_load_keys(rig, 1, 1);
+    rig_expect(rig, rig->supervisor, IPC_LOADER_STOP);
     expect_failed(rig, 2, "--reload-timeout");
     assert_true(clock_monotonic_ns() - began >= UINT64_C(900000000));
     assert_int_equal(recv(rig->loader, &byte, 1, 0), 0); /* let go */
     reload_without(rig, 2, 0, 2);
     expect_reloaded(rig, 0, 2, 0);
     rig_stop(rig);
+}
+
+/* As long as it goes on it may take longer than that. */
+static void a_first_loader_that_hangs_ends_the_start(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t byte;
+    rig->option = "--reload-timeout-seconds=1";
+    rig_boot_to_load(rig);
+    for (uint32_t i = 0; i < 3; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 600000000}, NULL);
+        rig_load_keys(rig, i, 1);
+        rig_expect_silence(rig->supervisor);
+    }
+    uint64_t began = clock_monotonic_ns();
+    rig_expect(rig, rig->supervisor, IPC_LOADER_STOP);
+    assert_true(clock_monotonic_ns() - began >= UINT64_C(900000000));
+    assert_int_equal(recv(rig->loader, &byte, 1, 0), 0); /* let go */
+    rig_expect_end(rig, 1);
 }
 
 static void a_signer_that_was_overtaken_reloads_nothing(void **state)
@@ -434,6 +455,7 @@ int main(void)
         SEALED(a_loader_that_dies_fails_the_reload),
         SEALED(a_loader_that_counts_wrong_fails_the_reload),
         SEALED(a_loader_that_hangs_is_given_up),
+        cmocka_unit_test_setup_teardown(a_first_loader_that_hangs_ends_the_start, rig_setup, rig_teardown),
         SEALED(a_signer_that_was_overtaken_reloads_nothing),
         SEALED(two_reloads_at_once_break_the_channel),
         SEALED(the_high_watermark_is_that_of_now),
