@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "slashing/slashing_postgresql.h"
+#include "slashing/slashing_postgresql_url.h"
 
 enum { DECODED_MAX = 1024 };
 

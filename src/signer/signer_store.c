@@ -17,7 +17,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "ipc/ipc_store.h"
-#include "slashing/slashing_postgresql.h"
+#include "slashing/slashing_postgresql_url.h"
 
 enum { PASSWORD_FILE_MAX = 4096 };
 
