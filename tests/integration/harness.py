@@ -18,6 +18,12 @@ SANITIZER_STATUS = 99  # of a program that ends by a sanitizer's report: none of
 PACKET_MAX = 65536
 
 
+def sanitized(program):
+    """Whether this executable was built with the address sanitizer: then its memory and system calls are not its own."""
+    with open(program, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def ready_of(readables, timeout):
     """Those that can be read within so many seconds; select(2) would not take descriptors above 1,023, which long runs have."""
     poll, by_number = select.poll(), {}

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from harness import sanitized
 from test_signer_standalone import GENESIS, Signer, attestation, one_key, sign_vectors  # noqa: F401
 
 KEYS = ["0x" + f"{i:02x}" * 48 for i in range(1, 4)]
@@ -34,11 +35,6 @@ def run(bin_dir, folder):
         status, memory = map(int, done.stdout.split())
         return status, done.stderr, memory
     return runner
-
-
-def sanitized(bin_dir):
-    """A build whose own memory and system calls are not those of the program."""
-    return b"__asan_init" in (bin_dir / "nitro-signer-interchange").read_bytes()
 
 
 def history(validators, genesis=GENESIS, version="5"):
@@ -161,7 +157,7 @@ def test_an_import_that_is_killed_has_imported_nothing(bin_dir, start, run, fold
         status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
         process.signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-    assert sanitized(bin_dir) or "Seccomp:\t2" in status
+    assert sanitized(bin_dir / "nitro-signer-interchange") or "Seccomp:\t2" in status
     assert exported(run, folder) == before
 
 
@@ -289,4 +285,4 @@ def test_a_hundred_megabytes_in_bounded_memory(bin_dir, run, folder, shape):
     assert size > 100_000_000
     status, said, memory = run("import", "--from=in.json")
     assert status == 0, said
-    assert sanitized(bin_dir) or memory < LIMIT_KIB
+    assert sanitized(bin_dir / "nitro-signer-interchange") or memory < LIMIT_KIB

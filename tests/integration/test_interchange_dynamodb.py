@@ -11,8 +11,9 @@ import pytest
 
 import dynamodb_relay as relays
 from dynamodb_server import REGION
+from harness import sanitized
 from test_ctl_slashing import binary, ctl, entry_mac, items_of, number  # noqa: F401 (a fixture)
-from test_interchange import KEYS, exported, history, sanitized, validator, write
+from test_interchange import KEYS, exported, history, validator, write
 from test_signer_standalone import GENESIS, attestation, one_key, sign_vectors  # noqa: F401 (fixtures)
 from test_signer_stores import DynamodbSigner, table  # noqa: F401 (a fixture)
 
@@ -129,7 +130,7 @@ def test_an_import_that_is_killed_is_made_again(bin_dir, start, run, folder, sto
     dynamodb_relay.inject(kill, count=1, operation=operation, when=lambda exchange: dynamodb_relay.operations[operation] >= already + call)
     process = start("nitro-signer", "eth2", *table.options(), "import", f"--from={folder}/in.json", ready=False, env=table.env)
     assert process.wait() == -signal.SIGKILL
-    assert sanitized(bin_dir) or "Seccomp:\t2" in seen[0]
+    assert sanitized(bin_dir / "nitro-signer-interchange") or "Seccomp:\t2" in seen[0]
     store.entries()
     assert run("import", "--from=in.json")[0] == 0
     assert {key: marks(item) for key, item in store.entries().items()} == {key_of(n): (500 + n, 500, 500 + n) for n in range(MANY)}

@@ -36,6 +36,9 @@ def objects(log):
 @pytest.mark.parametrize("name", JSON_FORMATS)
 def test_each_line_of_every_process_is_of_the_format(start, folder, name):
     running = signer(start, folder, f"--logging-format={name}", "--logging=DEBUG")
+    deadline = time.monotonic() + 20
+    while "nitro-signer-loader" not in running.process.log() and time.monotonic() < deadline:
+        time.sleep(0.02)  # its last words may come after the signer is ready
     assert running.process.terminate() == 0
     lines = objects(running.process.log())
     assert all(MEMBERS[name] <= line.keys() for line in lines)

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from harness import sanitized
 from test_oracle import Signer, write_devnet
 
 MAKE = pathlib.Path(__file__).with_name("envelope.mjs")
@@ -57,7 +58,7 @@ def memory(pid, name):
 
 
 @pytest.mark.bar(8)
-def test_a_large_envelope(start, folder):
+def test_a_large_envelope(start, folder, bin_dir):
     oracle, config = write_devnet(folder, "mainnet")
     signer = Signer(start, folder, config, protection=False)
     front, keeper = child_of(signer, "nitro-signer-fr"), child_of(signer, "nitro-signer-ke")
@@ -71,7 +72,7 @@ def test_a_large_envelope(start, folder):
     grown = memory(front, "VmHWM") - before
     print(f"{len(body)} bytes, {grown} bytes of memory, {took:.2f} s with the upload")
     # The body as it arrived, once more in one piece, and what the allocator keeps; hashing adds next to nothing.
-    assert grown < 3 * len(body) + (8 << 20)
+    assert sanitized(bin_dir / "nitro-signer-front") or grown < 3 * len(body) + (8 << 20)
     assert memory(keeper, "VmHWM") - kept < 1 << 20  # it sees a root, not the envelope
 
     damaged = body.replace(b'"block_access_list":"0x', b'"block_access_list":"0xg', 1)
