@@ -251,7 +251,8 @@ def test_closed_windows_hold_little(front, window):
             answers = client.answers
             while sum(answers[n].reset is None for n in numbers) > 40:
                 assert client.receive()
-            assert {answers[n].reset for n in numbers} == {None, ENHANCE_YOUR_CALM, REFUSED_STREAM}
+            resets = {answers[n].reset for n in numbers}  # which of the two limits came first is a matter of time
+            assert None in resets and resets & {ENHANCE_YOUR_CALM, REFUSED_STREAM} == resets - {None} != set()
         assert small(f, resident(f) - before, 80 * MIB)
         with Http2(f) as client:
             assert client.ask(path="/api/v1/eth2/publicKeys").ended

@@ -1,4 +1,5 @@
 """nitro-signer, stand-alone, with its records in PostgreSQL or DynamoDB."""
+import contextlib
 import concurrent.futures
 import json
 import os
@@ -24,11 +25,14 @@ def database_options(database, *more, password=True):
 
 
 def descendants(pid):
-    """(name, pid) of every process below that one."""
+    """(name, pid) of every process below that one; some may end while we look."""
     found = []
-    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        name = pathlib.Path(f"/proc/{child}/cmdline").read_text().split("\0")[0]
-        found += [(pathlib.Path(name).name, int(child)), *descendants(child)]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += descendants(child)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                name = pathlib.Path(f"/proc/{child}/cmdline").read_text().split("\0")[0]
+                found.append((pathlib.Path(name).name, int(child)))
     return found
 
 
