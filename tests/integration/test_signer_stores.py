@@ -1,6 +1,6 @@
 """nitro-signer, stand-alone, with its records in PostgreSQL or DynamoDB."""
-import contextlib
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
