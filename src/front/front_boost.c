@@ -280,7 +280,7 @@ static void reply_signed(struct net_http_request *http, const struct ipc_signatu
         reply_error(http, 404, "Unknown pubkey");
         return;
     case IPC_ANSWER_STORE:
-        reply_error(http, 503, "the slashing protection store has failed; nothing is signed");
+        reply_error(http, 500, "the slashing protection store has failed; nothing is signed");
         return;
     case IPC_ANSWER_BAD_ORDER:
     case IPC_ANSWER_ROOT_DIFFERS:

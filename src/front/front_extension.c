@@ -108,7 +108,7 @@ static void reply(struct net_http_request *http, const struct ipc_signature *sig
         reply_failure(http, 400, "the keeper refuses this document");
         return;
     case IPC_ANSWER_STORE:
-        reply_failure(http, 503, "the slashing protection store has failed; nothing is signed");
+        reply_failure(http, 500, "the slashing protection store has failed; nothing is signed");
         return;
     case IPC_ANSWER_ROOT_DIFFERS:
     case IPC_ANSWER_SLASHABLE:
