@@ -153,7 +153,8 @@ void front_desk_free(struct front_desk *desk);
 /* The genesis validators root, where the policy or the list of networks has it. */
 void front_learn_network(struct front *front);
 void front_sign(struct front *front, struct net_http_request *request, const char *identifier);
-/* Sends what waits; called by the loop, and when the channel has room again. */
+/* Sends what waits; called by the loop, and when the channel has room again. E_TIMEOUT: it has none for now.
+ */
 must_check result front_desk_send(struct front_desk *desk);
 /* One SIGNED message. */
 must_check result front_desk_take_answers(struct front_desk *desk, struct ipc_message *message);
@@ -332,8 +333,9 @@ net_http_handler front_metrics_handle;
 /* front_keeper.c: the channel. Opens it on front->keeper and reads until SERVE makes the front listen. */
 must_check result front_keeper_open(struct front *front);
 void front_keeper_close(struct front *front);
-/* Asks to be told when the channel has room for another packet. */
-void front_keeper_wait_for_room(struct front *front);
+/* What became of sending what waits: E_TIMEOUT, there is no room for now, and it goes on when there is;
+ * another failure ends the loop. */
+void front_keeper_tried(struct front *front, result r);
 /* Ends the loop with this failure. */
 void front_fail(struct front *front, result failure);
 

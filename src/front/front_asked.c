@@ -50,12 +50,7 @@ static must_check result send_first(struct front_asking *asking)
 result front_asking_send(struct front_asking *asking)
 {
     while (asking->num_waiting > 0) {
-        result r = send_first(asking);
-        if (r.code == E_TIMEOUT) {
-            front_keeper_wait_for_room(asking->front);
-            return RESULT_OK;
-        }
-        TRY(r);
+        TRY(send_first(asking));
     }
     return RESULT_OK;
 }
@@ -72,9 +67,7 @@ bool front_ask(struct front *front, const struct front_asked *asked)
     asking->places[place].id = asking->next_serial++ * PLACES + place;
     asking->places[place].is_sent = false;
     asking->waiting[asking->num_waiting++] = place;
-    result r = front_asking_send(asking);
-    if (r.code)
-        front_fail(front, error_prefix(r, "keeper"));
+    front_keeper_tried(front, front_asking_send(asking));
     return true;
 }
 

@@ -209,12 +209,7 @@ result front_batches_send(struct front_batches *batches)
     while ((batch = TAILQ_FIRST(&batches->waiting))) {
         if (batch->num_sent == 0 && batches->keys_under_way + batch->num_keys > KEYS_UNDER_WAY_MAX)
             return RESULT_OK; /* goes on when one that is under way has ended */
-        result r = send_first(batches, batch);
-        if (r.code == E_TIMEOUT) {
-            front_keeper_wait_for_room(batches->front);
-            return RESULT_OK;
-        }
-        TRY(r);
+        TRY(send_first(batches, batch));
     }
     return RESULT_OK;
 }
@@ -224,9 +219,7 @@ static void on_send(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct front_batches *batches = context;
-    result r = front_batches_send(batches);
-    if (r.code)
-        front_fail(batches->front, error_prefix(r, "keeper"));
+    front_keeper_tried(batches->front, front_batches_send(batches));
 }
 
 result front_batches_take_answer(struct front_batches *batches, const struct ipc_answer *answer)

@@ -223,13 +223,15 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
         r = front_reload_send(front);
     if (!r.code)
         r = front_watermark_send(front);
-    if (r.code)
-        front_fail(front, error_prefix(r, "keeper"));
+    front_keeper_tried(front, r);
 }
 
-void front_keeper_wait_for_room(struct front *front)
+void front_keeper_tried(struct front *front, result r)
 {
-    (void)event_add(front->keeper_writable, NULL);
+    if (r.code == E_TIMEOUT)
+        (void)event_add(front->keeper_writable, NULL);
+    else if (r.code)
+        front_fail(front, error_prefix(r, "keeper"));
 }
 
 result front_keeper_open(struct front *front)

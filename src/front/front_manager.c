@@ -191,12 +191,7 @@ result front_manager_send(struct front_manager *m)
         return RESULT_OK;
     uint32_t num_packets = 1 + (m->request.action == IPC_MANAGE_IMPORT ? m->request.num_asked : 0);
     while (m->num_sent < num_packets) {
-        result r = send_one(m);
-        if (r.code == E_TIMEOUT) {
-            front_keeper_wait_for_room(m->front);
-            return RESULT_OK;
-        }
-        TRY(r);
+        TRY(send_one(m));
         m->num_sent++;
     }
     json_decref(TAKE(m->request.document));
@@ -274,9 +269,7 @@ static void begin(struct front_manager *m)
         end_request(m);
         return;
     }
-    result r = front_manager_send(m);
-    if (r.code)
-        front_fail(m->front, error_prefix(r, "keeper"));
+    front_keeper_tried(m->front, front_manager_send(m));
 }
 
 static void begin_next(struct front_manager *m)
@@ -298,9 +291,7 @@ void front_manager_go_on(struct front_manager *m)
 {
     if (!m)
         return;
-    result r = front_reload_send(m->front);
-    if (r.code)
-        front_fail(m->front, error_prefix(r, "keeper"));
+    front_keeper_tried(m->front, front_reload_send(m->front));
     begin_next(m);
 }
 

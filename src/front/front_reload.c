@@ -42,12 +42,7 @@ result front_reload_send(struct front *front)
     struct packer p = {.data = front->packet, .capacity = sizeof front->packet};
     ipc_pack_empty(&p, IPC_RELOAD);
     TRY(pack_end(&p));
-    result r = ipc_send_now(front->keeper, p.data, p.length, -1);
-    if (r.code == E_TIMEOUT) {
-        front_keeper_wait_for_room(front);
-        return RESULT_OK;
-    }
-    TRY(r);
+    TRY(ipc_send_now(front->keeper, p.data, p.length, -1));
     front->reload.is_due = false;
     return RESULT_OK;
 }
@@ -76,9 +71,7 @@ void front_reload_begin(struct front *front, struct net_http_request *request, c
         request, 202,
         "{\"status\":\"accepted\",\"message\":\"Reload operation accepted and is running in the background. "
         "Use GET /reload to check status.\"}");
-    result r = front_reload_send(front);
-    if (r.code)
-        front_fail(front, error_prefix(r, "keeper"));
+    front_keeper_tried(front, front_reload_send(front));
 }
 
 static must_check result append_time(struct buffer *out, uint64_t ms)

@@ -176,12 +176,7 @@ static must_check result send_batch(struct front_desk *desk)
 result front_desk_send(struct front_desk *desk)
 {
     while (!TAILQ_EMPTY(&desk->waiting)) {
-        result r = send_batch(desk);
-        if (r.code == E_TIMEOUT) {
-            front_keeper_wait_for_room(desk->front);
-            return RESULT_OK;
-        }
-        TRY(r);
+        TRY(send_batch(desk));
     }
     return RESULT_OK;
 }
@@ -191,9 +186,7 @@ static void on_send(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct front_desk *desk = context;
-    result r = front_desk_send(desk);
-    if (r.code)
-        front_fail(desk->front, error_prefix(r, "keeper"));
+    front_keeper_tried(desk->front, front_desk_send(desk));
 }
 
 result front_desk_take_answers(struct front_desk *desk, struct ipc_message *message)

@@ -30,12 +30,7 @@ result front_watermark_send(struct front *front)
         struct packer p = {.data = front->packet, .capacity = sizeof front->packet};
         ipc_pack_empty(&p, IPC_HIGH_WATERMARK_WANTED);
         TRY(pack_end(&p));
-        result r = ipc_send_now(front->keeper, p.data, p.length, -1);
-        if (r.code == E_TIMEOUT) {
-            front_keeper_wait_for_room(front);
-            return RESULT_OK;
-        }
-        TRY(r);
+        TRY(ipc_send_now(front->keeper, p.data, p.length, -1));
         w->num_sent++;
     }
     return RESULT_OK;
@@ -50,9 +45,7 @@ void front_watermark_show(struct front *front, struct net_http_request *request,
         return;
     }
     w->waiting[w->num_waiting++] = request;
-    result r = front_watermark_send(front);
-    if (r.code)
-        front_fail(front, error_prefix(r, "keeper"));
+    front_keeper_tried(front, front_watermark_send(front));
 }
 
 result front_watermark_take(struct front *front, struct ipc_message *message)
