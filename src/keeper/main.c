@@ -287,16 +287,19 @@ static must_check result run(struct keeper *k, uint32_t heap_mib)
     return RESULT_OK;
 }
 
+static void name_channels(struct keeper *k)
+{
+    k->supervisor = (struct keeper_channel){.name = "supervisor", .fd = -1};
+    k->front = (struct keeper_channel){.name = "front", .fd = -1};
+    k->courier = (struct keeper_channel){.name = "courier", .fd = -1};
+    k->loader = (struct keeper_channel){.name = "loader", .fd = -1};
+    k->boost.maker = (struct keeper_channel){.name = "maker of a proxy key", .fd = -1};
+}
+
 int main(int argc, char *argv[])
 {
-    static struct keeper k = {.state = IPC_WAIT_STATE,
-                              .supervisor = {.name = "supervisor", .fd = -1},
-                              .front = {.name = "front", .fd = -1},
-                              .courier = {.name = "courier", .fd = -1},
-                              .loader = {.name = "loader", .fd = -1},
-                              .boost.maker = {.name = "maker of a proxy key", .fd = -1},
-                              .store = {.ok = true},
-                              .reported_ok = true};
+    static struct keeper
+        k; /* its tables are large: no initialiser, or they would be bytes of the executable */
     struct settings settings = {
         .mode = "enclave", .nsm = "/dev/nsm", .log = LOG_OPTIONS_DEFAULT, .reload_timeout = 1800};
     log_open("nitro-signer-keeper", LOG_LEVEL_INFO);
@@ -304,6 +307,9 @@ int main(int argc, char *argv[])
         log_error("%s", error_text());
         return PROGRAM_EXIT_USAGE;
     }
+    name_channels(&k);
+    k.state = IPC_WAIT_STATE;
+    k.store.ok = k.reported_ok = true;
     k.log_level = log_level_in_force();
     k.standalone = strcmp(settings.mode, "standalone") == 0;
     k.has_key_manager = settings.key_manager;

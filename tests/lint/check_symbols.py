@@ -3,7 +3,8 @@
 The walls between the processes are only as good as what is linked: the keeper must have no
 HTTP, JSON, TLS or curl code, the processes that read the network no secret-key function and no
 store. Every executable is position-independent, with relocations read-only before main and no
-executable stack. And every global symbol of a module begins with one of its prefixes.
+executable stack, and carries little initialised data: a large table with one initialiser that
+is not zero would be bytes of the image, and memory of every enclave. And every global symbol of a module begins with one of its prefixes.
 """
 import os
 import re
@@ -70,6 +71,16 @@ def check_hardening(path):
             yield path, 0, meaning
 
 
+DATA_MAX = 256 * 1024
+
+
+def check_data(path):
+    shown = subprocess.run(["size", "-A", "-d", path], capture_output=True, text=True, check=True).stdout
+    size = int(re.search(r"^\.data\s+(\d+)", shown, re.MULTILINE)[1])
+    if size > DATA_MAX:
+        yield path, 0, f"has {size} bytes of .data, more than {DATA_MAX}"
+
+
 def check_module(path, room):
     prefixes = PREFIXES.get(room, (room + "_",))
     for symbol in sorted(names(path, defined_global=True)):
@@ -87,6 +98,7 @@ def check(root):
             yield path, 0, "is not built"
             continue
         yield from check_hardening(path)
+        yield from check_data(path)
         if name in RULES:
             yield from check_program(path, name)
     for module in (t for t in of_tree if t.kind == "module"):

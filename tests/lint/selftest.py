@@ -286,6 +286,11 @@ class Symbols(LintCase):
         for part in ("not position-independent", "binds lazily", "relocations writable", "executable stack"):
             self.red(check_symbols, "nitro-signer-keeper", part)
 
+    def test_much_initialised_data(self):
+        self.append("src/keeper/main.c", "char keeper_table[300000] = {1};\n")
+        self.build()
+        self.red(check_symbols, "nitro-signer-keeper", "bytes of .data")
+
     def test_foreign_prefix(self):
         self.append("lib/net/net.c", "int two(void);\nint two(void)\n{\n    return 2;\n}\n")
         self.build()
