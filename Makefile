@@ -53,8 +53,9 @@ fuzz: setup ## feed the readers of outside bytes with mutated inputs, a minute e
 	@cmake --build build/fuzz --target fuzz
 	@set -e; for fuzzer in build/fuzz/fuzzers/fuzz_*; do \
 	   name=$${fuzzer##*/fuzz_}; mkdir -p build/fuzz/corpus/$$name; echo "fuzz: $$name"; \
-	   $$fuzzer -max_total_time=$${FUZZ_SECONDS:-60} -max_len=40000 -timeout=10 -artifact_prefix=build/fuzz/found-$$name- -verbosity=0 \
-	     -print_final_stats=1 build/fuzz/corpus/$$name tests/fuzz/corpus/$$name; \
+	   words=tests/fuzz/$$name.dict; [ -e $$words ] && words=-dict=$$words || words=; \
+	   $$fuzzer $$words -max_total_time=$${FUZZ_SECONDS:-60} -max_len=40000 -timeout=10 -artifact_prefix=build/fuzz/found-$$name- \
+	     -verbosity=0 -print_final_stats=1 build/fuzz/corpus/$$name tests/fuzz/corpus/$$name build/fuzz/seeds/$$name; \
 	 done
 	@echo 'fuzz: PASSED: no reader broke a promise'
 
