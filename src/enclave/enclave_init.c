@@ -21,7 +21,7 @@
 #include "net/net_address.h"
 #include "nitro/nitro_nsm.h"
 
-enum { PARENT_CID = 3, HEARTBEAT_PORT = 9000, HEARTBEAT_BYTE = 0xb7, HEARTBEAT_MS = 5000, ENTROPY_LEN = 256 };
+enum { HEARTBEAT_PORT = 9000, HEARTBEAT_BYTE = 0xb7, HEARTBEAT_MS = 5000, ENTROPY_LEN = 256 };
 
 static must_check result mount_one(const char *type, const char *where, unsigned long flags,
                                    const char *options)
@@ -33,7 +33,7 @@ static must_check result mount_one(const char *type, const char *where, unsigned
     return RESULT_OK;
 }
 
-static must_check result mount_all(void)
+result enclave_init_mount(void)
 {
     const unsigned long strict = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     TRY(mount_one("devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, NULL));
@@ -55,9 +55,9 @@ static must_check result bring_up_loopback(void)
 }
 
 /* nitro-cli waits on the parent's port 9000 for this byte and echoes it. */
-static must_check result exchange_heartbeat(void)
+static must_check result exchange_heartbeat(uint32_t parent_cid)
 {
-    const struct net_address parent = {.family = NET_VSOCK, .cid = PARENT_CID, .port = HEARTBEAT_PORT};
+    const struct net_address parent = {.family = NET_VSOCK, .cid = parent_cid, .port = HEARTBEAT_PORT};
     AUTO_FD fd = -1;
     TRY(net_connect(&fd, &parent, HEARTBEAT_MS));
     int flags = fcntl(fd, F_GETFL);
@@ -70,9 +70,9 @@ static must_check result exchange_heartbeat(void)
     return RESULT_OK;
 }
 
-static must_check result send_heartbeat(void)
+static must_check result send_heartbeat(uint32_t parent_cid)
 {
-    result r = exchange_heartbeat();
+    result r = exchange_heartbeat(parent_cid);
     return r.code ? error_prefix(r, "heartbeat") : r;
 }
 
@@ -92,12 +92,20 @@ static must_check result add_entropy(const struct nsm *nsm)
     return RESULT_OK;
 }
 
-result enclave_init(const char *where, uid_t nsm_user)
+/* The number of the first PID name space in every kernel (linux/proc_ns.h); a kernel without name spaces has
+ * no link. */
+bool enclave_init_is_machine(void)
+{
+    char text[64] = "";
+    ssize_t length = readlink("/proc/self/ns/pid", text, sizeof text - 1);
+    return length < 0 || strcmp(text, "pid:[4026531836]") == 0;
+}
+
+result enclave_init(const char *where, uid_t nsm_user, uint32_t parent_cid)
 {
     ENSURE(getpid() == 1, E_INTERNAL, "only PID 1 boots an enclave");
-    TRY(mount_all());
     TRY(bring_up_loopback());
-    TRY(send_heartbeat());
+    TRY(send_heartbeat(parent_cid));
     AUTO(nsm) nsm = {.fd = -1};
     TRY(nsm_open(&nsm, where));
     TRY(add_entropy(&nsm));

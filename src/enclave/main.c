@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file_io.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process_limits.h"
 #include "enclave_init.h"
+#include "enclave_options.h"
 #include "net/net_address.h"
 #include "process/process_notify.h"
 #include "process/process_supervisor.h"
@@ -19,52 +21,6 @@
 /* Fixed numbers, so that no user database has to be measured. */
 enum { KEEPER_USER = 1001, FRONT_USER, COURIER_USER, LOADER_USER };
 enum { CONTROL_BACKLOG = 8, LOG_CONNECT_MS = 1000 };
-
-struct options {
-    const char *control, *https, *nsm, *kms_via, *dynamodb_via;
-    const char *kms_endpoint, *dynamodb_endpoint, *ca_file, *log, *metrics; /* NULL: not given */
-    struct log_options log_options;
-    bool drop_privileges;
-};
-
-static must_check result parse_options(struct options *o, int argc, char *const argv[])
-{
-    *o = (struct options){.control = "vsock:any:5000",
-                          .https = "vsock:any:443",
-                          .nsm = "/dev/nsm",
-                          .kms_via = "vsock:3:8000",
-                          .dynamodb_via = "vsock:3:8001",
-                          .log_options = LOG_OPTIONS_DEFAULT,
-                          .drop_privileges = getpid() == 1};
-    const struct option table[] = {
-        {"control", OPTION_TEXT, &o->control, "where the control port listens (vsock:any:5000)", 0, 0},
-        {"https", OPTION_TEXT, &o->https, "where the signer's HTTPS listens (vsock:any:443)", 0, 0},
-        {"nsm", OPTION_TEXT, &o->nsm, "the Nitro Security Module, or unix:PATH of a stand-in (/dev/nsm)", 0,
-         0},
-        {"kms-via", OPTION_TEXT, &o->kms_via, "the proxy through which KMS is reached (vsock:3:8000)", 0, 0},
-        {"kms-endpoint", OPTION_TEXT, &o->kms_endpoint, "URL of KMS (https://kms.REGION.amazonaws.com)", 0,
-         0},
-        {"dynamodb-via", OPTION_TEXT, &o->dynamodb_via,
-         "the proxy through which DynamoDB is reached (vsock:3:8001)", 0, 0},
-        {"dynamodb-endpoint", OPTION_TEXT, &o->dynamodb_endpoint,
-         "URL of DynamoDB (https://dynamodb.REGION.amazonaws.com)", 0, 0},
-        {"ca-file", OPTION_TEXT, &o->ca_file,
-         "PEM file of the authorities that AWS's certificates may come from", 0, 0},
-        {"log", OPTION_TEXT, &o->log, "where log lines are sent, such as vsock:3:8002 (standard error)", 0,
-         0},
-        {"metrics", OPTION_TEXT, &o->metrics, "where metrics are served, such as vsock:any:9001 (nowhere)", 0,
-         0},
-        LOG_OPTION_ROWS(&o->log_options),
-        {"drop-privileges", OPTION_FLAG, &o->drop_privileges,
-         "run each child as its own user (true for PID 1)", 0, 0},
-    };
-    int next;
-    TRY(options_parse(&next, table, ARRAY_LENGTH(table),
-                      "nitro-signer-enclave [options]\nThe signer inside a Nitro enclave.", argc, argv));
-    ENSURE(next == argc, E_INPUT, "argument %d: unexpected", next);
-    ENSURE(!o->drop_privileges || geteuid() == 0, E_INPUT, "--drop-privileges: only root can");
-    return log_configure(&o->log_options);
-}
 
 /* From here on our own lines and the children's go to the host, and are dropped when it does not read. */
 static must_check result send_log_to(const char *where)
@@ -91,7 +47,7 @@ static must_check result bind_option(int *ret_fd, const char *option, const char
     return r.code ? error_prefix(r, "--%s", option) : r;
 }
 
-static must_check result open_control(int *ret_fd, const struct options *o)
+static must_check result open_control(int *ret_fd, const struct enclave_options *o)
 {
     struct net_address address;
     TRY(parse_address(&address, "control", o->control));
@@ -99,14 +55,15 @@ static must_check result open_control(int *ret_fd, const struct options *o)
     return r.code ? error_prefix(r, "--control") : r;
 }
 
-static must_check result begin(struct process_command *command, const char *program, const struct options *o)
+static must_check result begin(struct process_command *command, const char *program,
+                               const struct enclave_options *o)
 {
     TRY(process_command_add(command, "%s", program));
     TRY(process_command_add(command, "--log-level=%s", o->log_options.level));
     return process_command_add(command, "--log-format=%s", o->log_options.format);
 }
 
-static must_check result courier_command(struct process_command *command, const struct options *o)
+static must_check result courier_command(struct process_command *command, const struct enclave_options *o)
 {
     TRY(begin(command, "nitro-signer-courier", o));
     TRY(process_command_add(command, "--kms-via=%s", o->kms_via));
@@ -118,7 +75,7 @@ static must_check result courier_command(struct process_command *command, const 
     return o->ca_file ? process_command_add(command, "--ca-file=%s", o->ca_file) : RESULT_OK;
 }
 
-static must_check result make_family(struct process_family *family, const struct options *o)
+static must_check result make_family(struct process_family *family, const struct enclave_options *o)
 {
     TRY(begin(&family->keeper, "nitro-signer-keeper", o));
     TRY(process_command_add(&family->keeper, "--mode=enclave"));
@@ -148,7 +105,7 @@ static result on_state(void *context, const struct ipc_state *state)
     return RESULT_OK;
 }
 
-static must_check result supervise(struct process_supervisor *supervisor, const struct options *o)
+static must_check result supervise(struct process_supervisor *supervisor, const struct enclave_options *o)
 {
     static struct process_family family; /* too large for comfort on the stack */
     TRY(make_family(&family, o));
@@ -170,10 +127,10 @@ static must_check result supervise(struct process_supervisor *supervisor, const 
     return process_supervisor_run(supervisor, on_state, NULL);
 }
 
-static must_check result boot(const struct options *o)
+static must_check result boot(const struct enclave_options *o)
 {
     if (getpid() == 1)
-        TRY(enclave_init(o->nsm, KEEPER_USER));
+        TRY(enclave_init(o->nsm, KEEPER_USER, o->parent_cid));
     /* A host that does not collect logs loses them; it must not be able to stop signatures with that. */
     if (o->log) {
         result r = send_log_to(o->log);
@@ -183,13 +140,37 @@ static must_check result boot(const struct options *o)
     return process_harden();
 }
 
+/* PID 1 of a machine is told by its kernel's command line, everybody else by arguments. */
+static must_check result read_options(struct enclave_options *o, int argc, char *const argv[])
+{
+    static struct enclave_words words;
+    bool is_pid_1 = getpid() == 1;
+    enclave_options_default(o, is_pid_1);
+    if (is_pid_1)
+        TRY(enclave_init_mount());
+    if (is_pid_1 && enclave_init_is_machine()) {
+        AUTO(buffer) line = {0};
+        TRY(file_read(&line, "/proc/cmdline", ENCLAVE_COMMAND_LINE_MAX));
+        result r = enclave_options_words(&words, (const char *)line.data, line.length);
+        TRY(enclave_options_parse(o, words.argc, words.argv));
+        if (r.code)
+            return r;
+    } else
+        TRY(enclave_options_parse(o, argc, argv));
+    ENSURE(!o->drop_privileges || geteuid() == 0, E_INPUT, "--drop-privileges: only root can");
+    ENSURE(is_pid_1 || !o->authority, E_INPUT, "--authority: only for PID 1; --ca-file names a file");
+    return enclave_options_write_authority(o, "/run/authorities.pem");
+}
+
 int main(int argc, char *argv[])
 {
-    struct options options;
+    static struct enclave_options options;
     log_open("nitro-signer-enclave", LOG_LEVEL_INFO);
-    result r = parse_options(&options, argc, argv);
+    result r = read_options(&options, argc, argv);
     if (r.code) {
         log_error("%s", error_text());
+        if (getpid() == 1)
+            enclave_end();
         return PROGRAM_EXIT_USAGE;
     }
     struct process_supervisor supervisor = {.signals = -1, .keeper = -1};
