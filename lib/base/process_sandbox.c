@@ -73,9 +73,32 @@ enum { HAS_SANITIZER = 0 };
 enum { HAS_SANITIZER = 0 };
 #endif
 
-/* Opening is only ever for reading. */
-static must_check result add(scmp_filter_ctx filter, uint32_t action, int system_call)
+/* libseccomp gives a call that this architecture lacks a number below zero. A rule for such a number
+ * would be taken without a word and never match, so the calls made instead are named here. */
+result process_sandbox_native(int *ret_system_call, int system_call)
 {
+    static const struct {
+        int older, younger;
+    } pairs[] = {
+        {SCMP_SYS(poll), SCMP_SYS(ppoll)},
+        {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait)},
+        {SCMP_SYS(stat), SCMP_SYS(newfstatat)},
+        {SCMP_SYS(unlink), SCMP_SYS(unlinkat)},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(pairs) && system_call < 0; i++) {
+        if (system_call == pairs[i].older)
+            system_call = pairs[i].younger;
+    }
+    ENSURE(system_call >= 0, E_INTERNAL, "sandbox: system call %d is not known here", system_call);
+    *ret_system_call = system_call;
+    return RESULT_OK;
+}
+
+/* Opening is only ever for reading. */
+static must_check result add(scmp_filter_ctx filter, uint32_t action, int listed)
+{
+    int system_call = 0;
+    TRY(process_sandbox_native(&system_call, listed));
     const unsigned writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
     int code = system_call == SCMP_SYS(openat)
                    ? seccomp_rule_add(filter, action, system_call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0))

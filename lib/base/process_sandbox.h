@@ -12,7 +12,7 @@
 #include "base/result.h"
 
 struct process_sandbox_rule {
-    int system_call; /* SCMP_SYS(name) */
+    int system_call; /* SCMP_SYS(name); of calls with an older and a younger form, x86_64's */
     const char *reason;
 };
 
@@ -21,5 +21,9 @@ struct process_sandbox_rule {
  * process_harden. In builds with a sanitizer, whose runtime makes calls of its own, only the calls that end
  * the process are watched. */
 must_check result process_sandbox_enter(const struct process_sandbox_rule *rules, size_t num_rules);
+
+/* The number of a call on this architecture: itself, or where there is no such call what libc makes
+ * instead (64-bit ARM has ppoll and no poll). E_INTERNAL if neither is known: then a list of calls is wrong. */
+must_check result process_sandbox_native(int *ret_system_call, int system_call);
 
 #endif

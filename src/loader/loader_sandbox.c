@@ -1,7 +1,7 @@
 /* loader_sandbox.c - a seccomp filter that lists what is allowed, one system call and one reason
  * a line. What is not listed fails with EPERM: a libc update that tries a new call first and
  * falls back must not take the keys down. What only an intruder would call kills, so that the
- * load visibly fails. Rejected: base/process_sandbox.h, whose rules do not look at arguments;
+ * load visibly fails. Rejected: the rules of base/process_sandbox.h, which do not look at arguments;
  * here clone must make threads and no processes, and openat must not write. clone3 fails with
  * ENOSYS, because its flags are behind a pointer where no filter sees them; glibc then uses clone. */
 #include "loader_sandbox.h"
@@ -11,6 +11,8 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
+
+#include "base/process_sandbox.h"
 
 DEFINE_AUTO_POINTER(void, seccomp_release)
 
@@ -79,7 +81,9 @@ static const int deadly[] = {
 static must_check result add_list(scmp_filter_ctx filter, const int *calls, size_t num_calls, uint32_t action)
 {
     for (size_t i = 0; i < num_calls; i++) {
-        int failed = seccomp_rule_add(filter, action, calls[i], 0);
+        int call = 0;
+        TRY(process_sandbox_native(&call, calls[i]));
+        int failed = seccomp_rule_add(filter, action, call, 0);
         ENSURE(!failed, E_IO, "seccomp rule: %s", strerror(-failed));
     }
     return RESULT_OK;
