@@ -25,6 +25,9 @@ enum {
     IPC_RECORD_MAX = 8192,
     IPC_TEXT_MAX = 255,
     IPC_NONCE_MAX = 512,
+    IPC_IDENTITY_NONCE_MAX = 64, /* of IDENTITY_WANTED */
+    IPC_DOCUMENT_MAX = 16384,
+    IPC_DIGEST_LEN = 32,
     IPC_POLICY_MAX = 4096,
     IPC_ACCESS_MAX = 49152,
     IPC_TLS_MAX = 60000,
@@ -78,6 +81,8 @@ enum ipc_type {
     IPC_HIGH_WATERMARK = 0x020a,
     IPC_ACCESS = 0x020b,
     IPC_SIGN_MANY = 0x020c,
+    IPC_IDENTITY_WANTED = 0x020d,
+    IPC_IDENTITY = 0x020e,
     IPC_POLICY_RESULT = 0x0301,
     IPC_ATTEST = 0x0302,
     IPC_DOCUMENT = 0x0303,
@@ -252,7 +257,8 @@ struct ipc_bytes {
     const uint8_t *data;
     uint32_t length;
 };
-/* POLICY SETTINGS ACCESS DOCUMENT RECIPIENT_KEY STORE_OPEN; only a DOCUMENT may be empty. */
+/* POLICY SETTINGS ACCESS DOCUMENT IDENTITY_WANTED IDENTITY RECIPIENT_KEY STORE_OPEN; only DOCUMENT and
+ * IDENTITY may be empty. */
 void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_bytes bytes);
 must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m,
                                          uint32_t max_length);
@@ -262,9 +268,11 @@ must_check result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc
 void ipc_pack_empty(struct packer *p, enum ipc_type type);
 must_check result ipc_take_empty(struct ipc_message *m);
 
-/* TLS: PKCS#8 DER (secret), and certificates in DER, leaf first. */
+/* TLS: PKCS#8 DER (secret), certificates in DER, leaf first, and SHA-256 of the leaf's
+ * SubjectPublicKeyInfo. */
 struct ipc_tls {
     struct ipc_bytes private_key, certificates;
+    uint8_t spki_digest[IPC_DIGEST_LEN];
 };
 void ipc_pack_tls(struct packer *p, const struct ipc_tls *tls);
 must_check result ipc_take_tls(struct ipc_tls *ret_tls, struct ipc_message *m);

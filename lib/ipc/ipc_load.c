@@ -7,6 +7,7 @@
 void ipc_pack_tls(struct packer *p, const struct ipc_tls *tls)
 {
     ipc_begin(p, IPC_TLS, 0);
+    pack_bytes(p, tls->spki_digest, sizeof tls->spki_digest);
     pack_u32(p, tls->private_key.length);
     pack_bytes(p, tls->private_key.data, tls->private_key.length);
     pack_u32(p, tls->certificates.length);
@@ -28,6 +29,7 @@ result ipc_take_tls(struct ipc_tls *ret_tls, struct ipc_message *m)
 {
     struct ipc_tls tls = {0};
     TRY(ipc_take_count(m, 0));
+    TRY(cursor_copy(&m->body, tls.spki_digest, sizeof tls.spki_digest));
     TRY(take_sized(&tls.private_key, &m->body, IPC_TLS_MAX));
     TRY(take_sized(&tls.certificates, &m->body, IPC_TLS_MAX - tls.private_key.length));
     TRY(cursor_end(&m->body));

@@ -207,7 +207,8 @@ void ipc_pack_bytes_message(struct packer *p, enum ipc_type type, struct ipc_byt
 result ipc_take_bytes_message(struct ipc_bytes *ret_bytes, struct ipc_message *m, uint32_t max_length)
 {
     /* A document of 0 bytes says that there is none; the other texts and keys are never empty. */
-    return ipc_take_counted(ret_bytes, m, m->type == IPC_DOCUMENT ? 0 : 1, max_length);
+    bool may_be_empty = m->type == IPC_DOCUMENT || m->type == IPC_IDENTITY;
+    return ipc_take_counted(ret_bytes, m, may_be_empty ? 0 : 1, max_length);
 }
 
 void ipc_pack_empty(struct packer *p, enum ipc_type type)

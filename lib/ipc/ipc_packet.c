@@ -32,6 +32,8 @@ static bool type_exists(uint16_t type)
     case IPC_HIGH_WATERMARK_WANTED:
     case IPC_HIGH_WATERMARK:
     case IPC_SIGN_MANY:
+    case IPC_IDENTITY_WANTED:
+    case IPC_IDENTITY:
     case IPC_POLICY_RESULT:
     case IPC_ATTEST:
     case IPC_DOCUMENT:

@@ -8,14 +8,15 @@
 
 #include "base/buffer.h"
 
-enum { VERSION = 1 };
+enum { FIRST_VERSION = 1, VERSION = 2 };
 
 void slashing_attested_encode(uint8_t out[static SLASHING_ATTESTED_BYTES],
                               const struct slashing_attested *state)
 {
     struct packer p = {.data = out, .capacity = SLASHING_ATTESTED_BYTES};
     pack_u8(&p, VERSION);
-    pack_bytes(&p, state->identity, sizeof state->identity);
+    pack_bytes(&p, state->tls_key, sizeof state->tls_key);
+    pack_bytes(&p, state->public_keys, sizeof state->public_keys);
     pack_bytes(&p, state->records, sizeof state->records);
     pack_u64(&p, state->generation);
     pack_u64(&p, state->num_validators);
@@ -29,8 +30,11 @@ result slashing_attested_decode(struct slashing_attested *ret_state, const uint8
     struct slashing_attested state;
     uint8_t version = 0;
     TRY(cursor_u8(&c, &version));
+    ENSURE(version != FIRST_VERSION, E_UNSUPPORTED,
+           "attested state: version 1, which an earlier signer told, cannot be compared; save a new one");
     ENSURE(version == VERSION, E_INPUT, "attested state: version %u is not known", version);
-    TRY(cursor_copy(&c, state.identity, sizeof state.identity));
+    TRY(cursor_copy(&c, state.tls_key, sizeof state.tls_key));
+    TRY(cursor_copy(&c, state.public_keys, sizeof state.public_keys));
     TRY(cursor_copy(&c, state.records, sizeof state.records));
     TRY(cursor_u64(&c, &state.generation));
     TRY(cursor_u64(&c, &state.num_validators));

@@ -6,11 +6,12 @@
 
 #include "slashing/slashing_store.h"
 
-enum { SLASHING_ATTESTED_BYTES = 1 + 32 + 32 + 4 * 8 };
+enum { SLASHING_ATTESTED_BYTES = 1 + 3 * 32 + 4 * 8 };
 
 struct slashing_attested {
-    uint8_t identity[32];    /* SHA-256 over TLS certificates and public keys */
-    uint8_t records[32];     /* SHA-256 over the records of the loaded keys, in ascending order of key */
+    uint8_t tls_key[32];     /* SHA-256 of the SubjectPublicKeyInfo (DER) of the server's certificate */
+    uint8_t public_keys[32]; /* SHA-256 over the loaded public keys, 48 bytes each, in ascending order */
+    uint8_t records[32];     /* SHA-256 over the records of the loaded keys, in the same order */
     uint64_t generation;     /* 0 where the store has none */
     uint64_t num_validators; /* loaded */
     uint64_t highest_epoch;  /* highest recorded target epoch; 0 when there is none */
@@ -20,7 +21,8 @@ struct slashing_attested {
 /* The one form. */
 void slashing_attested_encode(uint8_t out[static SLASHING_ATTESTED_BYTES],
                               const struct slashing_attested *state);
-/* E_INPUT for another length or version. */
+/* E_INPUT for another length or version; E_UNSUPPORTED for version 1, which had no digests of their own for
+ * the TLS key and the public keys. */
 must_check result slashing_attested_decode(struct slashing_attested *ret_state, const uint8_t *bytes,
                                            size_t bytes_len);
 

@@ -58,10 +58,11 @@ static must_check result read_state(struct slashing_attested *ret_state, const c
     AUTO(buffer) text = {0};
     uint8_t bytes[SLASHING_ATTESTED_BYTES];
     TRY(file_read(&text, path, STATE_TEXT_LEN + 1));
-    ENSURE(text.length == STATE_TEXT_LEN + 1 && text.data[STATE_TEXT_LEN] == '\n', E_INPUT,
+    size_t length = text.length / 2; /* of another version, too, whose own refusal says more */
+    ENSURE(text.length % 2 == 1 && text.data[text.length - 1] == '\n', E_INPUT,
            "%s: not a state that --save wrote", path);
-    TRY(hex_decode(bytes, sizeof bytes, (const char *)text.data, STATE_TEXT_LEN));
-    return slashing_attested_decode(ret_state, bytes, sizeof bytes);
+    TRY(hex_decode(bytes, length, (const char *)text.data, 2 * length));
+    return slashing_attested_decode(ret_state, bytes, length);
 }
 
 static must_check result save_state(const char *path, const struct slashing_attested *state)
@@ -133,8 +134,10 @@ static void print(const struct attestation *a, const struct slashing_attested *s
         (void)printf("pcr%u %s\n", i, digits);
     }
     char digits[2 * 32 + 1];
-    hex_encode(digits, state->identity, sizeof state->identity);
-    (void)printf("identity %s\n", digits);
+    hex_encode(digits, state->tls_key, sizeof state->tls_key);
+    (void)printf("tls_key %s\n", digits);
+    hex_encode(digits, state->public_keys, sizeof state->public_keys);
+    (void)printf("public_keys %s\n", digits);
     hex_encode(digits, state->records, sizeof state->records);
     (void)printf("records %s\n", digits);
     (void)printf("generation %" PRIu64 "\nvalidators %" PRIu64 "\n", state->generation,

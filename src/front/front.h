@@ -72,6 +72,14 @@ struct front_watermark {
     size_t num_waiting, num_sent;
 };
 
+/* The one attestation document that is being made. */
+struct front_attestation {
+    struct net_http_request *waiting; /* NULL: none is */
+    bool is_sent;
+    uint8_t nonce[IPC_IDENTITY_NONCE_MAX];
+    size_t nonce_len;
+};
+
 struct front {
     struct front_options options;
     struct policy_names hosts, metrics_hosts, origins;
@@ -104,6 +112,7 @@ struct front {
     struct front_manager *manager; /* NULL: there is no key manager */
     struct front_reload reload;
     struct front_watermark watermark;
+    struct front_attestation attestation;
     bool stopping; /* the loop ends; failure says whether that was wished */
     result failure;
 };
@@ -246,6 +255,14 @@ must_check result front_watermark_send(struct front *front);
 must_check result front_watermark_take(struct front *front, struct ipc_message *message);
 /* Replies to what still waits. */
 void front_watermark_close(struct front *front);
+
+/* front_attestation.c */
+void front_attestation_begin(struct front *front, struct net_http_request *request, const char *rest);
+must_check result front_attestation_send(struct front *front);
+/* IDENTITY. */
+must_check result front_attestation_take(struct front *front, struct ipc_message *message);
+/* Replies to what still waits. */
+void front_attestation_close(struct front *front);
 
 /* front_health.c */
 void front_upcheck(struct front *front, struct net_http_request *request, const char *rest);

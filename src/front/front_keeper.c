@@ -43,6 +43,21 @@ static must_check result take_settings(struct front *front, struct ipc_message *
     return RESULT_OK;
 }
 
+/* What the keeper attests is the key that is served, or nothing is served. */
+static must_check result check_attested_key(SSL_CTX *context, const struct ipc_tls *tls)
+{
+    unsigned char *spki = NULL;
+    uint8_t digest[IPC_DIGEST_LEN];
+    int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(SSL_CTX_get0_certificate(context)), &spki);
+    ENSURE(length > 0, E_CRYPTO, "the certificate's public key cannot be encoded");
+    int done = EVP_Digest(spki, (size_t)length, digest, NULL, EVP_sha256(), NULL);
+    OPENSSL_free(spki);
+    ENSURE(done == 1, E_CRYPTO, "SHA-256 failed");
+    ENSURE(memcmp(digest, tls->spki_digest, sizeof digest) == 0, E_PEER,
+           "keeper: TLS came with the digest of another public key");
+    return RESULT_OK;
+}
+
 /* A new key and certificate hold for new connections; the old ones end with theirs. */
 static must_check result take_tls(struct front *front, struct ipc_message *message)
 {
@@ -52,6 +67,7 @@ static must_check result take_tls(struct front *front, struct ipc_message *messa
     TRY(ipc_take_tls(&tls, message));
     TRY(net_tls_server_new(&context, tls.private_key.data, tls.private_key.length, tls.certificates.data,
                            tls.certificates.length));
+    TRY(check_attested_key(context, &tls));
     if (front->clients)
         TRY(net_tls_clients_demand(context, front->clients));
     if (front->server)
@@ -167,6 +183,7 @@ static const struct {
     {IPC_MANAGED, take_managed},
     {IPC_RELOADED, front_reload_take},
     {IPC_HIGH_WATERMARK, front_watermark_take},
+    {IPC_IDENTITY, front_attestation_take},
     {IPC_PROXIES, front_boost_take_proxies},
     {IPC_PROXY_MADE, front_boost_take_made},
     {IPC_BOOST_SIGNED, front_boost_take_signed},
@@ -223,6 +240,8 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
         r = front_reload_send(front);
     if (!r.code)
         r = front_watermark_send(front);
+    if (!r.code)
+        r = front_attestation_send(front);
     front_keeper_tried(front, r);
 }
 

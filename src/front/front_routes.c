@@ -30,6 +30,11 @@ static bool is_standalone(const struct front *front)
     return !front->options.enclave;
 }
 
+static bool is_attested(const struct front *front)
+{
+    return front->options.enclave;
+}
+
 static bool has_protection(const struct front *front)
 {
     return front->policy.slashing_protection;
@@ -55,6 +60,7 @@ static const struct route {
     {NET_HTTP_POST, "/api/v1/eth2/sign/", true, NULL, NULL, front_sign},
     {NET_HTTP_POST, "/api/v1/eth2/ext/sign/", true, signs_extensions, NULL, front_extension},
     {NET_HTTP_GET, "/api/v1/eth2/highWatermark", false, has_protection, NULL, front_watermark_show},
+    {NET_HTTP_GET, "/attestation", false, is_attested, NULL, front_attestation_begin},
     {NET_HTTP_GET, "/reload", false, is_standalone, NULL, front_reload_show},
     {NET_HTTP_POST, "/reload", false, is_standalone, NULL, front_reload_begin},
     {NET_HTTP_GET, "/signer/v1/get_pubkeys", false, has_boost, NULL, front_boost_list},

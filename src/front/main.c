@@ -149,6 +149,7 @@ static void close_front(struct front *front)
     front_boost_free(front->boost);
     front_asking_free(front->asking);
     front_watermark_close(front);
+    front_attestation_close(front);
     front_desk_free(front->desk); /* after the server: what still waits is answered to nobody */
     front_batches_free(front->batches);
     front_metrics_free(front->metrics);

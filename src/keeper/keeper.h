@@ -2,11 +2,11 @@
  *
  * One thread, one loop, four peers (PROTOCOL.ipc). main.c turns the loop; keeper_dispatch.c knows
  * which message is permitted when and parses it; what it then asks for is done in keeper_states.c
- * (policy, states, reports), keeper_attest.c (NSM), keeper_load.c (keys in), keeper_reload.c (and once more),
- * keeper_manage.c (the key manager), keeper_boost.c (proxy keys) and keeper_sign.c (the gate). Orders wait in
- * keeper_orders.c, and what is asked of the store in keeper_requests.c; what its answers mean is decided in
- * keeper_store.c, for SQLite (keeper_local.c) and for a store across a network (keeper_remote.c,
- * keeper_head.c, and keeper_start.c for a new key set) alike.
+ * (policy, states, reports), keeper_attest.c (NSM), keeper_identity.c (who this signer is), keeper_load.c
+ * (keys in), keeper_reload.c (and once more), keeper_manage.c (the key manager), keeper_boost.c (proxy keys)
+ * and keeper_sign.c (the gate). Orders wait in keeper_orders.c, and what is asked of the store in
+ * keeper_requests.c; what its answers mean is decided in keeper_store.c, for SQLite (keeper_local.c) and for
+ * a store across a network (keeper_remote.c, keeper_head.c, and keeper_start.c for a new key set) alike.
  */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
@@ -53,8 +53,17 @@ struct keeper_load {
     bool is_disabling;
     struct secret tls; /* a whole TLS packet for the front */
     struct secret store_key;
-    struct buffer certificates;
+    uint8_t tls_spki_digest[IPC_DIGEST_LEN]; /* with tls */
     char why[IPC_TEXT_MAX + 1];
+};
+
+/* A document that a client of the front's asked for. */
+struct keeper_identity {
+    bool is_wanted;
+    uint8_t nonce[IPC_IDENTITY_NONCE_MAX];
+    uint32_t nonce_len;
+    uint64_t until_ns;      /* then it is refused */
+    uint64_t not_before_ns; /* then the NSM may be asked again */
 };
 
 struct keeper {
@@ -83,7 +92,7 @@ struct keeper {
     struct keeper_start start;
     struct keeper_keys *keys;    /* being served; NULL before the first load */
     struct keeper_keys *retired; /* served before in this run: their records, without secrets; or NULL */
-    struct buffer certificates;  /* being served, DER; empty without TLS */
+    uint8_t tls_spki_digest[IPC_DIGEST_LEN]; /* of what is being served; zero without TLS */
     struct keeper_load load;
     struct keeper_manage manage;
     struct keeper_boost boost;
@@ -96,6 +105,7 @@ struct keeper {
     struct keeper_orders orders;
     bool batch_is_open; /* the front said that more keys of a batch follow */
     struct keeper_requests requests;
+    struct keeper_identity identity;
     struct keeper_reads reads;
     struct ipc_answer answers[KEEPER_ANSWERS_TOGETHER]; /* not yet sent */
     uint32_t num_answers;
@@ -152,6 +162,15 @@ must_check result keeper_attest_measure(struct keeper *k, struct ipc_bytes polic
 void keeper_attest(struct keeper *k, const struct ipc_attest *wanted);
 /* The recipient key as PKCS#8 DER. */
 must_check result keeper_attest_export_key(struct secret *ret_der, const struct keeper *k);
+
+/* keeper_identity.c */
+must_check result keeper_identity_attest(struct keeper *k, struct buffer *out, struct ipc_bytes nonce);
+/* E_STATE while another one is wanted. */
+must_check result keeper_identity_want(struct keeper *k, struct ipc_bytes nonce);
+/* When the turn has something to do; UINT64_MAX if nothing. */
+uint64_t keeper_identity_due_ns(const struct keeper *k);
+/* Answers what is wanted, if its time has come. After the orders. */
+void keeper_identity_turn(struct keeper *k);
 
 /* keeper_load.c */
 void keeper_load_begin(struct keeper *k, bool add);

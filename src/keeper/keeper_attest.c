@@ -10,13 +10,8 @@
 #include <openssl/encoder.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
-#include <openssl/sha.h>
 #include <openssl/x509.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "slashing/slashing_attested.h"
-#include "slashing/slashing_codec.h"
 
 enum { POLICY_PCR = 16, RECIPIENT_KEY_BITS = 2048, EXTRA_ENTROPY_LEN = 64 };
 
@@ -84,27 +79,6 @@ result keeper_attest_export_key(struct secret *ret_der, const struct keeper *k)
     return secret_copy(ret_der, bytes, (size_t)length);
 }
 
-static int compare_pubkeys(const void *a, const void *b)
-{
-    return memcmp(a, b, BLS_PUBKEY_LEN);
-}
-
-/* SHA-256 of the TLS certificates and the public keys in ascending order: what a client can recompute. */
-static must_check result identity_digest(struct keeper *k, uint8_t ret_digest[static SHA256_DIGEST_LENGTH])
-{
-    AUTO(buffer) text = {0};
-    TRY(buffer_append(&text, k->certificates.data, k->certificates.length));
-    size_t start = text.length;
-    uint32_t count = k->keys ? keeper_keys_count(k->keys) : 0;
-    for (uint32_t i = 0; i < count; i++)
-        TRY(buffer_append(&text, keeper_keys_at(k->keys, i)->pubkey, BLS_PUBKEY_LEN));
-    if (count)
-        qsort(text.data + start, count, BLS_PUBKEY_LEN, compare_pubkeys);
-    ENSURE(EVP_Digest(text.data, text.length, ret_digest, NULL, EVP_sha256(), NULL) == 1, E_CRYPTO,
-           "SHA-256 failed");
-    return RESULT_OK;
-}
-
 static must_check result attest_recipient(struct keeper *k, struct buffer *out, struct ipc_bytes nonce)
 {
     unsigned char *spki = NULL;
@@ -116,59 +90,11 @@ static must_check result attest_recipient(struct keeper *k, struct buffer *out, 
     return r;
 }
 
-static int compare_keys(const void *a, const void *b)
-{
-    return memcmp((*(const struct keeper_key *const *)a)->pubkey,
-                  (*(const struct keeper_key *const *)b)->pubkey, BLS_PUBKEY_LEN);
-}
-
-static must_check result digest_records(uint8_t ret_digest[static SHA256_DIGEST_LENGTH],
-                                        struct slashing_attested *state, struct keeper_key **keys,
-                                        uint32_t count)
-{
-    AUTO(buffer) text = {0};
-    TRY(buffer_reserve(&text, (size_t)count * SLASHING_RECORD_BYTES));
-    for (uint32_t i = 0; i < count; i++) {
-        slashing_record_encode(text.data + text.length, &keys[i]->record);
-        text.length += SLASHING_RECORD_BYTES;
-        slashing_attested_count(state, &keys[i]->record);
-    }
-    ENSURE(EVP_Digest(text.data, text.length, ret_digest, NULL, EVP_sha256(), NULL) == 1, E_CRYPTO,
-           "SHA-256 failed");
-    return RESULT_OK;
-}
-
-/* What memory has of the records: as they were last known to be durable. */
-static must_check result protection_state(struct keeper *k, struct slashing_attested *state)
-{
-    uint32_t count = k->keys ? keeper_keys_count(k->keys) : 0;
-    struct keeper_key **keys = calloc(count ? count : 1, sizeof(struct keeper_key *));
-    ENSURE(keys, E_MEMORY, "out of memory for %u keys", count);
-    for (uint32_t i = 0; i < count; i++)
-        keys[i] = keeper_keys_at(k->keys, i);
-    qsort(keys, count, sizeof(struct keeper_key *), compare_keys);
-    state->generation = k->store.generation;
-    result r = digest_records(state->records, state, keys, count);
-    free(keys);
-    return r;
-}
-
-static must_check result attest_identity(struct keeper *k, struct buffer *out, struct ipc_bytes nonce)
-{
-    struct slashing_attested state = {0};
-    uint8_t bytes[SLASHING_ATTESTED_BYTES];
-    TRY(identity_digest(k, state.identity));
-    TRY(protection_state(k, &state));
-    slashing_attested_encode(bytes, &state);
-    return nsm_attest(&k->nsm, out, bytes, sizeof bytes, nonce.length ? nonce.data : NULL, nonce.length, NULL,
-                      0);
-}
-
 void keeper_attest(struct keeper *k, const struct ipc_attest *wanted)
 {
     AUTO(buffer) document = {0};
     result r = wanted->purpose == IPC_ATTEST_RECIPIENT ? attest_recipient(k, &document, wanted->nonce)
-                                                       : attest_identity(k, &document, wanted->nonce);
+                                                       : keeper_identity_attest(k, &document, wanted->nonce);
     if (r.code) {
         log_error("attestation: %s", error_text());
         document.length = 0; /* an empty document says that there is none */

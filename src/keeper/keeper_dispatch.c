@@ -121,6 +121,14 @@ static must_check result on_attest(struct keeper *k, struct ipc_message *m)
     return RESULT_OK;
 }
 
+static must_check result on_identity_wanted(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_bytes nonce;
+    TRY(ipc_take_bytes_message(&nonce, m, IPC_IDENTITY_NONCE_MAX));
+    ENSURE(!k->standalone, E_STATE, "nothing is attested stand-alone");
+    return keeper_identity_want(k, nonce);
+}
+
 static must_check result on_load_begin(struct keeper *k, struct ipc_message *m)
 {
     bool add;
@@ -345,6 +353,7 @@ static const struct rule {
     {IPC_PROXY_KEY, MAKER, ANY, on_proxy_made},
     {IPC_EXTENSION_SIGN, FRONT, SERVE | RELOAD | FAILED, on_extension_sign},
     {IPC_SIGN_MANY, FRONT, SERVE | RELOAD | FAILED, on_sign_many},
+    {IPC_IDENTITY_WANTED, FRONT, SERVE | RELOAD | FAILED, on_identity_wanted},
     {IPC_ATTEST, COURIER, ATTEST | LOAD | SERVE, on_attest},
     {IPC_LOAD_BEGIN, COURIER, ATTEST | SERVE, on_load_begin},
     {IPC_RECORD, COURIER, LOAD, on_record},

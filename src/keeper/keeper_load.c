@@ -18,7 +18,6 @@ void keeper_load_cleanup(struct keeper_load *load)
     free(load->gone);
     secret_cleanup(&load->tls);
     secret_cleanup(&load->store_key);
-    buffer_cleanup(&load->certificates);
     *load = (struct keeper_load){0};
 }
 
@@ -110,14 +109,14 @@ result keeper_load_key(struct keeper *k, const struct ipc_loaded_key *key)
 
 result keeper_load_tls(struct keeper *k, const struct ipc_tls *tls)
 {
-    size_t length = IPC_HEADER_LEN + 8 + (size_t)tls->private_key.length + tls->certificates.length;
+    size_t length =
+        IPC_HEADER_LEN + IPC_DIGEST_LEN + 8 + (size_t)tls->private_key.length + tls->certificates.length;
     secret_cleanup(&k->load.tls);
-    buffer_cleanup(&k->load.certificates);
     TRY(secret_new(&k->load.tls, length));
     struct packer p = {.data = k->load.tls.data, .capacity = length};
     ipc_pack_tls(&p, tls);
-    TRY(pack_end(&p));
-    return buffer_append(&k->load.certificates, tls->certificates.data, tls->certificates.length);
+    memcpy(k->load.tls_spki_digest, tls->spki_digest, sizeof k->load.tls_spki_digest);
+    return pack_end(&p);
 }
 
 result keeper_load_store_key(struct keeper *k, const uint8_t key[static IPC_STORE_KEY_LEN])
@@ -186,11 +185,8 @@ void keeper_load_serve(struct keeper *k)
     if (!k->load.managed)
         k->counts = k->load.counts;
     k->num_failed = k->load.num_failed;
-    if (k->load.tls.data) {
-        buffer_cleanup(&k->certificates);
-        k->certificates = k->load.certificates;
-        k->load.certificates = (struct buffer){0};
-    }
+    if (k->load.tls.data)
+        memcpy(k->tls_spki_digest, k->load.tls_spki_digest, sizeof k->tls_spki_digest);
     if (first)
         keeper_limits_begin(&k->store.limits, &k->policy);
     keeper_tell_front(k, &k->load.tls, first);

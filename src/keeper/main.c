@@ -208,6 +208,8 @@ static struct timespec time_left(const struct keeper *k)
         until = next_probe_ns(k);
     if (keeper_load_deadline_ns(k) < until)
         until = keeper_load_deadline_ns(k);
+    if (keeper_identity_due_ns(k) < until)
+        until = keeper_identity_due_ns(k);
     uint64_t left = k->is_busy || until <= now ? 0 : until - now;
     return (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
 }
@@ -225,6 +227,7 @@ static void work(struct keeper *k)
     expire(k);
     keeper_send_answers(k);
     keeper_report_store(k);
+    keeper_identity_turn(k);
 }
 
 static must_check result turn(struct keeper *k, const sigset_t *while_waiting)
@@ -264,7 +267,6 @@ static void cleanup(struct keeper *k)
     keeper_store_close(&k->store);
     EVP_PKEY_free(k->recipient_key);
     nsm_cleanup(&k->nsm);
-    buffer_cleanup(&k->certificates);
     secret_cleanup(&k->incoming);
     keeper_proxies_cleanup(&k->boost.proxies);
     keeper_channel_close(&k->boost.maker);

@@ -145,9 +145,12 @@ static must_check result report_failure(struct loader_report *report, uint32_t i
 result loader_report_tls(struct loader_report *report, struct loader_tls *tls)
 {
     struct packer p = begin(report);
-    struct ipc_bytes key = {tls->private_key.data, (uint32_t)tls->private_key.length};
-    struct ipc_bytes certificates = {tls->certificates.data, (uint32_t)tls->certificates.length};
-    ipc_pack_tls(&p, &(struct ipc_tls){key, certificates});
+    struct ipc_tls message = {
+        .private_key = {tls->private_key.data, (uint32_t)tls->private_key.length},
+        .certificates = {tls->certificates.data, (uint32_t)tls->certificates.length},
+    };
+    memcpy(message.spki_digest, tls->spki_digest, sizeof message.spki_digest);
+    ipc_pack_tls(&p, &message);
     report->has_tls = true;
     loader_tls_cleanup(tls);
     return finish(report, &p);

@@ -101,6 +101,18 @@ static must_check result encode_chain(struct buffer *out, X509 *leaf, certificat
     return RESULT_OK;
 }
 
+/* Here, where it is parsed already, so that the keeper, which attests it, parses no certificate. */
+static must_check result digest_public_key(uint8_t ret_digest[static LOADER_DIGEST_LEN], X509 *leaf)
+{
+    unsigned char *spki = NULL;
+    int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &spki);
+    ENSURE(length > 0, E_CRYPTO, "its public key cannot be encoded");
+    int done = EVP_Digest(spki, (size_t)length, ret_digest, NULL, EVP_sha256(), NULL);
+    OPENSSL_free(spki);
+    ENSURE(done == 1, E_CRYPTO, "SHA-256 failed");
+    return RESULT_OK;
+}
+
 static must_check result open_parsed(struct loader_tls *ret_tls, PKCS12 *file, const struct secret *password)
 {
     AUTO_POINTER(EVP_PKEY) key = NULL;
@@ -114,6 +126,7 @@ static must_check result open_parsed(struct loader_tls *ret_tls, PKCS12 *file, c
     AUTO(loader_tls) tls = {0};
     TRY(encode_key(&tls.private_key, key));
     TRY(encode_chain(&tls.certificates, leaf, list));
+    TRY(digest_public_key(tls.spki_digest, leaf));
     ENSURE(tls.private_key.length + tls.certificates.length <= IPC_TLS_MAX, E_TOO_LARGE,
            "key and certificates are larger than %d bytes", IPC_TLS_MAX);
     *ret_tls = tls;

@@ -5,12 +5,13 @@
 #include "base/buffer.h"
 #include "base/secret.h"
 
-enum { LOADER_PKCS12_MAX = 65000 };
+enum { LOADER_PKCS12_MAX = 65000, LOADER_DIGEST_LEN = 32 };
 
 struct loader_tls {
     struct secret private_key; /* PKCS#8 DER */
     struct buffer
         certificates; /* DER, leaf first, then each its predecessor's issuer, as far as the file goes */
+    uint8_t spki_digest[LOADER_DIGEST_LEN]; /* SHA-256 of the leaf's SubjectPublicKeyInfo */
 };
 void loader_tls_cleanup(struct loader_tls *tls);
 

@@ -1,4 +1,5 @@
 """A keeper made of a script, for tests of the front: it speaks PROTOCOL.ipc and answers orders as a test wants."""
+import hashlib
 import os
 import socket
 import struct
@@ -9,6 +10,7 @@ from harness import policy_text, receive_packet, send_packet
 
 SETTINGS, TLS, KEYS, SERVE, LISTENING, HEALTH, SIGN, SIGNED = range(0x0201, 0x0209)
 SIGN_MANY = 0x020c
+IDENTITY_WANTED, IDENTITY = 0x020d, 0x020e
 ACCESS = 0x020b
 SIGNED_OK, UNKNOWN_KEY, ROOT_DIFFERS, SLASHABLE, STORE, BAD_ORDER, INTERNAL = range(7)
 ORDER_LEN, ANSWER_LEN, ANSWERS_MAX = 272, 192, 160
@@ -59,15 +61,19 @@ class Certificate:
                                   check=True, capture_output=True).stdout
         self.certificates = subprocess.run(["openssl", "x509", "-in", self.ca_file, "-outform", "DER"],
                                            check=True, capture_output=True).stdout
+        self.public_key = subprocess.run(["openssl", "pkey", "-in", key_file, "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
+        self.spki_digest = hashlib.sha256(self.public_key).digest()
 
 
 class Keeper:
     """Our end of the front's descriptor 3. Answers come from decide(order), which gives packed answers or None;
-    batches remembers how many orders each SIGN and SIGN_MANY message had."""
+    batches remembers how many orders each SIGN and SIGN_MANY message had, nonces what documents were wanted for."""
 
     def __init__(self, end):
         self.end = end
         self.batches = []
+        self.attest = lambda nonce: b"document for " + nonce  # None: no answer yet
+        self.nonces = []
         self.decide = lambda order: answer(order_fields(order)[0], signature=signature_of(order))
         self.go = threading.Event()
         self.go.set()
@@ -80,7 +86,7 @@ class Keeper:
         send_packet(self.end, ACCESS, len(document), document.encode())
 
     def tls(self, certificate):
-        body = struct.pack("<I", len(certificate.key)) + certificate.key
+        body = certificate.spki_digest + struct.pack("<I", len(certificate.key)) + certificate.key
         body += struct.pack("<I", len(certificate.certificates)) + certificate.certificates
         send_packet(self.end, TLS, 0, body)
 
@@ -109,6 +115,10 @@ class Keeper:
             if message is None:
                 return
             kind, count, body, _ = message
+            if kind == IDENTITY_WANTED:
+                self.nonces.append(body)
+                self.identity(self.attest(body))
+                continue
             orders = orders_of(kind, count, body)
             self.go.wait()
             self.batches.append(count)
@@ -119,6 +129,10 @@ class Keeper:
                     send_packet(self.end, SIGNED, len(packed) // ANSWER_LEN, packed)
             except OSError:
                 return
+
+    def identity(self, document):
+        if document is not None:
+            send_packet(self.end, IDENTITY, len(document), document)
 
     def close(self):
         self.go.set()

@@ -4,6 +4,7 @@ key files, PKCS#12 files of others, and everything a hostile peer could send.
 Envelopes are made by the openssl program, keystores come from other programs: nothing here is
 sealed by our own code."""
 import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -89,10 +90,13 @@ class Outcome:
                 assert len(body) == 5 + count
                 self.failures[index] = (code, body[5:].decode())
             elif kind == TLS:
+                digest, body = body[:32], body[32:]
                 key_len = struct.unpack_from("<I", body)[0]
                 certificates_len = struct.unpack_from("<I", body, 4 + key_len)[0]
                 assert len(body) == 8 + key_len + certificates_len
                 self.tls = body[4:4 + key_len], body[8 + key_len:]
+                public = openssl("pkey", "-inform", "DER", "-pubout", "-outform", "DER", data=self.tls[0])
+                assert digest == hashlib.sha256(public).digest()
             elif kind == STORE_KEY:
                 assert count == 0 and self.store_key is None
                 self.store_key = body

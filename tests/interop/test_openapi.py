@@ -8,7 +8,10 @@ import subprocess
 import pytest
 import requests
 
+from front_process import front  # noqa: F401 (a fixture)
+from harness import policy_text
 from python_tools import python_tool
+from scripted_keeper import Certificate
 from test_corpus import make
 from test_oracle import Signer as CorpusSigner
 from test_oracle import write_devnet
@@ -85,13 +88,25 @@ def test_a_message_of_schemathesis_is_answered_as_documented(signer, folder, mes
 
 def test_the_other_requests_of_schemathesis_are_answered_as_documented(signer, folder):
     document = load()
-    document["paths"] = {path: operations for path, operations in document["paths"].items() if not path.startswith("/api/v1/eth2/sign/")}
+    document["paths"] = {path: operations for path, operations in document["paths"].items()
+                         if not path.startswith("/api/v1/eth2/sign/") and path != "/attestation"}  # that is an enclave's
     # Each type has had its turn alone; here it is the batch around one that counts.
     batch = document["components"]["schemas"]["BatchRequest"]["properties"]
     batch["signing_request"] = {"$ref": "#/components/schemas/SignRandaoReveal"}
     del batch["identifiers"]["maxItems"]  # test_batch.py tries the limit; thousands of keys in every case are too many
     judged = schemathesis(signer, folder, document, "coverage,fuzzing")
     assert judged.returncode == 0, judged.stdout[-6000:] + judged.stderr[-2000:]
+
+
+def test_attestation_is_answered_as_documented(front, folder):  # noqa: F811
+    certificate = Certificate(folder)
+    f = front("--mode=enclave", hosts=None, tls=certificate, policy=policy_text(store="sqlite:/nowhere"))
+    document = load()
+    document["paths"] = {"/attestation": document["paths"]["/attestation"]}
+    f.url = f"https://localhost:{f.port}"
+    judged = schemathesis(f, folder, document, "coverage,fuzzing", f"--tls-verify={certificate.ca_file}")
+    assert judged.returncode == 0, judged.stdout[-6000:] + judged.stderr[-2000:]
+    assert len(set(f.keeper.nonces)) >= 5
 
 
 def hold(exchanges):

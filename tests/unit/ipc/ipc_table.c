@@ -33,6 +33,21 @@ static void pack_no_document(struct packer *p)
     ipc_pack_bytes_message(p, IPC_DOCUMENT, some(0));
 }
 
+static void pack_identity_wanted(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_IDENTITY_WANTED, some(IPC_IDENTITY_NONCE_MAX));
+}
+
+static void pack_identity(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_IDENTITY, some(5000));
+}
+
+static void pack_no_identity(struct packer *p)
+{
+    ipc_pack_bytes_message(p, IPC_IDENTITY, some(0));
+}
+
 static void pack_recipient_key(struct packer *p)
 {
     ipc_pack_bytes_message(p, IPC_RECIPIENT_KEY, some(1217));
@@ -42,9 +57,10 @@ static result take_bytes(struct packer *again, struct ipc_message *m)
 {
     struct ipc_bytes bytes;
     TRY(ipc_take_bytes_message(&bytes, m,
-                               m->type == IPC_DOCUMENT ? 16384
-                               : m->type == IPC_ACCESS ? IPC_ACCESS_MAX
-                                                       : IPC_POLICY_MAX));
+                               m->type == IPC_DOCUMENT || m->type == IPC_IDENTITY ? IPC_DOCUMENT_MAX
+                               : m->type == IPC_IDENTITY_WANTED                   ? IPC_IDENTITY_NONCE_MAX
+                               : m->type == IPC_ACCESS                            ? IPC_ACCESS_MAX
+                                                                                  : IPC_POLICY_MAX));
     ipc_pack_bytes_message(again, m->type, bytes);
     return RESULT_OK;
 }
@@ -153,7 +169,7 @@ static result take_status(struct packer *again, struct ipc_message *m)
 
 static void pack_tls(struct packer *p)
 {
-    ipc_pack_tls(p, &(struct ipc_tls){some(1200), some(3000)});
+    ipc_pack_tls(p, &(struct ipc_tls){some(1200), some(3000), {1, 2, 3}});
 }
 
 static result take_tls(struct packer *again, struct ipc_message *m)
@@ -477,7 +493,7 @@ const struct table_row messages[] = {
     {"LOADER_STOP", IPC_LOADER_STOP, pack_loader_stop, take_empty, 8},
     {"SETTINGS", IPC_SETTINGS, pack_settings, take_bytes, 8 + 4096},
     {"ACCESS", IPC_ACCESS, pack_access, take_bytes, 8 + IPC_ACCESS_MAX},
-    {"TLS", IPC_TLS, pack_tls, take_tls, 8 + 4 + 1200 + 4 + 3000},
+    {"TLS", IPC_TLS, pack_tls, take_tls, 8 + 32 + 4 + 1200 + 4 + 3000},
     {"KEYS", IPC_KEYS, pack_keys, take_keys, 8 + 1 + 5 * 48},
     {"KEYS, none", IPC_KEYS, pack_no_keys, take_keys, 8 + 1},
     {"SERVE", IPC_SERVE, pack_serve, take_empty, 8},
@@ -494,6 +510,9 @@ const struct table_row messages[] = {
     {"POLICY_RESULT, accepted", IPC_POLICY_RESULT, pack_acceptance, take_policy_result, 8 + 1},
     {"ATTEST", IPC_ATTEST, pack_attest, take_attest, 8 + 1 + 512},
     {"DOCUMENT", IPC_DOCUMENT, pack_document, take_bytes, 8 + 5000},
+    {"IDENTITY_WANTED", IPC_IDENTITY_WANTED, pack_identity_wanted, take_bytes, 8 + 64},
+    {"IDENTITY", IPC_IDENTITY, pack_identity, take_bytes, 8 + 5000},
+    {"IDENTITY, none", IPC_IDENTITY, pack_no_identity, take_bytes, 8},
     {"DOCUMENT, none", IPC_DOCUMENT, pack_no_document, take_bytes, 8},
     {"LOAD_BEGIN", IPC_LOAD_BEGIN, pack_load_begin, take_load_begin, 8 + 1},
     {"RECORD", IPC_RECORD, pack_record, take_record, 8 + 5 + 8192},

@@ -168,7 +168,7 @@ static void limits_of_text_hold(void **state)
     assert_fails(E_INPUT, ipc_take_policy_result(&policy, &m));
 
     p.length = 0;
-    ipc_pack_tls(&p, &(struct ipc_tls){some(30000), some(30001)});
+    ipc_pack_tls(&p, &(struct ipc_tls){some(30000), some(30001), {0}});
     assert_ok(ipc_open(&m, packet, p.length));
     struct ipc_tls tls;
     assert_fails(E_INPUT, ipc_take_tls(&tls, &m));

@@ -127,21 +127,26 @@ struct ipc_status cloud_status(struct rig *rig)
     return status;
 }
 
+void cloud_verify(struct attestation *ret_attestation, struct ipc_bytes document)
+{
+    AUTO(buffer) root = {0};
+    assert_true(document.length > 0);
+    assert_ok(file_read(&root, root_path, 4096));
+    assert_ok(attestation_verify(ret_attestation, document.data, document.length, root.data, root.length,
+                                 clock_realtime_ms()));
+}
+
 void cloud_attest(struct rig *rig, struct attestation *ret_attestation, enum ipc_attest_purpose purpose,
                   const char *nonce)
 {
     uint8_t packet[600];
     struct ipc_bytes document;
-    AUTO(buffer) root = {0};
     struct packer p = {.data = packet, .capacity = sizeof packet};
     ipc_pack_attest(&p, &(struct ipc_attest){purpose, {(const uint8_t *)nonce, (uint32_t)strlen(nonce)}});
     rig_send(rig->courier, &p);
     rig_expect(rig, rig->courier, IPC_DOCUMENT);
     assert_ok(ipc_take_bytes_message(&document, &rig->message, ATTESTATION_DOCUMENT_MAX));
-    assert_true(document.length > 0);
-    assert_ok(file_read(&root, root_path, 4096));
-    assert_ok(attestation_verify(ret_attestation, document.data, document.length, root.data, root.length,
-                                 clock_realtime_ms()));
+    cloud_verify(ret_attestation, document);
     assert_int_equal(ret_attestation->nonce.present, nonce[0] != 0);
     assert_int_equal(ret_attestation->nonce.length, strlen(nonce));
     assert_memory_equal(ret_attestation->nonce.bytes, nonce, strlen(nonce));
@@ -185,8 +190,11 @@ void cloud_load_tls(struct rig *rig)
 {
     uint8_t packet[128];
     struct packer p = {.data = packet, .capacity = sizeof packet};
-    ipc_pack_tls(&p, &(struct ipc_tls){{(const uint8_t *)"private", 7},
-                                       {(const uint8_t *)CLOUD_CERTIFICATES, sizeof CLOUD_CERTIFICATES - 1}});
+    struct ipc_tls tls = {
+        .private_key = {(const uint8_t *)"private", 7},
+        .certificates = {(const uint8_t *)CLOUD_CERTIFICATES, sizeof CLOUD_CERTIFICATES - 1}};
+    memcpy(tls.spki_digest, CLOUD_SPKI_DIGEST, sizeof tls.spki_digest);
+    ipc_pack_tls(&p, &tls);
     rig_send(rig->loader, &p);
 }
 

@@ -27,6 +27,8 @@ void cloud_attest(struct rig *rig, struct attestation *ret_attestation, enum ipc
 void cloud_send_empty(int socket, enum ipc_type type);
 /* LOAD_BEGIN; the loader's socket is taken and RECIPIENT_KEY received from it (in rig->packet). */
 void cloud_load_begin(struct rig *rig, bool add);
+/* A document of this cloud's NSM, verified now. */
+void cloud_verify(struct attestation *ret_attestation, struct ipc_bytes document);
 /* num_records records from the courier, each of them seen by the loader, and the end of them. */
 void cloud_records(struct rig *rig, uint32_t num_records);
 void cloud_load_tls(struct rig *rig);
@@ -37,5 +39,6 @@ void cloud_first_load(struct rig *rig, uint32_t first, uint32_t count);
 void cloud_expect_reload(struct rig *rig, uint32_t count);
 
 #define CLOUD_CERTIFICATES "certificates in DER"
+#define CLOUD_SPKI_DIGEST "SHA-256 of SubjectPublicKeyInfo."
 
 #endif

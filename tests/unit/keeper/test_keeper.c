@@ -325,8 +325,9 @@ static void a_duplicate_key_is_kept_once(void **state)
 static void tls_material_reaches_the_front_unchanged(void **state)
 {
     struct rig *rig = *state;
-    uint8_t packet[64], sent[64];
-    struct ipc_tls tls = {{(const uint8_t *)"private", 7}, {(const uint8_t *)"certificates", 12}}, received;
+    uint8_t packet[128], sent[128];
+    struct ipc_tls tls = {{(const uint8_t *)"private", 7}, {(const uint8_t *)"certificates", 12}, {7}},
+                   received;
     rig_boot_to_load(rig);
     struct packer p = {.data = packet, .capacity = sizeof packet};
     ipc_pack_tls(&p, &tls);

@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file_io.h"
 #include "policy/policy_access.h"
 #include "slashing/slashing_attested.h"
@@ -191,23 +192,23 @@ static int compare_keys(const void *a, const void *b)
     return memcmp(a, b, 48);
 }
 
-static void the_identity_covers_certificates_and_keys(void **state)
+static void the_identity_covers_the_tls_key_and_the_validators_keys(void **state)
 {
     struct rig *rig = *state;
     static struct attestation document;
     struct slashing_attested found;
-    uint8_t text[512] = CLOUD_CERTIFICATES, digest[32], none[3 * SLASHING_RECORD_BYTES] = {0};
-    size_t start = sizeof CLOUD_CERTIFICATES - 1;
+    uint8_t text[3 * 48], digest[32], none[3 * SLASHING_RECORD_BYTES] = {0};
     cloud_boot(rig);
     cloud_first_load(rig, 0, 3);
     for (uint32_t i = 0; i < 3; i++)
-        memcpy(text + start + (size_t)i * 48, rig_pubkey(i), 48);
-    qsort(text + start, 3, 48, compare_keys);
-    (void)SHA256(text, start + 144, digest);
+        memcpy(text + (size_t)i * 48, rig_pubkey(i), 48);
+    qsort(text, 3, 48, compare_keys);
+    (void)SHA256(text, sizeof text, digest);
     cloud_attest(rig, &document, IPC_ATTEST_IDENTITY, "who are you");
     assert_false(document.public_key.present);
     assert_ok(slashing_attested_decode(&found, document.user_data.bytes, document.user_data.length));
-    assert_memory_equal(found.identity, digest, 32);
+    assert_memory_equal(found.tls_key, CLOUD_SPKI_DIGEST, 32);
+    assert_memory_equal(found.public_keys, digest, 32);
     assert_int_equal(found.num_validators, 3);
     assert_true(found.generation == 0 && found.highest_epoch == 0 && found.highest_slot == 0);
     (void)SHA256(none, sizeof none, digest);
@@ -253,6 +254,80 @@ static void the_identity_tells_the_protection_state(void **state)
     assert_memory_equal(found.records, digest, 32);
     assert_int_equal(found.highest_epoch, 12);
     assert_int_equal(found.highest_slot, 77);
+    rig_stop(rig);
+}
+
+static void want_identity(struct rig *rig, const char *nonce, uint32_t nonce_len)
+{
+    uint8_t packet[128];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    ipc_pack_bytes_message(&p, IPC_IDENTITY_WANTED, (struct ipc_bytes){(const uint8_t *)nonce, nonce_len});
+    rig_send(rig->front, &p);
+}
+
+static void expect_identity(struct rig *rig, const char *nonce, uint32_t nonce_len)
+{
+    static struct attestation document;
+    struct ipc_bytes bytes;
+    rig_expect(rig, rig->front, IPC_IDENTITY);
+    assert_ok(ipc_take_bytes_message(&bytes, &rig->message, IPC_DOCUMENT_MAX));
+    cloud_verify(&document, bytes);
+    assert_int_equal(document.nonce.length, nonce_len);
+    assert_memory_equal(document.nonce.bytes, nonce, nonce_len);
+    assert_int_equal(document.user_data.length, SLASHING_ATTESTED_BYTES);
+}
+
+/* Any client may ask: the second waits until the NSM has rested, and signing goes on meanwhile. */
+static void clients_get_documents_with_a_pause_between(void **state)
+{
+    struct rig *rig = *state;
+    static const char longest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    cloud_boot(rig);
+    cloud_first_load(rig, 0, 1);
+    uint64_t began = clock_monotonic_ns();
+    want_identity(rig, "", 1); /* a byte of zero */
+    expect_identity(rig, "", 1);
+    want_identity(rig, longest, 64);
+    assert_int_equal(rig_sign_one(rig, rig_vote(0, 1, 2, 1)).status, IPC_ANSWER_SIGNED);
+    expect_identity(rig, longest, 64);
+    assert_true(clock_monotonic_ns() - began >= UINT64_C(200000000));
+    rig_stop(rig);
+}
+
+static void a_front_that_wants_two_documents_at_once_ends_it(void **state)
+{
+    struct rig *rig = *state;
+    cloud_boot(rig);
+    cloud_first_load(rig, 0, 1);
+    want_identity(rig, "first", 5);
+    expect_identity(rig, "first", 5);
+    want_identity(rig, "second", 6); /* waits for the pause to end */
+    want_identity(rig, "third", 5);
+    rig_expect_end(rig, 1);
+}
+
+static void a_nonce_of_a_client_has_its_length(void **state)
+{
+    struct rig *rig = *state;
+    static const char too_long[65] = "x";
+    cloud_boot(rig);
+    cloud_first_load(rig, 0, 1);
+    want_identity(rig, too_long, sizeof too_long);
+    rig_expect_end(rig, 1);
+}
+
+static void without_nsm_a_client_gets_no_document(void **state)
+{
+    struct rig *rig = *state;
+    struct ipc_bytes document;
+    cloud_boot(rig);
+    cloud_first_load(rig, 0, 1);
+    cloud_stop();
+    want_identity(rig, "nonce", 5);
+    rig_expect(rig, rig->front, IPC_IDENTITY);
+    assert_ok(ipc_take_bytes_message(&document, &rig->message, 0));
+    assert_int_equal(document.length, 0);
+    assert_int_equal(rig_sign_one(rig, rig_vote(0, 1, 2, 1)).status, IPC_ANSWER_SIGNED);
     rig_stop(rig);
 }
 
@@ -350,8 +425,12 @@ int main(void)
         CLOUD_TEST(no_load_before_the_access_document),
         CLOUD_TEST(any_takes_no_access_document),
         CLOUD_TEST(documents_bind_the_recipient_key),
-        CLOUD_TEST(the_identity_covers_certificates_and_keys),
+        CLOUD_TEST(the_identity_covers_the_tls_key_and_the_validators_keys),
         CLOUD_TEST(the_identity_tells_the_protection_state),
+        CLOUD_TEST(clients_get_documents_with_a_pause_between),
+        CLOUD_TEST(a_front_that_wants_two_documents_at_once_ends_it),
+        CLOUD_TEST(a_nonce_of_a_client_has_its_length),
+        CLOUD_TEST(without_nsm_a_client_gets_no_document),
         CLOUD_TEST(the_recipient_key_is_in_locked_memory_only),
         CLOUD_TEST(without_nsm_there_is_no_document),
         CLOUD_TEST(a_supervisor_has_no_policy_for_an_enclave),

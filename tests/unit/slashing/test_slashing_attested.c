@@ -3,7 +3,8 @@
 
 #include "slashing/slashing_attested.h"
 
-static const struct slashing_attested some = {.identity = {1, 2},
+static const struct slashing_attested some = {.tls_key = {1, 2},
+                                              .public_keys = {8, 9},
                                               .records = {3, 4},
                                               .generation = 5,
                                               .num_validators = 6,
@@ -16,20 +17,25 @@ static void it_has_one_form(void **state)
     uint8_t bytes[SLASHING_ATTESTED_BYTES + 1] = {0}, again[SLASHING_ATTESTED_BYTES];
     struct slashing_attested decoded;
     slashing_attested_encode(bytes, &some);
-    assert_int_equal(bytes[0], 1);
-    assert_memory_equal(bytes + 1, some.identity, 32);
-    assert_memory_equal(bytes + 33, some.records, 32);
-    assert_int_equal(bytes[65], 5);
-    assert_int_equal(bytes[73], 6);
-    assert_int_equal(bytes[81], 7);
-    assert_memory_equal(bytes + 89, "\x08\x07\x06\x05\x04\x03\x02\x01", 8);
+    assert_int_equal(bytes[0], 2);
+    assert_memory_equal(bytes + 1, some.tls_key, 32);
+    assert_memory_equal(bytes + 33, some.public_keys, 32);
+    assert_memory_equal(bytes + 65, some.records, 32);
+    assert_int_equal(bytes[97], 5);
+    assert_int_equal(bytes[105], 6);
+    assert_int_equal(bytes[113], 7);
+    assert_memory_equal(bytes + 121, "\x08\x07\x06\x05\x04\x03\x02\x01", 8);
     assert_ok(slashing_attested_decode(&decoded, bytes, SLASHING_ATTESTED_BYTES));
     slashing_attested_encode(again, &decoded);
     assert_memory_equal(again, bytes, sizeof again);
     for (size_t length = 0; length < SLASHING_ATTESTED_BYTES; length++)
         assert_fails(E_INPUT, slashing_attested_decode(&decoded, bytes, length));
     assert_fails(E_INPUT, slashing_attested_decode(&decoded, bytes, SLASHING_ATTESTED_BYTES + 1));
-    bytes[0] = 2;
+    bytes[0] = 1;
+    assert_fails(E_UNSUPPORTED, slashing_attested_decode(&decoded, bytes, SLASHING_ATTESTED_BYTES));
+    assert_fails(E_UNSUPPORTED, slashing_attested_decode(&decoded, bytes, 97)); /* as long as it was then */
+    assert_error_names("version 1");
+    bytes[0] = 3;
     assert_fails(E_INPUT, slashing_attested_decode(&decoded, bytes, SLASHING_ATTESTED_BYTES));
 }
 
