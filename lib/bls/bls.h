@@ -22,6 +22,17 @@ must_check result bls_secret_check(const uint8_t secret[static BLS_SECRET_LEN]);
 must_check result bls_public_key(uint8_t ret_pubkey[static BLS_PUBKEY_LEN],
                                  const uint8_t secret[static BLS_SECRET_LEN]);
 
+/* Public keys of many secrets, several times as fast as one by one: the table takes 78 KB, and a millisecond
+ * to make. Constant time in the secrets. */
+struct bls_fixed_base;
+must_check result bls_fixed_base_new(struct bls_fixed_base **ret_base);
+/* NULL is fine. */
+void bls_fixed_base_free(struct bls_fixed_base *base);
+/* num_secrets x 48 bytes of public key; E_INPUT, and none is to be used, if a secret is invalid. Takes 44 KiB
+ * of the secure heap while it works. */
+must_check result bls_fixed_base_public_keys(const struct bls_fixed_base *base, uint8_t *ret_pubkeys,
+                                             const uint8_t *const *secrets, size_t num_secrets);
+
 /* Signs message_len bytes; ret_signature is zeroed on failure. */
 must_check result bls_sign(uint8_t ret_signature[static BLS_SIGNATURE_LEN],
                            const uint8_t secret[static BLS_SECRET_LEN], const uint8_t *message,

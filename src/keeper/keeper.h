@@ -45,8 +45,9 @@ struct keeper_load {
     bool listening_awaited; /* complete; the front has yet to listen */
     uint32_t num_records, num_keys, num_failed;
     struct ipc_counts counts;
-    struct keeper_keys *keys; /* the set to be */
-    uint64_t deadline_ns;     /* of a reload; or, stand-alone, until the loader says something again */
+    struct keeper_keys *keys;    /* the set to be */
+    struct bls_fixed_base *base; /* while keys come, if many do; or NULL */
+    uint64_t deadline_ns;        /* of a reload; or, stand-alone, until the loader says something again */
     /* A reload: */
     struct keeper_gone *gone; /* keys in service that are to be disabled */
     uint32_t num_gone;
@@ -177,7 +178,7 @@ void keeper_load_begin(struct keeper *k, bool add);
 void keeper_load_record(struct keeper *k, const struct ipc_record *record);
 must_check result keeper_load_records_end(struct keeper *k, uint32_t num_records);
 void keeper_load_abort(struct keeper *k);
-must_check result keeper_load_key(struct keeper *k, const struct ipc_loaded_key *key);
+must_check result keeper_load_take_keys(struct keeper *k, const struct ipc_loaded_key *keys, uint32_t num);
 /* The set to be, and a loader that fills it. */
 must_check result keeper_load_prepare(struct keeper *k, bool add);
 /* Asks for a loader of the kind that this message starts, on the other end of k->loader. */

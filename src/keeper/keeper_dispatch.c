@@ -170,12 +170,11 @@ static must_check result on_status_wanted(struct keeper *k, struct ipc_message *
 
 static must_check result on_key(struct keeper *k, struct ipc_message *m)
 {
-    for (uint32_t i = 0; i < m->count; i++) {
-        struct ipc_loaded_key key;
-        TRY(ipc_take_loaded_key(&key, &m->body));
-        TRY(keeper_load_key(k, &key));
-    }
-    return cursor_end(&m->body);
+    struct ipc_loaded_key keys[IPC_LOADED_KEYS_MAX];
+    for (uint32_t i = 0; i < m->count; i++)
+        TRY(ipc_take_loaded_key(&keys[i], &m->body));
+    TRY(cursor_end(&m->body));
+    return keeper_load_take_keys(k, keys, m->count);
 }
 
 static must_check result on_tls(struct keeper *k, struct ipc_message *m)

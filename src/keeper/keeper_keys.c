@@ -155,11 +155,41 @@ static must_check result add(struct keeper_keys *keys, bool *ret_added, const ui
 result keeper_keys_add(struct keeper_keys *keys, bool *ret_added, const uint8_t secret[static BLS_SECRET_LEN],
                        const uint8_t pubkey[static BLS_PUBKEY_LEN])
 {
-    struct keeper_key key = {0};
-    TRY(bls_public_key(key.pubkey, secret));
-    ENSURE(memcmp(key.pubkey, pubkey, BLS_PUBKEY_LEN) == 0, E_MISMATCH,
-           "a public key is not that of its secret");
-    return add(keys, ret_added, secret, &key);
+    struct keeper_new_key one = {.secret = secret, .pubkey = pubkey};
+    TRY(keeper_keys_add_many(keys, &one, 1, NULL));
+    *ret_added = one.added;
+    return RESULT_OK;
+}
+
+static must_check result public_keys(uint8_t *ret_pubkeys, const struct keeper_new_key *list, uint32_t num,
+                                     const struct bls_fixed_base *base)
+{
+    const uint8_t *secrets[KEEPER_NEW_KEYS_MAX] = {0};
+    for (uint32_t i = 0; i < num; i++) {
+        secrets[i] = list[i].secret;
+        if (!base)
+            TRY(bls_public_key(ret_pubkeys + (size_t)i * BLS_PUBKEY_LEN, secrets[i]));
+    }
+    return base ? bls_fixed_base_public_keys(base, ret_pubkeys, secrets, num) : RESULT_OK;
+}
+
+/* Records are kept by public key: one secret under two of them could sign twice. So what the loader says a
+ * public key is, is computed here again. */
+result keeper_keys_add_many(struct keeper_keys *keys, struct keeper_new_key *list, uint32_t num,
+                            const struct bls_fixed_base *base)
+{
+    uint8_t pubkeys[KEEPER_NEW_KEYS_MAX * BLS_PUBKEY_LEN];
+    ENSURE(num <= KEEPER_NEW_KEYS_MAX, E_TOO_LARGE, "more than %d keys at once", KEEPER_NEW_KEYS_MAX);
+    TRY(public_keys(pubkeys, list, num, base));
+    for (uint32_t i = 0; i < num; i++)
+        ENSURE(memcmp(pubkeys + (size_t)i * BLS_PUBKEY_LEN, list[i].pubkey, BLS_PUBKEY_LEN) == 0, E_MISMATCH,
+               "a public key is not that of its secret");
+    for (uint32_t i = 0; i < num; i++) {
+        struct keeper_key key = {0};
+        memcpy(key.pubkey, list[i].pubkey, BLS_PUBKEY_LEN);
+        TRY(add(keys, &list[i].added, list[i].secret, &key));
+    }
+    return RESULT_OK;
 }
 
 result keeper_keys_add_some(struct keeper_keys *keys, struct keeper_keys *from, keeper_keys_wanted *wanted,

@@ -12,9 +12,12 @@
 #include "base/clock.h"
 #include "keeper.h"
 
+enum { KEYS_WORTH_A_TABLE = 16 };
+
 void keeper_load_cleanup(struct keeper_load *load)
 {
     keeper_keys_free(load->keys);
+    bls_fixed_base_free(load->base);
     free(load->gone);
     secret_cleanup(&load->tls);
     secret_cleanup(&load->store_key);
@@ -95,15 +98,27 @@ void keeper_load_abort(struct keeper *k)
     keeper_load_fail(k, k->load.failed ? k->load.why : "aborted");
 }
 
-result keeper_load_key(struct keeper *k, const struct ipc_loaded_key *key)
+static must_check result take_managed(struct keeper *k, const struct ipc_loaded_key *keys, uint32_t num)
 {
-    bool added = false;
+    for (uint32_t i = 0; i < num; i++)
+        TRY(keeper_manage_take_key(k, &keys[i]));
+    return RESULT_OK;
+}
+
+result keeper_load_take_keys(struct keeper *k, const struct ipc_loaded_key *keys, uint32_t num)
+{
+    struct keeper_new_key list[IPC_LOADED_KEYS_MAX];
     if (k->load.managed)
-        return keeper_manage_take_key(k, key);
-    TRY(keeper_keys_add(k->load.keys, &added, key->secret, key->pubkey));
-    if (!added)
-        log_info("record %u: its key is there already", key->index);
-    k->load.num_keys++;
+        return take_managed(k, keys, num);
+    if (num >= KEYS_WORTH_A_TABLE && !k->load.base)
+        TRY(bls_fixed_base_new(&k->load.base));
+    for (uint32_t i = 0; i < num; i++)
+        list[i] = (struct keeper_new_key){.secret = keys[i].secret, .pubkey = keys[i].pubkey};
+    TRY(keeper_keys_add_many(k->load.keys, list, num, k->load.base));
+    for (uint32_t i = 0; i < num; i++)
+        if (!list[i].added)
+            log_info("record %u: its key is there already", keys[i].index);
+    k->load.num_keys += num;
     return RESULT_OK;
 }
 
@@ -214,6 +229,7 @@ result keeper_load_loader_end(struct keeper *k, const struct ipc_loader_end *end
            k->load.num_failed);
     k->load.counts = end->counts;
     keeper_channel_close(&k->loader);
+    bls_fixed_base_free(TAKE(k->load.base));
     if (check_complete(k).code || (k->load.is_reload && keeper_reload_list_gone(k).code))
         keeper_load_fail(k, error_text());
     else

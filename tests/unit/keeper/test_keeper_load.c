@@ -99,6 +99,28 @@ static void expect_failure(struct rig *rig, uint32_t records, const char *why)
         fail_msg("expected '%s' in: %s", why, text);
 }
 
+/* Many at once are computed together; each counts all the same. The one that lies is in the midst of others.
+ */
+static void one_public_key_of_many_lies(void **state)
+{
+    struct rig *rig = *state;
+    static uint8_t packet[IPC_PACKET_MAX];
+    cloud_boot(rig);
+    cloud_load_begin(rig, false);
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    ipc_begin(&p, IPC_KEY, 40);
+    for (uint32_t i = 0; i < 40; i++) {
+        uint8_t secret[32];
+        rig_secret(secret, i);
+        ipc_pack_loaded_key(&p, &(struct ipc_loaded_key){i, secret, rig_pubkey(i == 33 ? 40 : i)});
+    }
+    rig_send(rig->loader, &p);
+    expect_failure(rig, 0, "not that of its secret");
+    cloud_first_load(rig, 0, 40);
+    assert_key_signs(rig, 39);
+    rig_stop(rig);
+}
+
 static void a_loader_that_fails_costs_one_load(void **state)
 {
     struct rig *rig = *state;
@@ -222,6 +244,7 @@ int main(void)
         CLOUD_TEST(a_reload_replaces_or_adds),
         CLOUD_TEST(an_aborted_load_leaves_things_as_they_were),
         CLOUD_TEST(a_loader_that_fails_costs_one_load),
+        CLOUD_TEST(one_public_key_of_many_lies),
         CLOUD_TEST(an_enclave_needs_keys_and_tls),
         CLOUD_TEST(a_slow_loader_holds_back_the_courier_only),
         CLOUD_TEST(a_courier_out_of_step_ends_the_signer),
