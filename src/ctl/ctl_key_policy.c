@@ -3,16 +3,24 @@
  * One Allow with conditions is not enough: any other statement, or an IAM policy together with
  * the account's default statement, would allow Decrypt without attestation. So there is a Deny,
  * and a negated condition matches also where the key of the condition is absent. */
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hex.h"
 #include "ctl.h"
 
-enum { PCR_LEN = 48, ARN_MAX = 512 };
+enum { PCR_LEN = 48, ARN_MAX = 512, PCRS_MAX = 3 };
 
 struct options {
-    const char *pcr0, *pcr16, *role, *encrypt_role, *admin;
+    const char *pcr0, *pcr3, *pcr16, *role, *encrypt_role, *admin;
+};
+
+/* What the key demands of an attestation document: the condition keys' names and values. */
+struct demands {
+    const char *name[PCRS_MAX], *value[PCRS_MAX];
+    size_t num;
+    char pcr3_of_role[2 * PCR_LEN + 1];
 };
 
 static must_check result parse_options(struct options *o, struct ctl_call *call)
@@ -20,6 +28,8 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     *o = (struct options){0};
     const struct option table[] = {
         {"pcr0", OPTION_TEXT, &o->pcr0, "measurement of the image, 96 hexadecimal digits", 0, 0},
+        {"pcr3", OPTION_TEXT, &o->pcr3,
+         "measurement of the instance's role; role: that of --role (not demanded)", 0, 0},
         {"pcr16", OPTION_TEXT, &o->pcr16, "measurement of the policy document (policy measure)", 0, 0},
         {"role", OPTION_TEXT, &o->role, "ARN of the instance's role, which may Decrypt under attestation", 0,
          0},
@@ -57,6 +67,8 @@ static must_check result check(const struct options *o)
 {
     TRY(check_pcr("pcr0", o->pcr0));
     TRY(check_pcr("pcr16", o->pcr16));
+    if (o->pcr3 && strcmp(o->pcr3, "role") != 0)
+        TRY(check_pcr("pcr3", o->pcr3));
     TRY(check_arn("role", o->role));
     TRY(check_arn("encrypt-role", o->encrypt_role));
     return o->admin ? check_arn("admin", o->admin) : RESULT_OK;
@@ -73,7 +85,7 @@ static void print_admin(const char *admin)
                  admin);
 }
 
-static void print_statements(const struct options *o)
+static void print_statements(const struct options *o, const struct demands *demands)
 {
     (void)printf(
         "    {\n      \"Sid\": \"EncryptOnly\",\n      \"Effect\": \"Allow\",\n"
@@ -83,35 +95,61 @@ static void print_statements(const struct options *o)
     (void)printf("    {\n      \"Sid\": \"DecryptInsideTheEnclave\",\n      \"Effect\": \"Allow\",\n"
                  "      \"Principal\": {\"AWS\": \"%s\"},\n"
                  "      \"Action\": \"kms:Decrypt\",\n      \"Resource\": \"*\",\n"
-                 "      \"Condition\": {\"StringEqualsIgnoreCase\": {\n"
-                 "        \"kms:RecipientAttestation:ImageSha384\": [\"%s\"],\n"
-                 "        \"kms:RecipientAttestation:PCR16\": [\"%s\"]}}\n    },\n",
-                 o->role, o->pcr0, o->pcr16);
-    /* Two statements: within one condition operator all keys must match, and either mismatch must deny. */
-    const char *const names[] = {"ImageSha384", "PCR16"};
-    const char *const values[] = {o->pcr0, o->pcr16};
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+                 "      \"Condition\": {\"StringEqualsIgnoreCase\": {",
+                 o->role);
+    for (size_t i = 0; i < demands->num; i++)
+        (void)printf("%s\n        \"kms:RecipientAttestation:%s\": [\"%s\"]", i > 0 ? "," : "",
+                     demands->name[i], demands->value[i]);
+    (void)puts("}}\n    },");
+    /* A statement for each: within one condition operator all keys must match, and any mismatch must deny. */
+    for (size_t i = 0; i < demands->num; i++) {
         (void)printf("    {\n      \"Sid\": \"NobodyWithoutThis%s\",\n      \"Effect\": \"Deny\",\n"
                      "      \"Principal\": \"*\",\n"
                      "      \"Action\": [\"kms:Decrypt\", \"kms:GenerateDataKey*\", \"kms:ReEncryptFrom\"],\n"
                      "      \"Resource\": \"*\",\n"
                      "      \"Condition\": {\"StringNotEqualsIgnoreCase\": {\n"
                      "        \"kms:RecipientAttestation:%s\": [\"%s\"]}}\n    }%s\n",
-                     names[i], names[i], values[i], i + 1 < ARRAY_LENGTH(names) ? "," : "");
+                     demands->name[i], demands->name[i], demands->value[i], i + 1 < demands->num ? "," : "");
     }
+}
+
+static void demand(struct demands *d, const char *name, const char *value)
+{
+    d->name[d->num] = name;
+    d->value[d->num++] = value;
+}
+
+/* As Nitro measures a role into PCR3: SHA-384(48 zero bytes || ARN). */
+static must_check result make_demands(struct demands *d, const struct options *o)
+{
+    uint8_t extended[PCR_LEN + ARN_MAX] = {0}, value[PCR_LEN];
+    size_t role_len = strlen(o->role);
+    *d = (struct demands){0};
+    demand(d, "ImageSha384", o->pcr0);
+    demand(d, "PCR16", o->pcr16);
+    if (!o->pcr3)
+        return RESULT_OK;
+    memcpy(extended + PCR_LEN, o->role, role_len);
+    ENSURE(EVP_Digest(extended, PCR_LEN + role_len, value, NULL, EVP_sha384(), NULL) == 1, E_CRYPTO,
+           "SHA-384 failed");
+    hex_encode(d->pcr3_of_role, value, sizeof value);
+    demand(d, "PCR3", strcmp(o->pcr3, "role") == 0 ? d->pcr3_of_role : o->pcr3);
+    return RESULT_OK;
 }
 
 result ctl_key_policy(struct ctl_call *call)
 {
     struct options o;
+    struct demands demands;
     TRY(parse_options(&o, call));
     result r = check(&o);
     call->is_usage_error = r.code != 0;
     TRY(r);
+    TRY(make_demands(&demands, &o));
     (void)puts("{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [");
     if (o.admin)
         print_admin(o.admin);
-    print_statements(&o);
+    print_statements(&o, &demands);
     (void)puts("  ]\n}");
     return RESULT_OK;
 }
