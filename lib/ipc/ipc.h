@@ -23,6 +23,10 @@ enum {
     IPC_LOADED_KEY_LEN = 84,
     IPC_LOADED_KEYS_MAX = 512,
     IPC_RECORD_MAX = 8192,
+    IPC_SEALED_LEN = 108,
+    IPC_SEALED_KEYS_MAX = 500, /* of one SEALED_KEYS */
+    IPC_UUID_MAX = 64,
+    IPC_DATA_KEY_LEN = 32,
     IPC_TEXT_MAX = 255,
     IPC_NONCE_MAX = 512,
     IPC_IDENTITY_NONCE_MAX = 64, /* of IDENTITY_WANTED */
@@ -93,6 +97,7 @@ enum ipc_type {
     IPC_LOAD_RESULT = 0x0308,
     IPC_STATUS_WANTED = 0x0309,
     IPC_STATUS = 0x030a,
+    IPC_SEALED_KEYS = 0x030b,
     IPC_RECIPIENT_KEY = 0x0401,
     IPC_KEY = 0x0402,
     IPC_RECORD_FAILED = 0x0403,
@@ -150,7 +155,7 @@ enum ipc_answer_status {
     IPC_ANSWER_INTERNAL
 };
 
-enum ipc_record_kind { IPC_RECORD_VALIDATOR = 1, IPC_RECORD_TLS, IPC_RECORD_STORE_KEY };
+enum ipc_record_kind { IPC_RECORD_VALIDATOR = 1, IPC_RECORD_TLS, IPC_RECORD_STORE_KEY, IPC_RECORD_DATA_KEY };
 enum ipc_attest_purpose { IPC_ATTEST_RECIPIENT, IPC_ATTEST_IDENTITY };
 
 /* A received packet: type, count, and a cursor on the body. */
@@ -317,6 +322,16 @@ struct ipc_record {
 };
 void ipc_pack_record(struct packer *p, const struct ipc_record *record);
 must_check result ipc_take_record(struct ipc_record *ret_record, struct ipc_message *m);
+
+/* SEALED_KEYS: keys under the data key that was the RECORD before, or before the SEALED_KEYS before. */
+struct ipc_sealed_keys {
+    uint32_t index; /* of the first of them */
+    struct ipc_bytes uuid;
+    const uint8_t *keys; /* num_keys x IPC_SEALED_LEN */
+    uint32_t num_keys;   /* 1..IPC_SEALED_KEYS_MAX */
+};
+void ipc_pack_sealed_keys(struct packer *p, const struct ipc_sealed_keys *sealed);
+must_check result ipc_take_sealed_keys(struct ipc_sealed_keys *ret_sealed, struct ipc_message *m);
 
 /* LOAD_END has one form towards the loader and another back. */
 void ipc_pack_load_end(struct packer *p, uint32_t records);

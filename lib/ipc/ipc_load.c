@@ -66,12 +66,38 @@ result ipc_take_record(struct ipc_record *ret_record, struct ipc_message *m)
     struct ipc_record record = {0};
     uint8_t kind = 0;
     TRY(cursor_u8(&m->body, &kind));
-    ENSURE(kind >= IPC_RECORD_VALIDATOR && kind <= IPC_RECORD_STORE_KEY, E_INPUT,
+    ENSURE(kind >= IPC_RECORD_VALIDATOR && kind <= IPC_RECORD_DATA_KEY, E_INPUT,
            "record: kind %u does not exist", kind);
     record.kind = (enum ipc_record_kind)kind;
     TRY(cursor_u32(&m->body, &record.index));
     TRY(ipc_take_counted(&record.envelope, m, 1, IPC_RECORD_MAX));
     *ret_record = record;
+    return RESULT_OK;
+}
+
+void ipc_pack_sealed_keys(struct packer *p, const struct ipc_sealed_keys *sealed)
+{
+    ipc_begin(p, IPC_SEALED_KEYS, sealed->num_keys);
+    pack_u32(p, sealed->index);
+    pack_u8(p, (uint8_t)sealed->uuid.length);
+    pack_bytes(p, sealed->uuid.data, sealed->uuid.length);
+    pack_bytes(p, sealed->keys, (size_t)sealed->num_keys * IPC_SEALED_LEN);
+}
+
+result ipc_take_sealed_keys(struct ipc_sealed_keys *ret_sealed, struct ipc_message *m)
+{
+    struct ipc_sealed_keys sealed = {.num_keys = m->count};
+    uint8_t uuid_len = 0;
+    ENSURE(m->count >= 1 && m->count <= IPC_SEALED_KEYS_MAX, E_INPUT, "sealed keys: %u are not in 1..%d",
+           m->count, IPC_SEALED_KEYS_MAX);
+    TRY(cursor_u32(&m->body, &sealed.index));
+    TRY(cursor_u8(&m->body, &uuid_len));
+    ENSURE(uuid_len >= 1 && uuid_len <= IPC_UUID_MAX, E_INPUT, "sealed keys: a UUID of %u bytes", uuid_len);
+    sealed.uuid.length = uuid_len;
+    TRY(cursor_view(&m->body, &sealed.uuid.data, uuid_len));
+    TRY(cursor_view(&m->body, &sealed.keys, (size_t)m->count * IPC_SEALED_LEN));
+    TRY(cursor_end(&m->body));
+    *ret_sealed = sealed;
     return RESULT_OK;
 }
 

@@ -44,6 +44,7 @@ static bool type_exists(uint16_t type)
     case IPC_LOAD_RESULT:
     case IPC_STATUS_WANTED:
     case IPC_STATUS:
+    case IPC_SEALED_KEYS:
     case IPC_RECIPIENT_KEY:
     case IPC_KEY:
     case IPC_RECORD_FAILED:

@@ -50,9 +50,11 @@ struct courier_load {
     enum courier_phase phase;
     uint64_t connection;
     struct courier_request request;
-    size_t next;      /* record whose turn it is */
-    uint32_t sent;    /* records given to the keeper */
-    uint32_t refused; /* records that KMS would not decrypt */
+    size_t next;                       /* record whose turn it is */
+    const struct courier_batch *batch; /* whose data key was given to the keeper, but not all keys; or NULL */
+    uint32_t batch_sent;               /* of its keys */
+    uint32_t sent;                     /* records and sealed keys given to the keeper */
+    uint32_t refused;                  /* records that KMS would not decrypt */
     struct buffer document;
     uint64_t document_ns; /* when it came */
 };

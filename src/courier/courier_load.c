@@ -64,8 +64,8 @@ result courier_load_begin(struct courier *c, uint64_t connection, struct courier
         c->credentials = c->load.request.credentials;
         c->load.request.credentials = (struct aws_credentials){0};
     }
-    log_info("%s: %zu records", courier_operation_name(c->load.request.operation),
-             c->load.request.num_records);
+    log_info("%s: %zu records, %u keys", courier_operation_name(c->load.request.operation),
+             c->load.request.num_records, c->load.request.num_keys);
     return courier_ask_status(c, &waiter);
 }
 
@@ -228,8 +228,31 @@ static bool document_is_fresh(const struct courier_load *load)
     return load->document.length > 0 && age_ns < COURIER_DOCUMENT_FRESH_SECONDS * UINT64_C(1000000000);
 }
 
+/* A packet's worth of the batch whose data key went before. */
+static must_check result pass_on_sealed(struct courier *c)
+{
+    const struct courier_batch *batch = c->load.batch;
+    uint32_t left = batch->num_keys - c->load.batch_sent;
+    uint32_t num = left < IPC_SEALED_KEYS_MAX ? left : IPC_SEALED_KEYS_MAX;
+    const uint8_t *keys = c->load.request.ciphertexts.data + batch->offset;
+    const struct ipc_sealed_keys message = {
+        .index = batch->index + c->load.batch_sent,
+        .uuid = {(const uint8_t *)batch->uuid, (uint32_t)strlen(batch->uuid)},
+        .keys = keys + (size_t)c->load.batch_sent * IPC_SEALED_LEN,
+        .num_keys = num};
+    struct packer p = courier_pack(c);
+    ipc_pack_sealed_keys(&p, &message);
+    c->load.sent += num;
+    c->load.batch_sent += num;
+    if (num == left)
+        c->load.batch = NULL;
+    return courier_send(c, &p);
+}
+
 static must_check result next_record(struct courier *c)
 {
+    while (c->load.batch && !courier_outbox_is_long(c->outbox))
+        TRY(pass_on_sealed(c));
     if (courier_outbox_is_long(c->outbox)) {
         c->load.phase = COURIER_HOLDING;
         return RESULT_OK;
@@ -290,7 +313,8 @@ static int status_of(int code)
 /* A ciphertext that is not one of this key: the others may be. */
 static bool is_about_one_record(const struct courier_record *record, int code)
 {
-    return record->kind == IPC_RECORD_VALIDATOR && (code == E_INPUT || code == E_MISMATCH);
+    return (record->kind == IPC_RECORD_VALIDATOR || record->kind == IPC_RECORD_DATA_KEY) &&
+           (code == E_INPUT || code == E_MISMATCH);
 }
 
 static must_check result pass_on(struct courier *c, const struct courier_record *record,
@@ -301,6 +325,10 @@ static must_check result pass_on(struct courier *c, const struct courier_record 
                                        .envelope = {envelope->data, (uint32_t)envelope->length}};
     struct packer p = courier_pack(c);
     ipc_pack_record(&p, &message);
+    if (record->kind == IPC_RECORD_DATA_KEY) {
+        c->load.batch = &c->load.request.batches[record->index];
+        c->load.batch_sent = 0;
+    }
     c->load.sent++;
     return courier_send(c, &p);
 }
@@ -310,6 +338,9 @@ static must_check result take_outcome(struct courier *c, const struct courier_km
     const struct courier_record *record = &c->load.request.records[c->load.next++];
     if (outcome->code == E_NONE) {
         TRY(pass_on(c, record, &outcome->envelope));
+    } else if (is_about_one_record(record, outcome->code) && record->kind == IPC_RECORD_DATA_KEY) {
+        c->load.refused += c->load.request.batches[record->index].num_keys;
+        log_warn("sealed keys of batch %u: %s", record->index, outcome->text);
     } else if (is_about_one_record(record, outcome->code)) {
         c->load.refused++;
         log_warn("record %u: %s", record->index, outcome->text);

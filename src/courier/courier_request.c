@@ -8,7 +8,12 @@
 #include "base/base64.h"
 #include "json/json.h"
 
-enum { VALUES_MAX = COURIER_RECORDS_MAX + 64, MEMBERS_MAX = 6, CREDENTIAL_MEMBERS = 3 };
+enum {
+    VALUES_MAX = COURIER_RECORDS_MAX + 4 * COURIER_BATCHES_MAX + 64,
+    MEMBERS_MAX = 7,
+    CREDENTIAL_MEMBERS = 3,
+    BATCH_MEMBERS = 3
+};
 
 static const struct operation {
     enum courier_operation operation;
@@ -18,9 +23,10 @@ static const struct operation {
     {COURIER_INIT_STATE, "init_state", {"operation"}},
     {COURIER_INIT,
      "init",
-     {"operation", "policy", "access", "credential", "encrypted_tls_key", "encrypted_validator_keys"}},
+     {"operation", "policy", "access", "credential", "encrypted_tls_key", "encrypted_validator_keys",
+      "sealed_validator_keys"}},
     {COURIER_CREDENTIALS, "credentials", {"operation", "credential"}},
-    {COURIER_RELOAD, "reload", {"operation", "encrypted_validator_keys"}},
+    {COURIER_RELOAD, "reload", {"operation", "encrypted_validator_keys", "sealed_validator_keys"}},
     {COURIER_STATUS, "status", {"operation"}},
     {COURIER_ATTEST, "attest", {"operation", "nonce"}},
 };
@@ -43,12 +49,18 @@ static must_check result find_operation(const struct operation **ret_operation, 
     FAIL(E_INPUT, "operation: must be init_state, init, credentials, reload, status or attest");
 }
 
-/* Since all members must be there, one too many is a number too high. */
+/* What a host without such keys need not say. */
+static const char sealed_member[] = "sealed_validator_keys";
+
+/* Since all members but one must be there, one too many is a number too high. */
 static must_check result check_members(const struct json_view *view, const struct operation *o)
 {
     size_t num = 0;
-    for (; num < MEMBERS_MAX && o->members[num]; num++)
-        ENSURE(json_has(view, o->members[num]), E_INPUT, "%s: is missing", o->members[num]);
+    for (size_t i = 0; i < MEMBERS_MAX && o->members[i]; i++) {
+        bool has = json_has(view, o->members[i]);
+        ENSURE(has || strcmp(o->members[i], sealed_member) == 0, E_INPUT, "%s: is missing", o->members[i]);
+        num += has;
+    }
     ENSURE(json_object_size(view->value) == num, E_INPUT, "%s: has a member it does not know", o->name);
     return RESULT_OK;
 }
@@ -120,7 +132,6 @@ static must_check result take_validator_keys(struct courier_request *r, const st
     struct json_view keys;
     TRY(json_get_array(&keys, view, "encrypted_validator_keys", COURIER_RECORDS_MAX));
     size_t num = json_array_size(keys.value);
-    ENSURE(num > 0, E_INPUT, "encrypted_validator_keys: must not be empty");
     for (size_t i = 0; i < num; i++) {
         const char *text = NULL;
         size_t length = 0;
@@ -130,14 +141,93 @@ static must_check result take_validator_keys(struct courier_request *r, const st
         if (taken.code)
             return error_prefix(taken, "encrypted_validator_keys[%zu]", i);
     }
+    r->num_keys = (uint32_t)num;
     return RESULT_OK;
 }
 
+static must_check result take_uuid(struct courier_batch *batch, const char *text, size_t text_len)
+{
+    static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    ENSURE(text_len >= 1 && text_len <= IPC_UUID_MAX && strspn(text, allowed) == text_len, E_INPUT,
+           "web3signer_uuid: must have from 1 to %d letters, digits, - and _", IPC_UUID_MAX);
+    memcpy(batch->uuid, text, text_len);
+    return RESULT_OK;
+}
+
+static must_check result take_sealed(struct courier_request *r, struct courier_batch *batch, const char *text,
+                                     size_t text_len)
+{
+    size_t length = 0;
+    ENSURE(text_len <= BASE64_LENGTH((size_t)COURIER_RECORDS_MAX * IPC_SEALED_LEN), E_INPUT,
+           "keys: more than %d keys", COURIER_RECORDS_MAX);
+    TRY(buffer_reserve(&r->ciphertexts, BASE64_DECODED_MAX(text_len)));
+    result decoded = base64_decode(r->ciphertexts.data + r->ciphertexts.length, &length,
+                                   BASE64_DECODED_MAX(text_len), text, text_len);
+    if (decoded.code)
+        return error_prefix(decoded, "keys");
+    ENSURE(length > 0 && length % IPC_SEALED_LEN == 0, E_INPUT, "keys: must have a multiple of %d bytes",
+           IPC_SEALED_LEN);
+    batch->index = r->num_keys;
+    batch->offset = (uint32_t)r->ciphertexts.length;
+    batch->num_keys = (uint32_t)(length / IPC_SEALED_LEN);
+    ENSURE(r->num_keys + batch->num_keys <= COURIER_RECORDS_MAX, E_INPUT, "keys: more than %d in all",
+           COURIER_RECORDS_MAX);
+    r->ciphertexts.length += length;
+    r->num_keys += batch->num_keys;
+    return RESULT_OK;
+}
+
+static must_check result take_batch(struct courier_request *r, const struct json_view *view)
+{
+    struct courier_batch *batch = &r->batches[r->num_batches];
+    const struct courier_record record = {.kind = IPC_RECORD_DATA_KEY, .index = (uint32_t)r->num_batches};
+    const char *uuid = NULL, *data_key = NULL, *keys = NULL;
+    size_t uuid_len = 0, data_key_len = 0, keys_len = 0;
+    TRY(json_get_text(&uuid, &uuid_len, view, "web3signer_uuid"));
+    TRY(json_get_text(&data_key, &data_key_len, view, "encrypted_data_key"));
+    TRY(json_get_text(&keys, &keys_len, view, "keys"));
+    ENSURE(json_object_size(view->value) == BATCH_MEMBERS, E_INPUT, "has a member it does not know");
+    TRY(take_uuid(batch, uuid, uuid_len));
+    result taken = take_ciphertext(r, record, data_key, data_key_len);
+    if (taken.code)
+        return error_prefix(taken, "encrypted_data_key");
+    TRY(take_sealed(r, batch, keys, keys_len));
+    r->num_batches++;
+    return RESULT_OK;
+}
+
+static must_check result take_batches(struct courier_request *r, const struct json_view *view)
+{
+    struct json_view list, one;
+    if (!json_has(view, sealed_member))
+        return RESULT_OK;
+    TRY(json_get_array(&list, view, sealed_member, COURIER_BATCHES_MAX));
+    for (size_t i = 0; i < json_array_size(list.value); i++) {
+        TRY(json_element_object(&one, &list, i));
+        result taken = take_batch(r, &one);
+        if (taken.code)
+            return error_prefix(taken, "%s[%zu]", sealed_member, i);
+    }
+    return RESULT_OK;
+}
+
+static must_check result take_keys(struct courier_request *r, const struct json_view *view)
+{
+    TRY(take_validator_keys(r, view));
+    TRY(take_batches(r, view));
+    ENSURE(r->num_keys > 0, E_INPUT,
+           "encrypted_validator_keys: must not be empty when there are no sealed_validator_keys");
+    return RESULT_OK;
+}
+
+/* Arrays as long as the lists, whatever is in them; their limits are checked when they are read. */
 static must_check result make_room(struct courier_request *r, const struct json_view *view)
 {
-    size_t num = 1 + json_array_size(json_object_get(view->value, "encrypted_validator_keys"));
+    size_t batches = json_array_size(json_object_get(view->value, sealed_member));
+    size_t num = 1 + batches + json_array_size(json_object_get(view->value, "encrypted_validator_keys"));
     r->records = calloc(num, sizeof *r->records);
-    ENSURE(r->records, E_MEMORY, "out of memory for %zu records", num);
+    r->batches = calloc(batches + 1, sizeof *r->batches);
+    ENSURE(r->records && r->batches, E_MEMORY, "out of memory for %zu records", num);
     return RESULT_OK;
 }
 
@@ -168,10 +258,10 @@ static must_check result take_all(struct courier_request *r, const struct json_v
         TRY(take_credentials(r, view));
         TRY(make_room(r, view));
         TRY(take_tls_key(r, view));
-        return take_validator_keys(r, view);
+        return take_keys(r, view);
     case COURIER_RELOAD:
         TRY(make_room(r, view));
-        return take_validator_keys(r, view);
+        return take_keys(r, view);
     case COURIER_CREDENTIALS:
         return take_credentials(r, view);
     case COURIER_ATTEST:
@@ -218,5 +308,6 @@ void courier_request_cleanup(struct courier_request *request)
     aws_credentials_cleanup(&request->credentials);
     buffer_cleanup(&request->ciphertexts);
     free(request->records);
+    free(request->batches);
     *request = (struct courier_request){0};
 }

@@ -9,6 +9,7 @@
 enum {
     COURIER_MESSAGE_MAX = 16 * 1024 * 1024,
     COURIER_RECORDS_MAX = 10000,
+    COURIER_BATCHES_MAX = 1024,
     COURIER_CIPHERTEXT_MAX = 6144 /* of KMS */
 };
 
@@ -24,8 +25,15 @@ enum courier_operation {
 /* Where a ciphertext lies in courier_request.ciphertexts. */
 struct courier_record {
     enum ipc_record_kind kind;
-    uint32_t index; /* in the host's list; 0 for TLS */
+    uint32_t index; /* in the host's list; 0 for TLS; of a data key, which batch */
     uint32_t offset, length;
+};
+
+/* Sealed keys, which follow the record that is their data key. */
+struct courier_batch {
+    char uuid[IPC_UUID_MAX + 1];
+    uint32_t index; /* of its first key: they count on from the host's list */
+    uint32_t offset, num_keys;
 };
 
 /* Only the members of its operation are filled in. */
@@ -34,9 +42,12 @@ struct courier_request {
     struct buffer policy;               /* INIT */
     struct buffer access;               /* INIT; may be empty */
     struct aws_credentials credentials; /* INIT, CREDENTIALS */
-    struct buffer ciphertexts;          /* INIT (TLS first), RELOAD */
+    struct buffer ciphertexts;          /* INIT (TLS first), RELOAD; sealed keys too */
     struct courier_record *records;
     size_t num_records;
+    struct courier_batch *batches;
+    size_t num_batches;
+    uint32_t num_keys;            /* of validators, in records and batches */
     uint8_t nonce[IPC_NONCE_MAX]; /* ATTEST */
     uint32_t nonce_len;
 };

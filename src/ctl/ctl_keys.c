@@ -14,6 +14,7 @@
 #include "bls/bls.h"
 #include "ctl_deposit.h"
 #include "ctl_kms.h"
+#include "ctl_sealed.h"
 #include "eth2/eth2_config.h"
 #include "keystore/keystore.h"
 
@@ -23,6 +24,7 @@ struct options {
     struct ctl_kms_options kms;
     const char *network, *out, *uuid, *kdf, *withdrawal_address;
     uint32_t count, first, kdf_cost, mnemonic_fd, secrets_fd;
+    bool is_sealed;
 };
 
 /* What the run works with once the options have been read. */
@@ -35,12 +37,14 @@ struct generator {
     uint8_t address[ETH2_ADDRESS_LEN];
     struct secret seed;
     struct ctl_kms kms;
+    struct ctl_sealed sealed; /* --sealed: the batch */
 };
 
 static void generator_cleanup(struct generator *g)
 {
     secret_cleanup(&g->seed);
     ctl_kms_cleanup(&g->kms);
+    ctl_sealed_cleanup(&g->sealed);
 }
 
 static must_check result parse_options(struct options *o, struct ctl_call *call)
@@ -66,6 +70,10 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
          1 << 24},
         {"withdrawal-address", OPTION_TEXT, &o->withdrawal_address,
          "0x address: credentials of type 0x01 (0x00, from the mnemonic)", 0, 0},
+        {"sealed", OPTION_FLAG, &o->is_sealed,
+         "one item for all, sealed/PUBKEY.json, instead of keystores: an enclave opens thousands at once "
+         "(false)",
+         0, 0},
         {"uuid", OPTION_TEXT, &o->uuid, "web3signer_uuid of the items (none)", 0, 0},
         CTL_KMS_ROWS(o->kms),
     };
@@ -138,7 +146,20 @@ static must_check result reveal(const struct generator *g, const struct secret *
     TRY(secret_new(&digits, 2 * BLS_SECRET_LEN));
     hex_encode((char *)digits.data, key->data, BLS_SECRET_LEN);
     TRY(ctl_reveal((int)g->options.secrets_fd, "secret_key", (const char *)digits.data));
+    if (!password)
+        return RESULT_OK;
     return ctl_reveal((int)g->options.secrets_fd, "password", (const char *)password->data);
+}
+
+static must_check result begin_batch(struct generator *g)
+{
+    AUTO(secret) digits = {0};
+    TRY(ctl_sealed_begin(&g->sealed, g->options.uuid));
+    if (g->options.secrets_fd == CTL_NO_FD)
+        return RESULT_OK;
+    TRY(secret_new(&digits, 2 * NITRO_SEALED_DATA_KEY_LEN));
+    hex_encode((char *)digits.data, g->sealed.data_key.data, NITRO_SEALED_DATA_KEY_LEN);
+    return ctl_reveal((int)g->options.secrets_fd, "data_key", (const char *)digits.data);
 }
 
 /* Appends base64 of the ciphertext of one key's keystore and password. */
@@ -205,9 +226,14 @@ static must_check result make_key(struct generator *g, uint32_t index)
     TRY(bls_derive_path(&key, g->seed.data, g->seed.length, path));
     TRY(bls_public_key(pubkey, key.data));
     hex_encode(pubkey_text, pubkey, sizeof pubkey);
-    TRY(encrypt_key(g, &ciphertext_b64, &key, path));
     TRY(make_deposit(g, &deposit, &key, index));
-    TRY(write_item(g, pubkey_text, &ciphertext_b64, &deposit));
+    if (g->options.is_sealed) {
+        TRY(reveal(g, &key, NULL));
+        TRY(ctl_sealed_add(&g->sealed, &key, pubkey, &deposit));
+    } else {
+        TRY(encrypt_key(g, &ciphertext_b64, &key, path));
+        TRY(write_item(g, pubkey_text, &ciphertext_b64, &deposit));
+    }
     (void)printf("%s  0x%s\n", path, pubkey_text);
     return RESULT_OK;
 }
@@ -219,9 +245,13 @@ result ctl_keys_generate(struct ctl_call *call)
     TRY(interpret(&g, call));
     TRY(ctl_secrets_open());
     TRY(ctl_kms_open(&g.kms, call, &g.options.kms));
-    TRY(ctl_make_folder(g.options.out, "validators"));
+    if (g.options.is_sealed)
+        TRY(begin_batch(&g));
+    else
+        TRY(ctl_make_folder(g.options.out, "validators"));
     TRY(make_mnemonic(&g));
     for (uint32_t i = 0; i < g.options.count; i++)
         TRY(make_key(&g, g.options.first + i));
-    return RESULT_OK;
+    return g.options.is_sealed ? ctl_sealed_write(&g.sealed, &g.kms, g.options.out, g.network.name)
+                               : RESULT_OK;
 }

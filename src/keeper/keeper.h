@@ -176,6 +176,7 @@ void keeper_identity_turn(struct keeper *k);
 /* keeper_load.c */
 void keeper_load_begin(struct keeper *k, bool add);
 void keeper_load_record(struct keeper *k, const struct ipc_record *record);
+void keeper_load_sealed(struct keeper *k, const struct ipc_sealed_keys *sealed);
 must_check result keeper_load_records_end(struct keeper *k, uint32_t num_records);
 void keeper_load_abort(struct keeper *k);
 must_check result keeper_load_take_keys(struct keeper *k, const struct ipc_loaded_key *keys, uint32_t num);

@@ -147,6 +147,15 @@ static must_check result on_record(struct keeper *k, struct ipc_message *m)
     return RESULT_OK;
 }
 
+static must_check result on_sealed_keys(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_sealed_keys sealed;
+    TRY(ipc_take_sealed_keys(&sealed, m));
+    ENSURE(!k->load.sent_all, E_STATE, "sealed keys after the end of the records");
+    keeper_load_sealed(k, &sealed);
+    return RESULT_OK;
+}
+
 static must_check result on_load_end(struct keeper *k, struct ipc_message *m)
 {
     uint32_t records;
@@ -356,6 +365,7 @@ static const struct rule {
     {IPC_ATTEST, COURIER, ATTEST | LOAD | SERVE, on_attest},
     {IPC_LOAD_BEGIN, COURIER, ATTEST | SERVE, on_load_begin},
     {IPC_RECORD, COURIER, LOAD, on_record},
+    {IPC_SEALED_KEYS, COURIER, LOAD, on_sealed_keys},
     {IPC_LOAD_END, COURIER, LOAD, on_load_end},
     {IPC_LOAD_ABORT, COURIER, LOAD, on_load_abort},
     {IPC_STATUS_WANTED, COURIER, ANY, on_status_wanted},

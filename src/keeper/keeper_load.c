@@ -75,6 +75,14 @@ void keeper_load_record(struct keeper *k, const struct ipc_record *record)
     keeper_send(&k->loader, &p); /* dropped when the load has failed and there is no loader */
 }
 
+void keeper_load_sealed(struct keeper *k, const struct ipc_sealed_keys *sealed)
+{
+    k->load.num_records += sealed->num_keys;
+    struct packer p = keeper_pack(k);
+    ipc_pack_sealed_keys(&p, sealed);
+    keeper_send(&k->loader, &p);
+}
+
 result keeper_load_records_end(struct keeper *k, uint32_t num_records)
 {
     ENSURE(!k->load.sent_all && num_records == k->load.num_records, E_PEER, "ends %u records after %u",

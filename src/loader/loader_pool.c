@@ -7,6 +7,7 @@
 
 #include "loader_proxies.h"
 #include "loader_record.h"
+#include "loader_sealed.h"
 
 /* Its pubkey member says whose it is, and must be there: the history was chosen by it. */
 static must_check result open_keystore(struct loader_job *job)
@@ -33,6 +34,8 @@ static must_check result run(struct loader_job *job, EVP_PKEY *recipient_key)
     case LOADER_JOB_STORE_KEY_RECORD:
         return loader_record_open_store_key(&job->store_key, recipient_key, job->envelope.data,
                                             job->envelope.length);
+    case LOADER_JOB_SEALED:
+        return loader_sealed_open(job->sealed);
     case LOADER_JOB_SOURCE:
         return key_source_open(&job->key, job->source, LOADER_KDF_MEMORY_MAX);
     case LOADER_JOB_KEYSTORE:
@@ -127,6 +130,7 @@ static void job_cleanup(struct loader_job *job)
     keystore_cleanup(&job->key);
     loader_tls_cleanup(&job->tls);
     secret_cleanup(&job->store_key);
+    loader_sealed_free(job->sealed);
     buffer_cleanup(&job->keystore);
     secret_cleanup(&job->password);
 }

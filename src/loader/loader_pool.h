@@ -16,11 +16,13 @@
 enum { LOADER_JOBS_MAX = KEY_SOURCES_MAX, LOADER_THREADS_MAX = 64, LOADER_TEXT_MAX = 255 };
 
 struct loader_proxy_file;
+struct loader_sealed;
 
 enum loader_job_kind {
     LOADER_JOB_KEY_RECORD,
     LOADER_JOB_TLS_RECORD,
     LOADER_JOB_STORE_KEY_RECORD,
+    LOADER_JOB_SEALED, /* many keys, as they came in one message */
     LOADER_JOB_SOURCE,
     LOADER_JOB_KEYSTORE,
     LOADER_JOB_PROXY,
@@ -46,7 +48,8 @@ struct loader_job {
     struct keystore key;
     struct loader_tls tls;
     struct secret store_key;
-    bool done; /* under the pool's lock */
+    struct loader_sealed *sealed; /* LOADER_JOB_SEALED; error is of all of them */
+    bool done;                    /* under the pool's lock */
 };
 
 struct loader_pool {

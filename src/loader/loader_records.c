@@ -11,6 +11,7 @@
 #include "ipc/ipc.h"
 #include "loader_pool.h"
 #include "loader_report.h"
+#include "loader_sealed.h"
 
 enum { RECORDS_MAX = 16384 /* their envelopes wait in memory */ };
 
@@ -41,7 +42,8 @@ static must_check result receive_recipient_key(EVP_PKEY **ret_key, struct secret
     return RESULT_OK;
 }
 
-static must_check result add_record(struct loader_pool *pool, struct ipc_message *message)
+static must_check result add_record(struct loader_pool *pool, struct loader_batch *batch,
+                                    struct ipc_message *message)
 {
     struct ipc_record record;
     TRY(ipc_take_record(&record, message));
@@ -56,15 +58,37 @@ static must_check result add_record(struct loader_pool *pool, struct ipc_message
     case IPC_RECORD_STORE_KEY:
         job.kind = LOADER_JOB_STORE_KEY_RECORD;
         break;
+    case IPC_RECORD_DATA_KEY:
+        loader_batch_begin(batch, pool->recipient_key, record.envelope);
+        return RESULT_OK;
     }
     TRY(buffer_append(&job.envelope, record.envelope.data, record.envelope.length));
     return loader_pool_add(pool, &job);
 }
 
-/* Until LOAD_END; its count must be that of the records. */
-static must_check result receive_records(struct loader_pool *pool, struct secret *packet, int socket)
+static must_check result add_sealed(struct loader_pool *pool, const struct loader_batch *batch,
+                                    uint32_t *inout_received, struct ipc_message *message)
 {
-    for (uint32_t received = 0;; received++) {
+    struct ipc_sealed_keys sealed;
+    struct loader_job job = {.kind = LOADER_JOB_SEALED};
+    TRY(ipc_take_sealed_keys(&sealed, message));
+    *inout_received += sealed.num_keys;
+    ENSURE(*inout_received <= RECORDS_MAX, E_TOO_LARGE, "more than %d records in one load", RECORDS_MAX);
+    TRY(loader_sealed_new(&job.sealed, batch, &sealed));
+    job.index = sealed.index;
+    if (!job.sealed->data_key.data) {
+        job.kind = LOADER_JOB_OPENED;
+        job.error = E_AUTH;
+        memcpy(job.text, batch->text, sizeof job.text);
+    }
+    return loader_pool_add(pool, &job);
+}
+
+/* Until LOAD_END; its count must be that of the records. */
+static must_check result receive_records(struct loader_pool *pool, struct loader_batch *batch,
+                                         struct secret *packet, int socket)
+{
+    for (uint32_t received = 0;;) {
         ENSURE(received <= RECORDS_MAX, E_TOO_LARGE, "more than %d records in one load", RECORDS_MAX);
         struct ipc_message message;
         TRY(receive(&message, packet, socket));
@@ -74,8 +98,13 @@ static must_check result receive_records(struct loader_pool *pool, struct secret
             ENSURE(announced == received, E_PEER, "%u records came, %u were sent", received, announced);
             return RESULT_OK;
         }
+        if (message.type == IPC_SEALED_KEYS) {
+            TRY(add_sealed(pool, batch, &received, &message));
+            continue;
+        }
         ENSURE(message.type == IPC_RECORD, E_PEER, "message 0x%04x among the records", message.type);
-        TRY(add_record(pool, &message));
+        TRY(add_record(pool, batch, &message));
+        received++;
     }
 }
 
@@ -85,10 +114,11 @@ result loader_run_records(int socket, const struct loader_settings *settings)
     AUTO(secret) packet = {0};
     AUTO(loader_pool) pool = {0};
     AUTO(loader_report) report = {0};
+    AUTO(loader_batch) batch = {0};
     TRY(secret_new(&packet, IPC_PACKET_MAX));
     TRY(receive_recipient_key(&key, &packet, socket));
     TRY(loader_pool_open(&pool, key, settings->jobs));
-    TRY(receive_records(&pool, &packet, socket));
+    TRY(receive_records(&pool, &batch, &packet, socket));
     TRY(loader_report_open(&report, socket));
     for (size_t i = 0; i < pool.num_jobs; i++)
         TRY(loader_report_job(&report, loader_pool_wait(&pool, i)));

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "loader_sealed.h"
 
 /* One byte less than a packet: with its NUL the buffer is one block of 64 KiB, and no message of
  * ours is that long. */
@@ -112,14 +113,25 @@ static must_check result send_batch(struct loader_report *report)
     return finish(report, &p);
 }
 
+static must_check result is_first(struct loader_report *report, bool *ret_first, const uint8_t *pubkey,
+                                  uint32_t index)
+{
+    void *found = tsearch(pubkey, &report->seen, compare_pubkeys);
+    ENSURE(found, E_MEMORY, "out of memory for the list of keys");
+    *ret_first = *(const uint8_t **)found == pubkey;
+    if (*ret_first)
+        return RESULT_OK;
+    char text[2 * BLS_PUBKEY_LEN + 3];
+    hex_encode_0x(text, pubkey, BLS_PUBKEY_LEN);
+    log_warn("record %u: key %s was loaded before; the first is used", index, text);
+    return RESULT_OK;
+}
+
 static must_check result report_key(struct loader_report *report, struct loader_job *job)
 {
-    void *found = tsearch(job->key.pubkey, &report->seen, compare_pubkeys);
-    ENSURE(found, E_MEMORY, "out of memory for the list of keys");
-    if (*(const uint8_t **)found != job->key.pubkey) {
-        char pubkey[2 * BLS_PUBKEY_LEN + 3];
-        hex_encode_0x(pubkey, job->key.pubkey, BLS_PUBKEY_LEN);
-        log_warn("record %u: key %s was loaded before; the first is used", job->index, pubkey);
+    bool first = false;
+    TRY(is_first(report, &first, job->key.pubkey, job->index));
+    if (!first) {
         secret_cleanup(&job->key.secret);
         return RESULT_OK;
     }
@@ -140,6 +152,44 @@ static must_check result report_failure(struct loader_report *report, uint32_t i
     report->failed++;
     log_warn("record %u: %s", index, text);
     return finish(report, &p);
+}
+
+/* Those of one message that are good and new go out in one packet. */
+static must_check result report_opened(struct loader_report *report, const struct loader_sealed *sealed)
+{
+    uint32_t good[IPC_SEALED_KEYS_MAX], num_good = 0;
+    for (uint32_t i = 0; i < sealed->num_keys; i++) {
+        bool first = false;
+        if (!sealed->has_failed[i])
+            TRY(is_first(report, &first, loader_sealed_pubkey(sealed, i), sealed->index + i));
+        if (first)
+            good[num_good++] = i;
+    }
+    if (num_good == 0)
+        return RESULT_OK;
+    struct packer p = begin(report);
+    ipc_begin(&p, IPC_KEY, num_good);
+    for (uint32_t i = 0; i < num_good; i++)
+        ipc_pack_loaded_key(&p, &(struct ipc_loaded_key){sealed->index + good[i],
+                                                         loader_sealed_secret(sealed, good[i]),
+                                                         loader_sealed_pubkey(sealed, good[i])});
+    report->keys += num_good;
+    return finish(report, &p);
+}
+
+static must_check result report_sealed(struct loader_report *report, struct loader_job *job)
+{
+    struct loader_sealed *sealed = job->sealed;
+    if (!job->error)
+        TRY(report_opened(report, sealed));
+    for (uint32_t i = 0; i < sealed->num_keys; i++)
+        if (job->error || sealed->has_failed[i])
+            TRY(report_failure(report, sealed->index + i, job->error ? job->error : E_AUTH,
+                               job->error
+                                   ? job->text
+                                   : "it was not sealed with this data key for this public key and UUID"));
+    secret_cleanup(&sealed->secrets);
+    return RESULT_OK;
 }
 
 result loader_report_tls(struct loader_report *report, struct loader_tls *tls)
@@ -169,6 +219,8 @@ result loader_report_store_key(struct loader_report *report, struct secret *key)
 
 result loader_report_job(struct loader_report *report, struct loader_job *job)
 {
+    if (job->sealed)
+        return report_sealed(report, job);
     if (job->error) {
         struct ipc_source_count *count = count_of(report, job);
         if (count)
@@ -189,6 +241,7 @@ result loader_report_job(struct loader_report *report, struct loader_job *job)
         if (report->has_tls)
             return report_failure(report, job->index, E_INPUT, "a TLS record came before");
         return loader_report_tls(report, &job->tls);
+    case LOADER_JOB_SEALED:
     case LOADER_JOB_PROXY:
         break;
     }

@@ -112,6 +112,9 @@ static must_check result init_text(struct buffer *out, size_t *ret_keys, const s
     TRY(buffer_printf(out, ",\"encrypted_tls_key\":\"%s\",\"encrypted_validator_keys\":%s,",
                       (const char *)items.encrypted_tls_key.data,
                       (const char *)items.encrypted_validator_keys.data));
+    if (items.num_batches)
+        TRY(buffer_printf(out, "\"sealed_validator_keys\":%s,",
+                          (const char *)items.sealed_validator_keys.data));
     *ret_keys = items.num_keys;
     if (items.num_inactive)
         log_info("%zu inactive items are left out", items.num_inactive);

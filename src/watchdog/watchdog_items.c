@@ -13,6 +13,7 @@
 
 #include "base/base64.h"
 #include "base/file_io.h"
+#include "base/hex.h"
 #include "json/json.h"
 
 enum {
@@ -20,12 +21,16 @@ enum {
     ITEM_VALUES_MAX = 64,
     CIPHERTEXT_MAX = 6144,
     PUBKEY_LEN = 48,
-    ALL_ITEMS_MAX = 15 << 20
+    ALL_ITEMS_MAX = 15 << 20,
+    SEALED_LEN = 108, /* of a key, its public key first (PROTOCOL.control section 8) */
+    SEALED_MAX = 10000,
+    SEALED_ITEM_MAX = 2 << 20
 };
 
 void watchdog_items_cleanup(struct watchdog_items *items)
 {
     buffer_cleanup(&items->encrypted_validator_keys);
+    buffer_cleanup(&items->sealed_validator_keys);
     buffer_cleanup(&items->encrypted_tls_key);
 }
 
@@ -39,7 +44,7 @@ struct validator_item {
 /* Everything read so far. */
 struct reading {
     struct watchdog_items items;
-    struct buffer pubkeys; /* of active keys, to find one that is there twice */
+    struct buffer pubkeys; /* of active keys, one behind the other: they are sorted at the end */
     size_t num_tls;
 };
 
@@ -84,15 +89,85 @@ static must_check result add_validator(struct reading *reading, const json_t *do
         reading->items.num_inactive++;
         return RESULT_OK;
     }
-    for (size_t i = 0; i < reading->pubkeys.length; i += PUBKEY_LEN)
-        ENSURE(memcmp(reading->pubkeys.data + i, item.pubkey, PUBKEY_LEN) != 0, E_INPUT,
-               "pubkey: this key is in another file too");
     TRY(buffer_append(&reading->pubkeys, item.pubkey, PUBKEY_LEN));
     struct buffer *list = &reading->items.encrypted_validator_keys;
-    TRY(buffer_append_text(list, reading->items.num_keys ? "," : "["));
+    TRY(buffer_append_text(list, list->length ? "," : "["));
     TRY(json_append_quoted(list, item.ciphertext));
     reading->items.num_keys++;
     ENSURE(list->length < ALL_ITEMS_MAX, E_TOO_LARGE, "more items than one init message holds");
+    return RESULT_OK;
+}
+
+static must_check result keep_pubkeys(struct reading *reading, const char *text, size_t text_len)
+{
+    AUTO(buffer) blobs = {0};
+    size_t length = 0;
+    TRY(buffer_reserve(&blobs, BASE64_DECODED_MAX(text_len)));
+    TRY(base64_decode(blobs.data, &length, BASE64_DECODED_MAX(text_len), text, text_len));
+    ENSURE(length > 0 && length % SEALED_LEN == 0 && length / SEALED_LEN <= SEALED_MAX, E_INPUT,
+           "must have from 1 to %d times %d bytes", SEALED_MAX, SEALED_LEN);
+    for (size_t at = 0; at < length; at += SEALED_LEN)
+        TRY(buffer_append(&reading->pubkeys, blobs.data + at, PUBKEY_LEN));
+    reading->items.num_keys += length / SEALED_LEN;
+    return RESULT_OK;
+}
+
+static must_check result append_batch(struct buffer *list, const char *uuid, const char *data_key,
+                                      const char *keys)
+{
+    TRY(buffer_append_text(list, list->length ? ",{\"web3signer_uuid\":" : "[{\"web3signer_uuid\":"));
+    TRY(json_append_quoted(list, uuid));
+    TRY(buffer_append_text(list, ",\"encrypted_data_key\":"));
+    TRY(json_append_quoted(list, data_key));
+    TRY(buffer_append_text(list, ",\"keys\":"));
+    TRY(json_append_quoted(list, keys));
+    return buffer_append_text(list, "}");
+}
+
+static must_check result add_sealed(struct reading *reading, const json_t *document)
+{
+    struct json_view item;
+    const char *uuid, *data_key, *keys, *ignored;
+    size_t keys_len;
+    bool active;
+    TRY(json_view_root(&item, document));
+    TRY(json_get_text(&uuid, NULL, &item, "web3signer_uuid"));
+    TRY(get_ciphertext(&data_key, &item, "encrypted_data_key_b64"));
+    TRY(json_get_text(&keys, &keys_len, &item, "sealed_keys_b64"));
+    TRY(json_get_bool(&active, &item, "active"));
+    TRY(json_get_text(&ignored, NULL, &item, "chain"));
+    TRY(json_get_text(&ignored, NULL, &item, "datetime"));
+    if (!active) {
+        reading->items.num_inactive++;
+        return RESULT_OK;
+    }
+    result r = keep_pubkeys(reading, keys, keys_len);
+    if (r.code)
+        return json_blame(r, &item, "sealed_keys_b64");
+    struct buffer *list = &reading->items.sealed_validator_keys;
+    TRY(append_batch(list, uuid, data_key, keys));
+    reading->items.num_batches++;
+    ENSURE(list->length + reading->items.encrypted_validator_keys.length < ALL_ITEMS_MAX, E_TOO_LARGE,
+           "more items than one init message holds");
+    return RESULT_OK;
+}
+
+static int compare_pubkeys(const void *a, const void *b)
+{
+    return memcmp(a, b, PUBKEY_LEN);
+}
+
+static must_check result check_pubkeys(struct buffer *pubkeys, const char *directory)
+{
+    size_t num = pubkeys->length / PUBKEY_LEN;
+    ENSURE(num > 0, E_INPUT, "%s: no active key in validators or sealed", directory);
+    qsort(pubkeys->data, num, PUBKEY_LEN, compare_pubkeys);
+    for (const uint8_t *at = pubkeys->data; --num > 0; at += PUBKEY_LEN) {
+        char text[2 * PUBKEY_LEN + 3];
+        hex_encode_0x(text, at, PUBKEY_LEN);
+        ENSURE(memcmp(at, at + PUBKEY_LEN, PUBKEY_LEN) != 0, E_INPUT, "%s: pubkey: %s is there twice",
+               directory, text);
+    }
     return RESULT_OK;
 }
 
@@ -112,10 +187,11 @@ static must_check result add_tls(struct reading *reading, const json_t *document
 static must_check result add_file(struct reading *reading, const char *path,
                                   result (*add)(struct reading *, const json_t *))
 {
+    size_t max = add == add_sealed ? SEALED_ITEM_MAX : ITEM_MAX;
     AUTO(buffer) text = {0};
     AUTO_POINTER(json_t) document = NULL;
-    TRY(file_read(&text, path, ITEM_MAX));
-    result r = json_read(&document, (const char *)text.data, text.length, ITEM_MAX, ITEM_VALUES_MAX);
+    TRY(file_read(&text, path, max));
+    result r = json_read(&document, (const char *)text.data, text.length, max, ITEM_VALUES_MAX);
     if (!r.code)
         r = add(reading, document);
     return r.code ? error_prefix(r, "%s", path) : r;
@@ -148,6 +224,8 @@ static must_check result add_folder(struct reading *reading, const char *directo
     ENSURE(length > 0 && (size_t)length < sizeof path, E_INPUT, "--items: the path is too long");
     AUTO(names) names = {0};
     names.count = scandir(path, &names.entries, is_item, alphasort);
+    if (names.count < 0 && errno == ENOENT && add != add_tls)
+        return RESULT_OK;
     ENSURE(names.count >= 0, E_NOT_FOUND, "%s: %s", path, strerror(errno));
     for (int i = 0; i < names.count; i++) {
         length = snprintf(path, sizeof path, "%s/%s/%s", directory, name, names.entries[i]->d_name);
@@ -160,9 +238,14 @@ static must_check result add_folder(struct reading *reading, const char *directo
 result watchdog_items_read(struct watchdog_items *ret_items, const char *directory)
 {
     AUTO(reading) reading = {0};
+    struct buffer *plain = &reading.items.encrypted_validator_keys,
+                  *sealed = &reading.items.sealed_validator_keys;
     TRY(add_folder(&reading, directory, "validators", add_validator));
-    ENSURE(reading.items.num_keys > 0, E_INPUT, "%s/validators: no active key", directory);
-    TRY(buffer_append_text(&reading.items.encrypted_validator_keys, "]"));
+    TRY(add_folder(&reading, directory, "sealed", add_sealed));
+    TRY(check_pubkeys(&reading.pubkeys, directory));
+    TRY(buffer_append_text(plain, plain->length ? "]" : "[]"));
+    if (sealed->length)
+        TRY(buffer_append_text(sealed, "]"));
     TRY(add_folder(&reading, directory, "tls", add_tls));
     ENSURE(reading.num_tls == 1, E_INPUT, "%s/tls: there must be exactly one TLS item", directory);
     *ret_items = reading.items;

@@ -260,6 +260,21 @@ static void pack_record(struct packer *p)
     ipc_pack_record(p, &(struct ipc_record){IPC_RECORD_TLS, 77, some(8192)});
 }
 
+static void pack_sealed_keys(struct packer *p)
+{
+    ipc_pack_sealed_keys(
+        p, &(struct ipc_sealed_keys){
+               .index = 9500, .uuid = some(IPC_UUID_MAX), .keys = pattern, .num_keys = IPC_SEALED_KEYS_MAX});
+}
+
+static result take_sealed_keys(struct packer *again, struct ipc_message *m)
+{
+    struct ipc_sealed_keys sealed;
+    TRY(ipc_take_sealed_keys(&sealed, m));
+    ipc_pack_sealed_keys(again, &sealed);
+    return RESULT_OK;
+}
+
 static result take_record(struct packer *again, struct ipc_message *m)
 {
     struct ipc_record record;
@@ -515,6 +530,7 @@ const struct table_row messages[] = {
     {"IDENTITY, none", IPC_IDENTITY, pack_no_identity, take_bytes, 8},
     {"DOCUMENT, none", IPC_DOCUMENT, pack_no_document, take_bytes, 8},
     {"LOAD_BEGIN", IPC_LOAD_BEGIN, pack_load_begin, take_load_begin, 8 + 1},
+    {"SEALED_KEYS", IPC_SEALED_KEYS, pack_sealed_keys, take_sealed_keys, 8 + 5 + 64 + 500 * 108},
     {"RECORD", IPC_RECORD, pack_record, take_record, 8 + 5 + 8192},
     {"LOAD_END to the loader", IPC_LOAD_END, pack_load_end, take_load_end, 8 + 4},
     {"LOAD_END from the loader", IPC_LOAD_END, pack_loader_end, take_loader_end, 8 + 8},

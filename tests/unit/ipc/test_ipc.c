@@ -86,9 +86,9 @@ static void headers_are_checked(void **state)
 {
     (void)state;
     struct ipc_message m;
-    static const uint8_t unknown[8] = {0x0b, 3, 0, 0, 0, 0, 0, 0};
+    static const uint8_t unknown[8] = {0x0f, 3, 0, 0, 0, 0, 0, 0};
     assert_fails(E_INPUT, ipc_open(&m, unknown, 8));
-    assert_error_names("0x030b");
+    assert_error_names("0x030f");
     static const uint8_t reserved[8] = {0x04, 2, 1, 0, 0, 0, 0, 0};
     assert_fails(E_INPUT, ipc_open(&m, reserved, 8));
     static const uint8_t counted[8] = {0x04, 2, 0, 0, 1, 0, 0, 0};

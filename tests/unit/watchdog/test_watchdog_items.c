@@ -117,8 +117,17 @@ static void test_damaged_items_are_named(void **state)
     refuse("{\"pubkey\":\"" KEY_B "\",\"encrypted_key_password_mnemonic_b64\":\"QkJC\"," REST "}", "active");
     refuse("{\"pubkey\":\"" KEY_B "\",\"encrypted_key_password_mnemonic_b64\":\"QkJC\",\"active\":true}",
            "web3signer_uuid");
-    refuse(ITEM(KEY_A, "QkJC", "true"), "another file");
     refuse(ITEM(KEY_B, "QkJC", "true") "x", "");
+}
+
+static void test_keys_are_there_once(void **state)
+{
+    (void)state;
+    AUTO(watchdog_items) items = {0};
+    write_file("validators/b.json", ITEM(KEY_A, "QkJC", "true"));
+    assert_fails(E_INPUT, watchdog_items_read(&items, folder));
+    assert_error_names(KEY_A);
+    assert_error_names("is there twice");
 }
 
 static void test_exactly_one_tls_item(void **state)
@@ -175,9 +184,13 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(test_items_are_read_in_order), TEST(test_inactive_items_are_left_out),
-        TEST(test_damaged_items_are_named), TEST(test_exactly_one_tls_item),
-        TEST(test_credential_member),       TEST(test_replaced_credentials_are_noticed),
+        TEST(test_items_are_read_in_order),
+        TEST(test_inactive_items_are_left_out),
+        TEST(test_damaged_items_are_named),
+        TEST(test_keys_are_there_once),
+        TEST(test_exactly_one_tls_item),
+        TEST(test_credential_member),
+        TEST(test_replaced_credentials_are_noticed),
     };
     if (secret_heap_open(1 << 16).code)
         return 1;
