@@ -66,6 +66,7 @@ interop: build ## only the comparison with other people's programs, AWS's image 
 bench: build ## measure speed, latency, memory and start-up
 	@$(python) tests/bench/bench.py
 	@$(python) tests/bench/bench_stores.py
+	@$(python) tests/bench/bench_enclave.py
 
 clean: ## remove what was built and what the demo left
 	@rm -rf build demo-run
