@@ -9,6 +9,7 @@ import unittest
 
 import check_banned
 import check_complexity
+import check_kernel
 import check_layers
 import check_sizes
 import check_symbols
@@ -243,6 +244,73 @@ class Text(LintCase):
     def test_header_without_opening(self):
         self.write("lib/net/net.h", "int net_two(void); /* two */\n")
         self.red(check_text, "lib/net/net.h", "opens without")
+
+
+FRAGMENTS = {
+    "common.config": "# What it is.\n\n# Sockets.\nCONFIG_NET=y\nCONFIG_CPUS=16\n# CONFIG_IPV6 is not set\n",
+    "x86_64.config": "# A name.\nCONFIG_NAME=\"-signer\"\n",
+    "arm64.config": "# A name.\nCONFIG_NAME=\"-signer\"\n",
+    "cmdline.x86_64": "panic=30 console=ttyS0\n",
+    "cmdline.arm64": "panic=30 console=ttyS0\n",
+}
+RESULTING = "CONFIG_NET=y\nCONFIG_CPUS=16\n# CONFIG_IPV6 is not set\nCONFIG_NAME=\"-signer\"\nCONFIG_OTHER=y\n"
+KCONFIG = "config NET\n\tbool\nmenuconfig CPUS\n\tint\n  config IPV6\n\tbool\nconfig NAME\n\tstring\n"
+
+
+class Kernel(LintCase):
+    def setUp(self):
+        super().setUp()
+        for name, text in FRAGMENTS.items():
+            self.write(f"packaging/kernel/{name}", text)
+
+    def spoil(self, name, text):
+        self.write(f"packaging/kernel/{name}", FRAGMENTS[name] + text)
+
+    def test_good(self):
+        self.green(check_kernel)
+
+    def test_no_reason(self):
+        self.spoil("common.config", "\nCONFIG_TTY=y\n")
+        self.red(check_kernel, "common.config", "CONFIG_TTY stands under no reason")
+
+    def test_twice(self):
+        self.spoil("arm64.config", "CONFIG_NET=y\n")
+        self.red(check_kernel, "arm64.config", "CONFIG_NET is asked for in")
+
+    def test_module_and_misspelt_absence(self):
+        self.spoil("x86_64.config", "CONFIG_TTY=m\n#CONFIG_TTY is not set\n")
+        self.assertEqual(len(self.hard(check_kernel)), 2)
+
+    def test_command_line(self):
+        self.spoil("cmdline.arm64", "quiet\n")
+        self.red(check_kernel, "cmdline.arm64", "not one line")
+
+    def outcome(self, config, kconfig=KCONFIG):
+        """What packaging/kernel/check says of a configuration and the kernel's tree."""
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../packaging/kernel/check")
+        copy = os.path.join(self.root, "packaging/kernel/check")
+        shutil.copy(script, copy)
+        self.write("resulting", config)
+        self.write("linux/net/Kconfig", kconfig)
+        run = subprocess.run([copy, "x86_64", f"{self.root}/resulting", f"{self.root}/linux"], capture_output=True, text=True)
+        return run.returncode, run.stderr
+
+    def test_result_as_asked(self):
+        self.assertEqual(self.outcome(RESULTING), (0, ""))
+
+    def test_result_that_differs(self):
+        for config, part in ((RESULTING.replace("CONFIG_NET=y\n", ""), "CONFIG_NET is to be y and is n"),
+                             (RESULTING.replace("=16", "=64"), "CONFIG_CPUS is to be 16 and is 64"),
+                             (RESULTING.replace("# CONFIG_IPV6 is not set", "CONFIG_IPV6=y"), "CONFIG_IPV6 is to be n and is y"),
+                             (RESULTING.replace("-signer", "-other"), "CONFIG_NAME is to be")):
+            code, text = self.outcome(config)
+            self.assertEqual(code, 1)
+            self.assertIn(part, text)
+
+    def test_option_that_is_no_more(self):
+        code, text = self.outcome(RESULTING, KCONFIG.replace("IPV6", "IP6"))
+        self.assertEqual(code, 1)
+        self.assertIn("CONFIG_IPV6 is no option of this kernel", text)
 
 
 class Symbols(LintCase):
