@@ -144,6 +144,14 @@ static must_check result parse_payload(struct attestation_parts *parts)
     return parse_field(&parts->claims.nonce, payload, "nonce", 0);
 }
 
+result attestation_parse_payload(struct attestation *ret_claims, const uint8_t *payload, size_t payload_len)
+{
+    struct attestation_parts parts = {.payload = {.bytes = payload, .length = payload_len}};
+    TRY(parse_payload(&parts));
+    *ret_claims = parts.claims;
+    return RESULT_OK;
+}
+
 result attestation_parse(struct attestation_parts *ret_parts, const uint8_t *document, size_t document_len)
 {
     ENSURE(document_len >= 1 && document_len <= ATTESTATION_DOCUMENT_MAX, E_TOO_LARGE,

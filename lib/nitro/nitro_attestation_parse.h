@@ -1,5 +1,5 @@
 /* nitro_attestation_parse.h - an attestation document taken apart, nothing in it believed yet. Internal to
- * nitro_attestation.
+ * nitro_attestation, and for devcloud.
  */
 #ifndef NITRO_ATTESTATION_PARSE_H
 #define NITRO_ATTESTATION_PARSE_H
@@ -27,5 +27,8 @@ struct attestation_parts {
 /* The views point into document. E_INPUT, E_TOO_LARGE, E_UNSUPPORTED (algorithm). */
 must_check result attestation_parse(struct attestation_parts *ret_parts, const uint8_t *document,
                                     size_t document_len);
+/* The same for a payload without its COSE_Sign1. */
+must_check result attestation_parse_payload(struct attestation *ret_claims, const uint8_t *payload,
+                                            size_t payload_len);
 
 #endif

@@ -137,6 +137,7 @@ static must_check result open_key(struct kms_key *key, const struct devcloud_kms
     AUTO(buffer) policy_text = {0};
     (void)snprintf(key->account, sizeof key->account, "%s", config->account);
     (void)snprintf(key->principal_arn, sizeof key->principal_arn, "%s", config->principal_arn);
+    key->accept_unsigned = config->accept_unsigned;
     TRY(devcloud_kms_master_key_open(&key->master_key, config->state_dir));
     TRY(make_arn(key, config));
     TRY(file_read(&policy_text, config->key_policy_path, POLICY_FILE_MAX));

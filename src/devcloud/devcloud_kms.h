@@ -23,6 +23,7 @@ struct devcloud_kms_config {
     const char *key_policy_path; /* JSON key policy */
     const uint8_t *nsm_root_der; /* root certificate that attestation documents must chain to */
     size_t nsm_root_der_len;
+    bool accept_unsigned;                      /* QEMU's documents, which prove nothing, too */
     const char *region;                        /* us-east-1 */
     const char *account;                       /* 12 digits */
     const char *principal_arn;                 /* who the credential is: arn:aws:iam::ACCOUNT:role/NAME */

@@ -18,6 +18,7 @@ struct kms_key {
     struct secret master_key;
     struct kms_policy *policy;
     struct buffer nsm_root; /* DER */
+    bool accept_unsigned;   /* documents of QEMU's machine, too */
 };
 void devcloud_kms_key_cleanup(struct kms_key *key);
 

@@ -32,6 +32,7 @@ struct options {
     const char *kms, *key_policy;  /* both or neither */
     char account[ACCOUNT_LEN + 1]; /* from role_arn */
     struct option_list nsm, measure;
+    bool accept_unsigned;
 };
 
 /* Everything that serves; cleaned up in the reverse of the order in which it is started. */
@@ -97,6 +98,9 @@ static must_check result parse_options(struct options *o, int argc, char *const 
         {"kms", OPTION_TEXT, &o->kms, "where the KMS listens: unix:PATH, tcp:HOST:PORT", 0, 0},
         {"key-policy", OPTION_TEXT, &o->key_policy,
          "JSON file: who may use the key of the KMS, attested as what", 0, 0},
+        {"accept-unsigned-attestation", OPTION_FLAG, &o->accept_unsigned,
+         "for tests only: believe the documents of QEMU's nitro-enclave machine, which anyone can write", 0,
+         0},
         {"region", OPTION_TEXT, &o->region, "of the KMS (us-east-1)", 0, 0},
         {"role-arn", OPTION_TEXT, &o->role_arn, "role of the parent instance: PCR3, and who asks the KMS", 0,
          0},
@@ -138,6 +142,7 @@ static must_check result start_kms(struct cloud *c, const struct options *o)
         .key_policy_path = o->key_policy,
         .nsm_root_der = c->authority.root_der.der,
         .nsm_root_der_len = c->authority.root_der.length,
+        .accept_unsigned = o->accept_unsigned,
         .region = o->region,
         .account = o->account,
         .principal_arn = o->role_arn,
@@ -148,6 +153,8 @@ static must_check result start_kms(struct cloud *c, const struct options *o)
     if (r.code)
         return error_prefix(r, "--kms");
     TRY(devcloud_kms_start(&c->kms, c->base, &config));
+    if (o->accept_unsigned)
+        log_warn("--accept-unsigned-attestation: anyone can write a document that this KMS believes");
     log_info("%s: KMS with %s", o->kms, devcloud_kms_key_arn(c->kms));
     return RESULT_OK;
 }

@@ -63,13 +63,13 @@ class Cloud:
         (folder / "other").write_bytes(b"other image")
         self.process = None
 
-    def serve(self, *statements, ready=True):
+    def serve(self, *statements, ready=True, options=()):
         path = self.folder / "policy.json"
         path.write_text(json.dumps({"Version": "2012-10-17", "Statement": [ENCRYPT, *statements]}))
         folder = self.folder
         self.process = self.start("nitro-signer-devcloud", f"--state={folder}/state", f"--nsm=unix:{folder}/nsm",
                                   f"--measure={folder}/image", f"--nsm=unix:{folder}/nsm-other", f"--measure={folder}/other",
-                                  f"--kms=unix:{folder}/kms", f"--key-policy={path}", ready=ready)
+                                  f"--kms=unix:{folder}/kms", f"--key-policy={path}", *options, ready=ready)
         return self.process
 
     @property
@@ -178,6 +178,51 @@ def test_documents_of_another_cloud(cloud, folder):
     other = Cloud(cloud.start, folder / "o")
     other.serve()
     assert refused(cloud.decrypt(cloud.seal(), other.document(public_key=spki)), "ValidationException")
+
+
+def unsigned_document(spki, frame=b"\x84\x43\xa1\x01\x20\xa0", signature=b"\x58\x40" + bytes(64), age_seconds=0):
+    """As QEMU's nitro-enclave machine writes them (virtio-nsm.c): an image and a policy, and nobody's word for it."""
+    def text(word):
+        return bytes([0x60 + len(word)]) + word.encode()
+
+    def long(data):
+        return b"\x59" + len(data).to_bytes(2, "big") + data
+
+    pcrs = {0: hashlib.sha384(bytes(48) + hashlib.sha384(b"image").digest()).digest(), 16: bytes.fromhex(PCR16)}
+    now_ms = int(datetime.datetime.now().timestamp() - age_seconds) * 1000
+    payload = b"".join([
+        b"\xa9", text("module_id"), text("boot"), text("digest"), text("SHA384"), text("timestamp"), b"\x1b" + now_ms.to_bytes(8, "big"),
+        text("pcrs"), b"\xa2", *(bytes([number]) + b"\x58\x30" + value for number, value in pcrs.items()), text("certificate"), b"\x58\x40" + bytes(64),
+        text("cabundle"), b"\x81\x58\x40" + bytes(64), text("public_key"), long(spki), text("user_data"), b"\xf6", text("nonce"), b"\xf6"])
+    return frame + long(payload) + signature
+
+
+def test_unsigned_documents_are_believed_only_where_that_was_asked_for(cloud, folder, vectors):
+    statement = allow_decrypt(ImageSha384=measurement(b"image"), PCR16=PCR16)
+    spki = recipient_key(folder)
+    cloud.serve(statement)
+    blob = cloud.seal()
+    assert refused(cloud.decrypt(blob, unsigned_document(spki)), "ValidationException")
+    assert "unsigned" not in cloud.process.log()
+    assert cloud.process.terminate() == 0
+
+    cloud.serve(statement, options=["--accept-unsigned-attestation"])
+    assert "anyone can write" in cloud.process.log()
+    status, answer = cloud.decrypt(blob, unsigned_document(spki))
+    assert status == 200 and "Plaintext" not in answer, answer
+    assert "nobody has signed" in cloud.process.log()
+    assert cloud.decrypt(blob, cloud.document(public_key=spki))[0] == 200
+    # The conditions hold as ever: another PCR0, another PCR16, too old.
+    good = unsigned_document(spki)
+    for changed in (good.replace(bytes.fromhex(measurement(b"image")), bytes(48)), good.replace(bytes.fromhex(PCR16), bytes(48))):
+        assert changed != good and refused(cloud.decrypt(blob, changed), "AccessDeniedException")
+    assert refused(cloud.decrypt(blob, unsigned_document(spki, age_seconds=360)), "ValidationException")
+    # A frame that is not QEMU's, and a genuine document without its signature.
+    genuine = cloud.document(public_key=spki)
+    for document in (unsigned_document(spki, frame=b"\x84\x43\xa1\x01\x21\xa0"), unsigned_document(spki, signature=b"\x58\x40" + bytes(63) + b"\1"),
+                     unsigned_document(spki, signature=b"\x58\x60" + bytes(96)), good + b"\0", good[:-1], genuine[:-96] + bytes(96),
+                     (vectors / "nitro/SYNTHETIC/attdoc_qemu_layout_unsigned.bin").read_bytes()):
+        assert refused(cloud.decrypt(blob, document), "ValidationException")
 
 
 def test_signatures_that_are_wrong(cloud):
