@@ -151,8 +151,7 @@ static must_check result open_server(struct devcloud_kms *kms, struct event_base
     char path[PATH_SIZE];
     AUTO_POINTER(SSL_CTX) tls = NULL;
     AUTO_FD listener = -1;
-    (void)snprintf(path, sizeof path, "%s/kms-ca.pem", config->state_dir);
-    TRY(devcloud_kms_tls_new(&tls, config->region, path));
+    TRY(devcloud_kms_tls_new(&tls, config->region, config->state_dir));
     (void)snprintf(path, sizeof path, "%s/key-arn", config->state_dir);
     char line[KMS_ARN_MAX + 1];
     int line_len = snprintf(line, sizeof line, "%s\n", kms->key.arn);

@@ -19,7 +19,8 @@ struct devcloud_kms;
 /* Nothing is owned; all of it is copied or read by devcloud_kms_start. */
 struct devcloud_kms_config {
     struct net_address listen;
-    const char *state_dir; /* exists; holds kms-master-key (0600), and is given kms-ca.pem and key-arn */
+    const char *state_dir; /* exists; holds kms-master-key and kms-ca-key.pem (0600); kms-ca.pem and key-arn
+                              for clients */
     const char *key_policy_path; /* JSON key policy */
     const uint8_t *nsm_root_der; /* root certificate that attestation documents must chain to */
     size_t nsm_root_der_len;
@@ -32,7 +33,7 @@ struct devcloud_kms_config {
 
 /* Listens and serves from base's loop. E_UNSUPPORTED names a policy element that this evaluation does not
  * know: a development cloud that ignored a condition would teach people to trust it. Writes DIR/kms-ca.pem
- * (made anew at each start) and DIR/key-arn before it returns. The secure heap must be open. */
+ * (where there is none) and DIR/key-arn before it returns. The secure heap must be open. */
 must_check result devcloud_kms_start(struct devcloud_kms **ret_kms, struct event_base *base,
                                      const struct devcloud_kms_config *config);
 /* arn:aws:kms:REGION:ACCOUNT:key/UUID; the UUID follows from the master key, so it lives as long as that. */

@@ -1,10 +1,12 @@
 /* devcloud_kms_tls.c - see devcloud_kms_tls.h.
  *
- * P-256 keys: made in a millisecond, so nothing has to be kept. Certificates begin a day ago, because the
- * machines that read them may disagree about the hour. */
+ * P-256 keys: made in a millisecond. The authority is kept nevertheless: an enclave image for tests has it on
+ * its measured command line, and the key policy that names that measurement is read at a later start.
+ * Certificates begin a day ago, because the machines that read them may disagree about the hour. */
 #include "devcloud_kms_tls.h"
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -14,7 +16,12 @@
 #include "base/secret.h"
 #include "net/net_tls.h"
 
-enum { VALID_BEFORE_SECONDS = 24 * 3600, VALID_AFTER_SECONDS = 365 * 24 * 3600, DER_MAX = 4096 };
+enum {
+    VALID_BEFORE_SECONDS = 24 * 3600,
+    VALID_AFTER_SECONDS = 365 * 24 * 3600,
+    DER_MAX = 4096,
+    PATH_SIZE = 4096
+};
 
 DEFINE_AUTO_POINTER(EVP_PKEY, EVP_PKEY_free)
 DEFINE_AUTO_POINTER(X509, X509_free)
@@ -84,13 +91,81 @@ static must_check result make_certificate(X509 **ret_certificate, const struct c
     return RESULT_OK;
 }
 
-static must_check result write_pem(const X509 *certificate, const char *path)
+struct authority {
+    EVP_PKEY *key;
+    X509 *certificate;
+};
+
+static void authority_cleanup(struct authority *a)
 {
+    EVP_PKEY_free(a->key);
+    X509_free(a->certificate);
+}
+
+/* The key first: an authority without its key would only be made anew. */
+static must_check result keep_authority(const struct authority *a, const char *key_path, const char *path)
+{
+    AUTO_POINTER(BIO) secret = BIO_new(BIO_s_secmem());
     AUTO_POINTER(BIO) memory = BIO_new(BIO_s_mem());
-    ENSURE(memory && PEM_write_bio_X509(memory, certificate) == 1, E_CRYPTO, "encoding a certificate");
+    ENSURE(secret && PEM_write_bio_PrivateKey(secret, a->key, NULL, NULL, 0, NULL, NULL) == 1, E_CRYPTO,
+           "encoding a key");
+    ENSURE(memory && PEM_write_bio_X509(memory, a->certificate) == 1, E_CRYPTO, "encoding a certificate");
     char *pem = NULL;
-    long length = BIO_get_mem_data(memory, &pem);
+    long length = BIO_get_mem_data(secret, &pem);
+    TRY(file_write(key_path, pem, (size_t)length, 0600));
+    length = BIO_get_mem_data(memory, &pem);
     return file_write(path, pem, (size_t)length, 0644);
+}
+
+/* E_NOT_FOUND: there is none, or none that is still valid. */
+static must_check result open_authority(struct authority *ret_authority, const char *key_path,
+                                        const char *path)
+{
+    AUTO(authority) found = {0};
+    AUTO_POINTER(BIO) key = BIO_new_file(key_path, "r");
+    AUTO_POINTER(BIO) certificate = BIO_new_file(path, "r");
+    if (key && certificate) {
+        found.key = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
+        found.certificate = PEM_read_bio_X509(certificate, NULL, NULL, NULL);
+    }
+    bool usable = found.key && found.certificate &&
+                  X509_check_private_key(found.certificate, found.key) == 1 &&
+                  X509_cmp_current_time(X509_get0_notAfter(found.certificate)) > 0;
+    ERR_clear_error();
+    ENSURE(usable, E_NOT_FOUND, "no authority is kept");
+    *ret_authority = found;
+    found = (struct authority){0};
+    return RESULT_OK;
+}
+
+static must_check result make_authority(struct authority *ret_authority)
+{
+    static const struct extension extensions[] = {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
+                                                  {NID_key_usage, "critical,keyCertSign,cRLSign"},
+                                                  {NID_subject_key_identifier, "hash"}};
+    AUTO(authority) made = {.key = EVP_EC_gen("P-256")};
+    ENSURE(made.key, E_CRYPTO, "making a key");
+    const struct certificate_plan plan = {.common_name = "nitro-signer devcloud KMS authority",
+                                          .key = made.key,
+                                          .issuer_key = made.key,
+                                          .extensions = extensions,
+                                          .num_extensions = ARRAY_LENGTH(extensions)};
+    TRY(make_certificate(&made.certificate, &plan));
+    *ret_authority = made;
+    made = (struct authority){0};
+    return RESULT_OK;
+}
+
+static must_check result get_authority(struct authority *ret_authority, const char *state_dir)
+{
+    char key_path[PATH_SIZE], path[PATH_SIZE];
+    (void)snprintf(key_path, sizeof key_path, "%s/kms-ca-key.pem", state_dir);
+    (void)snprintf(path, sizeof path, "%s/kms-ca.pem", state_dir);
+    result r = open_authority(ret_authority, key_path, path);
+    if (r.code != E_NOT_FOUND)
+        return r;
+    TRY(make_authority(ret_authority));
+    return keep_authority(ret_authority, key_path, path);
 }
 
 /* As net_tls takes them: PKCS#8 and certificate in DER. */
@@ -111,12 +186,8 @@ static must_check result make_context(SSL_CTX **ret_context, EVP_PKEY *key, cons
     return r;
 }
 
-result devcloud_kms_tls_new(SSL_CTX **ret_context, const char *region, const char *ca_path)
+result devcloud_kms_tls_new(SSL_CTX **ret_context, const char *region, const char *state_dir)
 {
-    static const struct extension authority_extensions[] = {
-        {NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
-        {NID_key_usage, "critical,keyCertSign,cRLSign"},
-        {NID_subject_key_identifier, "hash"}};
     char names[256];
     (void)snprintf(names, sizeof names, "DNS:kms.%s.amazonaws.com,DNS:localhost,IP:127.0.0.1", region);
     const struct extension server_extensions[] = {{NID_basic_constraints, "critical,CA:FALSE"},
@@ -126,24 +197,17 @@ result devcloud_kms_tls_new(SSL_CTX **ret_context, const char *region, const cha
                                                   {NID_authority_key_identifier, "keyid:always"},
                                                   {NID_subject_alt_name, names}};
 
-    AUTO_POINTER(EVP_PKEY) authority_key = EVP_EC_gen("P-256");
+    AUTO(authority) authority = {0};
     AUTO_POINTER(EVP_PKEY) server_key = EVP_EC_gen("P-256");
-    AUTO_POINTER(X509) authority = NULL;
     AUTO_POINTER(X509) server = NULL;
-    ENSURE(authority_key && server_key, E_CRYPTO, "making a key");
-    const struct certificate_plan authority_plan = {.common_name = "nitro-signer devcloud KMS authority",
-                                                    .key = authority_key,
-                                                    .issuer_key = authority_key,
-                                                    .extensions = authority_extensions,
-                                                    .num_extensions = ARRAY_LENGTH(authority_extensions)};
-    TRY(make_certificate(&authority, &authority_plan));
+    ENSURE(server_key, E_CRYPTO, "making a key");
+    TRY(get_authority(&authority, state_dir));
     const struct certificate_plan server_plan = {.common_name = "nitro-signer devcloud KMS",
                                                  .key = server_key,
-                                                 .issuer = authority,
-                                                 .issuer_key = authority_key,
+                                                 .issuer = authority.certificate,
+                                                 .issuer_key = authority.key,
                                                  .extensions = server_extensions,
                                                  .num_extensions = ARRAY_LENGTH(server_extensions)};
     TRY(make_certificate(&server, &server_plan));
-    TRY(make_context(ret_context, server_key, server));
-    return write_pem(authority, ca_path);
+    return make_context(ret_context, server_key, server);
 }

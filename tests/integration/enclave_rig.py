@@ -133,7 +133,7 @@ class Cloud:
         self.ctl("tls", "make", "--name=signer.test.private", "--out=items", *self._kms(arn="key-arn"))
 
     def _adopt(self):
-        """Each start of devcloud makes an authority and credentials, with which the relay checks signatures."""
+        """Each start of devcloud makes credentials, with which the relay checks signatures."""
         (self.folder / "ca.pem").write_text((self.folder / "cloud/kms-ca.pem").read_text() + (self.relay.ca_file.read_text() if self.relay else ""))
         if self.relay:
             self.relay.secret_key = json.loads((self.folder / "cloud/credentials.json").read_text())["secret_access_key"]

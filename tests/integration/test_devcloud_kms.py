@@ -278,14 +278,15 @@ def test_garbage_leaves_it_alive(cloud):
     assert cloud.process.alive()
 
 
-def test_ciphertexts_and_arn_outlive_a_restart(cloud, folder):
+def test_ciphertexts_arn_and_authority_outlive_a_restart(cloud, folder):
     decrypt = {"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
     cloud.serve(decrypt)
-    arn, blob = cloud.arn, cloud.seal(b"kept")
-    assert (folder / "state/kms-master-key").stat().st_mode & 0o777 == 0o600
+    arn, blob, authority = cloud.arn, cloud.seal(b"kept"), (folder / "state/kms-ca.pem").read_bytes()
+    for name in ("kms-master-key", "kms-ca-key.pem"):
+        assert (folder / "state" / name).stat().st_mode & 0o777 == 0o600
     assert cloud.process.terminate() == 0
     cloud.serve(decrypt)
-    assert cloud.arn == arn
+    assert cloud.arn == arn and (folder / "state/kms-ca.pem").read_bytes() == authority
     status, answer = cloud.decrypt(blob)
     assert status == 200 and base64.b64decode(answer["Plaintext"]) == b"kept"
     assert refused(cloud.decrypt(b64(base64.b64decode(blob)[:-1] + b"\0")), "InvalidCiphertextException")
