@@ -73,9 +73,7 @@ void front_attestation_begin(struct front *front, struct net_http_request *reque
 static must_check result format(struct buffer *out, struct ipc_bytes document)
 {
     TRY(buffer_append_text(out, "{\"document\":\""));
-    TRY(buffer_reserve(out, BASE64_LENGTH((size_t)document.length) + 1));
-    base64_encode((char *)out->data + out->length, document.data, document.length);
-    out->length += BASE64_LENGTH((size_t)document.length);
+    TRY(base64_append(out, document.data, document.length));
     return buffer_append_text(out, "\"}");
 }
 
