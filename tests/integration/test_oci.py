@@ -176,6 +176,7 @@ def test_without_the_stand_alone_signer(parts, tmp_path):
 @pytest.mark.parametrize("instead, status, named", [
     ({"eif": None}, 2, "--eif: required"),
     ({"arch": "riscv64"}, 2, "--arch: must be"),
+    ({"arch": "arm64" if os.uname().machine == "x86_64" else "x86_64"}, 1, "--programs: nitro-signer-proxy is not for"),
     ({"nonsense": "1"}, 2, "--nonsense=1: no such option"),
     ({"root": "/nowhere"}, 1, "in /nowhere"),
     ({"programs": "/nowhere"}, 1, "--programs: "),
