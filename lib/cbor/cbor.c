@@ -112,6 +112,30 @@ static void on_break(void *context)
     t->type = TOKEN_BREAK;
 }
 
+/* As RFC 3629 says: a second byte out of these bounds would be an overlong form, a surrogate, or beyond the
+ * last character. */
+static bool is_utf8(const uint8_t *text, size_t length)
+{
+    for (size_t i = 0; i < length;) {
+        uint8_t first = text[i++];
+        if (first < 0x80)
+            continue;
+        size_t more = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+        if (more == 0 || length - i < more)
+            return false;
+        uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+        uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+        if (text[i] < low || text[i] > high)
+            return false;
+        for (size_t k = 1; k < more; k++) {
+            if ((text[i + k] & 0xc0) != 0x80)
+                return false;
+        }
+        i += more;
+    }
+    return true;
+}
+
 /* Decodes one head (with a string's bytes). What libcbor decodes and we do not want leaves TOKEN_NONE. */
 static must_check result next_token(struct token *ret_token, struct cursor *c)
 {
@@ -149,6 +173,8 @@ static must_check result next_token(struct token *ret_token, struct cursor *c)
            "CBOR: malformed item");
     ENSURE(token.type != TOKEN_NONE, E_INPUT,
            "CBOR: floats, undefined and strings in pieces are not accepted");
+    ENSURE(token.node.kind != CBOR_KIND_TEXT || is_utf8(token.node.bytes, token.node.length), E_INPUT,
+           "CBOR: a text is not UTF-8");
     const uint8_t *skipped;
     TRY(cursor_view(c, &skipped, decoded.read));
     *ret_token = token;

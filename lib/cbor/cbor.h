@@ -2,9 +2,9 @@
  *
  * The reader takes a whole message or nothing: well formed, no bytes behind it, at most
  * CBOR_NODES_MAX items nested at most CBOR_DEPTH_MAX deep, no map with the same key twice, keys only integers
- * or strings. Integers of any width and arrays and maps of indefinite length are accepted, because the
- * devices we talk to write them; strings in pieces, floats and other simple values are refused, because none
- * does. Nodes point into the caller's bytes: keep those while the tree is used. No heap.
+ * or strings, texts in UTF-8. Integers of any width and arrays and maps of indefinite length are accepted,
+ * because the devices we talk to write them; strings in pieces, floats and other simple values are refused,
+ * because none does. Nodes point into the caller's bytes: keep those while the tree is used. No heap.
  */
 #ifndef CBOR_CBOR_H
 #define CBOR_CBOR_H
@@ -20,7 +20,7 @@ enum cbor_kind {
     CBOR_KIND_UINT,     /* number */
     CBOR_KIND_NEGATIVE, /* the value is -1 - number */
     CBOR_KIND_BYTES,    /* bytes, length */
-    CBOR_KIND_TEXT,     /* bytes, length; the encoding is not checked */
+    CBOR_KIND_TEXT,     /* bytes, length; UTF-8 */
     CBOR_KIND_ARRAY,    /* number = elements, which are the children */
     CBOR_KIND_MAP,      /* number = pairs; the children are key, value, key, value, ... */
     CBOR_KIND_TAG,      /* number = the tag; one child */

@@ -2,6 +2,8 @@
  * messages that must be refused; the writer against the same examples. */
 #include "testing.h"
 
+#include <iconv.h>
+
 #include "base/hex.h"
 #include "cbor/cbor.h"
 
@@ -144,6 +146,36 @@ static void refuses_what_is_malformed_or_unwanted(void **state)
 }
 
 /* 01 and 20, and a text and a byte string of the same bytes, are different keys. */
+/* Texts of up to four bytes, each at a bound or beside one, as glibc's own decoder has them. */
+static void texts_are_utf_8_as_glibc_has_it(void **state)
+{
+    (void)state;
+    static const uint8_t edges[] = {0x00, 0x41, 0x7f, 0x80, 0x81, 0x8f, 0x90, 0x91, 0x9f, 0xa0,
+                                    0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee,
+                                    0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xf8, 0xff};
+    iconv_t decoder = iconv_open("UTF-32LE", "UTF-8");
+    assert_true(decoder != (iconv_t)-1);
+    size_t accepted = 0, combinations = 1;
+    for (size_t length = 1; length <= 4; length++) {
+        combinations *= ARRAY_LENGTH(edges);
+        for (size_t number = 0; number < combinations; number++) {
+            message[0] = (uint8_t)(0x60 | length);
+            for (size_t i = 0, rest = number; i < length; i++, rest /= ARRAY_LENGTH(edges))
+                message[1 + i] = edges[rest % ARRAY_LENGTH(edges)];
+            char in[4], out[32], *from = in, *to = out;
+            size_t in_left = length, out_left = sizeof out;
+            memcpy(in, message + 1, length);
+            (void)iconv(decoder, NULL, NULL, NULL, NULL);
+            bool valid = iconv(decoder, &from, &in_left, &to, &out_left) == 0 && in_left == 0;
+            if ((cbor_read(&tree, message, 1 + length).code == E_NONE) != valid)
+                fail_msg("%zu bytes, number %zu: %s", length, number, valid ? "refused" : "accepted");
+            accepted += valid;
+        }
+    }
+    (void)iconv_close(decoder);
+    assert_true(accepted > 1000);
+}
+
 static void tells_kinds_of_keys_apart(void **state)
 {
     (void)state;
@@ -261,6 +293,7 @@ int main(void)
         cmocka_unit_test(reads_the_rfc_examples),
         cmocka_unit_test(reads_every_tag),
         cmocka_unit_test(refuses_what_is_malformed_or_unwanted),
+        cmocka_unit_test(texts_are_utf_8_as_glibc_has_it),
         cmocka_unit_test(tells_kinds_of_keys_apart),
         cmocka_unit_test(limits_depth_and_items),
         cmocka_unit_test(every_truncation_is_refused),
