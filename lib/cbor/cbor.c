@@ -112,20 +112,31 @@ static void on_break(void *context)
     t->type = TOKEN_BREAK;
 }
 
-/* As RFC 3629 says: a second byte out of these bounds would be an overlong form, a surrogate, or beyond the
- * last character. */
+/* How many bytes follow this first byte of a character; 4 when none may. */
+static size_t following_bytes(uint8_t first)
+{
+    if (first < 0x80)
+        return 0;
+    if (first < 0xc2 || first > 0xf4)
+        return 4;
+    return first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+}
+
+/* The bounds of RFC 3629: out of them are overlong forms, surrogates, and what is beyond the last character.
+ */
+static bool is_second_byte(uint8_t first, uint8_t second)
+{
+    uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    return second >= low && second <= high;
+}
+
 static bool is_utf8(const uint8_t *text, size_t length)
 {
     for (size_t i = 0; i < length;) {
         uint8_t first = text[i++];
-        if (first < 0x80)
-            continue;
-        size_t more = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-        if (more == 0 || length - i < more)
-            return false;
-        uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-        uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-        if (text[i] < low || text[i] > high)
+        size_t more = following_bytes(first);
+        if (more > length - i || more == 4 || (more > 0 && !is_second_byte(first, text[i])))
             return false;
         for (size_t k = 1; k < more; k++) {
             if ((text[i + k] & 0xc0) != 0x80)
