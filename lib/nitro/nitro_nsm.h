@@ -47,5 +47,8 @@ must_check result nsm_get_random(const struct nsm *n, uint8_t *out, size_t out_l
 must_check result nsm_attest(const struct nsm *n, struct buffer *out, const uint8_t *user_data,
                              size_t user_data_len, const uint8_t *nonce, size_t nonce_len,
                              const uint8_t *public_key, size_t public_key_len);
+/* The hypervisor's time, milliseconds since 1970 UTC, out of a document made for that; some devices only know
+ * whole seconds. The device is believed, as for everything above: no signature is checked. */
+must_check result nsm_time(const struct nsm *n, uint64_t *ret_ms);
 
 #endif

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -26,6 +27,8 @@
 
 /* The first descriptor number that a child finds beyond stdin, stdout and stderr. */
 enum { FIRST_CHILD_FD = 3 };
+
+enum { CAUSE_PATIENCE_MS = 200 };
 
 result process_sibling_path(char out[static PROCESS_PATH_MAX], const char *name)
 {
@@ -50,10 +53,47 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static bool become_user(uid_t user)
+/* A kernel without the file has no killer to give advice to, or no /proc. */
+static bool set_out_of_memory_score(int score)
 {
-    return user == 0 ||
-           (setgroups(0, NULL) == 0 && setresgid(user, user, user) == 0 && setresuid(user, user, user) == 0);
+    char text[16];
+    int length = snprintf(text, sizeof text, "%d", score);
+    AUTO_FD fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    return (fd < 0 && errno == ENOENT) || (fd >= 0 && write(fd, text, (size_t)length) == length);
+}
+
+/* Most may be more than a parent in a container may give: then it is what there is. */
+static bool limit(__rlimit_resource_t resource, rlim_t most)
+{
+    struct rlimit value = {most, most}, had;
+    if (setrlimit(resource, &value) == 0)
+        return true;
+    if (errno != EPERM || getrlimit(resource, &had) != 0 || most < had.rlim_max)
+        return false;
+    had.rlim_cur = had.rlim_max;
+    return setrlimit(resource, &had) == 0;
+}
+
+/* So that not even a program with file capabilities, if there were one, could bring any back. */
+static bool drop_capabilities(void)
+{
+    for (unsigned long number = 0; prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++) {
+        if (prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0)
+            return false;
+    }
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+/* What only root may do comes first; the change of user takes the remaining capabilities away. */
+static bool confine(const struct process_confinement *c)
+{
+    if (c->user == 0)
+        return true;
+    return set_out_of_memory_score(c->out_of_memory_score) && limit(RLIMIT_CORE, 0) &&
+           limit(RLIMIT_MEMLOCK, RLIM_INFINITY) && limit(RLIMIT_NPROC, PROCESS_THREADS_MAX) &&
+           (c->descriptors == 0 || limit(RLIMIT_NOFILE, c->descriptors)) && drop_capabilities() &&
+           setgroups(0, NULL) == 0 && setresgid(c->user, c->user, c->user) == 0 &&
+           setresuid(c->user, c->user, c->user) == 0;
 }
 
 /* Puts child_fds at 3, 4, ... and the report pipe right behind them; closes the rest. */
@@ -83,7 +123,7 @@ struct plan {
     char *const *argv;
     const int *fds;
     size_t num_fds;
-    uid_t user;
+    const struct process_confinement *confinement;
     pid_t parent;
 };
 
@@ -91,7 +131,7 @@ static _Noreturn void run_child(const struct plan *plan, int report)
 {
     /* A change of user clears the parent-death signal, so the user comes first. The parent may have died
      * before the signal was asked for: then the child has another parent already. */
-    bool ready = become_user(plan->user) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+    bool ready = confine(plan->confinement) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
                  getppid() == plan->parent && arrange_descriptors(plan->fds, plan->num_fds, &report);
     if (ready) {
         reset_signals();
@@ -105,11 +145,12 @@ static _Noreturn void run_child(const struct plan *plan, int report)
 result process_start(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
                      size_t num_child_fds)
 {
-    return process_start_as(ret_pid, path, argv, child_fds, num_child_fds, 0);
+    const struct process_confinement none = {0};
+    return process_start_confined(ret_pid, path, argv, child_fds, num_child_fds, &none);
 }
 
-result process_start_as(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
-                        size_t num_child_fds, uid_t user)
+result process_start_confined(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
+                              size_t num_child_fds, const struct process_confinement *confinement)
 {
     ENSURE(num_child_fds <= PROCESS_DESCRIPTORS_MAX, E_INTERNAL, "%s: too many descriptors", path);
     int report[2];
@@ -117,7 +158,7 @@ result process_start_as(pid_t *ret_pid, const char *path, char *const argv[], co
     AUTO_FD report_in = report[0];
     AUTO_FD report_out = report[1];
 
-    struct plan plan = {path, argv, child_fds, num_child_fds, user, getpid()};
+    struct plan plan = {path, argv, child_fds, num_child_fds, confinement, getpid()};
     pid_t pid = fork();
     ENSURE(pid >= 0, E_IO, "fork: %s", strerror(errno));
     if (pid == 0)
@@ -194,24 +235,46 @@ static must_check result name_the_end(const char *name, int status)
     FAIL(E_PEER, "%s ended with status %d", name, WEXITSTATUS(status));
 }
 
-result process_group_reap(struct process_group *group)
+/* Those that have ended so far. A killed one explains the others' ends, and else the first. */
+static void reap_ended(struct process_group *group, result *worst, bool *explained)
 {
-    result worst = RESULT_OK;
-    bool explained = false;
     int status;
     for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
         size_t i = find(group, pid);
         if (i == PROCESS_GROUP_MAX)
             continue;
         group->members[i].pid = 0;
-        if (group->members[i].brief)
+        if (group->members[i].brief || *explained || (worst->code && !WIFSIGNALED(status)))
             continue;
-        /* When one is killed, its peers end a moment later of their own will: the killed one is the cause. */
-        if (explained)
-            continue;
-        worst = name_the_end(group->members[i].name, status);
-        explained = WIFSIGNALED(status);
+        *worst = name_the_end(group->members[i].name, status);
+        *explained = WIFSIGNALED(status);
     }
+}
+
+static bool another_ends(const struct process_group *group, int patience_ms)
+{
+    struct pollfd waits[PROCESS_GROUP_MAX];
+    nfds_t num = 0;
+    for (size_t i = 0; i < PROCESS_GROUP_MAX; i++) {
+        int fd = group->members[i].pid ? pidfd_open(group->members[i].pid, 0) : -1;
+        if (fd >= 0)
+            waits[num++] = (struct pollfd){.fd = fd, .events = POLLIN};
+    }
+    bool ended = num > 0 && poll(waits, num, patience_ms) > 0;
+    for (nfds_t i = 0; i < num; i++)
+        (void)close(waits[i].fd);
+    return ended;
+}
+
+/* When one is killed, its peers end a moment later of their own will, and may be done with that first: its
+ * memory takes a while to go. */
+result process_group_reap(struct process_group *group)
+{
+    result worst = RESULT_OK;
+    bool explained = false;
+    do
+        reap_ended(group, &worst, &explained);
+    while (worst.code && !explained && another_ends(group, CAUSE_PATIENCE_MS));
     return worst;
 }
 

@@ -8,7 +8,12 @@
 
 #include "base/result.h"
 
-enum { PROCESS_PATH_MAX = 4096, PROCESS_GROUP_MAX = 8, PROCESS_DESCRIPTORS_MAX = 8 };
+enum {
+    PROCESS_PATH_MAX = 4096,
+    PROCESS_GROUP_MAX = 8,
+    PROCESS_DESCRIPTORS_MAX = 8,
+    PROCESS_THREADS_MAX = 256
+};
 
 /* Where a sibling executable is: beside the running one (/proc/self/exe). */
 must_check result process_sibling_path(char out[static PROCESS_PATH_MAX], const char *name);
@@ -20,10 +25,19 @@ must_check result process_sibling_path(char out[static PROCESS_PATH_MAX], const 
 must_check result process_start(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
                                 size_t num_child_fds);
 
-/* As process_start, under another user and group (number user for both, no further groups); user 0 keeps the
- * parent's. */
-must_check result process_start_as(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
-                                   size_t num_child_fds, uid_t user);
+/* What a child of root is left with. The zero value leaves it the parent's. */
+struct process_confinement {
+    uid_t user; /* and group of the same number, no further groups, no capability, none to be gained; 0: the
+                   parent's, and the other members do not count */
+    unsigned descriptors;    /* RLIMIT_NOFILE; 0: the parent's */
+    int out_of_memory_score; /* oom_score_adj: who dies first when memory ends, the higher the earlier */
+};
+
+/* As process_start, confined: with a user also no core dumps, PROCESS_THREADS_MAX threads of that user, and
+ * no limit to locked memory, which a parent that is root lifts here because secrets need it. */
+must_check result process_start_confined(pid_t *ret_pid, const char *path, char *const argv[],
+                                         const int *child_fds, size_t num_child_fds,
+                                         const struct process_confinement *confinement);
 
 /* A pair of connected SOCK_SEQPACKET sockets, close-on-exec. */
 must_check result process_socketpair(int ret_pair[static 2]);
@@ -47,7 +61,8 @@ must_check result process_group_add(struct process_group *group, pid_t pid, cons
 
 /* Collects every child that has ended, without waiting. A brief one is forgotten, however it ended; the end
  * of any other is E_PEER and the sentence says who ended and how; of several, one that was killed by a
- * signal. Processes that are no members (orphans handed to PID 1) are reaped silently. */
+ * signal, for which it waits a moment then, and else the first. Processes that are no members (orphans handed
+ * to PID 1) are reaped silently. */
 must_check result process_group_reap(struct process_group *group);
 
 /* SIGKILL to the brief ones of that name that are still there; returns when they have been reaped. */

@@ -41,7 +41,7 @@ static must_check result start(struct process_group *group, struct process_comma
     char path[PROCESS_PATH_MAX];
     TRY(process_sibling_path(path, argv[0]));
     pid_t pid;
-    TRY(process_start_as(&pid, path, argv, fds, num_fds, command->user));
+    TRY(process_start_confined(&pid, path, argv, fds, num_fds, &command->confinement));
     return process_group_add(group, pid, name ? name : argv[0], name != NULL);
 }
 

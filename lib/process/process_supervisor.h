@@ -17,7 +17,7 @@ struct process_command {
     size_t length;
     size_t words[PROCESS_SUPERVISOR_ARGUMENTS_MAX]; /* where each begins */
     size_t num_words;
-    uid_t user; /* 0: as the supervisor */
+    struct process_confinement confinement;
 };
 
 /* Appends a word made as by printf. E_TOO_LARGE when it or their number is over the limit. */

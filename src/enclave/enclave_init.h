@@ -1,24 +1,35 @@
-/* enclave_init.h - what only PID 1 of a Nitro enclave has to do. */
+/* enclave_init.h - what else only PID 1 of an enclave has to do; enclave_mounts.h is the first of it. */
 #ifndef ENCLAVE_ENCLAVE_INIT_H
 #define ENCLAVE_ENCLAVE_INIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/result.h"
-
-/* Mounts /proc, /sys, /dev, /run and /tmp. The first step: all others need it. */
-must_check result enclave_init_mount(void);
+#include "nitro/nitro_nsm.h"
 
 /* Whether this PID 1 is a machine's and not a container's, whose kernel, clock and command line belong to
  * others. Needs /proc. */
 bool enclave_init_is_machine(void);
 
-/* Brings up the loopback interface, tells the hypervisor's parent that the enclave has booted (heartbeat),
- * mixes NSM randomness into the kernel's pool, and lets nsm_user open the NSM. Only PID 1 may call it. */
-must_check result enclave_init(const char *nsm, uid_t nsm_user, uint32_t parent_cid);
+/* The kernel's settings that close what nobody here uses. Only for a machine's PID 1. */
+must_check result enclave_init_harden_kernel(void);
+
+/* Brings up the loopback interface. */
+must_check result enclave_init_network(void);
+
+/* Mixes NSM randomness into the kernel's pool, as a machine's PID 1 also credited, and makes sure that the
+ * pool is ready: before any key. */
+must_check result enclave_init_entropy(const struct nsm *nsm, bool is_machine);
+
+/* Tells the hypervisor's parent that the enclave has booted. */
+must_check result enclave_init_heartbeat(uint32_t parent_cid);
+
+/* Gives up the capabilities that are of no use any more: what is left starts, confines and ends children,
+ * sets the clock, and ends the machine. */
+must_check result enclave_init_drop_capabilities(void);
 
 /* Ends the enclave: its machine reboots, which on Nitro terminates it. Does not return. */
-_Noreturn void enclave_end(void);
+_Noreturn void enclave_init_end(void);
 
 #endif

@@ -2,36 +2,119 @@
  *
  * Holds no secret and parses nothing a peer sends: binds two sockets, starts keeper, front
  * and courier, starts a loader when the keeper asks for one, and ends with the first of them
- * that ends. The defaults are Nitro's values; only addresses differ elsewhere. */
-#include <fcntl.h>
+ * that ends. The defaults are Nitro's values; only addresses differ elsewhere.
+ *
+ * PID 1 boots first, one step behind the other, and whatever fails ends the machine: its reason is the last
+ * line of the log and of the console. */
 #include <stdio.h>
-#include <sys/stat.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/file_io.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process_limits.h"
+#include "enclave_clock.h"
+#include "enclave_family.h"
 #include "enclave_init.h"
+#include "enclave_log.h"
+#include "enclave_mounts.h"
 #include "enclave_options.h"
 #include "net/net_address.h"
 #include "process/process_notify.h"
 #include "process/process_supervisor.h"
 
-/* Fixed numbers, so that no user database has to be measured. */
-enum { KEEPER_USER = 1001, FRONT_USER, COURIER_USER, LOADER_USER };
-enum { CONTROL_BACKLOG = 8, LOG_CONNECT_MS = 1000 };
+enum { CONTROL_BACKLOG = 8, EVENTS_MAX = 4 };
 
-/* From here on our own lines and the children's go to the host, and are dropped when it does not read. */
-static must_check result send_log_to(const char *where)
+struct enclave {
+    struct enclave_options options;
+    struct enclave_log log;
+    struct enclave_clock clock;
+    struct process_supervisor supervisor;
+    bool is_pid_1, is_machine;
+    int events; /* log and clock, for the supervisor's loop */
+};
+
+/* ---- options ---- */
+
+/* PID 1 of a machine is told by its kernel's command line, everybody else by arguments. */
+static must_check result read_command_line(struct enclave_options *o)
 {
-    struct net_address address;
-    AUTO_FD fd = -1;
-    TRY(net_address_parse(&address, where));
-    TRY(net_connect(&fd, &address, LOG_CONNECT_MS));
-    ENSURE(dup2(fd, STDERR_FILENO) >= 0, E_IO, "standard error cannot be replaced");
+    static struct enclave_words words;
+    AUTO(buffer) line = {0};
+    TRY(file_read(&line, "/proc/cmdline", ENCLAVE_COMMAND_LINE_MAX));
+    result r = enclave_options_words(&words, (const char *)line.data, line.length);
+    TRY(enclave_options_parse(o, words.argc, words.argv));
+    return r;
+}
+
+static must_check result read_options(struct enclave *e, int argc, char *const argv[])
+{
+    struct enclave_options *o = &e->options;
+    TRY(e->is_machine ? read_command_line(o) : enclave_options_parse(o, argc, argv));
+    ENSURE(!o->drop_privileges || geteuid() == 0, E_INPUT, "--drop-privileges: only root can");
+    ENSURE(e->is_pid_1 || !o->authority, E_INPUT, "--authority: only for PID 1; --ca-file names a file");
+    return enclave_options_write_authority(o, "/run/authorities.pem");
+}
+
+/* ---- boot ---- */
+
+static must_check result watch(const struct enclave *e, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    ENSURE(epoll_ctl(e->events, EPOLL_CTL_ADD, fd, &event) == 0, E_IO, "epoll_ctl");
     return RESULT_OK;
 }
+
+static must_check result open_log(struct enclave *e)
+{
+    return e->options.log ? enclave_log_open(&e->log, e->options.log) : RESULT_OK;
+}
+
+static must_check result boot_machine(struct enclave *e, struct nsm *nsm)
+{
+    TRY(enclave_init_harden_kernel());
+    TRY(enclave_clock_open(&e->clock, nsm));
+    TRY(watch(e, e->clock.timer));
+    return enclave_init_heartbeat(e->options.parent_cid);
+}
+
+/* Mounts are there, and options have been read. */
+static must_check result boot_pid_1(struct enclave *e)
+{
+    TRY(enclave_mounts_close());
+    TRY(enclave_init_network());
+    AUTO(nsm) nsm = {.fd = -1};
+    TRY(nsm_open(&nsm, e->options.nsm));
+    TRY(enclave_init_entropy(&nsm, e->is_machine));
+    if (e->is_machine)
+        TRY(boot_machine(e, &nsm));
+    return enclave_init_drop_capabilities();
+}
+
+static must_check result boot(struct enclave *e, int argc, char *const argv[])
+{
+    enclave_options_default(&e->options, e->is_pid_1);
+    if (e->is_pid_1) {
+        TRY(enclave_mounts_make(ENCLAVE_KEEPER_USER));
+        e->is_machine = enclave_init_is_machine();
+    }
+    /* The kernel puts words that it does not know there, too. */
+    if (e->is_machine)
+        (void)clearenv();
+    TRY(read_options(e, argc, argv));
+    e->events = epoll_create1(EPOLL_CLOEXEC);
+    ENSURE(e->events >= 0, E_IO, "epoll_create1");
+    TRY(open_log(e));
+    if (e->options.log)
+        TRY(watch(e, e->log.events));
+    if (e->is_pid_1)
+        TRY(boot_pid_1(e));
+    return process_harden();
+}
+
+/* ---- the family ---- */
 
 static must_check result parse_address(struct net_address *ret_address, const char *option, const char *text)
 {
@@ -55,47 +138,6 @@ static must_check result open_control(int *ret_fd, const struct enclave_options 
     return r.code ? error_prefix(r, "--control") : r;
 }
 
-static must_check result begin(struct process_command *command, const char *program,
-                               const struct enclave_options *o)
-{
-    TRY(process_command_add(command, "%s", program));
-    TRY(process_command_add(command, "--log-level=%s", o->log_options.level));
-    return process_command_add(command, "--log-format=%s", o->log_options.format);
-}
-
-static must_check result courier_command(struct process_command *command, const struct enclave_options *o)
-{
-    TRY(begin(command, "nitro-signer-courier", o));
-    TRY(process_command_add(command, "--kms-via=%s", o->kms_via));
-    TRY(process_command_add(command, "--dynamodb-via=%s", o->dynamodb_via));
-    if (o->kms_endpoint)
-        TRY(process_command_add(command, "--kms-endpoint=%s", o->kms_endpoint));
-    if (o->dynamodb_endpoint)
-        TRY(process_command_add(command, "--dynamodb-endpoint=%s", o->dynamodb_endpoint));
-    return o->ca_file ? process_command_add(command, "--ca-file=%s", o->ca_file) : RESULT_OK;
-}
-
-static must_check result make_family(struct process_family *family, const struct enclave_options *o)
-{
-    TRY(begin(&family->keeper, "nitro-signer-keeper", o));
-    TRY(process_command_add(&family->keeper, "--mode=enclave"));
-    TRY(process_command_add(&family->keeper, "--nsm=%s", o->nsm));
-    TRY(begin(&family->front, "nitro-signer-front", o));
-    TRY(process_command_add(&family->front, "--mode=enclave"));
-    if (o->metrics)
-        TRY(process_command_add(&family->front, "--metrics"));
-    TRY(courier_command(&family->courier, o));
-    TRY(begin(&family->loader, "nitro-signer-loader", o));
-    TRY(process_command_add(&family->loader, "--mode=records"));
-    if (o->drop_privileges) {
-        family->keeper.user = KEEPER_USER;
-        family->front.user = FRONT_USER;
-        family->courier.user = COURIER_USER;
-        family->loader.user = LOADER_USER;
-    }
-    return RESULT_OK;
-}
-
 static result on_state(void *context, const struct ipc_state *state)
 {
     (void)context;
@@ -105,10 +147,23 @@ static result on_state(void *context, const struct ipc_state *state)
     return RESULT_OK;
 }
 
-static must_check result supervise(struct process_supervisor *supervisor, const struct enclave_options *o)
+static result on_events(void *context)
+{
+    struct enclave *e = context;
+    struct epoll_event events[EVENTS_MAX];
+    (void)epoll_wait(e->events, events, EVENTS_MAX, 0);
+    if (e->log.pipe >= 0)
+        enclave_log_serve(&e->log);
+    if (e->clock.timer > 0)
+        enclave_clock_tick(&e->clock);
+    return RESULT_OK;
+}
+
+static must_check result supervise(struct enclave *e)
 {
     static struct process_family family; /* too large for comfort on the stack */
-    TRY(make_family(&family, o));
+    const struct enclave_options *o = &e->options;
+    TRY(enclave_family_make(&family, o));
     {
         AUTO_FD control = -1;
         AUTO_FD https = -1;
@@ -120,68 +175,57 @@ static must_check result supervise(struct process_supervisor *supervisor, const 
         family.courier_outside = control;
         family.https = https;
         family.metrics = metrics;
-        TRY(process_supervisor_start(supervisor, &family));
+        TRY(process_supervisor_start(&e->supervisor, &family));
     }
+    e->supervisor.watched = e->events;
+    e->supervisor.on_watched = on_events;
+    e->supervisor.watched_context = e;
     log_info("started; the control port is %s", o->control);
     process_notify("READY=1");
-    return process_supervisor_run(supervisor, on_state, NULL);
+    return process_supervisor_run(&e->supervisor, on_state, NULL);
 }
 
-static must_check result boot(const struct enclave_options *o)
+/* ---- the end ---- */
+
+/* The reason goes to the log, if there is one or can still be one, and to the console. */
+static void tell_the_end(struct enclave *e, const char *reason)
 {
-    if (getpid() == 1)
-        TRY(enclave_init(o->nsm, KEEPER_USER, o->parent_cid));
-    /* A host that does not collect logs loses them; it must not be able to stop signatures with that. */
-    if (o->log) {
-        result r = send_log_to(o->log);
-        if (r.code)
-            log_warn("--log: %s; lines stay here", error_text());
+    bool has_log = e->log.pipe >= 0 || (e->is_pid_1 && !open_log(e).code && e->log.pipe >= 0);
+    if (has_log) {
+        enclave_log_serve(&e->log); /* there may be room again */
+        if (reason)
+            log_error("%s; ending", reason);
+        enclave_log_close(&e->log);
     }
-    return process_harden();
+    if (reason)
+        log_error("%s; ending", reason);
 }
 
-/* PID 1 of a machine is told by its kernel's command line, everybody else by arguments. */
-static must_check result read_options(struct enclave_options *o, int argc, char *const argv[])
+static int end(struct enclave *e, result r, int status)
 {
-    static struct enclave_words words;
-    bool is_pid_1 = getpid() == 1;
-    enclave_options_default(o, is_pid_1);
-    if (is_pid_1)
-        TRY(enclave_init_mount());
-    if (is_pid_1 && enclave_init_is_machine()) {
-        AUTO(buffer) line = {0};
-        TRY(file_read(&line, "/proc/cmdline", ENCLAVE_COMMAND_LINE_MAX));
-        result r = enclave_options_words(&words, (const char *)line.data, line.length);
-        TRY(enclave_options_parse(o, words.argc, words.argv));
-        if (r.code)
-            return r;
-    } else
-        TRY(enclave_options_parse(o, argc, argv));
-    ENSURE(!o->drop_privileges || geteuid() == 0, E_INPUT, "--drop-privileges: only root can");
-    ENSURE(is_pid_1 || !o->authority, E_INPUT, "--authority: only for PID 1; --ca-file names a file");
-    return enclave_options_write_authority(o, "/run/authorities.pem");
+    char reason[256] = "";
+    if (r.code)
+        (void)snprintf(reason, sizeof reason, "%s", error_text());
+    process_notify("STOPPING=1");
+    process_supervisor_cleanup(&e->supervisor);
+    tell_the_end(e, r.code ? reason : NULL);
+    enclave_clock_cleanup(&e->clock);
+    fd_auto_close(&e->events);
+    if (e->is_pid_1)
+        enclave_init_end();
+    return r.code ? status : 0;
 }
 
 int main(int argc, char *argv[])
 {
-    static struct enclave_options options;
+    static struct enclave e = {.log.pipe = -1,
+                               .clock = {.ptp = -1, .timer = -1, .nsm.fd = -1},
+                               .supervisor = {.signals = -1, .keeper = -1},
+                               .events = -1};
     log_open("nitro-signer-enclave", LOG_LEVEL_INFO);
-    result r = read_options(&options, argc, argv);
-    if (r.code) {
-        log_error("%s", error_text());
-        if (getpid() == 1)
-            enclave_end();
-        return PROGRAM_EXIT_USAGE;
-    }
-    struct process_supervisor supervisor = {.signals = -1, .keeper = -1};
-    r = boot(&options);
-    if (!r.code)
-        r = supervise(&supervisor, &options);
+    e.is_pid_1 = getpid() == 1;
+    result r = boot(&e, argc, argv);
     if (r.code)
-        log_error("%s; ending", error_text());
-    process_notify("STOPPING=1");
-    process_supervisor_cleanup(&supervisor);
-    if (getpid() == 1)
-        enclave_end();
-    return r.code ? 1 : 0;
+        return end(&e, r, r.code == E_INPUT ? PROGRAM_EXIT_USAGE : 1);
+    return end(&e, supervise(&e), 1);
 }

@@ -1,9 +1,8 @@
-"""nitro-signer-enclave: its command line, its family, and the boot as PID 1 as far as a machine without vsock gets."""
+"""nitro-signer-enclave: its command line and its family; test_enclave_pid_1.py has it as PID 1."""
 import os
 import pathlib
 import re
 import signal
-import subprocess
 
 import pytest
 
@@ -71,13 +70,3 @@ def test_children_have_exactly_their_descriptors(enclave):
         sockets = {int(entry.name) for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir()
                    if int(entry.name) > 2 and os.readlink(entry).startswith("socket:")}
         assert expected[name] <= sockets, name
-
-
-def test_as_pid_1_it_boots_until_the_heartbeat_and_ends_its_machine(bin_dir):
-    """In namespaces of its own: reboot(2) there ends that PID 1 alone."""
-    wrapper = ["unshare", "--pid", "--mount", "--net", "--ipc", "--fork", "--kill-child"]
-    if os.geteuid() != 0 or subprocess.run([*wrapper, "true"], capture_output=True, timeout=20, check=False).returncode != 0:
-        pytest.skip("no permission to make namespaces")
-    done = subprocess.run([*wrapper, bin_dir / "nitro-signer-enclave"], capture_output=True, text=True, timeout=60, check=False)
-    assert "heartbeat: " in done.stderr, done.stderr
-    assert done.returncode in (128 + signal.SIGHUP, -signal.SIGHUP)

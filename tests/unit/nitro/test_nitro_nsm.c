@@ -138,6 +138,71 @@ static void randomness_takes_as_many_requests_as_needed(void **state)
     assert_fails(E_PEER, nsm_get_random(&client, out, 1));
 }
 
+/* {"Attestation": {"document": bytes}} around a document. */
+static void answer_document(const uint8_t *document, size_t document_len)
+{
+    AUTO(buffer) b = {0};
+    assert_in_range(document_len, 256, 65535);
+    const uint8_t head[] = {0xa1,
+                            0x6b,
+                            'A',
+                            't',
+                            't',
+                            'e',
+                            's',
+                            't',
+                            'a',
+                            't',
+                            'i',
+                            'o',
+                            'n',
+                            0xa1,
+                            0x68,
+                            'd',
+                            'o',
+                            'c',
+                            'u',
+                            'm',
+                            'e',
+                            'n',
+                            't',
+                            0x59,
+                            (uint8_t)(document_len >> 8),
+                            (uint8_t)document_len};
+    assert_ok(buffer_append(&b, head, sizeof head));
+    assert_ok(buffer_append(&b, document, document_len));
+    answer_bytes(b.data, b.length);
+}
+
+static void the_time_is_a_documents(void **state)
+{
+    (void)state;
+    /* QEMU's device, which signs nothing: the date alone counts. */
+    AUTO(buffer) document = {0};
+    read_vector(&document, "attdoc_qemu_layout_unsigned.bin");
+    uint64_t ms = 0;
+    answer_document(document.data, document.length);
+    assert_ok(nsm_time(&client, &ms));
+    assert_asked("nsm_req_attestation_all_null.cbor");
+    assert_int_equal(ms % 1000, 0);
+    assert_in_range(ms, UINT64_C(1600000000000), UINT64_C(4000000000000));
+    /* Every byte of the key's name changed, and every cut, is an error of the peer. */
+    uint8_t *name = memmem(document.data, document.length, "timestamp", 9);
+    assert_non_null(name);
+    for (size_t i = 0; i < 9; i++) {
+        name[i] ^= 1;
+        uint64_t untouched = 7;
+        answer_document(document.data, document.length);
+        assert_fails(E_PEER, nsm_time(&client, &untouched));
+        assert_int_equal(untouched, 7);
+        name[i] ^= 1;
+        uint8_t bytes[NSM_REQUEST_MAX];
+        assert_true(recv(server, bytes, sizeof bytes, 0) > 0);
+    }
+    answer_document(document.data, document.length - 1);
+    assert_fails(E_PEER, nsm_time(&client, &ms));
+}
+
 static void attestation_carries_nulls_and_values(void **state)
 {
     (void)state;
@@ -342,6 +407,7 @@ int main(void)
         PAIRED(requests_and_answers_are_those_of_the_vectors),
         PAIRED(randomness_takes_as_many_requests_as_needed),
         PAIRED(attestation_carries_nulls_and_values),
+        PAIRED(the_time_is_a_documents),
         PAIRED(errors_of_the_nsm_have_their_codes),
         PAIRED(other_encoders_are_understood),
         PAIRED(wrong_answers_are_the_fault_of_the_peer),
