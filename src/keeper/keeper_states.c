@@ -116,6 +116,10 @@ static must_check result accept_policy(struct keeper *k, struct ipc_bytes text)
     memcpy(k->policy_text, text.data, text.length);
     k->policy_len = text.length;
     lower_log_level(k);
+    if (!k->standalone && policy.store_kind == POLICY_STORE_SQLITE)
+        log_warn(
+            "the store is sqlite: an enclave has no disk, so the record of what was signed ends with it; use "
+            "dynamodb");
     return RESULT_OK;
 }
 

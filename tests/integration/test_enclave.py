@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harness import connect, control
+from harness import connect, control, policy_text
 
 CHILDREN = ["nitro-signer-keeper", "nitro-signer-front", "nitro-signer-courier"]
 
@@ -70,3 +70,14 @@ def test_children_have_exactly_their_descriptors(enclave):
         sockets = {int(entry.name) for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir()
                    if int(entry.name) > 2 and os.readlink(entry).startswith("socket:")}
         assert expected[name] <= sockets, name
+
+
+def test_a_store_that_ends_with_the_enclave_is_warned_of_once(enclave, folder):
+    policy = policy_text(store=f"sqlite:{folder}/slashing.sqlite", kms_key=f"arn:aws:kms:eu-central-1:123456789012:key/{'0' * 8}", region="eu-central-1")
+    init = {"operation": "init", "policy": policy, "access": "", "credential": {"access_key_id": "A" * 16, "secret_access_key": "s", "token": ""},
+            "encrypted_tls_key": "AAAA", "encrypted_validator_keys": ["AAAA"]}
+    for _ in range(2):
+        with connect(f"unix:{folder}/control", timeout=60) as stream:
+            assert control(stream, init)["status"] == 502  # there is no KMS
+    assert enclave.log().count("the store is sqlite") == 1
+    assert enclave.terminate() == 0
