@@ -28,7 +28,7 @@
 /* The first descriptor number that a child finds beyond stdin, stdout and stderr. */
 enum { FIRST_CHILD_FD = 3 };
 
-enum { CAUSE_PATIENCE_MS = 200 };
+enum { CAUSE_PATIENCE_MS = 100 };
 
 result process_sibling_path(char out[static PROCESS_PATH_MAX], const char *name)
 {

@@ -202,18 +202,26 @@ static void wait_for_end(struct enclave_log *log, uint64_t deadline_ns)
         (void)poll(&wait, 1, (int)((deadline_ns - now_ns) / MILLISECOND) + 1);
 }
 
-void enclave_log_close(struct enclave_log *log)
+void enclave_log_leave(struct enclave_log *log)
 {
-    if (log->pipe < 0)
+    if (log->console < 0)
         return;
     (void)dup2(log->console, STDOUT_FILENO);
     (void)dup2(log->console, STDERR_FILENO);
+    fd_auto_close(&log->console);
+}
+
+void enclave_log_close(struct enclave_log *log)
+{
+    if (log->events < 0)
+        return;
+    enclave_log_leave(log);
     uint64_t deadline_ns = clock_monotonic_ns() + (uint64_t)FLUSH_MS * MILLISECOND;
     if (log->connection < 0)
         begin_connect(log);
     flush(log, deadline_ns);
     wait_for_end(log, deadline_ns);
-    int *all[] = {&log->pipe, &log->console, &log->connection, &log->timer, &log->events};
+    int *all[] = {&log->pipe, &log->connection, &log->timer, &log->events};
     for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
         fd_auto_close(all[i]);
 }

@@ -34,7 +34,10 @@ must_check result enclave_log_open(struct enclave_log *ret_log, const char *wher
 /* Moves what can be moved without waiting. */
 void enclave_log_serve(struct enclave_log *log);
 
-/* Standard error is again what it was. Gives the host a moment to take what is left, and to connect if it has
+/* Standard output and standard error of this process are again what they were. */
+void enclave_log_leave(struct enclave_log *log);
+
+/* The same. Gives the host a moment to take what is left, and to connect if it has
  * not. */
 void enclave_log_close(struct enclave_log *log);
 

@@ -4,8 +4,8 @@
  * and courier, starts a loader when the keeper asks for one, and ends with the first of them
  * that ends. The defaults are Nitro's values; only addresses differ elsewhere.
  *
- * PID 1 boots first, one step behind the other, and whatever fails ends the machine: its reason is the last
- * line of the log and of the console. */
+ * PID 1 boots first, one step behind the other; whatever fails ends the machine, and its reason is told on
+ * the log and on the console. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -38,6 +38,20 @@ struct enclave {
 
 /* ---- options ---- */
 
+static must_check result parse_address(struct net_address *ret_address, const char *option, const char *text)
+{
+    result r = net_address_parse(ret_address, text);
+    return r.code ? error_prefix(r, "--%s", option) : r;
+}
+
+/* Those that only a child will use: a mistake is better told before there is one. */
+static must_check result check_addresses(const struct enclave_options *o)
+{
+    struct net_address address;
+    TRY(parse_address(&address, "kms-via", o->kms_via));
+    return parse_address(&address, "dynamodb-via", o->dynamodb_via);
+}
+
 /* PID 1 of a machine is told by its kernel's command line, everybody else by arguments. */
 static must_check result read_command_line(struct enclave_options *o)
 {
@@ -55,6 +69,7 @@ static must_check result read_options(struct enclave *e, int argc, char *const a
     TRY(e->is_machine ? read_command_line(o) : enclave_options_parse(o, argc, argv));
     ENSURE(!o->drop_privileges || geteuid() == 0, E_INPUT, "--drop-privileges: only root can");
     ENSURE(e->is_pid_1 || !o->authority, E_INPUT, "--authority: only for PID 1; --ca-file names a file");
+    TRY(check_addresses(o));
     return enclave_options_write_authority(o, "/run/authorities.pem");
 }
 
@@ -115,12 +130,6 @@ static must_check result boot(struct enclave *e, int argc, char *const argv[])
 }
 
 /* ---- the family ---- */
-
-static must_check result parse_address(struct net_address *ret_address, const char *option, const char *text)
-{
-    result r = net_address_parse(ret_address, text);
-    return r.code ? error_prefix(r, "--%s", option) : r;
-}
 
 static must_check result bind_option(int *ret_fd, const char *option, const char *text)
 {
@@ -187,28 +196,30 @@ static must_check result supervise(struct enclave *e)
 
 /* ---- the end ---- */
 
-/* The reason goes to the log, if there is one or can still be one, and to the console. */
-static void tell_the_end(struct enclave *e, const char *reason)
+/* At once, because the host may end the machine as soon as it notices: first to the log, if there is one or
+ * can still be one, then to the console. */
+static void tell_reason(struct enclave *e, const char *reason)
 {
-    bool has_log = e->log.pipe >= 0 || (e->is_pid_1 && !open_log(e).code && e->log.pipe >= 0);
-    if (has_log) {
+    if (e->log.pipe < 0 && e->is_pid_1 && open_log(e).code)
+        e->log.pipe = -1;
+    if (e->log.pipe >= 0) {
         enclave_log_serve(&e->log); /* there may be room again */
-        if (reason)
-            log_error("%s; ending", reason);
-        enclave_log_close(&e->log);
-    }
-    if (reason)
         log_error("%s; ending", reason);
+        enclave_log_serve(&e->log);
+        enclave_log_leave(&e->log);
+    }
+    log_error("%s; ending", reason);
 }
 
 static int end(struct enclave *e, result r, int status)
 {
     char reason[256] = "";
-    if (r.code)
-        (void)snprintf(reason, sizeof reason, "%s", error_text());
+    (void)snprintf(reason, sizeof reason, "%s", error_text());
     process_notify("STOPPING=1");
+    if (r.code)
+        tell_reason(e, reason);
     process_supervisor_cleanup(&e->supervisor);
-    tell_the_end(e, r.code ? reason : NULL);
+    enclave_log_close(&e->log);
     enclave_clock_cleanup(&e->clock);
     fd_auto_close(&e->events);
     if (e->is_pid_1)
@@ -218,7 +229,7 @@ static int end(struct enclave *e, result r, int status)
 
 int main(int argc, char *argv[])
 {
-    static struct enclave e = {.log.pipe = -1,
+    static struct enclave e = {.log = {.pipe = -1, .console = -1, .events = -1},
                                .clock = {.ptp = -1, .timer = -1, .nsm.fd = -1},
                                .supervisor = {.signals = -1, .keeper = -1},
                                .events = -1};
