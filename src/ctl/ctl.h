@@ -64,6 +64,7 @@ must_check result ctl_key_policy(struct ctl_call *call);
 must_check result ctl_measure(struct ctl_call *call);
 must_check result ctl_image_build(struct ctl_call *call);
 must_check result ctl_image_describe(struct ctl_call *call);
+must_check result ctl_image_ramdisk(struct ctl_call *call);
 must_check result ctl_status(struct ctl_call *call);
 must_check result ctl_attest_verify(struct ctl_call *call);
 must_check result ctl_sign_test(struct ctl_call *call);

@@ -107,28 +107,12 @@ static bool is_archive(const struct buffer *file)
     return false;
 }
 
-static must_check result pack_ramdisk(struct buffer *out, const struct buffer *text, const char *path,
-                                      const char *sources)
-{
-    AUTO(nitro_cpio_manifest) manifest = {0};
-    AUTO(buffer) folder = {0};
-    const char *slash = strrchr(path, '/');
-    if (sources)
-        TRY(buffer_append_text(&folder, sources));
-    else if (slash)
-        TRY(buffer_append(&folder, path, (size_t)(slash - path) + 1));
-    else
-        TRY(buffer_append_text(&folder, "."));
-    TRY(nitro_cpio_manifest_read(&manifest, (const char *)text->data, text->length));
-    return nitro_cpio_write(out, &manifest, (const char *)folder.data);
-}
-
 static must_check result read_ramdisk(struct buffer *out, const char *path, const char *sources)
 {
     AUTO(buffer) file = {0};
     TRY(file_read(&file, path, NITRO_CPIO_SIZE_MAX));
     if (nitro_cpio_is_manifest(file.data, file.length)) {
-        result r = pack_ramdisk(out, &file, path, sources);
+        result r = ctl_image_pack(out, &file, path, sources);
         return r.code ? error_prefix(r, "%s", path) : r;
     }
     ENSURE(is_archive(&file), E_INPUT, "%s: neither a manifest nor a cpio archive", path);

@@ -23,6 +23,7 @@ static const struct {
      "print the KMS key policy that admits one image and one policy"},
     {"measure", NULL, ctl_measure, "print PCR0 of executables as devcloud measures them"},
     {"image", "build", ctl_image_build, "make an enclave image (EIF) and print its measurements"},
+    {"image", "ramdisk", ctl_image_ramdisk, "make a ramdisk (cpio) of what a manifest lists"},
     {"image", "describe", ctl_image_describe, "verify an enclave image and print what nitro-cli says of it"},
     {"slashing", "init", ctl_slashing_init, "begin a DynamoDB table as a slashing protection store"},
     {"slashing", "status", ctl_slashing_status, "print what such a table says of itself"},

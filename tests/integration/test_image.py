@@ -54,6 +54,16 @@ def ramdisks(file):
     return [data for kind, data in image_file.sections(file.read_bytes()) if kind == image_file.RAMDISK]
 
 
+def test_a_ramdisk_alone_is_the_one_in_the_image(bin_dir, image, folder):
+    image(*BUILD)
+    done = subprocess.run([bin_dir / "nitro-signer-ctl", "image", "ramdisk", f"--manifest={folder}/manifest", "--output=out.cpio"],
+                          cwd=folder, check=False, timeout=60)
+    assert done.returncode == 0
+    assert (folder / "out.cpio").read_bytes() == ramdisks(folder / "out.eif")[0]
+    assert "not a manifest" in image("ramdisk", "--manifest=kernel", "--output=other.cpio", status=1)
+    assert not (folder / "other.cpio").exists()
+
+
 def test_measurements_are_hashlibs(image, folder):
     built = image(*BUILD)["Measurements"]
     file = (folder / "out.eif").read_bytes()
