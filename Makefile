@@ -9,7 +9,7 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup clients build demo run test soak fuzz bench interop clean help
+.PHONY: all setup clients build demo run test image image-verify soak fuzz bench interop clean help
 
 all: build ## set up and build everything (into build/bin)
 
@@ -35,6 +35,13 @@ test: build clients ## unit tests and lint, then black-box and interop tests (PR
 	@set -e; folders=; for folder in tests/integration tests/interop; do \
 	   if ls $$folder/test_*.py >/dev/null 2>&1; then folders="$$folders $$folder"; fi; done; \
 	 [ -z "$$folders" ] || $(python) -m pytest -q -n 3 --dist loadfile $$folders
+
+# ARCH names one of them. IMAGE_OPTIONS='--kernel=bzImage --kernel-config=bzImage.config' puts another kernel in, AWS's for example.
+image: setup ## make the enclave's image from pinned inputs, for x86_64 and arm64: build/image/ARCH/nitro-signer.eif and pcrs.json
+	@set -e; for architecture in $(or $(ARCH),x86_64 arm64); do packaging/image/build $(IMAGE_OPTIONS) $$architecture build/image/$$architecture; done
+
+image-verify: setup ## make the images twice, in other folders, by other users, at other times, and compare them bit for bit
+	@packaging/image/verify $(IMAGE_OPTIONS) $(ARCH)
 
 # Each part prints its numbers, the seed of its orders too; NS_SEED asks for the same ones again. NS_ORDERS and NS_SECONDS (of
 # each of the last part's runs, where executables are killed) say how long.
@@ -73,4 +80,4 @@ clean: ## remove what was built and what the demo left
 	@rm -rf build demo-run
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19
