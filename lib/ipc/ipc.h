@@ -238,10 +238,27 @@ struct ipc_counts {
     } sources[IPC_SOURCE_END - 1];
 };
 
+/* What the parts of the first start took, in microseconds; zero until they are over. */
+enum ipc_phase {
+    IPC_PHASE_INIT,    /* from the keeper's start until a policy is in force */
+    IPC_PHASE_ATTEST,  /* attestation documents for KMS */
+    IPC_PHASE_DECRYPT, /* the courier and KMS, until all records have come */
+    IPC_PHASE_LOAD,    /* then until the loader has opened the last, and each key is checked */
+    IPC_PHASE_RECORDS, /* slashing protection's records are known */
+    IPC_PHASE_READY,   /* the front listens */
+    IPC_PHASE_END
+};
+struct ipc_phases {
+    uint32_t us[IPC_PHASE_END];
+};
+/* "init", "attest", ...; "?" otherwise. */
+const char *ipc_phase_name(enum ipc_phase phase);
+
 /* HEALTH. */
 struct ipc_health {
     bool store_ok;
     uint32_t keys, failed;
+    struct ipc_phases phases;
     struct ipc_counts counts;
 };
 void ipc_pack_health(struct packer *p, const struct ipc_health *health);
@@ -253,6 +270,7 @@ struct ipc_status {
     uint32_t keys, failed;
     bool store_ok;
     uint8_t pcr0[48], pcr16[48];
+    struct ipc_phases phases;
 };
 void ipc_pack_status(struct packer *p, const struct ipc_status *status);
 must_check result ipc_take_status(struct ipc_status *ret_status, struct ipc_message *m);

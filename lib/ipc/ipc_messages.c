@@ -126,12 +126,32 @@ result ipc_take_counts(struct ipc_counts *ret_counts, struct ipc_message *m)
     return RESULT_OK;
 }
 
+const char *ipc_phase_name(enum ipc_phase phase)
+{
+    static const char *const names[] = {"init", "attest", "decrypt", "load", "records", "ready"};
+    return phase < IPC_PHASE_END ? names[phase] : "?";
+}
+
+static void pack_phases(struct packer *p, const struct ipc_phases *phases)
+{
+    for (size_t i = 0; i < IPC_PHASE_END; i++)
+        pack_u32(p, phases->us[i]);
+}
+
+static must_check result take_phases(struct ipc_phases *ret_phases, struct cursor *c)
+{
+    for (size_t i = 0; i < IPC_PHASE_END; i++)
+        TRY(cursor_u32(c, &ret_phases->us[i]));
+    return RESULT_OK;
+}
+
 void ipc_pack_health(struct packer *p, const struct ipc_health *health)
 {
     ipc_begin(p, IPC_HEALTH, health->counts.num_sources);
     pack_u8(p, health->store_ok);
     pack_u32(p, health->keys);
     pack_u32(p, health->failed);
+    pack_phases(p, &health->phases);
     ipc_pack_counts(p, &health->counts);
 }
 
@@ -141,6 +161,7 @@ result ipc_take_health(struct ipc_health *ret_health, struct ipc_message *m)
     TRY(ipc_take_bool(&health.store_ok, &m->body));
     TRY(cursor_u32(&m->body, &health.keys));
     TRY(cursor_u32(&m->body, &health.failed));
+    TRY(take_phases(&health.phases, &m->body));
     TRY(ipc_take_counts(&health.counts, m));
     *ret_health = health;
     return RESULT_OK;
@@ -181,6 +202,7 @@ void ipc_pack_status(struct packer *p, const struct ipc_status *status)
     pack_u8(p, status->store_ok);
     pack_bytes(p, status->pcr0, sizeof status->pcr0);
     pack_bytes(p, status->pcr16, sizeof status->pcr16);
+    pack_phases(p, &status->phases);
 }
 
 result ipc_take_status(struct ipc_status *ret_status, struct ipc_message *m)
@@ -193,6 +215,7 @@ result ipc_take_status(struct ipc_status *ret_status, struct ipc_message *m)
     TRY(ipc_take_bool(&status.store_ok, &m->body));
     TRY(cursor_copy(&m->body, status.pcr0, sizeof status.pcr0));
     TRY(cursor_copy(&m->body, status.pcr16, sizeof status.pcr16));
+    TRY(take_phases(&status.phases, &m->body));
     TRY(cursor_end(&m->body));
     *ret_status = status;
     return RESULT_OK;

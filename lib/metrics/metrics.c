@@ -171,7 +171,7 @@ void metrics_count(struct metric *metric, size_t series)
 void metrics_set(struct metric *metric, size_t series, uint64_t value)
 {
     uint64_t *cells = cells_of(metric, series);
-    if (cells && metric->is.kind == METRICS_GAUGE)
+    if (cells && (metric->is.kind == METRICS_GAUGE || metric->is.kind == METRICS_DURATION))
         cells[0] = value;
 }
 

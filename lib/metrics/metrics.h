@@ -15,6 +15,7 @@
 enum metrics_kind {
     METRICS_COUNTER,   /* only rises */
     METRICS_GAUGE,     /* is set */
+    METRICS_DURATION,  /* the same of one duration: set in nanoseconds, a gauge of seconds */
     METRICS_HISTOGRAM, /* durations, counted by upper bounds */
     METRICS_SUMMARY    /* durations, as quantiles of the latest METRICS_WINDOW of each series */
 };

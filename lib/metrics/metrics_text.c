@@ -18,6 +18,7 @@ static const char *kind_name(enum metrics_kind kind)
     case METRICS_COUNTER:
         return "counter";
     case METRICS_GAUGE:
+    case METRICS_DURATION:
         return "gauge";
     case METRICS_HISTOGRAM:
         return "histogram";
@@ -87,7 +88,10 @@ static must_check result append_value(struct buffer *out, const struct metric *m
                                       const uint64_t *cells)
 {
     char value[NUMBER_TEXT];
-    format_count(value, cells[0]);
+    if (metric->is.kind == METRICS_DURATION)
+        format_seconds(value, cells[0]);
+    else
+        format_count(value, cells[0]);
     return append_sample(out, metric, series, "", (struct extra){0}, value);
 }
 
@@ -151,6 +155,7 @@ static must_check result append_series(struct buffer *out, const struct metric *
     switch (metric->is.kind) {
     case METRICS_COUNTER:
     case METRICS_GAUGE:
+    case METRICS_DURATION:
         return append_value(out, metric, series, cells);
     case METRICS_HISTOGRAM:
         TRY(append_buckets(out, metric, series, cells));

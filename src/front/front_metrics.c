@@ -33,7 +33,7 @@ struct front_metrics {
         *store_errors;
     struct metric *malformed, *missing, *permitted, *prevented, *summary; /* Web3Signer's */
     struct metric *clients, *shapes;
-    struct metric *keys_loaded, *keys_failed, *store_ok, *protected, *connections;
+    struct metric *keys_loaded, *keys_failed, *store_ok, *protected, *connections, *start;
     struct front_repeats repeats;
 };
 
@@ -170,6 +170,21 @@ static must_check result declare_with_labels(struct front_metrics *m)
                                       .num_values = list_refusals(m)});
 }
 
+/* The front's own part, ready, is not known to it. */
+static must_check result declare_start(struct front_metrics *m)
+{
+    static const char *phases[IPC_PHASE_READY];
+    for (size_t i = 0; i < IPC_PHASE_READY; i++)
+        phases[i] = ipc_phase_name((enum ipc_phase)i);
+    return metrics_declare(&m->start, m->all,
+                           &(struct metrics_declaration){.kind = METRICS_DURATION,
+                                                         .name = "nitro_signer_start_seconds",
+                                                         .help = "What the phases of the start took.",
+                                                         .label = "phase",
+                                                         .values = phases,
+                                                         .num_values = IPC_PHASE_READY});
+}
+
 static must_check result declare_fingerprints(struct front_metrics *m)
 {
     static const char *clients[FRONT_CLIENTS], *shapes[ETH2_SHAPE_END - 1];
@@ -197,6 +212,7 @@ static must_check result declare_fingerprints(struct front_metrics *m)
 static must_check result declare_ours(struct front_metrics *m)
 {
     TRY(declare_with_labels(m));
+    TRY(declare_start(m));
     TRY(declare_fingerprints(m));
     TRY(declare(&m->refused, m, METRICS_COUNTER, "nitro_signer_slashing_refused_messages_total",
                 "Messages refused by slashing protection; one of the latest 1024 that is asked for again is "
@@ -347,6 +363,8 @@ static must_check result format(struct buffer *out, struct front *front)
     struct front_metrics *m = front->metrics;
     metrics_set(m->keys_loaded, 0, front->health.keys);
     metrics_set(m->keys_failed, 0, front->health.failed);
+    for (size_t i = 0; i < IPC_PHASE_READY; i++)
+        metrics_set(m->start, i, front->health.phases.us[i] * UINT64_C(1000));
     metrics_set(m->store_ok, 0, front->health.store_ok);
     metrics_set(m->protected, 0, front->policy.slashing_protection);
     metrics_set(m->connections, 0, net_http_server_connections(front->server));

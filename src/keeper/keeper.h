@@ -12,6 +12,7 @@
 #define KEEPER_KEEPER_H
 
 #include <openssl/evp.h>
+#include <pthread.h>
 
 #include "base/log.h"
 #include "keeper_boost.h"
@@ -20,6 +21,7 @@
 #include "keeper_limits.h"
 #include "keeper_manage.h"
 #include "keeper_orders.h"
+#include "keeper_phases.h"
 #include "keeper_remote.h"
 #include "keeper_start.h"
 #include "keeper_store.h"
@@ -86,7 +88,9 @@ struct keeper {
 
     struct nsm nsm;
     uint8_t pcr0[NSM_PCR_LEN], pcr16[NSM_PCR_LEN];
-    EVP_PKEY *recipient_key;
+    EVP_PKEY *recipient_key; /* NULL until the policy is measured */
+    pthread_t recipient_maker;
+    bool recipient_is_made; /* by the thread, which has not been joined */
 
     struct keeper_store store;
     bool reported_ok; /* what the front was told of it */
@@ -102,6 +106,7 @@ struct keeper {
     uint32_t num_watermarks_asked;   /* HIGH_WATERMARK_WANTED without an answer */
     uint32_t reload_timeout_seconds; /* of a reload; of the silence of any other loader, stand-alone */
     uint64_t probed_ns;
+    struct keeper_phases phases; /* of the first start */
 
     struct keeper_orders orders;
     bool batch_is_open; /* the front said that more keys of a batch follow */
@@ -158,7 +163,9 @@ void keeper_send_answers(struct keeper *k);
 
 /* keeper_attest.c */
 must_check result keeper_attest_open(struct keeper *k);
-/* Extends PCR16 with the policy and locks it, or finds that done; makes the recipient key. */
+/* Waits for the thread that makes the recipient key, if it runs. */
+void keeper_attest_take_key(struct keeper *k);
+/* Extends PCR16 with the policy and locks it, or finds that done; takes the recipient key. */
 must_check result keeper_attest_measure(struct keeper *k, struct ipc_bytes policy_text);
 void keeper_attest(struct keeper *k, const struct ipc_attest *wanted);
 /* The recipient key as PKCS#8 DER. */

@@ -1,9 +1,10 @@
 /* keeper_attest.c - what the Nitro Security Module is asked: measure the policy, attest.
  *
- * PCR16 is extended with the policy's bytes and locked before the recipient key exists, so no
- * document with that key can ever be made under another policy. The private half leaves this
- * process only to the loader. Rejected: opening envelopes here - CMS and JSON would be parsed
- * beside the validators' keys. */
+ * The recipient key is made by a thread from the start on, since that may take half a second and the host has
+ * to be waited for in any case. It becomes known here only once PCR16 is extended with the policy's bytes and
+ * locked, so no document with that key can ever be made under another policy; the thread has ended then. The
+ * private half leaves this process only to the loader. Rejected: opening envelopes here - CMS and JSON would
+ * be parsed beside the validators' keys. */
 #include "keeper.h"
 
 #include <openssl/bio.h>
@@ -14,6 +15,31 @@
 #include <string.h>
 
 enum { POLICY_PCR = 16, RECIPIENT_KEY_BITS = 2048, EXTRA_ENTROPY_LEN = 64 };
+
+/* OpenSSL keeps its primes in the secure heap. */
+static void *make_recipient_key(void *unused)
+{
+    (void)unused;
+    return EVP_RSA_gen(RECIPIENT_KEY_BITS);
+}
+
+static must_check result begin_recipient_key(struct keeper *k)
+{
+    int failed = pthread_create(&k->recipient_maker, NULL, make_recipient_key, NULL);
+    ENSURE(!failed, E_IO, "cannot start a thread: %s", strerror(failed));
+    k->recipient_is_made = true;
+    return RESULT_OK;
+}
+
+void keeper_attest_take_key(struct keeper *k)
+{
+    void *key = NULL;
+    if (k->recipient_is_made)
+        (void)pthread_join(k->recipient_maker, &key);
+    if (k->recipient_is_made)
+        k->recipient_key = key;
+    k->recipient_is_made = false;
+}
 
 result keeper_attest_open(struct keeper *k)
 {
@@ -26,7 +52,7 @@ result keeper_attest_open(struct keeper *k)
     TRY(nsm_get_random(&k->nsm, entropy, sizeof entropy));
     RAND_add(entropy, sizeof entropy, 0);
     secret_wipe(entropy, sizeof entropy);
-    return RESULT_OK;
+    return begin_recipient_key(k);
 }
 
 static bool is_zero(const uint8_t value[static NSM_PCR_LEN])
@@ -55,8 +81,7 @@ static must_check result measure(struct keeper *k, struct ipc_bytes text)
 result keeper_attest_measure(struct keeper *k, struct ipc_bytes policy_text)
 {
     TRY(measure(k, policy_text));
-    if (!k->recipient_key)
-        k->recipient_key = EVP_RSA_gen(RECIPIENT_KEY_BITS); /* OpenSSL keeps its primes in the secure heap */
+    keeper_attest_take_key(k);
     ENSURE(k->recipient_key, E_CRYPTO, "no RSA key could be made");
     return RESULT_OK;
 }
@@ -93,8 +118,13 @@ static must_check result attest_recipient(struct keeper *k, struct buffer *out, 
 void keeper_attest(struct keeper *k, const struct ipc_attest *wanted)
 {
     AUTO(buffer) document = {0};
-    result r = wanted->purpose == IPC_ATTEST_RECIPIENT ? attest_recipient(k, &document, wanted->nonce)
-                                                       : keeper_identity_attest(k, &document, wanted->nonce);
+    bool is_recipient = wanted->purpose == IPC_ATTEST_RECIPIENT;
+    if (is_recipient)
+        keeper_phases_spend(&k->phases, IPC_PHASE_DECRYPT);
+    result r = is_recipient ? attest_recipient(k, &document, wanted->nonce)
+                            : keeper_identity_attest(k, &document, wanted->nonce);
+    if (is_recipient)
+        keeper_phases_spend(&k->phases, IPC_PHASE_ATTEST);
     if (r.code) {
         log_error("attestation: %s", error_text());
         document.length = 0; /* an empty document says that there is none */

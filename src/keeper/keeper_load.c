@@ -88,6 +88,7 @@ result keeper_load_records_end(struct keeper *k, uint32_t num_records)
     ENSURE(!k->load.sent_all && num_records == k->load.num_records, E_PEER, "ends %u records after %u",
            num_records, k->load.num_records);
     k->load.sent_all = true;
+    keeper_phases_spend(&k->phases, IPC_PHASE_DECRYPT);
     if (k->load.failed) {
         keeper_load_finish(k, false);
         return RESULT_OK;
@@ -203,6 +204,7 @@ bool keeper_load_swap(struct keeper *k)
 void keeper_load_serve(struct keeper *k)
 {
     bool first = !k->keys;
+    keeper_phases_spend(&k->phases, IPC_PHASE_RECORDS);
     if (!keeper_load_swap(k))
         return;
     if (!k->load.managed)
@@ -236,6 +238,7 @@ result keeper_load_loader_end(struct keeper *k, const struct ipc_loader_end *end
            "counts %u keys and %u failures, sent %u and %u", end->keys, end->failed, k->load.num_keys,
            k->load.num_failed);
     k->load.counts = end->counts;
+    keeper_phases_spend(&k->phases, IPC_PHASE_LOAD);
     keeper_channel_close(&k->loader);
     bls_fixed_base_free(TAKE(k->load.base));
     if (check_complete(k).code || (k->load.is_reload && keeper_reload_list_gone(k).code))
@@ -300,6 +303,8 @@ void keeper_load_finish(struct keeper *k, bool ok)
     memcpy(why, k->load.why, sizeof why);
     keeper_load_cleanup(&k->load);
     keeper_set_state(k, k->keys ? IPC_SERVE_STATE : IPC_ATTEST_STATE);
+    if (k->keys)
+        keeper_phases_end(&k->phases, keeper_keys_count(k->keys));
     if (managed)
         keeper_manage_answer(k, why);
     if (is_reload)

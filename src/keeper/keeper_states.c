@@ -61,8 +61,11 @@ void keeper_report_health(struct keeper *k)
 {
     k->reported_ok = k->store.ok;
     struct packer p = keeper_pack(k);
-    struct ipc_health health = {
-        .store_ok = k->store.ok, .keys = count_keys(k), .failed = k->num_failed, .counts = keeper_counts(k)};
+    struct ipc_health health = {.store_ok = k->store.ok,
+                                .keys = count_keys(k),
+                                .failed = k->num_failed,
+                                .phases = k->phases.spent,
+                                .counts = keeper_counts(k)};
     ipc_pack_health(&p, &health);
     keeper_send(&k->front, &p);
 }
@@ -131,6 +134,7 @@ result keeper_take_policy(struct keeper *k, struct ipc_bytes text)
         return RESULT_OK;
     }
     TRY(accept_policy(k, text));
+    keeper_phases_spend(&k->phases, IPC_PHASE_INIT);
     keeper_set_state(k, IPC_ATTEST_STATE);
     return RESULT_OK;
 }
@@ -172,6 +176,7 @@ void keeper_answer_status(struct keeper *k)
 {
     struct ipc_status status = {
         .state = k->state, .keys = count_keys(k), .failed = k->num_failed, .store_ok = k->store.ok};
+    status.phases = k->phases.spent;
     memcpy(status.pcr0, k->pcr0, sizeof status.pcr0);
     memcpy(status.pcr16, k->pcr16, sizeof status.pcr16);
     struct packer p = keeper_pack(k);

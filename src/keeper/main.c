@@ -4,6 +4,7 @@
  * Any peer but the loader ends the signer by going: there are no half-alive states. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <poll.h>
 #include <signal.h>
@@ -112,6 +113,7 @@ static must_check result adopt(struct keeper_channel *channel, int fd)
 static must_check result start(struct keeper *k, uint32_t heap_mib)
 {
     TRY(process_harden());
+    (void)mallopt(M_ARENA_MAX, 1); /* the one other thread is gone before there are keys */
     (void)umask(077);
     TRY(secret_openssl_wipes());
     /* No file of the machine is to have a say in how keys are used; and later none could be opened. */
@@ -265,6 +267,7 @@ static void cleanup(struct keeper *k)
     keeper_keys_free(k->keys);
     keeper_keys_free(k->retired);
     keeper_store_close(&k->store);
+    keeper_attest_take_key(k);
     EVP_PKEY_free(k->recipient_key);
     nsm_cleanup(&k->nsm);
     secret_cleanup(&k->incoming);
@@ -280,6 +283,7 @@ static must_check result run(struct keeper *k, uint32_t heap_mib)
 {
     sigset_t while_waiting;
     TRY(prepare_signals(&while_waiting));
+    keeper_phases_begin(&k->phases);
     TRY(start(k, heap_mib));
     k->probed_ns = clock_monotonic_ns();
     keeper_orders_open(&k->orders);

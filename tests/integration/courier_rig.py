@@ -56,7 +56,7 @@ class Keeper:
         if kind != STATUS_WANTED:
             self.log.append(kind)
         if kind == STATUS_WANTED:
-            send_packet(self.end, STATUS, 1, struct.pack("<BIIB", self.state, len(self.records), 0, 1) + b"\x11" * 48 + b"\x22" * 48)
+            send_packet(self.end, STATUS, 1, struct.pack("<BIIB", self.state, len(self.records), 0, 1) + b"\x11" * 48 + b"\x22" * 48 + struct.pack("<6I", *range(1500, 7500, 1000)))
         elif kind == POLICY_MESSAGE:
             assert self.state in (WAIT, ATTESTED) and len(body) == count
             accepted = self.policy in (None, body)

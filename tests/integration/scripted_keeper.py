@@ -95,7 +95,7 @@ class Keeper:
 
     def health(self, store=True, loaded=1, failed=0, sources=()):
         counts = b"".join(struct.pack("<BII", *source) for source in sources)
-        send_packet(self.end, HEALTH, len(sources), struct.pack("<BII", store, loaded, failed) + counts)
+        send_packet(self.end, HEALTH, len(sources), struct.pack("<BII6I", store, loaded, failed, *range(1000, 7000, 1000)) + counts)
 
     def serve(self):
         """Says SERVE and waits for LISTENING; then answers orders in a thread. The port."""

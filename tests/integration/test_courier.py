@@ -40,7 +40,8 @@ def test_status_and_attest(make_rig):
     status = rig.ask("status")
     assert status["status"] == 200
     body = status["body"]
-    assert set(body) == {"state", "keys", "failed", "store_ok", "pcr0", "pcr16", "version", "uptime_seconds"}
+    assert set(body) == {"state", "keys", "failed", "store_ok", "pcr0", "pcr16", "version", "uptime_seconds", "start_ms"}
+    assert body["start_ms"] == {"init": 1.5, "attest": 2.5, "decrypt": 3.5, "load": 4.5, "records": 5.5, "ready": 6.5}
     assert body["state"] == "wait" and body["store_ok"] is True and body["pcr0"] == "11" * 48 and body["pcr16"] == "22" * 48
     reply = rig.ask("attest", nonce=b64(b"fresh"))
     assert reply["status"] == 409

@@ -191,7 +191,7 @@ def test_the_end_of_the_keeper_is_the_end(make_rig):
 
 
 @pytest.mark.parametrize("packet", [
-    (STATUS, 1, b"\x07" + bytes(105)), (STATUS, 1, b""), (LOAD_RESULT, 5, bytes(9)), (0x0401, 0, b""), (DOCUMENT, 1, b"x"),
+    (STATUS, 1, b"\x07" + bytes(129)), (STATUS, 1, b""), (LOAD_RESULT, 5, bytes(9)), (0x0401, 0, b""), (DOCUMENT, 1, b"x"),
     (POLICY_RESULT, 0, b"\x01"), (0x7777, 0, b"")])
 def test_a_keeper_that_breaks_the_protocol_ends_the_courier(make_rig, packet):
     rig = make_rig()

@@ -41,7 +41,7 @@ def test_messages_out_of_order_or_malformed_end_it(front, folder):
         lambda k: send_packet(k.end, 0x9999),
         lambda k: send_packet(k.end, scripted_keeper.SIGN, 1, bytes(272)),
         lambda k: send_packet(k.end, scripted_keeper.SIGNED, 1, answer(1 << 19)),
-        lambda k: send_packet(k.end, scripted_keeper.HEALTH, 0, b"\2" + bytes(8)),
+        lambda k: send_packet(k.end, scripted_keeper.HEALTH, 0, b"\2" + bytes(32)),
         lambda k: k.health(sources=[(2, 1, 0), (1, 0, 0)]),
         lambda k: k.health(sources=[(99, 1, 0)]),
         lambda k: send_packet(k.end, 0x0608, 0, struct.pack("<BII", 1, 1, 0)),

@@ -76,6 +76,11 @@ static void test_counters_and_gauges(void **state)
     struct metric *gauge = declare(
         metrics,
         (struct metrics_declaration){.kind = METRICS_GAUGE, .name = "here:left", .help = "What is left."});
+    struct metric *duration = declare(
+        metrics,
+        (struct metrics_declaration){.kind = METRICS_DURATION, .name = "start_seconds", .help = "Once."});
+    metrics_set(duration, 0, 1250000);
+    metrics_observe(duration, 0, 7); /* for another kind */
     metrics_count(counter, 0);
     metrics_count(counter, 1);
     metrics_count(counter, 1);
@@ -87,7 +92,10 @@ static void test_counters_and_gauges(void **state)
                          "eaten_total{fruit=\"a \\\"b\\\" \\\\ c\\nd\"} 2\n"
                          "# HELP here:left What is left.\n"
                          "# TYPE here:left gauge\n"
-                         "here:left 18446744073709551615\n");
+                         "here:left 18446744073709551615\n"
+                         "# HELP start_seconds Once.\n"
+                         "# TYPE start_seconds gauge\n"
+                         "start_seconds 0.00125\n");
 }
 
 static void test_a_bound_belongs_to_its_bucket_and_buckets_add_up(void **state)
