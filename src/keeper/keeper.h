@@ -12,7 +12,6 @@
 #define KEEPER_KEEPER_H
 
 #include <openssl/evp.h>
-#include <pthread.h>
 
 #include "base/log.h"
 #include "keeper_boost.h"
@@ -22,6 +21,7 @@
 #include "keeper_manage.h"
 #include "keeper_orders.h"
 #include "keeper_phases.h"
+#include "keeper_recipient.h"
 #include "keeper_remote.h"
 #include "keeper_start.h"
 #include "keeper_store.h"
@@ -89,8 +89,7 @@ struct keeper {
     struct nsm nsm;
     uint8_t pcr0[NSM_PCR_LEN], pcr16[NSM_PCR_LEN];
     EVP_PKEY *recipient_key; /* NULL until the policy is measured */
-    pthread_t recipient_maker;
-    bool recipient_is_made; /* by the thread, which has not been joined */
+    struct keeper_recipient recipient;
 
     struct keeper_store store;
     bool reported_ok; /* what the front was told of it */
@@ -163,8 +162,6 @@ void keeper_send_answers(struct keeper *k);
 
 /* keeper_attest.c */
 must_check result keeper_attest_open(struct keeper *k);
-/* Waits for the thread that makes the recipient key, if it runs. */
-void keeper_attest_take_key(struct keeper *k);
 /* Extends PCR16 with the policy and locks it, or finds that done; takes the recipient key. */
 must_check result keeper_attest_measure(struct keeper *k, struct ipc_bytes policy_text);
 void keeper_attest(struct keeper *k, const struct ipc_attest *wanted);

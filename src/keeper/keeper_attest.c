@@ -1,45 +1,18 @@
 /* keeper_attest.c - what the Nitro Security Module is asked: measure the policy, attest.
  *
- * The recipient key is made by a thread from the start on, since that may take half a second and the host has
- * to be waited for in any case. It becomes known here only once PCR16 is extended with the policy's bytes and
- * locked, so no document with that key can ever be made under another policy; the thread has ended then. The
- * private half leaves this process only to the loader. Rejected: opening envelopes here - CMS and JSON would
- * be parsed beside the validators' keys. */
+ * The recipient key is made from the start on (keeper_recipient.c). It becomes known here only once PCR16 is extended
+ * with the policy's bytes and locked, so no document with that key can ever be made under another policy. The private
+ * half leaves this process only to the loader. Rejected: opening envelopes here - CMS and JSON would be parsed beside
+ * the validators' keys. */
 #include "keeper.h"
 
 #include <openssl/bio.h>
 #include <openssl/encoder.h>
 #include <openssl/rand.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <string.h>
 
-enum { POLICY_PCR = 16, RECIPIENT_KEY_BITS = 2048, EXTRA_ENTROPY_LEN = 64 };
-
-/* OpenSSL keeps its primes in the secure heap. */
-static void *make_recipient_key(void *unused)
-{
-    (void)unused;
-    return EVP_RSA_gen(RECIPIENT_KEY_BITS);
-}
-
-static must_check result begin_recipient_key(struct keeper *k)
-{
-    int failed = pthread_create(&k->recipient_maker, NULL, make_recipient_key, NULL);
-    ENSURE(!failed, E_IO, "cannot start a thread: %s", strerror(failed));
-    k->recipient_is_made = true;
-    return RESULT_OK;
-}
-
-void keeper_attest_take_key(struct keeper *k)
-{
-    void *key = NULL;
-    if (k->recipient_is_made)
-        (void)pthread_join(k->recipient_maker, &key);
-    if (k->recipient_is_made)
-        k->recipient_key = key;
-    k->recipient_is_made = false;
-}
+enum { POLICY_PCR = 16, EXTRA_ENTROPY_LEN = 64 };
 
 result keeper_attest_open(struct keeper *k)
 {
@@ -52,7 +25,7 @@ result keeper_attest_open(struct keeper *k)
     TRY(nsm_get_random(&k->nsm, entropy, sizeof entropy));
     RAND_add(entropy, sizeof entropy, 0);
     secret_wipe(entropy, sizeof entropy);
-    return begin_recipient_key(k);
+    return keeper_recipient_begin(&k->recipient);
 }
 
 static bool is_zero(const uint8_t value[static NSM_PCR_LEN])
@@ -81,7 +54,8 @@ static must_check result measure(struct keeper *k, struct ipc_bytes text)
 result keeper_attest_measure(struct keeper *k, struct ipc_bytes policy_text)
 {
     TRY(measure(k, policy_text));
-    keeper_attest_take_key(k);
+    if (!k->recipient_key)
+        k->recipient_key = keeper_recipient_take(&k->recipient);
     ENSURE(k->recipient_key, E_CRYPTO, "no RSA key could be made");
     return RESULT_OK;
 }

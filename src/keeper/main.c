@@ -113,7 +113,7 @@ static must_check result adopt(struct keeper_channel *channel, int fd)
 static must_check result start(struct keeper *k, uint32_t heap_mib)
 {
     TRY(process_harden());
-    (void)mallopt(M_ARENA_MAX, 1); /* the one other thread is gone before there are keys */
+    (void)mallopt(M_ARENA_MAX, 1); /* the other threads are gone before there are keys */
     (void)umask(077);
     TRY(secret_openssl_wipes());
     /* No file of the machine is to have a say in how keys are used; and later none could be opened. */
@@ -267,7 +267,7 @@ static void cleanup(struct keeper *k)
     keeper_keys_free(k->keys);
     keeper_keys_free(k->retired);
     keeper_store_close(&k->store);
-    keeper_attest_take_key(k);
+    keeper_recipient_cleanup(&k->recipient);
     EVP_PKEY_free(k->recipient_key);
     nsm_cleanup(&k->nsm);
     secret_cleanup(&k->incoming);
