@@ -120,10 +120,13 @@ static size_t held_by_all(const struct courier_control *control)
     return sum;
 }
 
-/* The message may hold credentials; the parser's buffer is ours to wipe. */
+/* The message may hold credentials; the parser's buffer is ours to wipe. One that has grown for thousands of
+ * keys is let go: the watchdog's connection stays open for months. */
 static void wipe_message(struct connection *c, size_t length)
 {
     secret_wipe(c->parser.held.data + c->parser.taken - length, length);
+    if (c->parser.held.capacity > 2 * READ_LEN && c->parser.taken == c->parser.held.length)
+        net_frame_parser_cleanup(&c->parser);
 }
 
 /* Hands on messages until one is under way; false when the stream has turned out to be unusable. */

@@ -13,6 +13,7 @@
  * better. A single ciphertext that KMS cannot open is counted and left out, unless it is the TLS key. */
 #include "courier.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ void courier_load_cleanup(struct courier_load *load)
     courier_request_cleanup(&load->request);
     buffer_cleanup(&load->document);
     *load = (struct courier_load){0};
+    (void)malloc_trim(0); /* thousands of keys have left pages behind, of which an enclave has few */
 }
 
 static must_check result end_with_error(struct courier *c, int status, const char *text)

@@ -37,7 +37,7 @@ struct front_desk {
     struct front *front;
     struct event *send, *deadline;
     struct slots free, waiting, sent;
-    size_t num_slots;
+    size_t num_slots, num_touched; /* slots never used lie behind: their pages cost nothing */
     struct slot slots[];
 };
 
@@ -112,7 +112,7 @@ static void release(struct front_desk *desk, struct slot *slot)
     TAILQ_REMOVE(slot->is_sent ? &desk->sent : &desk->waiting, slot, link);
     slot->request = NULL;
     slot->id += (uint64_t)1 << SLOT_BITS;
-    TAILQ_INSERT_TAIL(&desk->free, slot, link);
+    TAILQ_INSERT_HEAD(&desk->free, slot, link); /* a quiet front touches few */
 }
 
 static struct slot *oldest(struct front_desk *desk)
@@ -232,6 +232,19 @@ static void turn_away(struct front *front, struct net_http_request *request, enu
     front_metrics_answered(front, outcome, kind, began_ns);
 }
 
+/* NULL when all are taken; else it is in no list. */
+static struct slot *take_slot(struct front_desk *desk)
+{
+    struct slot *slot = TAILQ_FIRST(&desk->free);
+    if (slot) {
+        TAILQ_REMOVE(&desk->free, slot, link);
+    } else if (desk->num_touched < desk->num_slots) {
+        slot = &desk->slots[desk->num_touched];
+        slot->id = desk->num_touched++;
+    }
+    return slot;
+}
+
 void front_sign(struct front *front, struct net_http_request *request, const char *identifier)
 {
     struct front_desk *desk = front->desk;
@@ -250,7 +263,7 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
         turn_away(front, request, FRONT_UNKNOWN_KEY, order.kind, now);
         return;
     }
-    struct slot *slot = TAILQ_FIRST(&desk->free);
+    struct slot *slot = take_slot(desk);
     if (!slot) {
         turn_away(front, request, FRONT_BUSY, order.kind, now);
         return;
@@ -262,7 +275,6 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
     slot->is_sent = false;
     slot->began_ns = now;
     slot->deadline_ns = now + (uint64_t)DEADLINE_SECONDS * 1000000000;
-    TAILQ_REMOVE(&desk->free, slot, link);
     TAILQ_INSERT_TAIL(&desk->waiting, slot, link);
     watch_deadline(desk);
     event_active(desk->send, EV_TIMEOUT, 0);
@@ -278,10 +290,6 @@ result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_
     TAILQ_INIT(&desk->free);
     TAILQ_INIT(&desk->waiting);
     TAILQ_INIT(&desk->sent);
-    for (uint32_t i = 0; i < num_slots; i++) {
-        desk->slots[i].id = i;
-        TAILQ_INSERT_TAIL(&desk->free, &desk->slots[i], link);
-    }
     desk->send = event_new(front->base, -1, 0, on_send, desk);
     desk->deadline = evtimer_new(front->base, on_deadline, desk);
     *ret_desk = desk;
