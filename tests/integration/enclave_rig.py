@@ -118,6 +118,8 @@ class OtherAccount:
 
 
 class Cloud:
+    key_options, key_fds = ("--kdf=pbkdf2",), "mnemonic-fd"
+
     def __init__(self, start, bin_dir, folder, dynamodb=None, relay=None, num_keys=2):
         self.start, self.bin_dir, self.folder, self.dynamodb, self.relay = start, bin_dir, folder, dynamodb, relay
         self.table = dynamodb.fresh_name() if dynamodb else None
@@ -126,8 +128,9 @@ class Cloud:
         self.devcloud = self._start_devcloud(key_policy(["kms:Encrypt", "kms:DescribeKey"]))
         self.key_arn = (folder / "cloud/key-arn").read_text().strip()
         self._adopt()
-        lines = self.ctl("keys", "generate", f"--count={num_keys}", "--network=mainnet", "--out=items", "--kdf=pbkdf2", *self._kms(arn="key-arn"),
-                         fd="mnemonic-fd")
+        lines = self.ctl("keys", "generate", f"--count={num_keys}", "--network=mainnet", "--out=items", *self.key_options, *self._kms(arn="key-arn"),
+                         fd=self.key_fds)
+        self.secrets = self.told.split("\n")
         self.keys = [line.split()[1] for line in lines.splitlines()]
         assert len(self.keys) == num_keys
         self.ctl("tls", "make", "--name=signer.test.private", "--out=items", *self._kms(arn="key-arn"))
@@ -151,11 +154,12 @@ class Cloud:
 
     def ctl(self, *arguments, fd=None, status=0):
         reader, writer = os.pipe()
-        options = [f"--{fd}={writer}"] if fd else []
+        options = [f"--{option}={writer}" for option in (fd or "").split()]
         done = subprocess.run([self.bin_dir / "nitro-signer-ctl", *map(str, arguments), *options], cwd=self.folder, text=True, capture_output=True,
                               timeout=60, check=False, pass_fds=[writer] if fd else [])
         os.close(writer)
-        os.close(reader)
+        with os.fdopen(reader) as pipe:
+            self.told = pipe.read()  # what went to fd
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout
 
