@@ -30,13 +30,23 @@ static bool accepted(result r)
     return r.code == E_NONE;
 }
 
+/* The whole of a register, and nothing beside it: whatever the width of its length, that ends with 48. */
+static bool stands_in_answer(const uint8_t value[static NSM_PCR_LEN])
+{
+    uint8_t counted[1 + NSM_PCR_LEN] = {NSM_PCR_LEN};
+    memcpy(counted + 1, value, NSM_PCR_LEN);
+    return memmem(answer, answer_len, counted, sizeof counted);
+}
+
 static void check_taken(bool was_accepted, const uint8_t *bytes, size_t length)
 {
     static const uint8_t untouched[NSM_PCR_LEN];
-    if (was_accepted)
-        PROMISE(memmem(answer, answer_len, bytes, length));
-    else
+    if (!was_accepted)
         PROMISE(memcmp(bytes, untouched, length) == 0);
+    else if (length == NSM_PCR_LEN)
+        PROMISE(stands_in_answer(bytes));
+    else
+        PROMISE(memmem(answer, answer_len, bytes, length));
 }
 
 static void try_requests(const struct nsm *n)
