@@ -1,5 +1,5 @@
 /* enclave_options.h - what nitro-signer-enclave can be told, and the two ways of telling it: arguments, and,
- * for PID 1 of a machine, words of the kernel's command line (PROTOCOL.control section 8).
+ * for PID 1 of a machine, words of the kernel's command line (PROTOCOL.control section 9).
  */
 #ifndef ENCLAVE_ENCLAVE_OPTIONS_H
 #define ENCLAVE_ENCLAVE_OPTIONS_H
