@@ -17,6 +17,25 @@ enum { LINE_LEN = 1000 };
 static char folder[] = "/tmp/test-enclave-log-XXXXXX";
 static char where[64];
 
+/* A child that writes whenever a line is passed on, to a host that takes them all. */
+static unsigned flood, passed_on;
+
+static bool say(unsigned number)
+{
+    char line[LINE_LEN + 1];
+    (void)snprintf(line, sizeof line, "%06u %*s\n", number, LINE_LEN - 8, "x");
+    return write(STDERR_FILENO, line, LINE_LEN) == LINE_LEN;
+}
+
+ssize_t __real_send(int fd, const void *bytes, size_t length, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
+{
+    if (passed_on >= flood)
+        return __real_send(fd, bytes, length, flags);
+    return say(passed_on++) ? (ssize_t)length : -1;
+}
+
 static struct enclave_log *new_log(void)
 {
     struct enclave_log *log = calloc(1, sizeof *log);
@@ -57,13 +76,6 @@ static void serve_until(struct enclave_log *log, int fd)
     }
 }
 
-static bool say(unsigned number)
-{
-    char line[LINE_LEN + 1];
-    (void)snprintf(line, sizeof line, "%06u %*s\n", number, LINE_LEN - 8, "x");
-    return write(STDERR_FILENO, line, LINE_LEN) == LINE_LEN;
-}
-
 /* Reads whole lines, each exactly once and in order, from a number on up to another; the number that did not
  * come. */
 static unsigned hear(struct enclave_log *log, int fd, unsigned from, unsigned end)
@@ -82,6 +94,18 @@ static unsigned hear(struct enclave_log *log, int fd, unsigned from, unsigned en
             return from;
     }
     return from;
+}
+
+/* The socket's room, the log's and the pipe's; how many lines that are. */
+static unsigned fill_all(struct enclave_log *log)
+{
+    unsigned said = 0;
+    for (int tries = 0; tries < 100; tries++) {
+        while (say(said))
+            said++;
+        enclave_log_serve(log);
+    }
+    return said;
 }
 
 static void lines_wait_for_a_host_that_comes_later(void **state)
@@ -108,12 +132,7 @@ static void a_full_log_takes_no_line_and_blocks_nobody(void **state)
     struct enclave_log *log = new_log();
     serve_until(log, listener);
     int host = accept(listener, NULL, NULL);
-    unsigned said = 0;
-    for (int tries = 0; tries < 100; tries++) { /* the socket's room, ours, the pipe's */
-        while (say(said))
-            said++;
-        enclave_log_serve(log);
-    }
+    unsigned said = fill_all(log);
     bool full = !say(said) && errno == EAGAIN;
     bool idle = !can_read(log->events, 0); /* and the loop does not turn for nothing */
     unsigned heard = hear(log, host, 0, said);
@@ -130,6 +149,28 @@ static void a_full_log_takes_no_line_and_blocks_nobody(void **state)
     (void)close(listener);
 }
 
+static void a_child_that_never_stops_writing_does_not_keep_it(void **state)
+{
+    (void)state;
+    int listener = listen_there();
+    struct enclave_log *log = new_log();
+    serve_until(log, listener);
+    int host = accept(listener, NULL, NULL);
+    passed_on = 0;
+    flood = 10000;
+    bool said = say(0);
+    enclave_log_serve(log);
+    unsigned at_once = passed_on;
+    bool goes_on = can_read(log->events, 0);
+    flood = 0;
+    end(log);
+    assert_true(said);
+    assert_in_range(at_once, 1, 1000);
+    assert_true(goes_on); /* what is left is served by the loop's next turn */
+    (void)close(host);
+    (void)close(listener);
+}
+
 static void after_a_broken_connection_a_line_begins_anew(void **state)
 {
     (void)state;
@@ -137,12 +178,7 @@ static void after_a_broken_connection_a_line_begins_anew(void **state)
     struct enclave_log *log = new_log();
     serve_until(log, listener);
     int host = accept(listener, NULL, NULL);
-    unsigned said = 0;
-    for (int tries = 0; tries < 100; tries++) {
-        while (say(said))
-            said++;
-        enclave_log_serve(log);
-    }
+    unsigned said = fill_all(log);
     /* So the connection ends within a line: what it held is lost, the line is not cut. */
     (void)close(host);
     enclave_log_serve(log);
@@ -204,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_wait_for_a_host_that_comes_later),
         cmocka_unit_test(a_full_log_takes_no_line_and_blocks_nobody),
+        cmocka_unit_test(a_child_that_never_stops_writing_does_not_keep_it),
         cmocka_unit_test(after_a_broken_connection_a_line_begins_anew),
         cmocka_unit_test(the_end_is_delivered),
         cmocka_unit_test(nonsense_is_named),
