@@ -71,6 +71,10 @@ interop: build ## only the comparison with other people's programs, AWS's image 
 	@scripts/setup --interop
 	@$(python) -m pytest -q -n 3 --dist loadfile tests/interop
 
+.PHONY: test-arm
+test-arm: setup ## cross-build for 64-bit ARM and test that under emulation, seccomp filters in a virtual machine; long
+	@tests/arm64/check
+
 bench: build ## measure speed, latency, memory and start-up
 	@$(python) tests/bench/bench.py
 	@$(python) tests/bench/bench_stores.py

@@ -5,7 +5,8 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-fstack-protector-strong -fno-strict-aliasing)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
-  # Return addresses are signed and indirect jumps land on marked places; older processors (Graviton2) run it as no-ops.
+  # Return addresses are signed (on Graviton2 that is no-ops), and the places that indirect jumps may land on are marked; to
+  # enforce the latter takes start-up objects that are marked too, which Debian 12's libc does not have.
   add_compile_options(-mbranch-protection=standard)
 endif()
 add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack,--as-needed)

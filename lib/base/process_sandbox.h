@@ -23,7 +23,8 @@ struct process_sandbox_rule {
 must_check result process_sandbox_enter(const struct process_sandbox_rule *rules, size_t num_rules);
 
 /* The number of a call on this architecture: itself, or where there is no such call what libc makes
- * instead (64-bit ARM has ppoll and no poll). E_INTERNAL if neither is known: then a list of calls is wrong. */
+ * instead (64-bit ARM has ppoll and no poll). E_INTERNAL if neither is known: then a list of calls is wrong.
+ */
 must_check result process_sandbox_native(int *ret_system_call, int system_call);
 
 #endif

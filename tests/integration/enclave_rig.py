@@ -20,7 +20,7 @@ import requests
 
 from dynamodb_relay import answer_bytes
 from dynamodb_server import ACCOUNT, REGION
-from harness import free_port
+from harness import PATIENCE, free_port
 
 ROLE = "arn:aws:iam::111122223333:role/nitro-signer-test"
 MAINNET_GENESIS = "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"
@@ -83,10 +83,10 @@ class Enclave:
                                                           "source": checkpoint(source), "target": checkpoint(target)},
                    "fork_info": {"fork": {"previous_version": "0x00000000", "current_version": "0x00000000", "epoch": "0"},
                                  "genesis_validators_root": MAINNET_GENESIS}}
-        return self.session.post(f"https://localhost:{self.port}/api/v1/eth2/sign/{self.cloud.keys[key]}", json=message, timeout=30)
+        return self.session.post(f"https://localhost:{self.port}/api/v1/eth2/sign/{self.cloud.keys[key]}", json=message, timeout=30 * PATIENCE)
 
     def get(self, path):
-        return self.session.get(f"https://localhost:{self.port}{path}", timeout=30)
+        return self.session.get(f"https://localhost:{self.port}{path}", timeout=30 * PATIENCE)
 
 
 def eventually(holds, seconds=60):
@@ -156,7 +156,7 @@ class Cloud:
         reader, writer = os.pipe()
         options = [f"--{option}={writer}" for option in (fd or "").split()]
         done = subprocess.run([self.bin_dir / "nitro-signer-ctl", *map(str, arguments), *options], cwd=self.folder, text=True, capture_output=True,
-                              timeout=60, check=False, pass_fds=[writer] if fd else [])
+                              timeout=60 * PATIENCE, check=False, pass_fds=[writer] if fd else [])
         os.close(writer)
         with os.fdopen(reader) as pipe:
             self.told = pipe.read()  # what went to fd

@@ -16,6 +16,7 @@ import time
 SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 SANITIZER_STATUS = 99  # of a program that ends by a sanitizer's report: none of ours, so that no report passes for a refusal
 PACKET_MAX = 65536
+PATIENCE = float(os.environ.get("NS_PATIENCE") or 1)  # how many times longer to wait for everything: emulated processors are slow
 
 
 def sanitized(program):
@@ -31,7 +32,7 @@ def ready_of(readables, timeout):
         number = one if isinstance(one, int) else one.fileno()
         by_number[number] = one
         poll.register(number, select.POLLIN)
-    return [by_number[number] for number, _ in poll.poll(timeout * 1000)]
+    return [by_number[number] for number, _ in poll.poll(timeout * PATIENCE * 1000)]
 
 
 class Process:
@@ -118,7 +119,7 @@ def packet_pair():
     """Two ends of a SOCK_SEQPACKET socketpair, as a supervisor makes them."""
     pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in pair:
-        end.settimeout(20)
+        end.settimeout(20 * PATIENCE)
     return pair
 
 
@@ -133,7 +134,7 @@ def send_packet(end, kind, count=0, body=b"", fds=()):
 
 def receive_packet(end, timeout=20):
     """(type, count, body, descriptors); None when the other side has closed."""
-    end.settimeout(timeout)
+    end.settimeout(timeout * PATIENCE)
     try:
         data, fds, _, _ = socket.recv_fds(end, PACKET_MAX, 4)
     except ConnectionResetError:
@@ -151,10 +152,10 @@ def connect(address, timeout=20):
     if family == "unix":
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         stream.connect(rest)  # with a timeout set before, a full queue would be an error at once
-        stream.settimeout(timeout)
+        stream.settimeout(timeout * PATIENCE)
         return stream
     host, port = rest.rsplit(":", 1)
-    return socket.create_connection((host.strip("[]"), int(port)), timeout)
+    return socket.create_connection((host.strip("[]"), int(port)), timeout * PATIENCE)
 
 
 def receive_exactly(stream, length):

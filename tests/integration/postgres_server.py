@@ -19,11 +19,13 @@ import time
 
 import psycopg2
 
+from harness import PATIENCE
+
 # Debian's, whatever else is in PATH.
 BINARIES = pathlib.Path("/usr/lib/postgresql/15/bin")
 SCHEMA = pathlib.Path(__file__).with_name("web3signer_schema.sql")
 USER, PASSWORD = "signer", "Seven small signs"
-START_SECONDS = 30
+START_SECONDS = 30 * PATIENCE
 
 
 def free_port():
@@ -94,7 +96,7 @@ class PostgresServer:
         password_file.write_text(PASSWORD)
         subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
                         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                        "-keyout", key, "-out", self.ca_file], check=True, capture_output=True, timeout=30)
+                        "-keyout", key, "-out", self.ca_file], check=True, capture_output=True, timeout=30 * PATIENCE)
         key.chmod(0o600)
         if os.geteuid() == 0:
             account = pwd.getpwnam("postgres")
@@ -104,7 +106,7 @@ class PostgresServer:
         made = subprocess.run(self._command("initdb", "--pgdata", self.folder / "data", "--username", USER, "--pwfile",
                                             password_file, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
                                             "--no-sync"),
-                              cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+                              cwd=self.folder, capture_output=True, text=True, timeout=60 * PATIENCE, check=False)
         assert made.returncode == 0, made.stdout + made.stderr
 
     def _start_on_free_port(self):
