@@ -37,14 +37,6 @@ must_check result ctl_region_of_key(char *out, size_t out_capacity, const char *
 must_check result ctl_random(struct secret *ret_bytes, size_t length);
 /* 32 characters of base64. */
 must_check result ctl_make_password(struct secret *ret_password);
-/* The plaintext under KMS: a JSON object of two members, each with its bytes as base64. */
-struct ctl_member {
-    const char *name;
-    const uint8_t *data;
-    size_t length;
-};
-must_check result ctl_plaintext(struct secret *ret_plaintext, const struct ctl_member *first,
-                                const struct ctl_member *second);
 
 /* Writes a line "name text" to a descriptor that the caller was given for secrets. */
 must_check result ctl_reveal(int fd, const char *name, const char *text);

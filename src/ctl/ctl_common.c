@@ -80,22 +80,6 @@ result ctl_make_password(struct secret *ret_password)
     return base64_secret(ret_password, bytes.data, bytes.length);
 }
 
-result ctl_plaintext(struct secret *ret_plaintext, const struct ctl_member *first,
-                     const struct ctl_member *second)
-{
-    static const char format[] = "{\"%s\":\"%s\",\"%s\":\"%s\"}";
-    AUTO(secret) a = {0};
-    AUTO(secret) b = {0};
-    TRY(base64_secret(&a, first->data, first->length));
-    TRY(base64_secret(&b, second->data, second->length));
-    TRY(secret_new(ret_plaintext,
-                   sizeof format + strlen(first->name) + a.length + strlen(second->name) + b.length));
-    int length = snprintf((char *)ret_plaintext->data, ret_plaintext->length + 1, format, first->name,
-                          (char *)a.data, second->name, (char *)b.data);
-    secret_truncate(ret_plaintext, (size_t)length);
-    return RESULT_OK;
-}
-
 result ctl_reveal(int fd, const char *name, const char *text)
 {
     TRY(file_write_full(fd, name, strlen(name)));

@@ -17,6 +17,7 @@
 #include "ctl_sealed.h"
 #include "eth2/eth2_config.h"
 #include "keystore/keystore.h"
+#include "json/json_secret.h"
 
 enum { ENTROPY_LEN = 32, KDF_MEMORY_MAX = 1 << 30 };
 
@@ -173,8 +174,9 @@ static must_check result encrypt_key(struct generator *g, struct buffer *out, co
     TRY(keystore_encrypt(&keystore, key->data, path, password.data, password.length, g->kdf, g->kdf_cost));
     TRY(self_check(&keystore, &password, key));
     TRY(reveal(g, key, &password));
-    TRY(ctl_plaintext(&plaintext, &(struct ctl_member){"keystore_b64", keystore.data, keystore.length},
-                      &(struct ctl_member){"password_b64", password.data, password.length}));
+    TRY(json_secret_pair(&plaintext,
+                         &(struct json_secret_member){"keystore_b64", keystore.data, keystore.length},
+                         &(struct json_secret_member){"password_b64", password.data, password.length}));
     return ctl_kms_encrypt(&g->kms, out, &plaintext);
 }
 
