@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aws/aws_kms_private.h"
 #include "aws/aws_wiped_buffer.h"
 #include "base/base64.h"
 #include "json/json.h"
 
 enum { ANSWER_VALUES_MAX = 64, ENCRYPT_OVERHEAD = 64 };
 
-static must_check result check_key_id(const char *key_id)
+result aws_kms_check_key_id(const char *key_id)
 {
     size_t length = strlen(key_id);
     ENSURE(length > 0 && length <= AWS_KMS_KEY_ID_MAX, E_INPUT, "KMS key: must have from 1 to %d characters",
@@ -82,7 +83,7 @@ static must_check result call(struct aws_client *client, struct buffer *out, con
 result aws_kms_decrypt(struct aws_client *client, struct buffer *envelope,
                        const struct aws_credentials *credentials, const struct aws_kms_decrypt *request)
 {
-    TRY(check_key_id(request->key_id));
+    TRY(aws_kms_check_key_id(request->key_id));
     ENSURE(request->ciphertext_len > 0 && request->ciphertext_len <= AWS_KMS_CIPHERTEXT_MAX, E_INPUT,
            "ciphertext: must have from 1 to %d bytes", AWS_KMS_CIPHERTEXT_MAX);
     AUTO(buffer) body = {0};
@@ -102,7 +103,7 @@ result aws_kms_encrypt(struct aws_client *client, struct buffer *ciphertext,
                        const struct aws_credentials *credentials, const char *key_id,
                        const struct secret *plaintext)
 {
-    TRY(check_key_id(key_id));
+    TRY(aws_kms_check_key_id(key_id));
     ENSURE(plaintext->length > 0 && plaintext->length <= AWS_KMS_PLAINTEXT_MAX, E_TOO_LARGE,
            "plaintext: must have from 1 to %d bytes", AWS_KMS_PLAINTEXT_MAX);
     AUTO(secret) body = {0};
