@@ -19,16 +19,18 @@ RULES = {
     "nitro-signer-keeper": (NETWORK, NETWORK_LIBRARIES, "bls_sign"),
     "nitro-signer-front": (r"blst_|bls_sign|bls_derive|bls_secret|sqlite3_|slashing_sqlite|slashing_store_", r"libsqlite3|libcurl",
                            "main"),
-    "nitro-signer-courier": (r"blst_|bls_|sqlite3_|slashing_sqlite|slashing_seal|slashing_interchange", r"libsqlite3|libevent",
+    "nitro-signer-courier": (r"blst_|bls_|sqlite3_|slashing_sqlite|slashing_seal|slashing_interchange|aws_kms_plain", r"libsqlite3|libevent",
                              "courier_store_start"),
     "nitro-signer-loader": (r"sqlite3_|slashing_|curl_|evhttp_|SSL_", r"libssl|libcurl|libevent|libsqlite3", "main"),
-    "nitro-signer-fetcher": (r"blst_|bls_|sqlite3_|slashing_|keystore_|key_source|evhttp_", r"libsqlite3|libevent|libyaml",
+    "nitro-signer-fetcher": (r"aws_kms_plain|blst_|bls_|sqlite3_|slashing_|keystore_|key_source|evhttp_", r"libsqlite3|libevent|libyaml",
                              "fetcher_sandbox_enter"),
     "nitro-signer": (r"blst_|bls_|sqlite3_|evhttp_|SSL_|curl_", r"libsqlite3|libssl|libcurl", "main"),
     # libssl comes with PostgreSQL's library and with libcurl, for DynamoDB; the program itself makes no call to it.
     "nitro-signer-interchange": (r"blst_|bls_sign|bls_derive|bls_secret|evhttp_|SSL_", r"libevent", "slashing_store_scan"),
     "nitro-signer-enclave": (r"blst_|bls_|sqlite3_|json_|curl_|SSL_|evhttp_", r"libsqlite3|libjansson|libcurl|libssl", "main"),
     "nitro-signer-proxy": (r"blst_|bls_|sqlite3_|json_|SSL_|curl_", r"libsqlite3|libjansson|libssl|libcurl", "main"),
+    "nitro-signer-lambda": (r"blst_|bls_|sqlite3_|slashing_|keystore_|evhttp_|nsm_|ipc_", r"libsqlite3|libevent|libyaml",
+                            "aws_kms_plain_key_pair"),
     "nitro-signer-watchdog": (r"blst_|bls_|sqlite3_|SSL_", r"libsqlite3|libssl", "main"),
 }
 # Rooms whose headers name several things; every other room's prefix is its name.
