@@ -77,14 +77,16 @@ result aws_endpoint_set(struct aws_endpoint *endpoint, const char *text)
 static must_check result set_options(struct aws_exchange *exchange, const char *url,
                                      const struct aws_client_config *config, const struct buffer *ca_pem)
 {
-    CURLcode code = CURLE_OK;
+    /* An empty string switches the environment's proxies off, too. The enclave's libcurl is built without
+     * proxies, and says that it does not know them. */
+    CURLcode code = curl_easy_setopt(exchange->curl, CURLOPT_PROXY, "");
+    code = code == CURLE_UNKNOWN_OPTION ? CURLE_OK : code;
     struct curl_blob blob = {.data = ca_pem->data, .len = ca_pem->length, .flags = CURL_BLOB_NOCOPY};
     SET(CURLOPT_URL, url);
     SET(CURLOPT_PROTOCOLS_STR, "https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_POST, 1L);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, ""); /* an empty string also switches the environment's proxies off */
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
