@@ -206,6 +206,8 @@ static must_check result perform(struct run *run)
 {
     while (run->num_left > 0) {
         int wait_ms, under_way;
+        ENSURE(!run->client->config.stop || !atomic_load(run->client->config.stop), E_TIMEOUT,
+               "given up: this program is ending");
         TRY(begin_ready(run, &wait_ms));
         CURLMcode code = curl_multi_perform(run->client->multi, &under_way);
         if (!code && !end_attempts(run) && run->num_left > 0)

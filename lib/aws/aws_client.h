@@ -8,6 +8,7 @@
 #ifndef AWS_AWS_CLIENT_H
 #define AWS_AWS_CLIENT_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "aws/aws_credentials.h"
@@ -32,6 +33,7 @@ struct aws_client_config {
     unsigned attempts;
     size_t response_max;      /* bytes of body; more is E_TOO_LARGE */
     const char *content_type; /* NULL: application/x-amz-json-1.1 */
+    const atomic_bool *stop;  /* set by another thread: calls fail within a second, E_TIMEOUT. NULL: never */
     unsigned connections;     /* kept, and used at the same time by aws_client_call_many; 0: one */
 };
 

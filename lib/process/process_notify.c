@@ -11,7 +11,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
+#include "base/options.h"
 #include "base/result.h"
 
 static bool notify_address(struct sockaddr_un *ret_address, socklen_t *ret_length)
@@ -46,4 +48,15 @@ void process_notify(const char *format, ...)
     if (fd >= 0)
         (void)sendto(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&address,
                      length);
+}
+
+uint64_t process_watchdog_us(void)
+{
+    const char *interval = getenv("WATCHDOG_USEC"), *owner = getenv("WATCHDOG_PID");
+    uint64_t us = 0, pid = 0;
+    if (!interval || parse_u64(&us, interval).code)
+        return 0;
+    if (owner && (parse_u64(&pid, owner).code || pid != (uint64_t)getpid()))
+        return 0;
+    return us;
 }

@@ -7,135 +7,58 @@
 #include <signal.h>
 #include <string.h>
 
-#include "aws/aws_credentials_file.h"
-#include "base/file_io.h"
 #include "base/file_watch.h"
 #include "base/log.h"
-#include "base/options.h"
 #include "base/process_limits.h"
 #include "base/secret_allocators.h"
-#include "net/net_address.h"
 #include "net/net_loop.h"
-#include "policy/policy_access.h"
 #include "process/process_notify.h"
 #include "watchdog_control.h"
 #include "watchdog_credentials.h"
 #include "watchdog_enclave.h"
-#include "watchdog_items.h"
+#include "watchdog_messages.h"
+#include "watchdog_options.h"
 #include "watchdog_policy.h"
+#include "watchdog_sources.h"
 #include "json/json.h"
 
-enum { SECURE_HEAP = 1 << 20, STATUS_VALUES_MAX = 64 };
-
-struct options {
-    const char *control, *items, *credentials, *policy, *access;
-    struct log_options log;
-    uint32_t status_interval;
-    char *const *command;
-};
+enum { SECURE_HEAP = 1 << 20, STATUS_VALUES_MAX = 64, MAX_EVENTS = 9 };
 
 struct program {
-    struct options options;
-    struct net_address address;
+    struct watchdog_options options;
     struct watchdog watchdog;
     struct watchdog_enclave enclave;
     struct watchdog_control *control;
+    struct watchdog_sources *sources;
     struct event_base *base;
-    struct event *timer;
+    struct event *timer, *stable, *refresh, *alive;
     int inotify;
     bool announced;
-    bool failed; /* the signer says so, and that has been told */
+    bool failed;      /* the signer says so, and that has been told */
+    bool init_wanted; /* init is sent when the keys have come */
 };
 
 static void take(struct program *p, enum watchdog_event event);
 
-static must_check result parse_options(struct options *o, int argc, char *const argv[])
+static must_check result credential_tail(struct secret *ret_tail, struct program *p)
 {
-    *o = (struct options){.log = LOG_OPTIONS_DEFAULT, .status_interval = 5};
-    const struct option table[] = {
-        {"control", OPTION_TEXT, &o->control, "the enclave's control port, such as vsock:16:5000", 0, 0},
-        {"items", OPTION_TEXT, &o->items, "folder of key items: validators/*.json and tls/*.json", 0, 0},
-        {"credentials", OPTION_TEXT, &o->credentials,
-         "JSON file of the role's credentials; re-read when it changes", 0, 0},
-        {"policy", OPTION_TEXT, &o->policy, "the policy document", 0, 0},
-        {"access", OPTION_TEXT, &o->access,
-         "the access document, if the policy pins one: who may connect (none)", 0, 0},
-        {"status-interval", OPTION_U32, &o->status_interval, "seconds between two status requests (5)", 1,
-         3600},
-        LOG_OPTION_ROWS(&o->log),
-    };
-    int next;
-    TRY(options_parse(
-        &next, table, ARRAY_LENGTH(table),
-        "nitro-signer-watchdog [options] -- COMMAND...\nStarts the enclave by COMMAND and keeps it serving.",
-        argc, argv));
-    ENSURE(o->control, E_INPUT, "--control: required");
-    ENSURE(o->items, E_INPUT, "--items: required");
-    ENSURE(o->credentials, E_INPUT, "--credentials: required");
-    ENSURE(o->policy, E_INPUT, "--policy: required");
-    ENSURE(next < argc, E_INPUT, "COMMAND: required, behind --");
-    o->command = argv + next;
-    return log_configure(&o->log);
-}
-
-/* The document that the policy pins, or "". The enclave checks it too; here the operator hears of it before
- * anything starts. */
-static must_check result append_access(struct buffer *out, const struct policy *policy, const char *path)
-{
-    AUTO(buffer) text = {0};
-    AUTO(policy_access) access = {0};
-    if (path)
-        TRY(file_read(&text, path, POLICY_ACCESS_MAX));
-    TRY(policy_check_access(policy, (const char *)text.data, text.length));
-    if (path)
-        TRY(policy_access_parse(&access, (const char *)text.data, text.length));
-    TRY(buffer_append_text(out, ",\"access\":"));
-    return json_append_quoted(out, text.data ? (const char *)text.data : "");
-}
-
-/* Everything but the credential, read anew each time: what changed on disk counts from the next init on. */
-static must_check result init_text(struct buffer *out, size_t *ret_keys, const struct options *o)
-{
-    AUTO(watchdog_items) items = {0};
-    AUTO(buffer) policy_text = {0};
-    struct policy policy;
-    TRY(watchdog_items_read(&items, o->items));
-    TRY(file_read(&policy_text, o->policy, POLICY_TEXT_MAX));
-    result r = policy_parse(&policy, (const char *)policy_text.data, policy_text.length);
-    if (r.code)
-        return error_prefix(r, "%s", o->policy);
-    TRY(buffer_append_text(out, "{\"operation\":\"init\",\"policy\":"));
-    TRY(json_append_quoted(out, (const char *)policy_text.data));
-    r = append_access(out, &policy, o->access);
-    if (r.code)
-        return error_prefix(r, "%s", o->access ? o->access : o->policy);
-    TRY(buffer_printf(out, ",\"encrypted_tls_key\":\"%s\",\"encrypted_validator_keys\":%s,",
-                      (const char *)items.encrypted_tls_key.data,
-                      (const char *)items.encrypted_validator_keys.data));
-    if (items.num_batches)
-        TRY(buffer_printf(out, "\"sealed_validator_keys\":%s,",
-                          (const char *)items.sealed_validator_keys.data));
-    *ret_keys = items.num_keys;
-    if (items.num_inactive)
-        log_info("%zu inactive items are left out", items.num_inactive);
-    return RESULT_OK;
-}
-
-static must_check result credential_tail(struct secret *ret_tail, const struct options *o)
-{
-    AUTO(aws_credentials) credentials = {0};
-    TRY(aws_credentials_read(&credentials, o->credentials));
-    return watchdog_credentials_member(ret_tail, &credentials);
+    return watchdog_credentials_member(ret_tail, &watchdog_sources_material(p->sources)->credentials);
 }
 
 static must_check result send_init(struct program *p)
 {
     AUTO(buffer) text = {0};
     AUTO(secret) tail = {0};
-    size_t num_keys;
-    TRY(init_text(&text, &num_keys, &p->options));
-    TRY(credential_tail(&tail, &p->options));
-    log_info("init: sending %zu encrypted keys and the TLS key", num_keys);
+    AUTO(watchdog_documents) documents = {0};
+    const struct watchdog_items *items = &watchdog_sources_material(p->sources)->items;
+    TRY(watchdog_documents_read(&documents, &p->options));
+    TRY(watchdog_init_text(&text, &documents, items));
+    TRY(credential_tail(&tail, p));
+    log_info("init: sending %zu encrypted keys and the TLS key", items->num_keys);
+    if (items->num_inactive)
+        log_info("%zu inactive items are left out", items->num_inactive);
+    if (items->num_refused)
+        log_error("%zu damaged items are left out", items->num_refused);
     return watchdog_control_send(p->control, &text, &tail);
 }
 
@@ -143,7 +66,7 @@ static must_check result send_credentials(struct program *p)
 {
     AUTO(buffer) text = {0};
     AUTO(secret) tail = {0};
-    TRY(credential_tail(&tail, &p->options));
+    TRY(credential_tail(&tail, p));
     TRY(buffer_append_text(&text, "{\"operation\":\"credentials\","));
     log_info("credentials: sending fresh ones");
     return watchdog_control_send(p->control, &text, &tail);
@@ -165,6 +88,41 @@ static void send_or_refuse(struct program *p, result (*send)(struct program *))
         return;
     log_error("%s", error_text());
     take(p, WATCHDOG_REPLY_BAD);
+}
+
+static void set_seconds(struct event *timer, uint32_t ms)
+{
+    const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    (void)event_add(timer, &delay);
+}
+
+/* Keys and credentials have come, or have not. */
+static void on_fetched(void *context, const struct watchdog_fetched *fetched)
+{
+    struct program *p = context;
+    uint32_t refresh_ms = watchdog_sources_refresh_ms(p->sources);
+    if (refresh_ms)
+        set_seconds(p->refresh, refresh_ms);
+    if (fetched->outcome.code) {
+        log_error("%s: %s", fetched->items ? "keys" : "credentials", fetched->text);
+        if (p->watchdog.state == WATCHDOG_INIT)
+            process_notify("STATUS=waiting for keys: %.500s", fetched->text);
+    }
+    if (fetched->items && p->init_wanted) {
+        p->init_wanted = false;
+        if (p->watchdog.state == WATCHDOG_INIT && fetched->outcome.code)
+            take(p, WATCHDOG_REPLY_BAD);
+        else if (p->watchdog.state == WATCHDOG_INIT)
+            send_or_refuse(p, send_init);
+    } else if (fetched->fresh_credentials) {
+        take(p, WATCHDOG_CREDENTIALS);
+    }
+}
+
+static void fetch_for_init(struct program *p)
+{
+    p->init_wanted = true;
+    watchdog_sources_fetch(p->sources, true);
 }
 
 enum health { SERVES, FAILED, OF_NO_USE };
@@ -259,7 +217,7 @@ static void start_child(struct program *p)
 
 static void connect_control(struct program *p)
 {
-    result r = watchdog_control_connect(&p->control, p->base, &p->address, on_reply, p);
+    result r = watchdog_control_connect(&p->control, p->base, &p->options.control_address, on_reply, p);
     if (r.code)
         log_debug("control port: %s", error_text());
     take(p, r.code ? WATCHDOG_CONNECT_FAILED : WATCHDOG_CONNECTED);
@@ -278,6 +236,7 @@ static void announce(struct program *p)
         log_info("the signer serves again");
     p->announced = true;
     p->failed = false;
+    set_seconds(p->stable, p->options.stable_after * 1000);
 }
 
 static void set_timer(struct program *p, const struct watchdog_step *step)
@@ -287,9 +246,8 @@ static void set_timer(struct program *p, const struct watchdog_step *step)
     (void)event_del(p->timer);
     if (step->timer == WATCHDOG_TIMER_NONE)
         return;
-    uint32_t ms = step->timer == WATCHDOG_TIMER_STATUS ? p->options.status_interval * 1000 : step->delay_ms;
-    struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
-    (void)event_add(p->timer, &delay);
+    bool status = step->timer == WATCHDOG_TIMER_STATUS;
+    set_seconds(p->timer, status ? p->options.status_interval * 1000 : step->delay_ms);
 }
 
 /* Reports an event and carries out the answer. The actions that report again come last, one at most a step.
@@ -300,8 +258,10 @@ static void take(struct program *p, enum watchdog_event event)
     set_timer(p, &step);
     if (step.actions & WATCHDOG_DO_CLOSE)
         close_control(p);
-    if (step.actions & WATCHDOG_DO_ANNOUNCE_DOWN)
+    if (step.actions & WATCHDOG_DO_ANNOUNCE_DOWN) {
+        (void)event_del(p->stable);
         process_notify("STATUS=down");
+    }
     if (step.actions & WATCHDOG_DO_TERMINATE)
         watchdog_enclave_signal(&p->enclave, SIGTERM);
     if (step.actions & WATCHDOG_DO_KILL)
@@ -315,7 +275,7 @@ static void take(struct program *p, enum watchdog_event event)
     if ((step.actions & WATCHDOG_DO_CONNECT) && p->enclave.pid)
         connect_control(p);
     if (step.actions & WATCHDOG_DO_SEND_INIT)
-        send_or_refuse(p, send_init);
+        fetch_for_init(p);
     if (step.actions & WATCHDOG_DO_SEND_STATUS)
         send_or_refuse(p, send_status);
     if (step.actions & WATCHDOG_DO_SEND_CREDENTIALS)
@@ -327,6 +287,30 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     take(context, WATCHDOG_TIMER);
+}
+
+static void on_stable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    take(context, WATCHDOG_STABLE);
+}
+
+static void on_refresh(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct program *p = context;
+    watchdog_sources_fetch(p->sources, false);
+}
+
+/* The service manager is told that this loop turns; it ends a program that does not say so any more. */
+static void on_alive(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    (void)context;
+    process_notify("WATCHDOG=1");
 }
 
 static void on_child(evutil_socket_t fd, short what, void *context)
@@ -356,7 +340,7 @@ static void on_inotify(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct program *p = context;
     if (file_watch_changed(fd, p->options.credentials))
-        take(p, WATCHDOG_CREDENTIALS);
+        watchdog_sources_fetch(p->sources, false);
 }
 
 static void on_start(evutil_socket_t fd, short what, void *context)
@@ -367,17 +351,17 @@ static void on_start(evutil_socket_t fd, short what, void *context)
 }
 
 /* A mistake in the files is told at once, and not as a failed init of an enclave that had to boot first. */
-static must_check result check_files(const struct options *o)
+static must_check result open_sources(struct program *p)
 {
-    AUTO(buffer) text = {0};
+    AUTO(watchdog_documents) documents = {0};
     AUTO(secret) tail = {0};
-    size_t num_keys;
-    TRY(init_text(&text, &num_keys, o));
-    return credential_tail(&tail, o);
+    TRY(watchdog_documents_read(&documents, &p->options));
+    TRY(watchdog_sources_open(&p->sources, &p->options, documents.policy.region, p->base, on_fetched, p));
+    return p->options.credentials ? credential_tail(&tail, p) : RESULT_OK;
 }
 
 struct events {
-    struct event *all[5];
+    struct event *all[MAX_EVENTS];
 };
 
 static void events_cleanup(struct events *e)
@@ -388,17 +372,39 @@ static void events_cleanup(struct events *e)
     }
 }
 
+static must_check result add_event(struct event *event)
+{
+    ENSURE(event && event_add(event, NULL) == 0, E_MEMORY, "no memory for events");
+    return RESULT_OK;
+}
+
+/* Timers that are set later, and what may come at any time. */
+static must_check result make_events(struct program *p, struct events *events)
+{
+    struct event **e = events->all;
+    e[0] = p->timer = evtimer_new(p->base, on_timer, p);
+    e[1] = p->stable = evtimer_new(p->base, on_stable, p);
+    e[2] = p->refresh = evtimer_new(p->base, on_refresh, p);
+    e[3] = p->alive = event_new(p->base, -1, EV_PERSIST, on_alive, p);
+    ENSURE(e[0] && e[1] && e[2] && e[3], E_MEMORY, "no memory for events");
+    TRY(add_event(e[4] = evsignal_new(p->base, SIGTERM, on_stop, p)));
+    TRY(add_event(e[5] = evsignal_new(p->base, SIGINT, on_stop, p)));
+    TRY(add_event(e[6] = evsignal_new(p->base, SIGCHLD, on_child, p)));
+    if (p->inotify >= 0)
+        TRY(add_event(e[7] = event_new(p->base, p->inotify, EV_READ | EV_PERSIST, on_inotify, p)));
+    uint64_t alive_us = process_watchdog_us() / 2;
+    if (alive_us) {
+        const struct timeval interval = {.tv_sec = (time_t)(alive_us / 1000000),
+                                         .tv_usec = (suseconds_t)(alive_us % 1000000)};
+        ENSURE(event_add(p->alive, &interval) == 0, E_MEMORY, "no memory for events");
+    }
+    return RESULT_OK;
+}
+
 static must_check result run_loop(struct program *p)
 {
     AUTO(events) events = {0};
-    struct event **e = events.all;
-    e[0] = p->timer = evtimer_new(p->base, on_timer, p);
-    e[1] = evsignal_new(p->base, SIGTERM, on_stop, p);
-    e[2] = evsignal_new(p->base, SIGINT, on_stop, p);
-    e[3] = evsignal_new(p->base, SIGCHLD, on_child, p);
-    e[4] = event_new(p->base, p->inotify, EV_READ | EV_PERSIST, on_inotify, p);
-    for (size_t i = 0; i < ARRAY_LENGTH(events.all); i++)
-        ENSURE(e[i] && (i == 0 || event_add(e[i], NULL) == 0), E_MEMORY, "no memory for events");
+    TRY(make_events(p, &events));
     const struct timeval now = {0};
     ENSURE(event_base_once(p->base, -1, EV_TIMEOUT, on_start, p, &now) == 0, E_MEMORY,
            "no memory for events");
@@ -415,29 +421,26 @@ static must_check result run(struct program *p)
     TRY(process_harden());
     TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
-    json_set_alloc_funcs(secret_malloc, secret_free); /* it parses the credentials */
-    TRY(check_files(&p->options));
-    AUTO_FD inotify = -1;
-    result r = file_watch_open(&inotify, p->options.credentials);
-    if (r.code)
-        return error_prefix(r, "--credentials");
-    p->inotify = inotify;
     AUTO_POINTER(event_base) base = event_base_new();
     ENSURE(base, E_MEMORY, "no memory for the event loop");
     p->base = base;
-    return run_loop(p);
+    AUTO_FD inotify = -1;
+    result r = p->options.credentials ? file_watch_open(&inotify, p->options.credentials) : RESULT_OK;
+    if (r.code)
+        return error_prefix(r, "--credentials");
+    p->inotify = inotify;
+    r = open_sources(p);
+    if (!r.code)
+        r = run_loop(p);
+    watchdog_sources_close(p->sources);
+    return r;
 }
 
 int main(int argc, char *argv[])
 {
     struct program program = {0};
     log_open("nitro-signer-watchdog", LOG_LEVEL_INFO);
-    result r = parse_options(&program.options, argc, argv);
-    if (!r.code) {
-        r = net_address_parse(&program.address, program.options.control);
-        if (r.code)
-            r = error_prefix(r, "--control");
-    }
+    result r = watchdog_options_parse(&program.options, argc, argv);
     if (r.code) {
         log_error("%s", error_text());
         return PROGRAM_EXIT_USAGE;

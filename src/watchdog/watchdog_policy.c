@@ -110,12 +110,12 @@ static const struct row *find(enum watchdog_state state, enum watchdog_event eve
     return NULL;
 }
 
-/* Failures in a row: an enclave that serves has redeemed them all; a new enclave connects and inits afresh.
+/* Failures in a row. A new enclave connects and inits afresh; restarts are forgotten only by one that serves
+ * on (WATCHDOG_STABLE): one that comes up well and dies of its first request would be started ten times a
+ * second.
  */
 static void count(struct watchdog *w, const struct row *row)
 {
-    if (row->actions & WATCHDOG_DO_ANNOUNCE)
-        w->failures[WATCHDOG_TIMER_RESTART] = 0;
     if (row->actions & WATCHDOG_DO_START_CHILD)
         w->failures[WATCHDOG_TIMER_CONNECT] = w->failures[WATCHDOG_TIMER_INIT] = 0;
     if (w->failures[row->timer] < CONNECT_ATTEMPTS)
@@ -129,6 +129,12 @@ static struct watchdog_step apply(struct watchdog *w, const struct row *row)
     return (struct watchdog_step){row->actions, row->timer, delay(w, row->timer)};
 }
 
+static void forgive(struct watchdog *w)
+{
+    if (w->state == WATCHDOG_SERVE || w->state == WATCHDOG_STATUS || w->state == WATCHDOG_UPDATE)
+        w->failures[WATCHDOG_TIMER_RESTART] = 0;
+}
+
 struct watchdog_step watchdog_take(struct watchdog *w, enum watchdog_event event)
 {
     /* init and credentials carry the newest credentials when they are built, so only a change under way
@@ -139,6 +145,9 @@ struct watchdog_step watchdog_take(struct watchdog *w, enum watchdog_event event
 
     if (event == WATCHDOG_CONNECT_FAILED && w->failures[WATCHDOG_TIMER_CONNECT] >= CONNECT_ATTEMPTS)
         event = WATCHDOG_LOST;
+
+    if (event == WATCHDOG_STABLE)
+        forgive(w);
 
     const struct row *row = find(w->state, event);
     if (!row)

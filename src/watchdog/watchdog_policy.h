@@ -29,7 +29,8 @@ enum watchdog_event {
     WATCHDOG_LOST,        /* the control connection broke */
     WATCHDOG_CHILD_ENDED, /* or could not be started */
     WATCHDOG_TIMER,
-    WATCHDOG_CREDENTIALS, /* the credentials file changed */
+    WATCHDOG_CREDENTIALS, /* there are fresh ones */
+    WATCHDOG_STABLE,      /* it has served for long enough to forget earlier failures */
     WATCHDOG_STOP,
     WATCHDOG_EVENT_COUNT
 };

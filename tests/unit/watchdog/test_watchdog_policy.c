@@ -78,7 +78,7 @@ static void test_a_broken_connection_ends_the_enclave(void **state)
     assert_true(step.actions & WATCHDOG_DO_START_CHILD);
 }
 
-static void test_restarts_back_off_until_it_serves(void **state)
+static void test_restarts_back_off_until_it_has_served_for_long(void **state)
 {
     (void)state;
     struct watchdog w = {0};
@@ -93,6 +93,13 @@ static void test_restarts_back_off_until_it_serves(void **state)
     (void)watchdog_take(&w, WATCHDOG_TIMER);
     (void)watchdog_take(&w, WATCHDOG_CONNECTED);
     (void)watchdog_take(&w, WATCHDOG_REPLY_OK);
+    /* One that serves and dies at once is as bad as one that never served. */
+    assert_int_equal(watchdog_take(&w, WATCHDOG_CHILD_ENDED).delay_ms, 30000);
+    (void)watchdog_take(&w, WATCHDOG_STABLE); /* raced: nothing serves */
+    (void)watchdog_take(&w, WATCHDOG_TIMER);
+    (void)watchdog_take(&w, WATCHDOG_CONNECTED);
+    (void)watchdog_take(&w, WATCHDOG_REPLY_OK);
+    assert_int_equal(watchdog_take(&w, WATCHDOG_STABLE).timer, WATCHDOG_TIMER_KEEP);
     assert_int_equal(watchdog_take(&w, WATCHDOG_CHILD_ENDED).delay_ms, 100);
 }
 
@@ -212,7 +219,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_init_is_sent_again_ever_later),
         cmocka_unit_test(test_fresh_credentials_end_the_wait),
         cmocka_unit_test(test_a_broken_connection_ends_the_enclave),
-        cmocka_unit_test(test_restarts_back_off_until_it_serves),
+        cmocka_unit_test(test_restarts_back_off_until_it_has_served_for_long),
         cmocka_unit_test(test_credentials_wait_for_the_reply_under_way),
         cmocka_unit_test(test_credentials_during_init_follow_it),
         cmocka_unit_test(test_credentials_during_a_refused_init_repeat_it_at_once),

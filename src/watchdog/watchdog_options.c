@@ -1,0 +1,101 @@
+/* watchdog_options.c - see watchdog_options.h. */
+#include "watchdog_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "nitro-signer-watchdog [options] -- COMMAND...\n"
+    "Starts the enclave by COMMAND and keeps it serving: hands it policy, credentials and encrypted keys, "
+    "renews\n"
+    "the credentials, asks how it does, and starts a new one when it does not serve.\n"
+    "Keys come from a folder (--items) or from DynamoDB (--validator-table, --tls-table, --stack-uuid).\n"
+    "Exit status: 0 ended by SIGTERM or SIGINT, 1 failed, 2 a mistake on the command line.";
+
+static must_check result parse_table(struct watchdog_options *o, int *ret_next, int argc, char *const argv[])
+{
+    const struct option table[] = {
+        {"control", OPTION_TEXT, &o->control, "the enclave's control port, such as vsock:16:5000", 0, 0},
+        {"policy", OPTION_TEXT, &o->policy, "the policy document", 0, 0},
+        {"access", OPTION_TEXT, &o->access,
+         "the access document, if the policy pins one: who may connect (none)", 0, 0},
+        {"items", OPTION_TEXT, &o->items, "folder of key items: validators/*.json, sealed/*.json, tls/*.json",
+         0, 0},
+        {"validator-table", OPTION_TEXT, &o->validator_table,
+         "in place of --items: DynamoDB table of validator keys", 0, 0},
+        {"tls-table", OPTION_TEXT, &o->tls_table, "DynamoDB table of the TLS key", 0, 0},
+        {"stack-uuid", OPTION_TEXT, &o->stack_uuid, "web3signer_uuid of the keys that are this signer's", 0,
+         0},
+        {"region", OPTION_TEXT, &o->region, "of the tables (the policy's)", 0, 0},
+        {"dynamodb-endpoint", OPTION_TEXT, &o->dynamodb_endpoint,
+         "URL ($AWS_ENDPOINT_URL_DYNAMODB, else https://dynamodb.REGION.amazonaws.com)", 0, 0},
+        {"ca-file", OPTION_TEXT, &o->ca_file,
+         "PEM of the authorities that DynamoDB's certificate is checked with ($AWS_CA_BUNDLE, else the "
+         "system's)",
+         0, 0},
+        {"credentials", OPTION_TEXT, &o->credentials,
+         "JSON file of the role's credentials, re-read when it changes; or imds: those of the instance's "
+         "role",
+         0, 0},
+        {"imds-endpoint", OPTION_TEXT, &o->imds_endpoint,
+         "URL of the metadata service ($AWS_EC2_METADATA_SERVICE_ENDPOINT, else http://169.254.169.254)", 0,
+         0},
+        {"imds-interval", OPTION_U32, &o->imds_interval,
+         "seconds between two looks for new credentials in the last 15 minutes of the old (30)", 1, 300},
+        {"status-interval", OPTION_U32, &o->status_interval, "seconds between two status requests (5)", 1,
+         3600},
+        {"stable-after", OPTION_U32, &o->stable_after,
+         "seconds of service after which earlier failures do not count for the wait before a restart (300)",
+         1, 86400},
+        LOG_OPTION_ROWS(&o->log),
+    };
+    return options_parse(ret_next, table, ARRAY_LENGTH(table), usage, argc, argv);
+}
+
+static void take_environment(struct watchdog_options *o)
+{
+    if (!o->dynamodb_endpoint)
+        o->dynamodb_endpoint = getenv("AWS_ENDPOINT_URL_DYNAMODB");
+    if (!o->ca_file)
+        o->ca_file = getenv("AWS_CA_BUNDLE");
+    if (!o->imds_endpoint)
+        o->imds_endpoint = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+}
+
+/* A folder, or tables, not both and not half of it. */
+static must_check result check_sources(const struct watchdog_options *o)
+{
+    bool tables = o->validator_table || o->tls_table || o->stack_uuid;
+    ENSURE(o->items || tables, E_INPUT, "--items: required, or --validator-table");
+    ENSURE(!o->items || !tables, E_INPUT,
+           "--items: not together with --validator-table, --tls-table, --stack-uuid");
+    if (tables) {
+        ENSURE(o->validator_table, E_INPUT, "--validator-table: required");
+        ENSURE(o->tls_table, E_INPUT, "--tls-table: required");
+        ENSURE(o->stack_uuid && o->stack_uuid[0], E_INPUT, "--stack-uuid: required");
+    }
+    return RESULT_OK;
+}
+
+result watchdog_options_parse(struct watchdog_options *ret_options, int argc, char *const argv[])
+{
+    struct watchdog_options o = {
+        .log = LOG_OPTIONS_DEFAULT, .status_interval = 5, .stable_after = 300, .imds_interval = 30};
+    int next;
+    TRY(parse_table(&o, &next, argc, argv));
+    ENSURE(o.control, E_INPUT, "--control: required");
+    TRY(check_sources(&o));
+    ENSURE(o.credentials, E_INPUT, "--credentials: required");
+    ENSURE(o.policy, E_INPUT, "--policy: required");
+    ENSURE(next < argc, E_INPUT, "COMMAND: required, behind --");
+    o.command = argv + next;
+    if (strcmp(o.credentials, "imds") == 0)
+        o.credentials = NULL;
+    take_environment(&o);
+    result r = net_address_parse(&o.control_address, o.control);
+    if (r.code)
+        return error_prefix(r, "--control");
+    TRY(log_configure(&o.log));
+    *ret_options = o;
+    return RESULT_OK;
+}

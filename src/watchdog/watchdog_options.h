@@ -1,0 +1,28 @@
+/* watchdog_options.h - the command line. */
+#ifndef WATCHDOG_WATCHDOG_OPTIONS_H
+#define WATCHDOG_WATCHDOG_OPTIONS_H
+
+#include "base/log.h"
+#include "base/options.h"
+#include "net/net_address.h"
+
+/* Texts point into argv; NULL where an option is absent and has no default. */
+struct watchdog_options {
+    const char *control, *policy, *access;
+    struct net_address control_address;
+    const char *items; /* a folder; or else: */
+    const char *validator_table, *tls_table, *stack_uuid;
+    const char *region, *dynamodb_endpoint, *ca_file;
+    const char *credentials; /* a file; NULL: the instance's role */
+    const char *imds_endpoint;
+    uint32_t imds_interval; /* seconds between two looks for credentials when those at hand expire soon */
+    struct log_options log;
+    uint32_t status_interval; /* seconds */
+    uint32_t stable_after;    /* seconds */
+    char *const *command;
+};
+
+/* E_INPUT names the option. */
+must_check result watchdog_options_parse(struct watchdog_options *ret_options, int argc, char *const argv[]);
+
+#endif
