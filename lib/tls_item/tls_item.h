@@ -29,6 +29,9 @@ bool tls_item_name_valid(const char *text);
 must_check result tls_item_make(struct tls_item *ret_item, EVP_PKEY *key, const char *name,
                                 const struct secret *password);
 
+/* Whether pem begins with a certificate. E_INPUT. */
+must_check result tls_item_certificate_check(const struct buffer *pem);
+
 /* Whether a plaintext is one of those: E_INPUT names the member; E_AUTH when the password does not open the
  * file; E_MISMATCH when the file has no key, or its certificate is not the one in pem. jansson's allocator
  * must wipe. */

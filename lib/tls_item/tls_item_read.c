@@ -51,12 +51,26 @@ static must_check result open_pkcs12(X509 **ret_certificate, const struct secret
     return RESULT_OK;
 }
 
-static must_check result check_certificate(X509 *certificate, const struct buffer *pem)
+static must_check result read_certificate(X509 **ret_certificate, const struct buffer *pem)
 {
     AUTO_POINTER(BIO) bio = BIO_new_mem_buf(pem->data, (int)pem->length);
     ENSURE(bio, E_MEMORY, "out of memory for a certificate");
-    AUTO_POINTER(X509) stored = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    ENSURE(stored, E_INPUT, "cert_pem: must be a certificate");
+    *ret_certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    ERR_clear_error();
+    ENSURE(*ret_certificate, E_INPUT, "cert_pem: must be a certificate");
+    return RESULT_OK;
+}
+
+result tls_item_certificate_check(const struct buffer *pem)
+{
+    AUTO_POINTER(X509) certificate = NULL;
+    return read_certificate(&certificate, pem);
+}
+
+static must_check result check_certificate(X509 *certificate, const struct buffer *pem)
+{
+    AUTO_POINTER(X509) stored = NULL;
+    TRY(read_certificate(&stored, pem));
     ENSURE(X509_cmp(stored, certificate) == 0, E_MISMATCH, "cert_pem: is not the one in tls_keystore_b64");
     return RESULT_OK;
 }

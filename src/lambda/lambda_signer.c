@@ -79,7 +79,8 @@ static must_check result perform(struct signer *signer, const char *name)
     ENSURE(!code, E_IO, "%s: %s", name, curl_easy_strerror(code));
     (void)curl_easy_getinfo(signer->curl, CURLINFO_RESPONSE_CODE, &status);
     ENSURE(status != 401 && status != 403, E_DENIED,
-           "%s: answers with HTTP %ld: its access document lets nobody in without credentials", name, status);
+           "%s: answers with HTTP %ld: its access document, or its list of hosts, does not let this in", name,
+           status);
     ENSURE(status == 200, E_PEER, "%s: answers with HTTP %ld", name, status);
     return RESULT_OK;
 }

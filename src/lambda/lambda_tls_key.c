@@ -51,7 +51,8 @@ static must_check result parse_row(struct lambda_tls_row *row, const struct json
     TRY(aws_dynamodb_item_text(&ciphertext, &ciphertext_len, item, "encrypted_tls_key_b64"));
     TRY(aws_dynamodb_item_text(&pem, &pem_len, item, "cert_pem"));
     TRY(buffer_append(&row->ciphertext_b64, ciphertext, ciphertext_len));
-    return decode(&row->pem, pem, pem_len, PEM_MAX, "cert_pem");
+    TRY(decode(&row->pem, pem, pem_len, PEM_MAX, "cert_pem"));
+    return tls_item_certificate_check(&row->pem);
 }
 
 result lambda_tls_row_get(struct lambda_tls_row *ret_row, const struct lambda_call *call)

@@ -130,6 +130,9 @@ static void what_no_signer_could_load_is_named(void **state)
     uint8_t bytes[] = "garbage";
     const struct buffer garbage = {bytes, 7, sizeof bytes};
     assert_fails(E_INPUT, tls_item_check(&item.plaintext, &garbage));
+    assert_fails(E_INPUT, tls_item_certificate_check(&garbage));
+    assert_error_names("cert_pem");
+    assert_ok(tls_item_certificate_check(&item.pem));
 
     check_text("", &item.pem, E_INPUT, "JSON");
     check_text("[]", &item.pem, E_INPUT, "object");
