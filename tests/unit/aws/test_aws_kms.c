@@ -2,7 +2,9 @@
  */
 #include "testing.h"
 
+#include <curl/curl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <unistd.h>
 
 #include "aws/aws_error.h"
@@ -125,6 +127,37 @@ static void a_good_answer_and_the_request_that_asked(void **state)
     assert_non_null(strstr(body, "\"CiphertextBlob\":\"YmxvYg==\""));
     assert_non_null(strstr(body, "\"KeyId\":\"" KEY "\""));
     assert_non_null(strstr(body, "\"KeyEncryptionAlgorithm\":\"RSAES_OAEP_SHA_256\""));
+}
+
+/* An option that libcurl was built without; 0: none. */
+static CURLoption left_out;
+
+CURLcode __real_curl_easy_setopt(CURL *curl, CURLoption option, ...);
+CURLcode __wrap_curl_easy_setopt(CURL *curl, CURLoption option, ...);
+CURLcode __wrap_curl_easy_setopt(CURL *curl, CURLoption option, ...)
+{
+    va_list values;
+    va_start(values, option);
+    void *value = va_arg(values, void *); /* as wide as any other kind */
+    va_end(values);
+    CURLcode code = __real_curl_easy_setopt(curl, option, value); /* this libcurl has proxies to switch off */
+    return option == left_out ? CURLE_UNKNOWN_OPTION : code;
+}
+
+/* As in the enclave's image. */
+static void a_libcurl_that_knows_no_proxies_will_do(void **state)
+{
+    (void)state;
+    AUTO(buffer) envelope = {0};
+    struct aws_client_config settings = config();
+    left_out = CURLOPT_PROXY;
+    result r = decrypt_one(&envelope, GOOD_ANSWER);
+    left_out = CURLOPT_CAINFO_BLOB;
+    result other = decrypt_with(&settings, &envelope);
+    left_out = 0;
+    assert_ok(r);
+    assert_int_equal(envelope.length, 8);
+    assert_int_equal(other.code, E_INTERNAL);
 }
 
 static void hostile_answers_are_refused(void **state)
@@ -399,6 +432,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_answer_and_the_request_that_asked),
+        cmocka_unit_test(a_libcurl_that_knows_no_proxies_will_do),
         cmocka_unit_test(hostile_answers_are_refused),
         cmocka_unit_test(a_huge_answer_is_cut_off),
         cmocka_unit_test(a_lost_or_broken_connection_is_tried_again),
