@@ -88,9 +88,9 @@ class BootEnclave(Enclave):
         return unsigned_payload(base64.b64decode(answer["body"]["document"]))
 
     def await_log(self, text):
-        self._until(lambda: text in self.log())
+        self.await_that(lambda: text in self.log())
 
-    def _until(self, holds):
+    def await_that(self, holds):
         try:
             eventually(holds, SERVE_SECONDS)
         except AssertionError:
@@ -106,7 +106,7 @@ class BootEnclave(Enclave):
         """The machine dies without warning; the watchdog starts it again. Returns when it serves."""
         served = self.log().count("the signer serves again")
         os.kill(self.qemu(), signal.SIGKILL)
-        self._until(lambda: self.log().count("the signer serves again") > served)
+        self.await_that(lambda: self.log().count("the signer serves again") > served)
 
 
 class BootCloud(Cloud):
