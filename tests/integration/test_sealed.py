@@ -105,6 +105,25 @@ def test_a_batch_alone_is_enough(cloud, batch):
     assert served(enclave) == sorted(batch.keys)
 
 
+def test_a_reload_takes_sealed_keys_alone(cloud, batch):
+    enclave = cloud.enclave("a")
+    eventually(lambda: status(cloud)["keys"] == 5)
+
+    def reload(blobs, uuid=UUID):
+        members = {"web3signer_uuid": uuid, "encrypted_data_key": batch.item["encrypted_data_key_b64"], "keys": base64.b64encode(b"".join(blobs)).decode()}
+        answer = ask(f"unix:{cloud.folder}/a-control", {"operation": "reload", "encrypted_validator_keys": [], "sealed_validator_keys": [members]})
+        return answer["status"], answer["body"]
+
+    assert reload(batch.blobs[2:]) == (200, {"init_state": True, "keys": 2, "failed": 0})
+    assert served(enclave) == sorted(batch.keys[2:])
+    # Nothing of this batch opens: what served goes on serving.
+    answer, _ = reload(batch.blobs, "batch-8")
+    assert answer == 500
+    assert served(enclave) == sorted(batch.keys[2:])
+    cloud.keys = batch.keys[2:]
+    assert enclave.attest(0).status_code == 200
+
+
 def test_cryptography_opens_what_ctl_seals(batch):
     assert [opened(blob, batch.data_key) for blob in batch.blobs] == batch.secrets
     assert ["0x" + blob[:48].hex() for blob in batch.blobs] == batch.keys
