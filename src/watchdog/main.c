@@ -16,17 +16,19 @@
 #include "watchdog_control.h"
 #include "watchdog_credentials.h"
 #include "watchdog_enclave.h"
+#include "watchdog_health.h"
 #include "watchdog_messages.h"
+#include "watchdog_nitro.h"
 #include "watchdog_options.h"
 #include "watchdog_policy.h"
 #include "watchdog_sources.h"
-#include "json/json.h"
 
-enum { SECURE_HEAP = 1 << 20, STATUS_VALUES_MAX = 64, MAX_EVENTS = 9 };
+enum { SECURE_HEAP = 1 << 20, MAX_EVENTS = 9, EXIT_OPERATOR = 3 };
 
 struct program {
     struct watchdog_options options;
     struct watchdog watchdog;
+    struct watchdog_nitro *nitro; /* NULL: the enclave is a command */
     struct watchdog_enclave enclave;
     struct watchdog_control *control;
     struct watchdog_sources *sources;
@@ -34,7 +36,9 @@ struct program {
     struct event *timer, *stable, *refresh, *alive;
     int inotify;
     bool announced;
-    bool failed;      /* the signer says so, and that has been told */
+    bool failed;  /* the signer says so, and that has been told */
+    bool adopted; /* the enclave ran before us */
+    int exit_status;
     bool init_wanted; /* init is sent when the keys have come */
 };
 
@@ -125,27 +129,10 @@ static void fetch_for_init(struct program *p)
     watchdog_sources_fetch(p->sources, true);
 }
 
-enum health { SERVES, FAILED, OF_NO_USE };
-
-/* The state word of a status reply decides: a signer that lost its keys is of no use. */
-static must_check result read_health(enum health *ret_health, const char *body)
+static enum watchdog_health health_of(const char *body)
 {
-    AUTO_POINTER(json_t) document = NULL;
-    struct json_view root;
-    const char *state;
-    TRY(json_read(&document, body, strlen(body), strlen(body), STATUS_VALUES_MAX));
-    TRY(json_view_root(&root, document));
-    TRY(json_get_text(&state, NULL, &root, "state"));
-    bool serves =
-        strcmp(state, "serve") == 0 || strcmp(state, "load") == 0; /* a reload: the old keys serve */
-    *ret_health = serves ? SERVES : strcmp(state, "failed") == 0 ? FAILED : OF_NO_USE;
-    return RESULT_OK;
-}
-
-static enum health health_of(const char *body)
-{
-    enum health health = OF_NO_USE;
-    result r = read_health(&health, body);
+    enum watchdog_health health = WATCHDOG_HEALTH_USELESS;
+    result r = watchdog_health_read(&health, body);
     if (r.code)
         log_error("status: %s", error_text());
     return health;
@@ -153,14 +140,14 @@ static enum health health_of(const char *body)
 
 /* A signer that failed has seen that another took over, or that its store was put back or damaged. A new one
  * would not know that: it would take over in turn, or believe the store. So it is left alone, for people. */
-static void tell_health(struct program *p, enum health health, const char *body)
+static void tell_health(struct program *p, enum watchdog_health health, const char *body)
 {
     switch (health) {
-    case SERVES:
+    case WATCHDOG_HEALTH_SERVES:
         p->failed = false;
         process_notify("STATUS=serving; %.200s", body);
         return;
-    case FAILED:
+    case WATCHDOG_HEALTH_FAILED:
         if (!p->failed)
             log_error("status: the signer has failed for good and is not started again: its log says why; "
                       "mend that first, then restart this program: %s",
@@ -168,7 +155,7 @@ static void tell_health(struct program *p, enum health health, const char *body)
         p->failed = true;
         process_notify("STATUS=failed, not started again; %.200s", body);
         return;
-    case OF_NO_USE:
+    case WATCHDOG_HEALTH_USELESS:
         log_error("status: the signer does not serve: %s", body);
         return;
     }
@@ -189,15 +176,31 @@ static void log_reply(const struct program *p, int status, const char *body)
         log_debug("%s: %s", state, body);
 }
 
+/* With fresh credentials it is as good as one that we started. */
+static bool may_adopt(struct program *p, const char *body)
+{
+    AUTO(watchdog_documents) documents = {0};
+    result r = watchdog_documents_read(&documents, &p->options);
+    if (!r.code)
+        r = watchdog_health_check_policy(body, &documents.policy_text);
+    if (r.code) {
+        log_warn("the enclave that ran already is ended: %s", error_text());
+        return false;
+    }
+    log_info("the enclave that ran already serves on");
+    watchdog_sources_fetch(p->sources, false);
+    return true;
+}
+
 static void on_reply(void *context, int status, const char *body)
 {
     struct program *p = context;
     log_reply(p, status, body);
-    bool good = status == 200;
-    if (p->watchdog.state == WATCHDOG_STATUS && good) {
-        enum health health = health_of(body);
+    bool good = status == 200, adopting = p->watchdog.state == WATCHDOG_ADOPT;
+    if ((adopting || p->watchdog.state == WATCHDOG_STATUS) && good) {
+        enum watchdog_health health = health_of(body);
         tell_health(p, health, body);
-        good = health != OF_NO_USE;
+        good = health != WATCHDOG_HEALTH_USELESS && (!adopting || may_adopt(p, body));
     }
     if (p->watchdog.state == WATCHDOG_INIT && status != 0 && !good)
         process_notify("STATUS=init refused (%d): %.500s", status, body);
@@ -206,6 +209,10 @@ static void on_reply(void *context, int status, const char *body)
 
 static void start_child(struct program *p)
 {
+    if (p->nitro) {
+        watchdog_nitro_start(p->nitro);
+        return;
+    }
     result r = watchdog_enclave_start(&p->enclave);
     if (r.code) {
         log_error("%s", error_text());
@@ -215,12 +222,26 @@ static void start_child(struct program *p)
     log_info("started the enclave (process %d)", (int)p->enclave.pid);
 }
 
+static void end_child(struct program *p, int number)
+{
+    if (p->nitro)
+        watchdog_nitro_end(p->nitro);
+    else
+        watchdog_enclave_signal(&p->enclave, number);
+}
+
+static bool child_runs(const struct program *p)
+{
+    return p->nitro ? watchdog_nitro_runs(p->nitro) : p->enclave.pid != 0;
+}
+
 static void connect_control(struct program *p)
 {
     result r = watchdog_control_connect(&p->control, p->base, &p->options.control_address, on_reply, p);
     if (r.code)
         log_debug("control port: %s", error_text());
-    take(p, r.code ? WATCHDOG_CONNECT_FAILED : WATCHDOG_CONNECTED);
+    enum watchdog_event connected = p->adopted ? WATCHDOG_CONNECTED_ADOPTED : WATCHDOG_CONNECTED;
+    take(p, r.code ? WATCHDOG_CONNECT_FAILED : connected);
 }
 
 static void close_control(struct program *p)
@@ -263,16 +284,16 @@ static void take(struct program *p, enum watchdog_event event)
         process_notify("STATUS=down");
     }
     if (step.actions & WATCHDOG_DO_TERMINATE)
-        watchdog_enclave_signal(&p->enclave, SIGTERM);
+        end_child(p, SIGTERM);
     if (step.actions & WATCHDOG_DO_KILL)
-        watchdog_enclave_signal(&p->enclave, SIGKILL);
+        end_child(p, SIGKILL);
     if (step.actions & WATCHDOG_DO_ANNOUNCE)
         announce(p);
     if (step.actions & WATCHDOG_DO_EXIT)
         (void)event_base_loopbreak(p->base);
     if (step.actions & WATCHDOG_DO_START_CHILD)
         start_child(p);
-    if ((step.actions & WATCHDOG_DO_CONNECT) && p->enclave.pid)
+    if ((step.actions & WATCHDOG_DO_CONNECT) && child_runs(p)) /* else on_nitro does, when it does */
         connect_control(p);
     if (step.actions & WATCHDOG_DO_SEND_INIT)
         fetch_for_init(p);
@@ -318,11 +339,40 @@ static void on_child(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct program *p = context;
-    if (!watchdog_enclave_ended(&p->enclave))
+    if (p->nitro)
+        watchdog_nitro_child(p->nitro);
+    if (p->nitro || !watchdog_enclave_ended(&p->enclave))
         return;
     if (p->watchdog.state != WATCHDOG_STOPPING)
         log_warn("%s", error_text());
     take(p, WATCHDOG_CHILD_ENDED);
+}
+
+static void on_nitro(void *context, enum watchdog_nitro_news news, const char *text)
+{
+    struct program *p = context;
+    switch (news) {
+    case WATCHDOG_NITRO_STARTED:
+    case WATCHDOG_NITRO_ADOPTED:
+        p->adopted = news == WATCHDOG_NITRO_ADOPTED;
+        if (p->adopted)
+            log_info("%s runs already", text);
+        if (p->watchdog.state == WATCHDOG_CONNECTING)
+            connect_control(p);
+        return;
+    case WATCHDOG_NITRO_GONE:
+        if (p->watchdog.state != WATCHDOG_STOPPING)
+            log_warn("%s", text);
+        process_notify("STATUS=down: %.500s", text);
+        take(p, WATCHDOG_CHILD_ENDED);
+        return;
+    case WATCHDOG_NITRO_HOPELESS:
+        log_error("%s; ending: it would fail again", text);
+        process_notify("STATUS=%.500s", text);
+        p->exit_status = EXIT_OPERATOR;
+        (void)event_base_loopbreak(p->base);
+        return;
+    }
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *context)
@@ -405,6 +455,8 @@ static must_check result run_loop(struct program *p)
 {
     AUTO(events) events = {0};
     TRY(make_events(p, &events));
+    if (p->options.nitro_cli)
+        TRY(watchdog_nitro_open(&p->nitro, &p->options.nitro, p->base, on_nitro, p));
     const struct timeval now = {0};
     ENSURE(event_base_once(p->base, -1, EV_TIMEOUT, on_start, p, &now) == 0, E_MEMORY,
            "no memory for events");
@@ -432,6 +484,7 @@ static must_check result run(struct program *p)
     r = open_sources(p);
     if (!r.code)
         r = run_loop(p);
+    watchdog_nitro_close(p->nitro);
     watchdog_sources_close(p->sources);
     return r;
 }
@@ -449,5 +502,5 @@ int main(int argc, char *argv[])
     r = run(&program);
     if (r.code)
         log_error("%s", error_text());
-    return r.code ? 1 : 0;
+    return r.code ? 1 : program.exit_status;
 }

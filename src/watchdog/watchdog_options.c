@@ -1,21 +1,45 @@
 /* watchdog_options.c - see watchdog_options.h. */
 #include "watchdog_options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char usage[] =
+    "nitro-signer-watchdog [options] --enclave=nitro-cli --eif=FILE\n"
     "nitro-signer-watchdog [options] -- COMMAND...\n"
-    "Starts the enclave by COMMAND and keeps it serving: hands it policy, credentials and encrypted keys, "
+    "Starts the enclave, by nitro-cli or by COMMAND, and keeps it serving: hands it policy, credentials and "
+    "encrypted keys, "
     "renews\n"
     "the credentials, asks how it does, and starts a new one when it does not serve.\n"
     "Keys come from a folder (--items) or from DynamoDB (--validator-table, --tls-table, --stack-uuid).\n"
-    "Exit status: 0 ended by SIGTERM or SIGINT, 1 failed, 2 a mistake on the command line.";
+    "Exit status: 0 ended by SIGTERM or SIGINT, 1 failed, 2 a mistake on the command line, 3 nitro-cli "
+    "cannot "
+    "start this\nenclave until somebody changes the configuration. The manual is docs/watchdog.md.";
 
 static must_check result parse_table(struct watchdog_options *o, int *ret_next, int argc, char *const argv[])
 {
+    struct watchdog_cli_enclave *nitro = &o->nitro.enclave;
     const struct option table[] = {
-        {"control", OPTION_TEXT, &o->control, "the enclave's control port, such as vsock:16:5000", 0, 0},
+        {"control", OPTION_TEXT, &o->control,
+         "the enclave's control port, such as vsock:16:5000 (with nitro-cli: port 5000 of --enclave-cid)", 0,
+         0},
+        {"enclave", OPTION_TEXT, &o->enclave, "command or nitro-cli (command)", 0, 0},
+        {"eif", OPTION_TEXT, &nitro->eif, "the image, for nitro-cli", 0, 0},
+        {"cpu-count", OPTION_U32, &nitro->cpu_count, "CPUs of the enclave (2)", 1, 512},
+        {"memory", OPTION_U32, &nitro->memory_mib, "MiB of the enclave, at least four times the image (512)",
+         64, 16 << 20},
+        {"enclave-cid", OPTION_U32, &nitro->cid, "vsock address of the enclave (16)", 4, UINT32_MAX - 1},
+        {"enclave-name", OPTION_TEXT, &nitro->name,
+         "one of this name that runs already is adopted, or ended (nitro-signer)", 0, 0},
+        {"debug-mode", OPTION_FLAG, &nitro->debug_mode,
+         "with a console, and PCRs of zeros: KMS gives no keys", 0, 0},
+        {"nitro-cli", OPTION_TEXT, &nitro->program, "the program (nitro-cli)", 0, 0},
+        {"start-lock", OPTION_TEXT, &o->nitro.start_lock,
+         "file that is locked while an enclave is started: this machine can start one at a time (none)", 0,
+         0},
+        {"describe-interval", OPTION_U32, &o->nitro.describe_interval,
+         "seconds between two looks whether nitro-cli still knows the enclave (10)", 1, 3600},
         {"policy", OPTION_TEXT, &o->policy, "the policy document", 0, 0},
         {"access", OPTION_TEXT, &o->access,
          "the access document, if the policy pins one: who may connect (none)", 0, 0},
@@ -77,25 +101,55 @@ static must_check result check_sources(const struct watchdog_options *o)
     return RESULT_OK;
 }
 
-result watchdog_options_parse(struct watchdog_options *ret_options, int argc, char *const argv[])
+static must_check result check_enclave(struct watchdog_options *o, int next, int argc, char *const argv[])
 {
-    struct watchdog_options o = {
-        .log = LOG_OPTIONS_DEFAULT, .status_interval = 5, .stable_after = 300, .imds_interval = 30};
+    bool by_command = !o->enclave || strcmp(o->enclave, "command") == 0;
+    o->nitro_cli = !by_command && strcmp(o->enclave, "nitro-cli") == 0;
+    ENSURE(by_command || o->nitro_cli, E_INPUT, "--enclave: must be command or nitro-cli");
+    ENSURE(o->control || o->nitro_cli, E_INPUT, "--control: required");
+    if (by_command) {
+        ENSURE(next < argc, E_INPUT, "COMMAND: required, behind --");
+        ENSURE(!o->nitro.enclave.eif, E_INPUT, "--eif: only with --enclave=nitro-cli");
+        o->command = argv + next;
+        return RESULT_OK;
+    }
+    ENSURE(next == argc, E_INPUT, "COMMAND: not together with --enclave=nitro-cli");
+    ENSURE(o->nitro.enclave.eif, E_INPUT, "--eif: required");
+    const char *name = o->nitro.enclave.name;
+    ENSURE(name[0] && name[0] != '-' && strlen(name) <= WATCHDOG_CLI_NAME_MAX &&
+               name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")] == 0,
+           E_INPUT, "--enclave-name: must have from 1 to %d letters, digits, '_', '.' and '-'",
+           WATCHDOG_CLI_NAME_MAX);
+    if (!o->control) {
+        (void)snprintf(o->control_text, sizeof o->control_text, "vsock:%u:5000", o->nitro.enclave.cid);
+        o->control = o->control_text;
+    }
+    return RESULT_OK;
+}
+
+result watchdog_options_parse(struct watchdog_options *o, int argc, char *const argv[])
+{
+    *o = (struct watchdog_options){.log = LOG_OPTIONS_DEFAULT,
+                                   .status_interval = 5,
+                                   .stable_after = 300,
+                                   .imds_interval = 30,
+                                   .nitro = {.enclave = {.program = "nitro-cli",
+                                                         .name = "nitro-signer",
+                                                         .cpu_count = 2,
+                                                         .memory_mib = 512,
+                                                         .cid = 16},
+                                             .describe_interval = 10}};
     int next;
-    TRY(parse_table(&o, &next, argc, argv));
-    ENSURE(o.control, E_INPUT, "--control: required");
-    TRY(check_sources(&o));
-    ENSURE(o.credentials, E_INPUT, "--credentials: required");
-    ENSURE(o.policy, E_INPUT, "--policy: required");
-    ENSURE(next < argc, E_INPUT, "COMMAND: required, behind --");
-    o.command = argv + next;
-    if (strcmp(o.credentials, "imds") == 0)
-        o.credentials = NULL;
-    take_environment(&o);
-    result r = net_address_parse(&o.control_address, o.control);
+    TRY(parse_table(o, &next, argc, argv));
+    TRY(check_sources(o));
+    ENSURE(o->credentials, E_INPUT, "--credentials: required");
+    ENSURE(o->policy, E_INPUT, "--policy: required");
+    TRY(check_enclave(o, next, argc, argv));
+    if (strcmp(o->credentials, "imds") == 0)
+        o->credentials = NULL;
+    take_environment(o);
+    result r = net_address_parse(&o->control_address, o->control);
     if (r.code)
         return error_prefix(r, "--control");
-    TRY(log_configure(&o.log));
-    *ret_options = o;
-    return RESULT_OK;
+    return log_configure(&o->log);
 }

@@ -5,11 +5,14 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "net/net_address.h"
+#include "watchdog_nitro.h"
 
 /* Texts point into argv; NULL where an option is absent and has no default. */
 struct watchdog_options {
     const char *control, *policy, *access;
+    char control_text[64]; /* what --control is when it is absent */
     struct net_address control_address;
+    const char *enclave;
     const char *items; /* a folder; or else: */
     const char *validator_table, *tls_table, *stack_uuid;
     const char *region, *dynamodb_endpoint, *ca_file;
@@ -19,10 +22,13 @@ struct watchdog_options {
     struct log_options log;
     uint32_t status_interval; /* seconds */
     uint32_t stable_after;    /* seconds */
+    bool nitro_cli;           /* the enclave is started by nitro-cli; else by command */
+    struct watchdog_nitro_config nitro;
     char *const *command;
 };
 
 /* E_INPUT names the option. */
+/* options must stay where they are. */
 must_check result watchdog_options_parse(struct watchdog_options *ret_options, int argc, char *const argv[]);
 
 #endif

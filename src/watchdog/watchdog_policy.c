@@ -50,6 +50,16 @@ static const struct row rows[] = {
     {WATCHDOG_INIT_WAIT, WATCHDOG_CHILD_ENDED, WATCHDOG_DOWN, CHILD_IS_GONE},
     {WATCHDOG_INIT_WAIT, WATCHDOG_STOP, WATCHDOG_STOPPING, END_CHILD},
 
+    /* It serves on through our restart, if it serves, and as we would have it do; else it is none of ours. */
+    {WATCHDOG_CONNECTING, WATCHDOG_CONNECTED_ADOPTED, WATCHDOG_ADOPT, WATCHDOG_DO_SEND_STATUS,
+     WATCHDOG_TIMER_REPLY},
+    {WATCHDOG_ADOPT, WATCHDOG_REPLY_OK, WATCHDOG_SERVE, WATCHDOG_DO_ANNOUNCE, WATCHDOG_TIMER_STATUS},
+    {WATCHDOG_ADOPT, WATCHDOG_REPLY_BAD, WATCHDOG_ENDING, END_CHILD},
+    {WATCHDOG_ADOPT, WATCHDOG_TIMER, WATCHDOG_ENDING, END_CHILD},
+    {WATCHDOG_ADOPT, WATCHDOG_LOST, WATCHDOG_ENDING, END_CHILD},
+    {WATCHDOG_ADOPT, WATCHDOG_CHILD_ENDED, WATCHDOG_DOWN, CHILD_IS_GONE},
+    {WATCHDOG_ADOPT, WATCHDOG_STOP, WATCHDOG_STOPPING, END_CHILD},
+
     {WATCHDOG_SERVE, WATCHDOG_TIMER, WATCHDOG_STATUS, WATCHDOG_DO_SEND_STATUS, WATCHDOG_TIMER_REPLY},
     {WATCHDOG_SERVE, WATCHDOG_CREDENTIALS, WATCHDOG_UPDATE, WATCHDOG_DO_SEND_CREDENTIALS,
      WATCHDOG_TIMER_REPLY},
@@ -139,7 +149,8 @@ struct watchdog_step watchdog_take(struct watchdog *w, enum watchdog_event event
 {
     /* init and credentials carry the newest credentials when they are built, so only a change under way
      * counts. */
-    bool under_way = w->state == WATCHDOG_INIT || w->state == WATCHDOG_STATUS || w->state == WATCHDOG_UPDATE;
+    bool under_way = w->state == WATCHDOG_INIT || w->state == WATCHDOG_ADOPT || w->state == WATCHDOG_STATUS ||
+                     w->state == WATCHDOG_UPDATE;
     if (event == WATCHDOG_CREDENTIALS && under_way)
         w->credentials_pending = true;
 
@@ -167,7 +178,7 @@ struct watchdog_step watchdog_take(struct watchdog *w, enum watchdog_event event
 
 const char *watchdog_state_name(enum watchdog_state state)
 {
-    static const char *const names[] = {"down",   "connecting", "init",   "init_wait", "serve",
-                                        "status", "update",     "ending", "stopping"};
+    static const char *const names[] = {"down",  "connecting", "init",   "init_wait", "adopt",
+                                        "serve", "status",     "update", "ending",    "stopping"};
     return names[state];
 }

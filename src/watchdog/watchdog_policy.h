@@ -12,6 +12,7 @@ enum watchdog_state {
     WATCHDOG_CONNECTING, /* it was started; its control port does not answer yet */
     WATCHDOG_INIT,       /* init was sent */
     WATCHDOG_INIT_WAIT,  /* init was refused and will be sent again */
+    WATCHDOG_ADOPT,      /* an enclave ran already: status was asked */
     WATCHDOG_SERVE,      /* all is well */
     WATCHDOG_STATUS,     /* status was asked */
     WATCHDOG_UPDATE,     /* fresh credentials were sent */
@@ -23,6 +24,7 @@ enum watchdog_state {
 enum watchdog_event {
     WATCHDOG_START,
     WATCHDOG_CONNECTED,
+    WATCHDOG_CONNECTED_ADOPTED, /* in place of CONNECTED, to an enclave that ran before us */
     WATCHDOG_CONNECT_FAILED,
     WATCHDOG_REPLY_OK,
     WATCHDOG_REPLY_BAD,

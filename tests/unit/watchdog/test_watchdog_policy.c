@@ -189,6 +189,20 @@ static void test_every_state_can_stop_and_recover(void **state)
 }
 
 /* Whatever comes in whatever order: a child is started only while none runs. */
+static void test_an_enclave_that_ran_before_is_asked_and_not_told(void **state)
+{
+    (void)state;
+    struct watchdog w = {0};
+    (void)watchdog_take(&w, WATCHDOG_START);
+    assert_int_equal(watchdog_take(&w, WATCHDOG_CONNECTED_ADOPTED).actions, WATCHDOG_DO_SEND_STATUS);
+    struct watchdog other = w;
+    assert_int_equal(watchdog_take(&w, WATCHDOG_CREDENTIALS).actions, 0);
+    /* It serves, and gets what came meanwhile. */
+    assert_int_equal(watchdog_take(&w, WATCHDOG_REPLY_OK).actions,
+                     WATCHDOG_DO_ANNOUNCE | WATCHDOG_DO_SEND_CREDENTIALS);
+    assert_true(watchdog_take(&other, WATCHDOG_REPLY_BAD).actions & WATCHDOG_DO_TERMINATE);
+}
+
 static void test_never_two_enclaves(void **state)
 {
     (void)state;
@@ -226,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_an_enclave_without_a_control_port_is_ended),
         cmocka_unit_test(test_a_sick_status_ends_the_enclave),
         cmocka_unit_test(test_every_state_can_stop_and_recover),
+        cmocka_unit_test(test_an_enclave_that_ran_before_is_asked_and_not_told),
         cmocka_unit_test(test_never_two_enclaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
