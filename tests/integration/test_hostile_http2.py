@@ -452,6 +452,6 @@ def test_conversations_damaged_at_random(front):
     orders = -1
     while sum(f.keeper.batches) != orders:  # the keeper is slower
         orders = sum(f.keeper.batches)
-        time.sleep(1)
+        time.sleep(3)
     assert count > 200 and sum(f.keeper.batches) > 100
     assert serves(f)
