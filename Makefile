@@ -9,7 +9,7 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup clients build demo run test image image-verify enclave-boot soak fuzz bench interop clean help
+.PHONY: all setup clients build demo run test image lambda image-verify enclave-boot soak fuzz bench interop clean help
 
 all: build ## set up and build everything (into build/bin)
 
@@ -39,6 +39,10 @@ test: build clients ## unit tests and lint, then black-box and interop tests (PR
 # ARCH names one of them. IMAGE_OPTIONS='--kernel=bzImage --kernel-config=bzImage.config' puts another kernel in, AWS's for example.
 image: setup ## make the enclave's image from pinned inputs, for x86_64 and arm64: build/image/ARCH/nitro-signer.eif and pcrs.json
 	@set -e; for architecture in $(or $(ARCH),x86_64 arm64); do packaging/image/build $(IMAGE_OPTIONS) $$architecture build/image/$$architecture; done
+	@$(MAKE) --no-print-directory lambda
+
+lambda: setup ## make the Lambda function's zip from pinned inputs: build/lambda/ARCH/nitro-signer-lambda.zip
+	@set -e; for architecture in $(or $(ARCH),x86_64 arm64); do packaging/image/build --lambda $$architecture build/lambda/$$architecture; done
 
 image-verify: setup ## make the images twice, in other folders, by other users, at other times, and compare them bit for bit
 	@packaging/image/verify $(IMAGE_OPTIONS) $(ARCH)

@@ -61,7 +61,7 @@ def test_the_same_bytes_again(parts, archive, tmp_path):
         os.utime(path, (1e9, 1.5e9))
     tree = tmp_path / "tree"
     (tree / "packaging/oci").mkdir(parents=True)
-    subprocess.run(["cp", oci_rig.SCRIPT, tree / "packaging/oci/build"], check=True, timeout=60)
+    subprocess.run(["cp", oci_rig.SCRIPT, oci_rig.SCRIPT.with_name("libraries"), tree / "packaging/oci"], check=True, timeout=60)
     subprocess.run(["cp", oci_rig.SCRIPT.parents[2] / "CMakeLists.txt", tree], check=True, timeout=60)
     words = oci_rig.arguments(copies, tmp_path / "again", revision="0123abc")
     setting = dict(os.environ, TZ="Asia/Kathmandu", LC_ALL="C.UTF-8", HOME=str(tmp_path), USER="somebody", TMPDIR=str(tmp_path),
