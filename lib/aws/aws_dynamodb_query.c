@@ -14,10 +14,13 @@ static must_check result append_names(struct buffer *out, const struct aws_dynam
     TRY(buffer_append_text(out, ",\"ProjectionExpression\":\""));
     for (size_t i = 0; i < q->num_attributes; i++)
         TRY(buffer_printf(out, "%s#a%zu", i ? "," : "", i));
-    TRY(buffer_append_text(out, "\",\"ExpressionAttributeNames\":{\"#k\":"));
-    TRY(json_append_quoted(out, q->partition_key));
+    TRY(buffer_append_text(out, "\",\"ExpressionAttributeNames\":{"));
+    if (q->partition) {
+        TRY(buffer_append_text(out, "\"#k\":"));
+        TRY(json_append_quoted(out, q->partition_key));
+    }
     for (size_t i = 0; i < q->num_attributes; i++) {
-        TRY(buffer_printf(out, ",\"#a%zu\":", i));
+        TRY(buffer_printf(out, "%s\"#a%zu\":", i || q->partition ? "," : "", i));
         TRY(json_append_quoted(out, q->attributes[i]));
     }
     return buffer_append_text(out, "}");
@@ -30,12 +33,14 @@ static must_check result make_request(struct buffer *out, const struct aws_dynam
            "a query brings from 1 to %d attributes", AWS_DYNAMODB_QUERY_ATTRIBUTES_MAX);
     TRY(buffer_append_text(out, "{\"TableName\":"));
     TRY(json_append_quoted(out, q->table));
-    TRY(buffer_printf(out, ",\"ConsistentRead\":true,\"Limit\":%u,\"KeyConditionExpression\":\"#k = :p\"",
-                      q->page_items));
+    TRY(buffer_printf(out, ",\"ConsistentRead\":true,\"Limit\":%u", q->page_items));
     TRY(append_names(out, q));
-    TRY(buffer_append_text(out, ",\"ExpressionAttributeValues\":{\":p\":{\"S\":"));
-    TRY(json_append_quoted(out, q->partition));
-    TRY(buffer_append_text(out, "}}"));
+    if (q->partition) {
+        TRY(buffer_append_text(out, ",\"KeyConditionExpression\":\"#k = :p\","
+                                    "\"ExpressionAttributeValues\":{\":p\":{\"S\":"));
+        TRY(json_append_quoted(out, q->partition));
+        TRY(buffer_append_text(out, "}}"));
+    }
     if (next->length)
         TRY(buffer_printf(out, ",\"ExclusiveStartKey\":%s", (const char *)next->data));
     return buffer_append_text(out, "}");
@@ -89,8 +94,9 @@ static must_check result next_page(struct aws_client *client, const struct aws_c
 {
     AUTO(buffer) body = {0};
     TRY(make_request(&body, query, next));
-    struct aws_call call = {
-        .target = "DynamoDB_20120810.Query", .body = {body.data, body.length}, .answer = answer};
+    struct aws_call call = {.target = query->partition ? "DynamoDB_20120810.Query" : "DynamoDB_20120810.Scan",
+                            .body = {body.data, body.length},
+                            .answer = answer};
     return aws_client_call_many(client, &call, 1, credentials, deadline_ns);
 }
 
@@ -100,15 +106,16 @@ result aws_dynamodb_query(struct aws_client *client, const struct aws_credential
 {
     AUTO(buffer) next = {0};
     AUTO(buffer) answer = {0};
+    const char *name = query->partition ? "Query" : "Scan";
     for (unsigned page = 0; page == 0 || next.length; page++) {
         bool refused = false;
-        ENSURE(page < AWS_DYNAMODB_QUERY_PAGES_MAX, E_PEER, "Query: there is no end of pages");
+        ENSURE(page < AWS_DYNAMODB_QUERY_PAGES_MAX, E_PEER, "%s: there is no end of pages", name);
         TRY(next_page(client, credentials, query, &next, &answer, deadline_ns));
         result r = take_page(&next, &refused, &answer, on_item, context);
         if (r.code && (refused || r.code == E_MEMORY))
             return r;
         if (r.code)
-            return error_prefix((result){E_PEER}, "Query: answer");
+            return error_prefix((result){E_PEER}, "%s: answer", name);
     }
     return RESULT_OK;
 }

@@ -1,5 +1,5 @@
-/* aws_dynamodb_query.h - all items of one partition of a DynamoDB table, read consistently, page after page.
- * Target aws_dynamodb_query. */
+/* aws_dynamodb_query.h - all items of one partition of a DynamoDB table, or of the whole table, read
+ * consistently, page after page. Target aws_dynamodb_query. */
 #ifndef AWS_AWS_DYNAMODB_QUERY_H
 #define AWS_AWS_DYNAMODB_QUERY_H
 
@@ -18,7 +18,7 @@ enum {
 struct aws_dynamodb_query {
     const char *table;             /* name or ARN */
     const char *partition_key;     /* the attribute's name; of type S */
-    const char *partition;         /* its value */
+    const char *partition;         /* its value; NULL: all of the table, by Scan */
     const char *const *attributes; /* to be brought */
     size_t num_attributes;
     unsigned page_items; /* at most so many a page; fewer where they are large */
@@ -27,9 +27,9 @@ struct aws_dynamodb_query {
 /* Sees one item, {"name": {"S": "..."}, ...}; borrowed. A failed result ends the query with it. */
 typedef result (*aws_dynamodb_on_item)(void *context, const struct json_view *item);
 
-/* Query with ConsistentRead until there is no LastEvaluatedKey: a page without items may have one. Failures
- * as of aws_client_call; E_PEER, too, for an answer that is not of the expected form, or a page that names
- * itself as the next. */
+/* Query, or Scan, with ConsistentRead until there is no LastEvaluatedKey: a page without items may have one.
+ * Failures as of aws_client_call; E_PEER, too, for an answer that is not of the expected form, or a page that
+ * names itself as the next. */
 must_check result aws_dynamodb_query(struct aws_client *client, const struct aws_credentials *credentials,
                                      const struct aws_dynamodb_query *query, uint64_t deadline_ns,
                                      aws_dynamodb_on_item on_item, void *context);

@@ -12,6 +12,9 @@
 #include "base/base64.h"
 #include "json/json.h"
 
+#define ENCRYPT "TrentService.Encrypt"
+#define DECRYPT "TrentService.Decrypt"
+
 enum { ANSWER_VALUES_MAX = 64, ENCRYPT_OVERHEAD = 64 };
 
 result aws_kms_check_key_id(const char *key_id)
@@ -66,7 +69,7 @@ static must_check result call(struct aws_client *client, struct buffer *out, con
                               const struct aws_credentials *credentials, const struct cursor *body,
                               const char *key_id)
 {
-    bool decrypting = strcmp(operation, "TrentService.Decrypt") == 0;
+    bool decrypting = strcmp(operation, DECRYPT) == 0;
     AUTO(wiped_buffer) answer = {0};
     /* In one piece, so that growing leaves no copies behind. */
     TRY(buffer_reserve(&answer.bytes, AWS_KMS_RESPONSE_MAX));
@@ -96,12 +99,12 @@ result aws_kms_decrypt(struct aws_client *client, struct buffer *envelope,
     TRY(base64_append(&body, request->document, request->document_len));
     TRY(buffer_append_text(&body, "\"}}"));
     const struct cursor whole = {body.data, body.length};
-    return call(client, envelope, "TrentService.Decrypt", credentials, &whole, request->key_id);
+    return call(client, envelope, DECRYPT, credentials, &whole, request->key_id);
 }
 
-result aws_kms_encrypt(struct aws_client *client, struct buffer *ciphertext,
-                       const struct aws_credentials *credentials, const char *key_id,
-                       const struct secret *plaintext)
+/* The request, with the plaintext in it. */
+static must_check result make_encrypt(struct secret *ret_body, const char *key_id,
+                                      const struct secret *plaintext)
 {
     TRY(aws_kms_check_key_id(key_id));
     ENSURE(plaintext->length > 0 && plaintext->length <= AWS_KMS_PLAINTEXT_MAX, E_TOO_LARGE,
@@ -115,6 +118,72 @@ result aws_kms_encrypt(struct aws_client *client, struct buffer *ciphertext,
     base64_encode((char *)body.data + length, plaintext->data, plaintext->length);
     length += BASE64_LENGTH(plaintext->length);
     memcpy(body.data + length, "\"}", 2);
-    const struct cursor whole = {body.data, length + 2};
-    return call(client, ciphertext, "TrentService.Encrypt", credentials, &whole, key_id);
+    secret_truncate(&body, length + 2);
+    *ret_body = body;
+    body = (struct secret){0};
+    return RESULT_OK;
+}
+
+result aws_kms_encrypt(struct aws_client *client, struct buffer *ciphertext,
+                       const struct aws_credentials *credentials, const char *key_id,
+                       const struct secret *plaintext)
+{
+    AUTO(secret) body = {0};
+    TRY(make_encrypt(&body, key_id, plaintext));
+    const struct cursor whole = {body.data, body.length};
+    return call(client, ciphertext, ENCRYPT, credentials, &whole, key_id);
+}
+
+/* What the calls of aws_kms_encrypt_many hold. */
+struct encrypts {
+    struct aws_call calls[AWS_KMS_ENCRYPT_MAX];
+    struct secret bodies[AWS_KMS_ENCRYPT_MAX];
+    struct buffer answers[AWS_KMS_ENCRYPT_MAX];
+};
+
+static void encrypts_cleanup(struct encrypts *e)
+{
+    for (size_t i = 0; i < AWS_KMS_ENCRYPT_MAX; i++) {
+        secret_cleanup(&e->bodies[i]);
+        buffer_cleanup(&e->answers[i]);
+    }
+}
+
+static must_check result take_ciphertext(struct aws_kms_encrypt *encrypt, const struct aws_call *made,
+                                         const char *key_id)
+{
+    encrypt->outcome = made->outcome;
+    memcpy(encrypt->text, made->text, sizeof encrypt->text);
+    if (encrypt->outcome.code)
+        return error_set((enum error_code)encrypt->outcome.code, "%s: %s", made->target, made->text);
+    buffer_consume(&encrypt->ciphertext, encrypt->ciphertext.length);
+    result r =
+        parse_answer(&encrypt->ciphertext, made->answer, key_id, "CiphertextBlob", AWS_KMS_CIPHERTEXT_MAX);
+    if (r.code)
+        r = error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", made->target);
+    encrypt->outcome = r;
+    (void)snprintf(encrypt->text, sizeof encrypt->text, "%s", r.code ? error_text() : "");
+    return r;
+}
+
+result aws_kms_encrypt_many(struct aws_client *client, struct aws_kms_encrypt *encrypts, size_t num_encrypts,
+                            const struct aws_credentials *credentials, const char *key_id,
+                            uint64_t deadline_ns)
+{
+    AUTO(encrypts) e = {0};
+    ENSURE(num_encrypts <= AWS_KMS_ENCRYPT_MAX, E_INTERNAL, "more than %d plaintexts at once",
+           AWS_KMS_ENCRYPT_MAX);
+    for (size_t i = 0; i < num_encrypts; i++) {
+        TRY(make_encrypt(&e.bodies[i], key_id, encrypts[i].plaintext));
+        e.calls[i] = (struct aws_call){
+            .target = ENCRYPT, .body = {e.bodies[i].data, e.bodies[i].length}, .answer = &e.answers[i]};
+    }
+    /* Each call has its outcome, and its sentence is made below. */
+    result first = aws_client_call_many(client, e.calls, num_encrypts, credentials, deadline_ns);
+    first = RESULT_OK;
+    for (size_t i = 0; i < num_encrypts; i++) {
+        result r = take_ciphertext(&encrypts[i], &e.calls[i], key_id);
+        first = first.code ? first : r;
+    }
+    return first;
 }

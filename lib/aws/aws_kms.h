@@ -34,4 +34,17 @@ must_check result aws_kms_encrypt(struct aws_client *client, struct buffer *ciph
                                   const struct aws_credentials *credentials, const char *key_id,
                                   const struct secret *plaintext);
 
+/* The same for many, as many at once as the client has connections, until deadline_ns at the latest. Each has
+ * its outcome; RESULT_OK when all are encrypted, otherwise the first failure. */
+enum { AWS_KMS_ENCRYPT_MAX = 64 /* at once */ };
+struct aws_kms_encrypt {
+    const struct secret *plaintext;
+    struct buffer ciphertext; /* out */
+    result outcome;           /* out */
+    char text[256];           /* out: the sentence of a failed outcome */
+};
+must_check result aws_kms_encrypt_many(struct aws_client *client, struct aws_kms_encrypt *encrypts,
+                                       size_t num_encrypts, const struct aws_credentials *credentials,
+                                       const char *key_id, uint64_t deadline_ns);
+
 #endif

@@ -22,10 +22,21 @@ void ctl_sealed_cleanup(struct ctl_sealed *sealed)
     buffer_cleanup(&sealed->deposits);
 }
 
-result ctl_sealed_begin(struct ctl_sealed *ret_sealed, const char *uuid)
+static must_check result reveal(const struct secret *data_key, uint32_t fd)
+{
+    AUTO(secret) digits = {0};
+    if (fd == CTL_NO_FD)
+        return RESULT_OK;
+    TRY(secret_new(&digits, 2 * NITRO_SEALED_DATA_KEY_LEN));
+    hex_encode((char *)digits.data, data_key->data, NITRO_SEALED_DATA_KEY_LEN);
+    return ctl_reveal((int)fd, "data_key", (const char *)digits.data);
+}
+
+result ctl_sealed_begin(struct ctl_sealed *ret_sealed, const char *uuid, uint32_t secrets_fd)
 {
     AUTO(ctl_sealed) sealed = {0};
     TRY(ctl_random(&sealed.data_key, NITRO_SEALED_DATA_KEY_LEN));
+    TRY(reveal(&sealed.data_key, secrets_fd));
     TRY(nitro_sealed_begin(&sealed.sealer, &sealed.data_key, uuid, true));
     TRY(nitro_sealed_begin(&sealed.opener, &sealed.data_key, uuid, false));
     *ret_sealed = sealed;
@@ -61,7 +72,7 @@ result ctl_sealed_add(struct ctl_sealed *sealed, const struct secret *key,
     if (!sealed->blobs.length)
         hex_encode(sealed->name, pubkey, BLS_PUBKEY_LEN);
     TRY(buffer_append(&sealed->blobs, blob, sizeof blob));
-    return add_deposit(&sealed->deposits, deposit);
+    return deposit ? add_deposit(&sealed->deposits, deposit) : RESULT_OK;
 }
 
 static must_check result write_file(const char *out, const char *folder, const char *name,

@@ -14,10 +14,10 @@ struct ctl_sealed {
 };
 void ctl_sealed_cleanup(struct ctl_sealed *sealed);
 
-/* With a new data key. The UUID outlives it. */
-must_check result ctl_sealed_begin(struct ctl_sealed *ret_sealed, const char *uuid);
+/* With a new data key, which secrets_fd, unless CTL_NO_FD, is told. The UUID outlives it. */
+must_check result ctl_sealed_begin(struct ctl_sealed *ret_sealed, const char *uuid, uint32_t secrets_fd);
 
-/* Seals a key, and opens it again; deposit is its datum as ctl_deposit_json makes it. */
+/* Seals a key, and opens it again; deposit is its datum as ctl_deposit_json makes it, or NULL. */
 must_check result ctl_sealed_add(struct ctl_sealed *sealed, const struct secret *key,
                                  const uint8_t pubkey[static BLS_PUBKEY_LEN], const struct buffer *deposit);
 

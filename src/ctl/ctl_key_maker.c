@@ -1,0 +1,188 @@
+/* ctl_key_maker.c - from 32 random bytes to keystores that only an attested enclave can open.
+ *
+ * Each key is made, put into a keystore, opened again with the password that was written, and
+ * compared, before anything leaves the process. The mnemonic goes nowhere but to the
+ * descriptor it was asked for, or comes from one. */
+#include "ctl_key_maker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file_io.h"
+#include "base/hex.h"
+#include "ctl_deposit.h"
+#include "eth2/eth2_config.h"
+#include "json/json_secret.h"
+
+enum { ENTROPY_LEN = 32, MNEMONIC_MAX = 1024 };
+
+void ctl_key_maker_cleanup(struct ctl_key_maker *maker)
+{
+    secret_cleanup(&maker->seed);
+}
+
+static must_check result interpret_kdf(struct ctl_key_maker *m, bool is_sealed)
+{
+    const struct ctl_key_options *o = &m->options;
+    const char *kdf = o->kdf ? o->kdf : "scrypt";
+    ENSURE(!is_sealed || !o->kdf, E_INPUT, "--kdf: not with --sealed, whose keys have no passwords");
+    ENSURE(!is_sealed || !o->kdf_cost, E_INPUT,
+           "--kdf-cost: not with --sealed, whose keys have no passwords");
+    ENSURE(strcmp(kdf, "scrypt") == 0 || strcmp(kdf, "pbkdf2") == 0, E_INPUT,
+           "--kdf: must be scrypt or pbkdf2");
+    m->kdf = strcmp(kdf, "scrypt") == 0 ? KEYSTORE_SCRYPT : KEYSTORE_PBKDF2;
+    m->kdf_cost = o->kdf_cost ? o->kdf_cost : m->kdf == KEYSTORE_SCRYPT ? 18 : 262144;
+    ENSURE(m->kdf == KEYSTORE_PBKDF2 || m->kdf_cost <= 20, E_INPUT, "--kdf-cost: scrypt takes at most 20");
+    return RESULT_OK;
+}
+
+result ctl_key_maker_interpret(struct ctl_key_maker *maker, struct ctl_call *call,
+                               const struct ctl_key_options *o, bool is_sealed)
+{
+    maker->options = *o;
+    call->is_usage_error = true;
+    ENSURE(o->mnemonic_fd == CTL_NO_FD || o->existing_mnemonic_fd == CTL_NO_FD, E_INPUT,
+           "--existing-mnemonic-fd: not together with --mnemonic-fd");
+    TRY(interpret_kdf(maker, is_sealed));
+    TRY(eth2_network_of_option(&maker->network, o->network));
+    if (o->withdrawal_address) {
+        result r = hex_decode(maker->address, sizeof maker->address, o->withdrawal_address,
+                              strlen(o->withdrawal_address));
+        if (r.code)
+            return error_prefix(r, "--withdrawal-address");
+        maker->has_address = true;
+    }
+    call->is_usage_error = false;
+    return RESULT_OK;
+}
+
+static must_check result make_mnemonic(struct secret *ret_mnemonic, const struct ctl_key_options *o)
+{
+    AUTO(secret) entropy = {0};
+    AUTO(secret) mnemonic = {0};
+    TRY(ctl_random(&entropy, ENTROPY_LEN));
+    TRY(mnemonic_from_entropy(&mnemonic, entropy.data, entropy.length));
+    TRY(file_write_full((int)o->mnemonic_fd, mnemonic.data, mnemonic.length));
+    TRY(file_write_full((int)o->mnemonic_fd, "\n", 1));
+    *ret_mnemonic = mnemonic;
+    mnemonic = (struct secret){0};
+    return RESULT_OK;
+}
+
+static must_check result read_mnemonic(struct secret *ret_mnemonic, const struct ctl_key_options *o)
+{
+    AUTO(secret) mnemonic = {0};
+    size_t length = 0;
+    TRY(secret_new(&mnemonic, MNEMONIC_MAX));
+    TRY(file_read_up_to((int)o->existing_mnemonic_fd, mnemonic.data, &length, MNEMONIC_MAX));
+    while (length > 0 && strchr(" \t\r\n", mnemonic.data[length - 1]))
+        length--;
+    secret_truncate(&mnemonic, length);
+    TRY(mnemonic_check((const char *)mnemonic.data, mnemonic.length));
+    *ret_mnemonic = mnemonic;
+    mnemonic = (struct secret){0};
+    return RESULT_OK;
+}
+
+result ctl_key_maker_begin(struct ctl_key_maker *maker)
+{
+    const struct ctl_key_options *o = &maker->options;
+    AUTO(secret) mnemonic = {0};
+    if (o->existing_mnemonic_fd == CTL_NO_FD) {
+        TRY(make_mnemonic(&mnemonic, o));
+    } else {
+        result r = read_mnemonic(&mnemonic, o);
+        if (r.code)
+            return error_prefix(r, "--existing-mnemonic-fd");
+    }
+    const char *words = (const char *)mnemonic.data;
+    if (o->secrets_fd != CTL_NO_FD)
+        TRY(ctl_reveal((int)o->secrets_fd, "mnemonic", words));
+    return mnemonic_to_seed(&maker->seed, words, mnemonic.length, "", 0);
+}
+
+result ctl_key_maker_derive(const struct ctl_key_maker *maker, struct secret *ret_key,
+                            char ret_path[static CTL_KEY_PATH_MAX], uint8_t ret_pubkey[static BLS_PUBKEY_LEN],
+                            uint32_t index)
+{
+    AUTO(secret) key = {0};
+    (void)snprintf(ret_path, CTL_KEY_PATH_MAX, "m/12381/3600/%u/0/0", index);
+    TRY(bls_derive_path(&key, maker->seed.data, maker->seed.length, ret_path));
+    TRY(bls_public_key(ret_pubkey, key.data));
+    *ret_key = key;
+    key = (struct secret){0};
+    return RESULT_OK;
+}
+
+static must_check result self_check(const struct buffer *keystore, const struct secret *password,
+                                    const struct secret *key)
+{
+    AUTO(keystore) opened = {0};
+    TRY(keystore_decrypt(&opened, (const char *)keystore->data, keystore->length, password->data,
+                         password->length, CTL_KDF_MEMORY_MAX));
+    ENSURE(secret_equal(opened.secret.data, key->data, BLS_SECRET_LEN), E_INTERNAL,
+           "a keystore holds another key");
+    return RESULT_OK;
+}
+
+result ctl_key_maker_keystore(const struct ctl_key_maker *maker, struct buffer *keystore,
+                              struct secret *ret_password, const struct secret *key, const char *path)
+{
+    AUTO(secret) password = {0};
+    TRY(ctl_make_password(&password));
+    TRY(keystore_encrypt(keystore, key->data, path, password.data, password.length, maker->kdf,
+                         maker->kdf_cost));
+    TRY(self_check(keystore, &password, key));
+    *ret_password = password;
+    password = (struct secret){0};
+    return RESULT_OK;
+}
+
+result ctl_key_maker_deposit(const struct ctl_key_maker *maker, struct buffer *out, const struct secret *key,
+                             uint32_t index)
+{
+    uint8_t credentials[32];
+    if (maker->has_address) {
+        ctl_credentials_of_address(credentials, maker->address);
+    } else {
+        char path[CTL_KEY_PATH_MAX];
+        uint8_t pubkey[BLS_PUBKEY_LEN];
+        AUTO(secret) withdrawal = {0};
+        (void)snprintf(path, sizeof path, "m/12381/3600/%u/0", index);
+        TRY(bls_derive_path(&withdrawal, maker->seed.data, maker->seed.length, path));
+        TRY(bls_public_key(pubkey, withdrawal.data));
+        TRY(ctl_credentials_of_key(credentials, pubkey));
+    }
+    return ctl_deposit_json(out, &maker->network, key->data, credentials);
+}
+
+result ctl_key_plaintext(struct secret *ret_plaintext, const struct buffer *keystore,
+                         const struct secret *password)
+{
+    static const char mnemonic[] = ",\"mnemonic_b64\":\"\"}";
+    AUTO(secret) pair = {0};
+    TRY(json_secret_pair(&pair,
+                         &(struct json_secret_member){"keystore_b64", keystore->data, keystore->length},
+                         &(struct json_secret_member){"password_b64", password->data, password->length}));
+    AUTO(secret) plaintext = {0};
+    TRY(secret_new(&plaintext, pair.length - 1 + sizeof mnemonic - 1));
+    memcpy(plaintext.data, pair.data, pair.length - 1);
+    memcpy(plaintext.data + pair.length - 1, mnemonic, sizeof mnemonic - 1);
+    *ret_plaintext = plaintext;
+    plaintext = (struct secret){0};
+    return RESULT_OK;
+}
+
+result ctl_key_reveal(const struct ctl_key_options *o, const struct secret *key,
+                      const struct secret *password)
+{
+    if (o->secrets_fd == CTL_NO_FD)
+        return RESULT_OK;
+    AUTO(secret) digits = {0};
+    TRY(secret_new(&digits, 2 * BLS_SECRET_LEN));
+    hex_encode((char *)digits.data, key->data, BLS_SECRET_LEN);
+    TRY(ctl_reveal((int)o->secrets_fd, "secret_key", (const char *)digits.data));
+    if (!password)
+        return RESULT_OK;
+    return ctl_reveal((int)o->secrets_fd, "password", (const char *)password->data);
+}
