@@ -95,12 +95,17 @@ static void try_again(struct run *run, struct job *job, result failed)
 }
 
 /* There is an answer; only what the service itself says is tried again comes back with retry. */
-static must_check result judge(struct aws_call *call, bool *ret_again)
+static must_check result judge(const struct run *run, struct aws_call *call, bool *ret_again)
 {
-    call->error = (struct aws_error){0};
+    struct aws_error *error = &call->error;
+    *error = (struct aws_error){0};
     if (call->status != 200) {
-        aws_error_read(&call->error, call->status, call->answer->data, call->answer->length);
-        *ret_again = call->error.retry;
+        run->client->config.read_error(error, call->status, call->answer->data, call->answer->length);
+        if (!error->type[0] && call->error_type[0]) {
+            const struct aws_error of_body = *error;
+            aws_error_of_type(error, call->status, call->error_type, of_body.message);
+        }
+        *ret_again = error->retry;
     }
     if (call->answered && !*ret_again)
         return call->answered(call, ret_again);
@@ -122,7 +127,7 @@ static void end_attempt(struct run *run, struct aws_exchange *exchange, CURLcode
     bool until_deadline = run->client->config.attempts == 0;
     bool again = outcome.lost || (until_deadline && outcome.timed_out);
     if (!r.code)
-        r = judge(job->call, &again);
+        r = judge(run, job->call, &again);
     if (again)
         try_again(run, job, r);
     else

@@ -46,7 +46,10 @@ static must_check result copy_config(struct aws_client *client, const struct aws
     (void)snprintf(endpoint->region, sizeof endpoint->region, "%s", config->region);
     (void)snprintf(endpoint->service, sizeof endpoint->service, "%s", config->service);
     (void)snprintf(endpoint->content_type, sizeof endpoint->content_type, "%s", type);
+    endpoint->protocol = config->protocol;
     client->config = *config;
+    if (!config->read_error)
+        client->config.read_error = aws_error_read;
     if (config->via) {
         client->via = *config->via;
         client->config.via = &client->via;

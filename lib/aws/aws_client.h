@@ -1,4 +1,4 @@
-/* aws_client.h - signed JSON requests to one AWS endpoint over libcurl.
+/* aws_client.h - signed requests to one AWS endpoint over libcurl.
  *
  * TLS is always verified. The connection may be made through any address (the host's proxy: vsock, unix,
  * tcp); the name of the endpoint is then not resolved, and the certificate must still be the endpoint's.
@@ -18,6 +18,16 @@
 
 struct aws_client;
 
+enum aws_protocol {
+    AWS_PROTOCOL_JSON,  /* awsJson: POST /, the operation in X-Amz-Target */
+    AWS_PROTOCOL_QUERY, /* awsQuery: POST /, the operation in a form, answers in XML (aws_query.h) */
+    AWS_PROTOCOL_REST   /* restJson: POST to a path of the operation's */
+};
+
+/* What a service says when it refuses: aws_error_read, or aws_query_error_read. */
+typedef void (*aws_error_reader)(struct aws_error *out, long http_status, const uint8_t *body,
+                                 size_t body_len);
+
 /* Nothing is owned; everything is copied or read by aws_client_open. */
 struct aws_client_config {
     const char *endpoint;          /* https://HOST or https://HOST:PORT, without a path */
@@ -31,10 +41,12 @@ struct aws_client_config {
     /* Throttling, 5xx and lost connections are tried again with full jitter, this often in all. 0: until the
      * call's deadline, and what had no answer in time is tried again too: for calls that may be repeated. */
     unsigned attempts;
-    size_t response_max;      /* bytes of body; more is E_TOO_LARGE */
-    const char *content_type; /* NULL: application/x-amz-json-1.1 */
-    const atomic_bool *stop;  /* set by another thread: calls fail within a second, E_TIMEOUT. NULL: never */
-    unsigned connections;     /* kept, and used at the same time by aws_client_call_many; 0: one */
+    size_t response_max; /* bytes of body; more is E_TOO_LARGE */
+    enum aws_protocol protocol;
+    aws_error_reader read_error; /* NULL: aws_error_read */
+    const char *content_type;    /* NULL: application/x-amz-json-1.1 */
+    const atomic_bool *stop; /* set by another thread: calls fail within a second, E_TIMEOUT. NULL: never */
+    unsigned connections;    /* kept, and used at the same time by aws_client_call_many; 0: one */
 };
 
 /* Once a process, before threads: libcurl, with an allocator that wipes what it frees, because requests may
@@ -59,7 +71,8 @@ must_check result aws_client_call(struct aws_client *client, struct buffer *resp
 
 /* One of many calls under way at the same time. */
 struct aws_call {
-    const char *target;
+    const char *target;    /* X-Amz-Target; with other protocols only the call's name in sentences */
+    const char *path;      /* encoded, of AWS_PROTOCOL_REST; NULL: "/" */
     struct cursor body;    /* borrowed */
     struct buffer *answer; /* replaced by the body of the latest answer, whatever its status */
     /* Told of every complete answer but those that are tried again anyway: of a 200, and of a refusal, which
@@ -69,6 +82,8 @@ struct aws_call {
     void *context; /* the caller's own */
     /* Out. */
     long status; /* HTTP status of the latest answer; 0: there was none */
+    /* Values of the latest answer's headers x-amzn-ErrorType and X-Amz-Function-Error; "" for none. */
+    char error_type[AWS_ERROR_TYPE_MAX + 1], function_error[32];
     struct aws_error error;
     result outcome;
     char text[256]; /* the sentence of a failed outcome */

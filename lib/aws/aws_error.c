@@ -40,11 +40,16 @@ static const struct {
     {"ReplicatedWriteConflictException", E_PEER, true},
     {"NotFoundException", E_NOT_FOUND, false},
     {"ResourceNotFoundException", E_NOT_FOUND, false},
+    {"InvocationDoesNotExist", E_NOT_FOUND, false},
+    {"ParameterNotFound", E_NOT_FOUND, false},
     {"ConditionalCheckFailedException", E_MISMATCH, false},
     {"TransactionCanceledException", E_MISMATCH, false},
     {"IncorrectKeyException", E_MISMATCH, false},
     {"InvalidCiphertextException", E_INPUT, false},
     {"ValidationException", E_INPUT, false},
+    {"ValidationError", E_INPUT, false},
+    {"MalformedPolicyDocumentException", E_INPUT, false},
+    {"InstanceRefreshInProgress", E_STATE, false},
 };
 
 /* Copies what is printable, cut; it will be part of a log line. */
@@ -63,9 +68,9 @@ static must_check result read_body(struct aws_error *out, const uint8_t *body, s
     const char *type = NULL, *message = NULL;
     TRY(json_read(&root, (const char *)body, body_len, ERROR_BODY_MAX, ERROR_VALUES_MAX));
     TRY(json_view_root(&view, root));
-    TRY(json_get_text(&type, NULL, &view, "__type"));
-    const char *hash = strchr(type, '#');
-    copy_printable(out->type, sizeof out->type, hash ? hash + 1 : type);
+    TRY(json_get_text_optional(&type, NULL, &view, "__type"));
+    const char *hash = type ? strchr(type, '#') : NULL;
+    copy_printable(out->type, sizeof out->type, hash ? hash + 1 : type ? type : "");
     /* Both spellings occur, even within one service. */
     TRY(json_get_text_optional(&message, NULL, &view, json_has(&view, "Message") ? "Message" : "message"));
     if (message)
@@ -73,11 +78,9 @@ static must_check result read_body(struct aws_error *out, const uint8_t *body, s
     return RESULT_OK;
 }
 
-void aws_error_read(struct aws_error *out, long http_status, const uint8_t *body, size_t body_len)
+/* By the type that out has already, if any. */
+static void look_up(struct aws_error *out)
 {
-    *out = (struct aws_error){.code = E_PEER, .retry = http_status == 429 || http_status >= 500};
-    if (read_body(out, body, body_len).code && !out->type[0])
-        return;
     for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
         if (strcmp(out->type, known[i].type) == 0) {
             out->code = known[i].code;
@@ -85,6 +88,27 @@ void aws_error_read(struct aws_error *out, long http_status, const uint8_t *body
             return;
         }
     }
+}
+
+static struct aws_error unknown(long http_status)
+{
+    return (struct aws_error){.code = E_PEER, .retry = http_status == 429 || http_status >= 500};
+}
+
+void aws_error_read(struct aws_error *out, long http_status, const uint8_t *body, size_t body_len)
+{
+    *out = unknown(http_status);
+    if (read_body(out, body, body_len).code && !out->type[0])
+        return;
+    look_up(out);
+}
+
+void aws_error_of_type(struct aws_error *out, long http_status, const char *type, const char *message)
+{
+    *out = unknown(http_status);
+    copy_printable(out->type, sizeof out->type, type);
+    copy_printable(out->message, sizeof out->message, message);
+    look_up(out);
 }
 
 result aws_error_result(const struct aws_error *error, long http_status)

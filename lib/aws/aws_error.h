@@ -21,11 +21,17 @@ struct aws_error {
  *   expired or unknown credentials, bad signature       E_AUTH
  *   throttling, internal failures, transactions that
  *   get in each other's way, 429 and 5xx                E_PEER, retry
- *   NotFoundException, ResourceNotFoundException        E_NOT_FOUND
+ *   NotFoundException, ResourceNotFoundException,
+ *   InvocationDoesNotExist, ParameterNotFound           E_NOT_FOUND
  *   IncorrectKeyException, a condition that fails       E_MISMATCH
- *   InvalidCiphertextException, ValidationException     E_INPUT
+ *   InvalidCiphertextException, ValidationException,
+ *   ValidationError, MalformedPolicyDocumentException   E_INPUT
+ *   InstanceRefreshInProgress                           E_STATE
  *   anything else                                       E_PEER */
 void aws_error_read(struct aws_error *out, long http_status, const uint8_t *body, size_t body_len);
+
+/* The same for a type and a message that were read elsewhere: a header, or XML. Either may be "". */
+void aws_error_of_type(struct aws_error *out, long http_status, const char *type, const char *message);
 
 /* The error as a failed result with a sentence. */
 must_check result aws_error_result(const struct aws_error *error, long http_status);

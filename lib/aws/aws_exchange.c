@@ -7,12 +7,16 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "aws/aws_sigv4.h"
 #include "base/clock.h"
 #include "base/secret.h"
 
-enum { REQUEST_HEADERS = 5 /* that are signed; the token may be absent */ };
+enum {
+    REQUEST_HEADERS = 5, /* that are signed; token and target may be absent */
+    PATH_MAX_LEN = 512
+};
 
 DEFINE_AUTO_POINTER(CURLU, curl_url_cleanup)
 
@@ -26,6 +30,31 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *exchange_p
     else if (buffer_append(answer, bytes, length).code)
         exchange->answer_failure = E_MEMORY;
     return exchange->answer_failure ? CURL_WRITEFUNC_ERROR : length;
+}
+
+/* The value of a header that is called name, cut, without what follows a ':' (as in "Type:http://..."). */
+static void take_header(char *out, size_t out_capacity, const char *line, size_t line_len, const char *name)
+{
+    size_t name_len = strlen(name), length = 0;
+    if (line_len <= name_len || strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
+        return;
+    for (size_t i = name_len + 1; i < line_len && length + 1 < out_capacity; i++) {
+        if (line[i] == ':' || line[i] == '\r' || line[i] == '\n')
+            break;
+        if (line[i] > ' ' && line[i] < 0x7f)
+            out[length++] = line[i];
+    }
+    out[length] = 0;
+}
+
+static size_t take_headers(char *line, size_t size, size_t count, void *exchange_pointer)
+{
+    const struct aws_exchange *exchange = exchange_pointer;
+    struct aws_call *call = exchange->call;
+    take_header(call->error_type, sizeof call->error_type, line, size * count, "x-amzn-ErrorType");
+    take_header(call->function_error, sizeof call->function_error, line, size * count,
+                "X-Amz-Function-Error");
+    return size * count;
 }
 
 static must_check result take_part(char **ret_text, CURLU *url, CURLUPart part, unsigned flags)
@@ -95,6 +124,8 @@ static must_check result set_options(struct aws_exchange *exchange, const char *
     SET(CURLOPT_ERRORBUFFER, exchange->curl_text);
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, exchange);
+    SET(CURLOPT_HEADERFUNCTION, take_headers);
+    SET(CURLOPT_HEADERDATA, exchange);
     SET(CURLOPT_PRIVATE, exchange);
     SET(CURLOPT_CAINFO_BLOB, &blob);
     SET(CURLOPT_CAPATH, NULL);
@@ -154,13 +185,14 @@ static must_check result sign(struct signed_headers *h, const struct aws_endpoin
     h->list[h->num++] = (struct aws_sigv4_header){"Host", endpoint->host};
     h->list[h->num++] = (struct aws_sigv4_header){"Content-Type", endpoint->content_type};
     h->list[h->num++] = (struct aws_sigv4_header){"X-Amz-Date", h->date};
-    h->list[h->num++] = (struct aws_sigv4_header){"X-Amz-Target", call->target};
+    if (endpoint->protocol == AWS_PROTOCOL_JSON)
+        h->list[h->num++] = (struct aws_sigv4_header){"X-Amz-Target", call->target};
     if (credentials->session_token.length)
         h->list[h->num++] =
             (struct aws_sigv4_header){"X-Amz-Security-Token", (const char *)credentials->session_token.data};
 
     const struct aws_sigv4_request request = {.method = "POST",
-                                              .path = "/",
+                                              .path = call->path ? call->path : "/",
                                               .query = "",
                                               .headers = h->list,
                                               .num_headers = h->num,
@@ -176,6 +208,22 @@ static must_check result sign(struct signed_headers *h, const struct aws_endpoin
     return add_line(h, "Expect", ""); /* "Expect:" removes it: no second round trip before a large body */
 }
 
+/* The path of a call of its own; the others' is set once. */
+static must_check result set_path(struct aws_exchange *exchange, const struct aws_endpoint *endpoint,
+                                  const char *path)
+{
+    char url[sizeof endpoint->url + PATH_MAX_LEN];
+    CURLcode code = CURLE_OK;
+    if (endpoint->protocol != AWS_PROTOCOL_REST)
+        return RESULT_OK;
+    ENSURE(path && path[0] == '/' && strlen(path) < PATH_MAX_LEN, E_INPUT, "path: is too long");
+    (void)snprintf(url, sizeof url, "%s%s", endpoint->url, path + 1);
+    SET(CURLOPT_URL, url);
+    SET(CURLOPT_PATH_AS_IS, 1L);
+    ENSURE(!code, E_INTERNAL, "libcurl: %s", curl_easy_strerror(code));
+    return RESULT_OK;
+}
+
 result aws_exchange_begin(struct aws_exchange *exchange, const struct aws_endpoint *endpoint,
                           const struct aws_credentials *credentials, const struct aws_attempt *attempt)
 {
@@ -185,7 +233,10 @@ result aws_exchange_begin(struct aws_exchange *exchange, const struct aws_endpoi
     exchange->connect.failure = E_NONE;
     exchange->answer_failure = E_NONE;
     exchange->curl_text[0] = 0;
+    call->error_type[0] = 0;
+    call->function_error[0] = 0;
     CURLcode code = CURLE_OK;
+    TRY(set_path(exchange, endpoint, call->path));
     SET(CURLOPT_HTTPHEADER, headers.lines);
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.left);
     SET(CURLOPT_POSTFIELDS, call->body.at);

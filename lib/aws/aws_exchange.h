@@ -10,7 +10,8 @@
 
 /* Whom all exchanges of a client are with. */
 struct aws_endpoint {
-    char url[320];
+    char url[320]; /* with the last slash */
+    enum aws_protocol protocol;
     char host[300]; /* the Host header */
     char region[64], service[64], content_type[48];
 };

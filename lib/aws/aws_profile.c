@@ -18,7 +18,7 @@ static char *trim(char *text)
 }
 
 struct profile {
-    const char *id, *key, *token; /* point into the text */
+    const char *id, *key, *token, *region; /* point into the text */
 };
 
 /* One line inside of the profile. */
@@ -35,6 +35,8 @@ static void take_line(struct profile *profile, char *line)
         profile->key = value;
     else if (strcmp(name, "aws_session_token") == 0)
         profile->token = value;
+    else if (strcmp(name, "region") == 0)
+        profile->region = value;
 }
 
 static bool is_header_of(char *line, const char *name)
@@ -46,7 +48,8 @@ static bool is_header_of(char *line, const char *name)
     return strcmp(trim(line + 1), name) == 0;
 }
 
-static must_check result parse(struct aws_credentials *ret_credentials, char *text, const char *name)
+/* What stands under [name]; text is cut into pieces. */
+static struct profile find(char *text, const char *name)
 {
     struct profile profile = {.token = ""};
     bool inside = false;
@@ -61,16 +64,43 @@ static must_check result parse(struct aws_credentials *ret_credentials, char *te
             take_line(&profile, line);
         at = next;
     }
+    return profile;
+}
+
+static must_check result parse(struct aws_credentials *ret_credentials, char *text, const char *name)
+{
+    const struct profile profile = find(text, name);
     ENSURE(profile.id && profile.key, E_NOT_FOUND,
            "profile %s: there is no aws_access_key_id with aws_secret_access_key", name);
     return aws_credentials_new(ret_credentials, profile.id, profile.key, profile.token);
 }
 
-result aws_profile_read(struct aws_credentials *ret_credentials, const char *path, const char *profile)
+static must_check result read_text(struct secret *ret_text, const char *path)
 {
     AUTO(secret) text = {0};
     TRY(secret_read_file(&text, path, FILE_MAX));
     ENSURE(!memchr(text.data, 0, text.length), E_INPUT, "%s: NUL character", path);
+    *ret_text = text;
+    text = (struct secret){0};
+    return RESULT_OK;
+}
+
+result aws_profile_read(struct aws_credentials *ret_credentials, const char *path, const char *profile)
+{
+    AUTO(secret) text = {0};
+    TRY(read_text(&text, path));
     result r = parse(ret_credentials, (char *)text.data, profile);
     return r.code ? error_prefix(r, "%s", path) : r;
+}
+
+result aws_profile_region(char out[static AWS_REGION_MAX + 1], const char *path, const char *section)
+{
+    AUTO(secret) text = {0};
+    TRY(read_text(&text, path));
+    const struct profile profile = find((char *)text.data, section);
+    ENSURE(profile.region, E_NOT_FOUND, "%s: %s: there is no region", path, section);
+    ENSURE(strlen(profile.region) <= AWS_REGION_MAX, E_INPUT,
+           "%s: %s: region: must have at most %d characters", path, section, AWS_REGION_MAX);
+    memcpy(out, profile.region, strlen(profile.region) + 1);
+    return RESULT_OK;
 }

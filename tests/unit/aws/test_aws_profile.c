@@ -54,6 +54,24 @@ static void what_is_not_there_or_no_good(void **state)
     assert_fails(E_NOT_FOUND, aws_profile_read(&credentials, "/tmp/ns-there-is-no-such-file", "default"));
 }
 
+static void the_region_of_a_section(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "region = outside\n[default]\nregion=eu-central-1\n[profile ops]\noutput = json\n"
+        "region = us-west-2 \n[profile none]\naws_access_key_id = A\n";
+    char region[AWS_REGION_MAX + 1] = "";
+    assert_ok(file_write(path, text, strlen(text), 0600));
+    assert_ok(aws_profile_region(region, path, "default"));
+    assert_string_equal(region, "eu-central-1");
+    assert_ok(aws_profile_region(region, path, "profile ops"));
+    assert_string_equal(region, "us-west-2");
+    assert_fails(E_NOT_FOUND, aws_profile_region(region, path, "profile none"));
+    assert_fails(E_NOT_FOUND, aws_profile_region(region, path, "ops"));
+    assert_fails(E_NOT_FOUND, aws_profile_region(region, "/tmp/ns-there-is-no-such-file", "default"));
+    assert_string_equal(region, "us-west-2");
+}
+
 static int make_file(void **state)
 {
     (void)state;
@@ -74,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(profiles_are_told_apart),
         cmocka_unit_test(what_is_not_there_or_no_good),
+        cmocka_unit_test(the_region_of_a_section),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }
