@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-SKIPPED_FOLDERS = {".git", "build", "node_modules", "demo-run", "__pycache__", ".pytest_cache", ".cache"}
+SKIPPED_FOLDERS = {".git", "build", "node_modules", "demo-run", "__pycache__", ".pytest_cache", ".cache", "cdk.out"}
 # The checks name what they forbid; they are read by people instead.
 LINT_FOLDER = "tests/lint"
 
