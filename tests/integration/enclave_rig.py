@@ -52,7 +52,7 @@ class Enclave:
             "nitro-signer-proxy", f"--inbound=tcp:127.0.0.1:{self.port}=unix:{folder}/{name}-https", f"--outbound=unix:{folder}/{name}-kms=unix:{folder}/kms", f"--allow=unix:{folder}/kms",
             *([f"--outbound=unix:{folder}/{name}-dynamodb={cloud.relay.address}", f"--allow={cloud.relay.address}"] if cloud.relay else []))
         self.watchdog = cloud.start(
-            "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", f"--items={folder}/items", f"--credentials={self.credentials}",
+            "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", *cloud.sources, f"--credentials={self.credentials}",
             f"--policy={folder}/policy.txt", *[f"--access={cloud.access}"] * bool(cloud.access), "--status-interval=1", "--", str(cloud.bin_dir / "nitro-signer-enclave"), f"--control=unix:{folder}/{name}-control",
             f"--https=unix:{folder}/{name}-https", f"--nsm=unix:{folder}/nsm-{name}", f"--kms-via=unix:{folder}/{name}-kms",
             f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug", ready=wait)
@@ -124,6 +124,7 @@ class Cloud:
         self.start, self.bin_dir, self.folder, self.dynamodb, self.relay = start, bin_dir, folder, dynamodb, relay
         self.table = dynamodb.fresh_name() if dynamodb else None
         self.access = None  # file of the access document; None: any
+        self.sources = [f"--items={folder}/items"]  # the watchdog's options for where keys are
         (folder / "items").mkdir()
         self.devcloud = self._start_devcloud(key_policy(["kms:Encrypt", "kms:DescribeKey"]))
         self.key_arn = (folder / "cloud/key-arn").read_text().strip()
