@@ -254,10 +254,18 @@ struct ipc_phases {
 /* "init", "attest", ...; "?" otherwise. */
 const char *ipc_phase_name(enum ipc_phase phase);
 
+/* Public keys of keys that could not be loaded, as far as they have been named: the first of them. */
+enum { IPC_FAILED_KEYS_MAX = 16 };
+struct ipc_failed_keys {
+    uint32_t num;
+    uint8_t pubkeys[IPC_FAILED_KEYS_MAX][48];
+};
+
 /* HEALTH. */
 struct ipc_health {
     bool store_ok;
     uint32_t keys, failed;
+    struct ipc_failed_keys failed_keys;
     struct ipc_phases phases;
     struct ipc_counts counts;
 };
@@ -269,6 +277,7 @@ struct ipc_status {
     enum ipc_keeper_state state;
     uint32_t keys, failed;
     bool store_ok;
+    struct ipc_failed_keys failed_keys;
     uint8_t pcr0[48], pcr16[48];
     struct ipc_phases phases;
 };
@@ -337,6 +346,7 @@ struct ipc_record {
     enum ipc_record_kind kind;
     uint32_t index;
     struct ipc_bytes envelope;
+    const uint8_t *pubkey; /* 48 bytes: whose key the host says it is; NULL when it does not say */
 };
 void ipc_pack_record(struct packer *p, const struct ipc_record *record);
 must_check result ipc_take_record(struct ipc_record *ret_record, struct ipc_message *m);
@@ -396,11 +406,12 @@ void ipc_pack_loaded_key(struct packer *p,
                          const struct ipc_loaded_key *key); /* after ipc_begin(IPC_KEY, count) */
 must_check result ipc_take_loaded_key(struct ipc_loaded_key *ret_key, struct cursor *c);
 
-/* RECORD_FAILED: the text holds no secret. */
+/* RECORD_FAILED: the text holds no secret. FILE_DONE has no public key. */
 struct ipc_record_failed {
     uint32_t index;
     enum error_code error;
     struct ipc_bytes text;
+    const uint8_t *pubkey; /* 48 bytes: whose key it was said to be; NULL when nobody said */
 };
 void ipc_pack_record_failed(struct packer *p, const struct ipc_record_failed *failed);
 must_check result ipc_take_record_failed(struct ipc_record_failed *ret_failed, struct ipc_message *m);

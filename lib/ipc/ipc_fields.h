@@ -13,6 +13,10 @@ must_check result ipc_take_keeper_state(enum ipc_keeper_state *ret_state, struct
 must_check result ipc_take_counted(struct ipc_bytes *ret_bytes, struct ipc_message *m, uint32_t low,
                                    uint32_t high);
 
+/* 48 bytes, zero for NULL. */
+void ipc_pack_pubkey_or_none(struct packer *p, const uint8_t *pubkey);
+must_check result ipc_take_pubkey_or_none(const uint8_t **ret_pubkey, struct cursor *c);
+
 /* As many sources as the header counts, and nothing behind them. */
 void ipc_pack_counts(struct packer *p, const struct ipc_counts *counts);
 must_check result ipc_take_counts(struct ipc_counts *ret_counts, struct ipc_message *m);

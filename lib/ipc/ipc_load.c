@@ -2,6 +2,8 @@
  * the packet: secrets are copied by the receiver to where they will live, and nowhere else. */
 #include "ipc/ipc.h"
 
+#include <string.h>
+
 #include "ipc/ipc_fields.h"
 
 void ipc_pack_tls(struct packer *p, const struct ipc_tls *tls)
@@ -53,11 +55,27 @@ result ipc_take_load_begin(bool *ret_add, struct ipc_message *m)
     return RESULT_OK;
 }
 
+static const uint8_t no_pubkey[48];
+
+void ipc_pack_pubkey_or_none(struct packer *p, const uint8_t *pubkey)
+{
+    pack_bytes(p, pubkey ? pubkey : no_pubkey, sizeof no_pubkey);
+}
+
+result ipc_take_pubkey_or_none(const uint8_t **ret_pubkey, struct cursor *c)
+{
+    const uint8_t *pubkey = NULL;
+    TRY(cursor_view(c, &pubkey, sizeof no_pubkey));
+    *ret_pubkey = memcmp(pubkey, no_pubkey, sizeof no_pubkey) == 0 ? NULL : pubkey;
+    return RESULT_OK;
+}
+
 void ipc_pack_record(struct packer *p, const struct ipc_record *record)
 {
     ipc_begin(p, IPC_RECORD, record->envelope.length);
     pack_u8(p, (uint8_t)record->kind);
     pack_u32(p, record->index);
+    ipc_pack_pubkey_or_none(p, record->pubkey);
     pack_bytes(p, record->envelope.data, record->envelope.length);
 }
 
@@ -70,6 +88,7 @@ result ipc_take_record(struct ipc_record *ret_record, struct ipc_message *m)
            "record: kind %u does not exist", kind);
     record.kind = (enum ipc_record_kind)kind;
     TRY(cursor_u32(&m->body, &record.index));
+    TRY(ipc_take_pubkey_or_none(&record.pubkey, &m->body));
     TRY(ipc_take_counted(&record.envelope, m, 1, IPC_RECORD_MAX));
     *ret_record = record;
     return RESULT_OK;
@@ -199,6 +218,7 @@ void ipc_pack_record_failed(struct packer *p, const struct ipc_record_failed *fa
     ipc_begin(p, IPC_RECORD_FAILED, failed->text.length);
     pack_u32(p, failed->index);
     pack_u8(p, (uint8_t)failed->error);
+    ipc_pack_pubkey_or_none(p, failed->pubkey);
     pack_bytes(p, failed->text.data, failed->text.length);
 }
 
@@ -210,6 +230,7 @@ result ipc_take_record_failed(struct ipc_record_failed *ret_failed, struct ipc_m
     TRY(cursor_u8(&m->body, &error));
     ENSURE(error > E_NONE && error <= E_INTERNAL, E_INPUT, "record failed: error %u does not exist", error);
     failed.error = (enum error_code)error;
+    TRY(ipc_take_pubkey_or_none(&failed.pubkey, &m->body));
     TRY(ipc_take_counted(&failed.text, m, 0, IPC_TEXT_MAX));
     *ret_failed = failed;
     return RESULT_OK;

@@ -145,6 +145,21 @@ static must_check result take_phases(struct ipc_phases *ret_phases, struct curso
     return RESULT_OK;
 }
 
+static void pack_failed_keys(struct packer *p, const struct ipc_failed_keys *failed)
+{
+    pack_u8(p, (uint8_t)failed->num);
+    pack_bytes(p, failed->pubkeys, failed->num * sizeof failed->pubkeys[0]);
+}
+
+static must_check result take_failed_keys(struct ipc_failed_keys *ret_failed, struct cursor *c)
+{
+    uint8_t num = 0;
+    TRY(cursor_u8(c, &num));
+    ENSURE(num <= IPC_FAILED_KEYS_MAX, E_INPUT, "failed keys: %u are more than %d", num, IPC_FAILED_KEYS_MAX);
+    ret_failed->num = num;
+    return cursor_copy(c, ret_failed->pubkeys[0], num * sizeof ret_failed->pubkeys[0]);
+}
+
 void ipc_pack_health(struct packer *p, const struct ipc_health *health)
 {
     ipc_begin(p, IPC_HEALTH, health->counts.num_sources);
@@ -152,6 +167,7 @@ void ipc_pack_health(struct packer *p, const struct ipc_health *health)
     pack_u32(p, health->keys);
     pack_u32(p, health->failed);
     pack_phases(p, &health->phases);
+    pack_failed_keys(p, &health->failed_keys);
     ipc_pack_counts(p, &health->counts);
 }
 
@@ -162,6 +178,7 @@ result ipc_take_health(struct ipc_health *ret_health, struct ipc_message *m)
     TRY(cursor_u32(&m->body, &health.keys));
     TRY(cursor_u32(&m->body, &health.failed));
     TRY(take_phases(&health.phases, &m->body));
+    TRY(take_failed_keys(&health.failed_keys, &m->body));
     TRY(ipc_take_counts(&health.counts, m));
     *ret_health = health;
     return RESULT_OK;
@@ -203,6 +220,7 @@ void ipc_pack_status(struct packer *p, const struct ipc_status *status)
     pack_bytes(p, status->pcr0, sizeof status->pcr0);
     pack_bytes(p, status->pcr16, sizeof status->pcr16);
     pack_phases(p, &status->phases);
+    pack_failed_keys(p, &status->failed_keys);
 }
 
 result ipc_take_status(struct ipc_status *ret_status, struct ipc_message *m)
@@ -216,6 +234,7 @@ result ipc_take_status(struct ipc_status *ret_status, struct ipc_message *m)
     TRY(cursor_copy(&m->body, status.pcr0, sizeof status.pcr0));
     TRY(cursor_copy(&m->body, status.pcr16, sizeof status.pcr16));
     TRY(take_phases(&status.phases, &m->body));
+    TRY(take_failed_keys(&status.failed_keys, &m->body));
     TRY(cursor_end(&m->body));
     *ret_status = status;
     return RESULT_OK;

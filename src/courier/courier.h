@@ -53,8 +53,8 @@ struct courier_load {
     size_t next;                       /* record whose turn it is */
     const struct courier_batch *batch; /* whose data key was given to the keeper, but not all keys; or NULL */
     uint32_t batch_sent;               /* of its keys */
-    uint32_t sent;                     /* records and sealed keys given to the keeper */
-    uint32_t refused;                  /* records that KMS would not decrypt */
+    struct courier_kms_outcome refusal; /* of its data key: its keys are told as failed; code 0: none */
+    uint32_t sent;                      /* records and sealed keys given to the keeper */
     struct buffer document;
     uint64_t document_ns; /* when it came */
 };

@@ -10,7 +10,8 @@
  *   FINISHING   the keeper's verdict
  *
  * KMS refusing the enclave, or being out of reach, ends the load at once: the remaining calls would end no
- * better. A single ciphertext that KMS cannot open is counted and left out, unless it is the TLS key. */
+ * better. A single ciphertext that KMS cannot open is left out, unless it is the TLS key, and the keeper
+ * told. */
 #include "courier.h"
 
 #include <malloc.h>
@@ -230,6 +231,31 @@ static bool document_is_fresh(const struct courier_load *load)
     return load->document.length > 0 && age_ns < COURIER_DOCUMENT_FRESH_SECONDS * UINT64_C(1000000000);
 }
 
+static must_check result tell_refused(struct courier *c, uint32_t index, const uint8_t *pubkey,
+                                      const struct courier_kms_outcome *outcome)
+{
+    const struct ipc_record_failed message = {
+        .index = index,
+        .error = (enum error_code)outcome->code,
+        .text = {(const uint8_t *)outcome->text, (uint32_t)strnlen(outcome->text, IPC_TEXT_MAX)},
+        .pubkey = pubkey};
+    struct packer p = courier_pack(c);
+    ipc_pack_record_failed(&p, &message);
+    return courier_send(c, &p);
+}
+
+/* The next key of a batch whose data key KMS would not decrypt. */
+static must_check result refuse_sealed(struct courier *c)
+{
+    const struct courier_batch *batch = c->load.batch;
+    uint32_t i = c->load.batch_sent++;
+    if (c->load.batch_sent == batch->num_keys)
+        c->load.batch = NULL;
+    return tell_refused(c, batch->index + i,
+                        c->load.request.ciphertexts.data + batch->offset + (size_t)i * IPC_SEALED_LEN,
+                        &c->load.refusal);
+}
+
 /* A packet's worth of the batch whose data key went before. */
 static must_check result pass_on_sealed(struct courier *c)
 {
@@ -254,7 +280,7 @@ static must_check result pass_on_sealed(struct courier *c)
 static must_check result next_record(struct courier *c)
 {
     while (c->load.batch && !courier_outbox_is_long(c->outbox))
-        TRY(pass_on_sealed(c));
+        TRY(c->load.refusal.code ? refuse_sealed(c) : pass_on_sealed(c));
     if (courier_outbox_is_long(c->outbox)) {
         c->load.phase = COURIER_HOLDING;
         return RESULT_OK;
@@ -324,31 +350,37 @@ static must_check result pass_on(struct courier *c, const struct courier_record 
 {
     const struct ipc_record message = {.kind = record->kind,
                                        .index = record->index,
-                                       .envelope = {envelope->data, (uint32_t)envelope->length}};
+                                       .envelope = {envelope->data, (uint32_t)envelope->length},
+                                       .pubkey = record->has_pubkey ? record->pubkey : NULL};
     struct packer p = courier_pack(c);
     ipc_pack_record(&p, &message);
-    if (record->kind == IPC_RECORD_DATA_KEY) {
-        c->load.batch = &c->load.request.batches[record->index];
-        c->load.batch_sent = 0;
-    }
     c->load.sent++;
     return courier_send(c, &p);
+}
+
+/* From now on next_record is about the keys of this batch. */
+static void begin_batch(struct courier *c, const struct courier_record *record,
+                        const struct courier_kms_outcome *outcome)
+{
+    c->load.batch = &c->load.request.batches[record->index];
+    c->load.batch_sent = 0;
+    c->load.refusal = (struct courier_kms_outcome){.code = outcome->code};
+    memcpy(c->load.refusal.text, outcome->text, sizeof c->load.refusal.text);
+    if (outcome->code)
+        log_warn("sealed keys of batch %u: %s", record->index, outcome->text);
 }
 
 static must_check result take_outcome(struct courier *c, const struct courier_kms_outcome *outcome)
 {
     const struct courier_record *record = &c->load.request.records[c->load.next++];
-    if (outcome->code == E_NONE) {
-        TRY(pass_on(c, record, &outcome->envelope));
-    } else if (is_about_one_record(record, outcome->code) && record->kind == IPC_RECORD_DATA_KEY) {
-        c->load.refused += c->load.request.batches[record->index].num_keys;
-        log_warn("sealed keys of batch %u: %s", record->index, outcome->text);
-    } else if (is_about_one_record(record, outcome->code)) {
-        c->load.refused++;
-        log_warn("record %u: %s", record->index, outcome->text);
-    } else {
+    if (outcome->code && !is_about_one_record(record, outcome->code))
         return abort_load(c, status_of(outcome->code), outcome->text);
-    }
+    if (record->kind == IPC_RECORD_DATA_KEY)
+        begin_batch(c, record, outcome);
+    if (outcome->code == E_NONE)
+        TRY(pass_on(c, record, &outcome->envelope));
+    else if (record->kind != IPC_RECORD_DATA_KEY)
+        TRY(tell_refused(c, record->index, record->has_pubkey ? record->pubkey : NULL, outcome));
     return next_record(c);
 }
 
@@ -383,5 +415,5 @@ result courier_load_on_result(struct courier *c, const struct ipc_load_result *r
         return end_with_error(c, 500, text);
     }
     c->initialised = true;
-    return reply_loaded(c, r->keys, r->failed + c->load.refused);
+    return reply_loaded(c, r->keys, r->failed);
 }

@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/hex.h"
 #include "json/json.h"
 
 enum {
-    VALUES_MAX = COURIER_RECORDS_MAX + 4 * COURIER_BATCHES_MAX + 64,
-    MEMBERS_MAX = 7,
+    VALUES_MAX = 2 * COURIER_RECORDS_MAX + 4 * COURIER_BATCHES_MAX + 64,
+    MEMBERS_MAX = 8,
     CREDENTIAL_MEMBERS = 3,
     BATCH_MEMBERS = 3
 };
@@ -18,15 +19,17 @@ enum {
 static const struct operation {
     enum courier_operation operation;
     const char *name;
-    const char *members[MEMBERS_MAX]; /* all are required; the first empty place ends the list */
+    const char *members[MEMBERS_MAX]; /* all but two are required; the first empty place ends the list */
 } operations[] = {
     {COURIER_INIT_STATE, "init_state", {"operation"}},
     {COURIER_INIT,
      "init",
      {"operation", "policy", "access", "credential", "encrypted_tls_key", "encrypted_validator_keys",
-      "sealed_validator_keys"}},
+      "sealed_validator_keys", "validator_pubkeys"}},
     {COURIER_CREDENTIALS, "credentials", {"operation", "credential"}},
-    {COURIER_RELOAD, "reload", {"operation", "encrypted_validator_keys", "sealed_validator_keys"}},
+    {COURIER_RELOAD,
+     "reload",
+     {"operation", "encrypted_validator_keys", "sealed_validator_keys", "validator_pubkeys"}},
     {COURIER_STATUS, "status", {"operation"}},
     {COURIER_ATTEST, "attest", {"operation", "nonce"}},
 };
@@ -49,16 +52,21 @@ static must_check result find_operation(const struct operation **ret_operation, 
     FAIL(E_INPUT, "operation: must be init_state, init, credentials, reload, status or attest");
 }
 
-/* What a host without such keys need not say. */
-static const char sealed_member[] = "sealed_validator_keys";
+/* What a host without such keys need not say, and what older ones do not. */
+static const char sealed_member[] = "sealed_validator_keys", pubkeys_member[] = "validator_pubkeys";
 
-/* Since all members but one must be there, one too many is a number too high. */
+static bool is_optional(const char *member)
+{
+    return strcmp(member, sealed_member) == 0 || strcmp(member, pubkeys_member) == 0;
+}
+
+/* Since all members but two must be there, one too many is a number too high. */
 static must_check result check_members(const struct json_view *view, const struct operation *o)
 {
     size_t num = 0;
     for (size_t i = 0; i < MEMBERS_MAX && o->members[i]; i++) {
         bool has = json_has(view, o->members[i]);
-        ENSURE(has || strcmp(o->members[i], sealed_member) == 0, E_INPUT, "%s: is missing", o->members[i]);
+        ENSURE(has || is_optional(o->members[i]), E_INPUT, "%s: is missing", o->members[i]);
         num += has;
     }
     ENSURE(json_object_size(view->value) == num, E_INPUT, "%s: has a member it does not know", o->name);
@@ -145,6 +153,38 @@ static must_check result take_validator_keys(struct courier_request *r, const st
     return RESULT_OK;
 }
 
+static must_check result take_pubkey(struct courier_record *record, const char *text, size_t text_len)
+{
+    static const uint8_t none[sizeof record->pubkey];
+    ENSURE(text_len == 2 * sizeof record->pubkey, E_INPUT, "must have %zu hex digits",
+           2 * sizeof record->pubkey);
+    TRY(hex_decode(record->pubkey, sizeof record->pubkey, text, text_len));
+    ENSURE(memcmp(record->pubkey, none, sizeof none) != 0, E_INPUT, "must not be zero");
+    record->has_pubkey = true;
+    return RESULT_OK;
+}
+
+/* One for each of the list before, whose records are the last ones so far. */
+static must_check result take_pubkeys(struct courier_request *r, const struct json_view *view)
+{
+    struct json_view pubkeys;
+    if (!json_has(view, pubkeys_member))
+        return RESULT_OK;
+    TRY(json_get_array(&pubkeys, view, pubkeys_member, COURIER_RECORDS_MAX));
+    ENSURE(json_array_size(pubkeys.value) == r->num_keys, E_INPUT,
+           "%s: must be as many as encrypted_validator_keys", pubkeys_member);
+    struct courier_record *records = r->records + (r->num_records - r->num_keys);
+    for (size_t i = 0; i < r->num_keys; i++) {
+        const char *text = NULL;
+        size_t length = 0;
+        TRY(json_element_text(&text, &length, &pubkeys, i));
+        result taken = take_pubkey(&records[i], text, length);
+        if (taken.code)
+            return error_prefix(taken, "%s[%zu]", pubkeys_member, i);
+    }
+    return RESULT_OK;
+}
+
 static must_check result take_uuid(struct courier_batch *batch, const char *text, size_t text_len)
 {
     static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
@@ -214,6 +254,7 @@ static must_check result take_batches(struct courier_request *r, const struct js
 static must_check result take_keys(struct courier_request *r, const struct json_view *view)
 {
     TRY(take_validator_keys(r, view));
+    TRY(take_pubkeys(r, view));
     TRY(take_batches(r, view));
     ENSURE(r->num_keys > 0, E_INPUT,
            "encrypted_validator_keys: must not be empty when there are no sealed_validator_keys");

@@ -27,6 +27,8 @@ struct courier_record {
     enum ipc_record_kind kind;
     uint32_t index; /* in the host's list; 0 for TLS; of a data key, which batch */
     uint32_t offset, length;
+    bool has_pubkey;
+    uint8_t pubkey[48]; /* whose key the host says it is: a label */
 };
 
 /* Sealed keys, which follow the record that is their data key. */

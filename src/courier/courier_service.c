@@ -154,7 +154,13 @@ static must_check result reply_status(struct courier *c, uint64_t connection, co
     for (unsigned i = 0; i < IPC_PHASE_END; i++)
         TRY(buffer_printf(&body, "%s\"%s\":%.3f", i ? "," : "", ipc_phase_name((enum ipc_phase)i),
                           status->phases.us[i] / 1000.0));
-    TRY(buffer_append_text(&body, "}}"));
+    TRY(buffer_append_text(&body, "},\"failed_keys\":["));
+    for (uint32_t i = 0; i < status->failed_keys.num; i++) {
+        char pubkey[2 * sizeof status->failed_keys.pubkeys[0] + 3];
+        hex_encode_0x(pubkey, status->failed_keys.pubkeys[i], sizeof status->failed_keys.pubkeys[0]);
+        TRY(buffer_printf(&body, "%s\"%s\"", i ? "," : "", pubkey));
+    }
+    TRY(buffer_append_text(&body, "]}"));
     return courier_control_reply(c->control, connection, 200, &body);
 }
 

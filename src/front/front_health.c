@@ -2,6 +2,8 @@
  * so they answer in time however many signatures are under way. */
 #include "front.h"
 
+#include "base/hex.h"
+
 void front_upcheck(struct front *front, struct net_http_request *request, const char *rest)
 {
     (void)front;
@@ -37,23 +39,41 @@ static const char *source_name(enum ipc_source source)
     return "unexpected";
 }
 
-static must_check result append_source(struct buffer *out, const struct ipc_source_count *count, bool first)
+/* Not in Web3Signer, whose clients look at status, outcome and checks. */
+static must_check result append_failed_keys(struct buffer *out, const struct ipc_failed_keys *failed)
 {
-    return buffer_printf(
-        out, "%s{\"id\":\"%s\",\"status\":\"%s\",\"data\":{\"keys-loaded\":%u,\"error-count\":%u}}",
-        first ? "" : ",", source_name(count->source), up_or_down(count->failed == 0), count->keys,
-        count->failed);
+    if (!failed->num)
+        return RESULT_OK;
+    TRY(buffer_append_text(out, ",\"failed-keys\":["));
+    for (uint32_t i = 0; i < failed->num; i++) {
+        char pubkey[2 * sizeof failed->pubkeys[0] + 3];
+        hex_encode_0x(pubkey, failed->pubkeys[i], sizeof failed->pubkeys[0]);
+        TRY(buffer_printf(out, "%s\"%s\"", i ? "," : "", pubkey));
+    }
+    return buffer_append_text(out, "]");
 }
 
-/* In an enclave keys have one source, under the first one's name. */
+static must_check result append_source(struct buffer *out, const struct ipc_source_count *count, bool first,
+                                       const struct ipc_failed_keys *failed)
+{
+    TRY(buffer_printf(out,
+                      "%s{\"id\":\"%s\",\"status\":\"%s\",\"data\":{\"keys-loaded\":%u,\"error-count\":%u",
+                      first ? "" : ",", source_name(count->source), up_or_down(count->failed == 0),
+                      count->keys, count->failed));
+    TRY(append_failed_keys(out, failed));
+    return buffer_append_text(out, "}}");
+}
+
+/* In an enclave keys have one source, under the first one's name, and only there failed ones are named. */
 static must_check result append_sources(struct buffer *out, const struct ipc_health *health)
 {
     const struct ipc_counts *counts = &health->counts;
     struct ipc_source_count all = {IPC_SOURCE_CONFIG_FILES, health->keys, health->failed};
+    const struct ipc_failed_keys none = {0};
     if (counts->num_sources == 0)
-        TRY(append_source(out, &all, true));
+        TRY(append_source(out, &all, true, &health->failed_keys));
     for (uint32_t i = 0; i < counts->num_sources; i++)
-        TRY(append_source(out, &counts->sources[i], i == 0));
+        TRY(append_source(out, &counts->sources[i], i == 0, &none));
     return RESULT_OK;
 }
 

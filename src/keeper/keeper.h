@@ -46,6 +46,8 @@ struct keeper_load {
     bool sent_all;          /* the courier's LOAD_END was passed on; files mode: from the start */
     bool listening_awaited; /* complete; the front has yet to listen */
     uint32_t num_records, num_keys, num_failed;
+    uint32_t num_refused; /* records that KMS did not decrypt: failures that the loader never saw */
+    struct ipc_failed_keys failed_keys;
     struct ipc_counts counts;
     struct keeper_keys *keys;    /* the set to be */
     struct bls_fixed_base *base; /* while keys come, if many do; or NULL */
@@ -101,7 +103,8 @@ struct keeper {
     struct keeper_manage manage;
     struct keeper_boost boost;
     uint32_t num_failed, port;
-    struct ipc_counts counts;        /* of the load that num_failed is of */
+    struct ipc_failed_keys failed_keys; /* these two of the load that num_failed is of */
+    struct ipc_counts counts;
     uint32_t num_watermarks_asked;   /* HIGH_WATERMARK_WANTED without an answer */
     uint32_t reload_timeout_seconds; /* of a reload; of the silence of any other loader, stand-alone */
     uint64_t probed_ns;
@@ -191,6 +194,8 @@ must_check result keeper_load_start_loader(struct keeper *k, enum ipc_type start
 must_check result keeper_load_store_key(struct keeper *k, const uint8_t key[static IPC_STORE_KEY_LEN]);
 must_check result keeper_load_tls(struct keeper *k, const struct ipc_tls *tls);
 void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed *failed);
+/* The same said by the courier: there was nothing to give to the loader. E_PEER when it says so too often. */
+must_check result keeper_load_record_refused(struct keeper *k, const struct ipc_record_failed *failed);
 must_check result keeper_load_loader_end(struct keeper *k, const struct ipc_loader_end *end);
 /* The records of the new keys are known: they take the place of the old ones. */
 void keeper_load_serve(struct keeper *k);

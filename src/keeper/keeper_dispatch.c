@@ -229,6 +229,13 @@ static must_check result on_record_failed(struct keeper *k, struct ipc_message *
     return RESULT_OK;
 }
 
+static must_check result on_record_refused(struct keeper *k, struct ipc_message *m)
+{
+    struct ipc_record_failed failed;
+    TRY(ipc_take_record_failed(&failed, m));
+    return keeper_load_record_refused(k, &failed);
+}
+
 static must_check result on_loader_end(struct keeper *k, struct ipc_message *m)
 {
     struct ipc_loader_end end;
@@ -366,6 +373,7 @@ static const struct rule {
     {IPC_LOAD_BEGIN, COURIER, ATTEST | SERVE, on_load_begin},
     {IPC_RECORD, COURIER, LOAD, on_record},
     {IPC_SEALED_KEYS, COURIER, LOAD, on_sealed_keys},
+    {IPC_RECORD_FAILED, COURIER, LOAD, on_record_refused},
     {IPC_LOAD_END, COURIER, LOAD, on_load_end},
     {IPC_LOAD_ABORT, COURIER, LOAD, on_load_abort},
     {IPC_STATUS_WANTED, COURIER, ANY, on_status_wanted},

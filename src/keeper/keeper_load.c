@@ -10,9 +10,10 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "keeper.h"
 
-enum { KEYS_WORTH_A_TABLE = 16 };
+enum { KEYS_WORTH_A_TABLE = 16, REFUSED_MAX = 16384 };
 
 void keeper_load_cleanup(struct keeper_load *load)
 {
@@ -149,6 +150,22 @@ result keeper_load_store_key(struct keeper *k, const uint8_t key[static IPC_STOR
     return secret_copy(&k->load.store_key, key, IPC_STORE_KEY_LEN);
 }
 
+/* The host says whose key it is; that is a label, and nothing is decided by it. */
+static void tell_failure(struct keeper *k, const struct ipc_record_failed *failed)
+{
+    struct ipc_failed_keys *keys = &k->load.failed_keys;
+    char label[2 * BLS_PUBKEY_LEN + 6] = "";
+    if (failed->pubkey) {
+        memcpy(label, " (", 2);
+        hex_encode_0x(label + 2, failed->pubkey, BLS_PUBKEY_LEN);
+        memcpy(label + 2 * BLS_PUBKEY_LEN + 4, ")", 2);
+    }
+    if (failed->pubkey && keys->num < IPC_FAILED_KEYS_MAX)
+        memcpy(keys->pubkeys[keys->num++], failed->pubkey, BLS_PUBKEY_LEN);
+    log_warn("record %u%s: %s: %.*s", failed->index, label, error_name((int)failed->error),
+             (int)failed->text.length, (const char *)failed->text.data);
+}
+
 void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed *failed)
 {
     if (k->load.managed) {
@@ -156,8 +173,15 @@ void keeper_load_record_failed(struct keeper *k, const struct ipc_record_failed 
         return;
     }
     k->load.num_failed++;
-    log_warn("record %u: %s: %.*s", failed->index, error_name((int)failed->error), (int)failed->text.length,
-             (const char *)failed->text.data);
+    tell_failure(k, failed);
+}
+
+result keeper_load_record_refused(struct keeper *k, const struct ipc_record_failed *failed)
+{
+    ENSURE(!k->load.sent_all && k->load.num_refused < REFUSED_MAX, E_PEER, "a refused record too many");
+    k->load.num_refused++;
+    tell_failure(k, failed);
+    return RESULT_OK;
 }
 
 /* What a key was known to have signed stays known, and so does what is under way for it. */
@@ -209,7 +233,8 @@ void keeper_load_serve(struct keeper *k)
         return;
     if (!k->load.managed)
         k->counts = k->load.counts;
-    k->num_failed = k->load.num_failed;
+    k->num_failed = k->load.num_failed + k->load.num_refused;
+    k->failed_keys = k->load.failed_keys;
     if (k->load.tls.data)
         memcpy(k->tls_spki_digest, k->load.tls_spki_digest, sizeof k->tls_spki_digest);
     if (first)
@@ -297,7 +322,7 @@ void keeper_load_expire(struct keeper *k)
 
 void keeper_load_finish(struct keeper *k, bool ok)
 {
-    uint32_t failed = k->load.num_failed;
+    uint32_t failed = k->load.num_failed + k->load.num_refused;
     bool managed = k->load.managed, is_reload = k->load.is_reload;
     char why[sizeof k->load.why];
     memcpy(why, k->load.why, sizeof why);

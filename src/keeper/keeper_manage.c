@@ -155,7 +155,8 @@ result keeper_manage_begin(struct keeper *k, const struct ipc_manage *wanted)
     TRY(take_request(k, wanted));
     keeper_load_cleanup(&k->load);
     k->load.managed = true;
-    k->load.num_failed = k->num_failed; /* it stays as it is */
+    k->load.num_failed = k->num_failed; /* these stay as they are */
+    k->load.failed_keys = k->failed_keys;
     k->load.sent_all = wanted->action == IPC_MANAGE_DELETE;
     keeper_set_state(k, IPC_LOAD_STATE);
     if (start(k).code)

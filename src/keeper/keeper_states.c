@@ -64,6 +64,7 @@ void keeper_report_health(struct keeper *k)
     struct ipc_health health = {.store_ok = k->store.ok,
                                 .keys = count_keys(k),
                                 .failed = k->num_failed,
+                                .failed_keys = k->failed_keys,
                                 .phases = k->phases.spent,
                                 .counts = keeper_counts(k)};
     ipc_pack_health(&p, &health);
@@ -176,6 +177,7 @@ void keeper_answer_status(struct keeper *k)
 {
     struct ipc_status status = {
         .state = k->state, .keys = count_keys(k), .failed = k->num_failed, .store_ok = k->store.ok};
+    status.failed_keys = k->failed_keys;
     status.phases = k->phases.spent;
     memcpy(status.pcr0, k->pcr0, sizeof status.pcr0);
     memcpy(status.pcr16, k->pcr16, sizeof status.pcr16);

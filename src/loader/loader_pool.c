@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "loader_proxies.h"
 #include "loader_record.h"
 #include "loader_sealed.h"
@@ -24,11 +25,27 @@ static must_check result open_keystore(struct loader_job *job)
     return RESULT_OK;
 }
 
+/* The host says whose key a record is, and names failures by it. One that is another's would let it pass off
+ * the key of one validator as that of another. */
+static must_check result open_record(struct loader_job *job, EVP_PKEY *recipient_key)
+{
+    AUTO(keystore) key = {0};
+    TRY(loader_record_open_key(&key, recipient_key, job->envelope.data, job->envelope.length));
+    if (job->has_wanted_pubkey && memcmp(key.pubkey, job->wanted_pubkey, BLS_PUBKEY_LEN) != 0) {
+        char text[2 * BLS_PUBKEY_LEN + 3];
+        hex_encode_0x(text, key.pubkey, BLS_PUBKEY_LEN);
+        FAIL(E_MISMATCH, "record: it has the key of %s, not of the public key it was handed in with", text);
+    }
+    job->key = key;
+    key = (struct keystore){0};
+    return RESULT_OK;
+}
+
 static must_check result run(struct loader_job *job, EVP_PKEY *recipient_key)
 {
     switch (job->kind) {
     case LOADER_JOB_KEY_RECORD:
-        return loader_record_open_key(&job->key, recipient_key, job->envelope.data, job->envelope.length);
+        return open_record(job, recipient_key);
     case LOADER_JOB_TLS_RECORD:
         return loader_record_open_tls(&job->tls, recipient_key, job->envelope.data, job->envelope.length);
     case LOADER_JOB_STORE_KEY_RECORD:

@@ -40,7 +40,8 @@ struct loader_job {
     struct secret password;
     const struct loader_proxy_file *proxy; /* LOADER_JOB_PROXY; borrowed, as its password */
     const struct secret *proxy_password;
-    uint8_t wanted_pubkey[BLS_PUBKEY_LEN];
+    bool has_wanted_pubkey;
+    uint8_t wanted_pubkey[BLS_PUBKEY_LEN]; /* whose key it was handed in as, or zero */
 
     /* The outcome. error is a code of result.h; text says why when it is not E_NONE. */
     int error;

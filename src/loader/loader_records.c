@@ -62,6 +62,9 @@ static must_check result add_record(struct loader_pool *pool, struct loader_batc
         loader_batch_begin(batch, pool->recipient_key, record.envelope);
         return RESULT_OK;
     }
+    job.has_wanted_pubkey = record.pubkey != NULL;
+    if (record.pubkey)
+        memcpy(job.wanted_pubkey, record.pubkey, sizeof job.wanted_pubkey);
     TRY(buffer_append(&job.envelope, record.envelope.data, record.envelope.length));
     return loader_pool_add(pool, &job);
 }

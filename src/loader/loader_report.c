@@ -143,15 +143,31 @@ static must_check result report_key(struct loader_report *report, struct loader_
     return due || report->num_batch == IPC_LOADED_KEYS_MAX ? send_batch(report) : RESULT_OK;
 }
 
-static must_check result report_failure(struct loader_report *report, uint32_t index, int error,
-                                        const char *text)
+/* Whose key it was said to be, or NULL. */
+static const uint8_t *label_of(const struct loader_job *job)
+{
+    return job->has_wanted_pubkey ? job->wanted_pubkey : NULL;
+}
+
+static must_check result report_failure(struct loader_report *report, const struct ipc_record_failed *failed)
 {
     struct packer p = begin(report);
-    struct ipc_bytes bytes = {(const uint8_t *)text, (uint32_t)strlen(text)};
-    ipc_pack_record_failed(&p, &(struct ipc_record_failed){index, (enum error_code)error, bytes});
+    ipc_pack_record_failed(&p, failed);
     report->failed++;
-    log_warn("record %u: %s", index, text);
+    log_warn("record %u: %.*s", failed->index, (int)failed->text.length, (const char *)failed->text.data);
     return finish(report, &p);
+}
+
+static struct ipc_bytes bytes_of(const char *text)
+{
+    return (struct ipc_bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
+}
+
+/* It could be opened, but is of no use. */
+static must_check result refuse(struct loader_report *report, const struct loader_job *job, const char *text)
+{
+    return report_failure(report,
+                          &(struct ipc_record_failed){job->index, E_INPUT, bytes_of(text), label_of(job)});
 }
 
 /* Those of one message that are good and new go out in one packet. */
@@ -182,12 +198,16 @@ static must_check result report_sealed(struct loader_report *report, struct load
     struct loader_sealed *sealed = job->sealed;
     if (!job->error)
         TRY(report_opened(report, sealed));
-    for (uint32_t i = 0; i < sealed->num_keys; i++)
+    for (uint32_t i = 0; i < sealed->num_keys; i++) {
+        const struct ipc_record_failed failed = {
+            .index = sealed->index + i,
+            .error = job->error ? (enum error_code)job->error : E_AUTH,
+            .text = bytes_of(
+                job->error ? job->text : "it was not sealed with this data key for this public key and UUID"),
+            .pubkey = loader_sealed_pubkey(sealed, i)};
         if (job->error || sealed->has_failed[i])
-            TRY(report_failure(report, sealed->index + i, job->error ? job->error : E_AUTH,
-                               job->error
-                                   ? job->text
-                                   : "it was not sealed with this data key for this public key and UUID"));
+            TRY(report_failure(report, &failed));
+    }
     secret_cleanup(&sealed->secrets);
     return RESULT_OK;
 }
@@ -225,7 +245,8 @@ result loader_report_job(struct loader_report *report, struct loader_job *job)
         struct ipc_source_count *count = count_of(report, job);
         if (count)
             count->failed++;
-        return report_failure(report, job->index, job->error, job->text);
+        return report_failure(report, &(struct ipc_record_failed){job->index, (enum error_code)job->error,
+                                                                  bytes_of(job->text), label_of(job)});
     }
     switch (job->kind) {
     case LOADER_JOB_KEY_RECORD:
@@ -235,11 +256,11 @@ result loader_report_job(struct loader_report *report, struct loader_job *job)
         return report_key(report, job);
     case LOADER_JOB_STORE_KEY_RECORD:
         if (report->has_store_key)
-            return report_failure(report, job->index, E_INPUT, "a store's key came before");
+            return refuse(report, job, "a store's key came before");
         return loader_report_store_key(report, &job->store_key);
     case LOADER_JOB_TLS_RECORD:
         if (report->has_tls)
-            return report_failure(report, job->index, E_INPUT, "a TLS record came before");
+            return refuse(report, job, "a TLS record came before");
         return loader_report_tls(report, &job->tls);
     case LOADER_JOB_SEALED:
     case LOADER_JOB_PROXY:

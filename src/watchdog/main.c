@@ -35,6 +35,7 @@ struct program {
     struct event_base *base;
     struct event *timer, *stable, *refresh, *alive;
     int inotify;
+    struct watchdog_status status; /* the last one */
     bool announced;
     bool failed;  /* the signer says so, and that has been told */
     bool adopted; /* the enclave ran before us */
@@ -129,13 +130,20 @@ static void fetch_for_init(struct program *p)
     watchdog_sources_fetch(p->sources, true);
 }
 
-static enum watchdog_health health_of(const char *body)
+static enum watchdog_health take_status(struct program *p, const char *body)
 {
-    enum watchdog_health health = WATCHDOG_HEALTH_USELESS;
-    result r = watchdog_health_read(&health, body);
-    if (r.code)
+    AUTO(buffer) text = {0};
+    struct watchdog_status status = {.health = WATCHDOG_HEALTH_USELESS};
+    if (watchdog_status_read(&status, body).code) {
         log_error("status: %s", error_text());
-    return health;
+        return WATCHDOG_HEALTH_USELESS;
+    }
+    bool same = status.failed == p->status.failed &&
+                memcmp(status.failed_keys, p->status.failed_keys, sizeof status.failed_keys) == 0;
+    if (!same && status.failed > 0 && !watchdog_status_failures(&text, &status).code)
+        log_error("status: %s", (const char *)text.data);
+    p->status = status;
+    return status.health;
 }
 
 /* A signer that failed has seen that another took over, or that its store was put back or damaged. A new one
@@ -198,7 +206,7 @@ static void on_reply(void *context, int status, const char *body)
     log_reply(p, status, body);
     bool good = status == 200, adopting = p->watchdog.state == WATCHDOG_ADOPT;
     if ((adopting || p->watchdog.state == WATCHDOG_STATUS) && good) {
-        enum watchdog_health health = health_of(body);
+        enum watchdog_health health = take_status(p, body);
         tell_health(p, health, body);
         good = health != WATCHDOG_HEALTH_USELESS && (!adopting || may_adopt(p, body));
     }
@@ -257,6 +265,7 @@ static void announce(struct program *p)
         log_info("the signer serves again");
     p->announced = true;
     p->failed = false;
+    p->status = (struct watchdog_status){0}; /* of the one before */
     set_seconds(p->stable, p->options.stable_after * 1000);
 }
 

@@ -18,6 +18,7 @@ enum {
 void watchdog_items_cleanup(struct watchdog_items *items)
 {
     buffer_cleanup(&items->encrypted_validator_keys);
+    buffer_cleanup(&items->validator_pubkeys);
     buffer_cleanup(&items->sealed_validator_keys);
     buffer_cleanup(&items->encrypted_tls_key);
 }
@@ -48,7 +49,9 @@ result watchdog_ciphertext(const char **ret_text, const struct json_view *item, 
 
 static must_check result check_size(const struct watchdog_items *items)
 {
-    ENSURE(items->encrypted_validator_keys.length + items->sealed_validator_keys.length < ALL_ITEMS_MAX,
+    ENSURE(items->encrypted_validator_keys.length + items->validator_pubkeys.length +
+                   items->sealed_validator_keys.length <
+               ALL_ITEMS_MAX,
            E_TOO_LARGE, "more items than one init message holds");
     return RESULT_OK;
 }
@@ -56,10 +59,13 @@ static must_check result check_size(const struct watchdog_items *items)
 result watchdog_collect_key(struct watchdog_collection *c, const uint8_t pubkey[static WATCHDOG_PUBKEY_LEN],
                             const char *ciphertext)
 {
-    struct buffer *list = &c->items.encrypted_validator_keys;
+    struct buffer *list = &c->items.encrypted_validator_keys, *pubkeys = &c->items.validator_pubkeys;
+    char digits[2 * WATCHDOG_PUBKEY_LEN + 1];
     TRY(buffer_append(&c->pubkeys, pubkey, WATCHDOG_PUBKEY_LEN));
     TRY(buffer_append_text(list, list->length ? "," : "["));
     TRY(json_append_quoted(list, ciphertext));
+    hex_encode(digits, pubkey, WATCHDOG_PUBKEY_LEN);
+    TRY(buffer_printf(pubkeys, "%s\"%s\"", pubkeys->length ? "," : "[", digits));
     c->items.num_keys++;
     return check_size(&c->items);
 }
@@ -122,9 +128,11 @@ result watchdog_collection_end(struct watchdog_items *ret_items, struct watchdog
                                const char *where)
 {
     struct buffer *plain = &c->items.encrypted_validator_keys, *sealed = &c->items.sealed_validator_keys;
+    struct buffer *pubkeys = &c->items.validator_pubkeys;
     TRY(check_pubkeys(&c->pubkeys, where));
     ENSURE(c->num_tls == 1, E_INPUT, "%s: there must be exactly one TLS item", where);
     TRY(buffer_append_text(plain, plain->length ? "]" : "[]"));
+    TRY(buffer_append_text(pubkeys, pubkeys->length ? "]" : "[]"));
     if (sealed->length)
         TRY(buffer_append_text(sealed, "]"));
     *ret_items = c->items;

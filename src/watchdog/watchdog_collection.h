@@ -10,6 +10,7 @@ enum { WATCHDOG_PUBKEY_LEN = 48 };
 
 struct watchdog_items {
     struct buffer encrypted_validator_keys; /* a JSON list of base64 texts */
+    struct buffer validator_pubkeys;        /* the same of 96 hex digits each: whose these are */
     struct buffer sealed_validator_keys;    /* a JSON list of batches, or empty when there is none */
     size_t num_keys, num_batches;
     size_t num_inactive;             /* items with active: false, which are skipped */

@@ -45,9 +45,10 @@ result watchdog_init_text(struct buffer *out, const struct watchdog_documents *d
     TRY(json_append_quoted(out, (const char *)d->policy_text.data));
     TRY(buffer_append_text(out, ",\"access\":"));
     TRY(json_append_quoted(out, access ? access : ""));
-    TRY(buffer_printf(out, ",\"encrypted_tls_key\":\"%s\",\"encrypted_validator_keys\":%s,",
-                      (const char *)items->encrypted_tls_key.data,
-                      (const char *)items->encrypted_validator_keys.data));
+    TRY(buffer_printf(
+        out, ",\"encrypted_tls_key\":\"%s\",\"encrypted_validator_keys\":%s,\"validator_pubkeys\":%s,",
+        (const char *)items->encrypted_tls_key.data, (const char *)items->encrypted_validator_keys.data,
+        (const char *)items->validator_pubkeys.data));
     if (items->num_batches)
         TRY(buffer_printf(out, "\"sealed_validator_keys\":%s,",
                           (const char *)items->sealed_validator_keys.data));

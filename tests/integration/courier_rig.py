@@ -11,6 +11,7 @@ from scripted_kms import ScriptedKms
 
 POLICY_MESSAGE, ACCESS_MESSAGE = 0x0101, 0x020b
 POLICY_RESULT, ATTEST, DOCUMENT, LOAD_BEGIN, RECORD, LOAD_END, LOAD_ABORT, LOAD_RESULT, STATUS_WANTED, STATUS = range(0x0301, 0x030b)
+RECORD_FAILED = 0x0403
 WAIT, ATTESTED, LOAD, SERVE, FAILED = range(1, 6)
 VALIDATOR, TLS = 1, 2
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -36,6 +37,9 @@ class Keeper:
         self.access = []   # documents
         self.refuse_access = b""
         self.records = []  # (kind, index, envelope)
+        self.labels = {}   # of records
+        self.refused = []  # (index, error, label, text)
+        self.failed_keys = []
         self.log = []      # message types in order
         self.attested = [] # (purpose, nonce)
         self.document = document
@@ -56,7 +60,9 @@ class Keeper:
         if kind != STATUS_WANTED:
             self.log.append(kind)
         if kind == STATUS_WANTED:
-            send_packet(self.end, STATUS, 1, struct.pack("<BIIB", self.state, len(self.records), 0, 1) + b"\x11" * 48 + b"\x22" * 48 + struct.pack("<6I", *range(1500, 7500, 1000)))
+            counts = struct.pack("<BIIB", self.state, len(self.records), len(self.refused), 1)
+            names = bytes([len(self.failed_keys)]) + b"".join(self.failed_keys)
+            send_packet(self.end, STATUS, 1, counts + b"\x11" * 48 + b"\x22" * 48 + struct.pack("<6I", *range(1500, 7500, 1000)) + names)
         elif kind == POLICY_MESSAGE:
             assert self.state in (WAIT, ATTESTED) and len(body) == count
             accepted = self.policy in (None, body)
@@ -77,11 +83,15 @@ class Keeper:
             send_packet(self.end, DOCUMENT, len(document), document)
         elif kind == LOAD_BEGIN:
             assert self.state in (ATTESTED, SERVE)
-            self.before, self.state, self.records = self.state, LOAD, []
+            self.before, self.state, self.records, self.refused = self.state, LOAD, [], []
         elif kind == RECORD:
             assert self.state == LOAD
             record_kind, index = struct.unpack_from("<BI", body)
-            self.records.append((record_kind, index, body[5:]))
+            self.records.append((record_kind, index, body[53:]))
+            self.labels[record_kind, index] = body[5:53]
+        elif kind == RECORD_FAILED:
+            assert self.state == LOAD and len(body) == 53 + count
+            self.refused.append((*struct.unpack_from("<IB", body), body[5:53], body[53:].decode()))
         elif kind == LOAD_END:
             (records,) = struct.unpack("<I", body)
             assert self.state == LOAD and records == len(self.records)
@@ -95,7 +105,7 @@ class Keeper:
     def _finish(self, ok, text):
         self.state = SERVE if ok else self.before
         keys = sum(1 for kind, _, _ in self.records if kind == VALIDATOR) if ok else 0
-        send_packet(self.end, LOAD_RESULT, len(text), struct.pack("<BII", ok, keys, 0) + text)
+        send_packet(self.end, LOAD_RESULT, len(text), struct.pack("<BII", ok, keys, len(self.refused)) + text)
 
 
 class Rig:
@@ -126,9 +136,9 @@ class Rig:
         assert self.ask("status")["status"] == 200
         return self.keeper.log
 
-    def init(self, tls=b"tls", keys=(b"k0", b"k1"), policy=None, access="", credential=None, stream=None):
+    def init(self, tls=b"tls", keys=(b"k0", b"k1"), policy=None, access="", credential=None, stream=None, **more):
         return self.ask("init", stream, policy=policy or policy_for(), access=access, credential=credential or CREDENTIAL,
-                        encrypted_tls_key=b64(tls), encrypted_validator_keys=[b64(key) for key in keys])
+                        encrypted_tls_key=b64(tls), encrypted_validator_keys=[b64(key) for key in keys], **more)
 
 
 def envelope_answer(request):

@@ -93,9 +93,10 @@ class Keeper:
     def keys(self, keys, first=True, last=True):
         send_packet(self.end, KEYS, len(keys), bytes([first | last << 1]) + b"".join(keys))
 
-    def health(self, store=True, loaded=1, failed=0, sources=()):
+    def health(self, store=True, loaded=1, failed=0, sources=(), failed_keys=()):
         counts = b"".join(struct.pack("<BII", *source) for source in sources)
-        send_packet(self.end, HEALTH, len(sources), struct.pack("<BII6I", store, loaded, failed, *range(1000, 7000, 1000)) + counts)
+        send_packet(self.end, HEALTH, len(sources), struct.pack("<BII6I", store, loaded, failed, *range(1000, 7000, 1000)) +
+                    bytes([len(failed_keys)]) + b"".join(failed_keys) + counts)
 
     def serve(self):
         """Says SERVE and waits for LISTENING; then answers orders in a thread. The port."""

@@ -40,7 +40,7 @@ def test_status_and_attest(make_rig):
     status = rig.ask("status")
     assert status["status"] == 200
     body = status["body"]
-    assert set(body) == {"state", "keys", "failed", "store_ok", "pcr0", "pcr16", "version", "uptime_seconds", "start_ms"}
+    assert set(body) == {"state", "keys", "failed", "store_ok", "pcr0", "pcr16", "version", "uptime_seconds", "start_ms", "failed_keys"}
     assert body["start_ms"] == {"init": 1.5, "attest": 2.5, "decrypt": 3.5, "load": 4.5, "records": 5.5, "ready": 6.5}
     assert body["state"] == "wait" and body["store_ok"] is True and body["pcr0"] == "11" * 48 and body["pcr16"] == "22" * 48
     reply = rig.ask("attest", nonce=b64(b"fresh"))
@@ -116,7 +116,44 @@ def test_one_bad_ciphertext_does_not_stop_the_others(make_rig):
     rig = make_rig(answer)
     assert rig.init(keys=(b"k0", b"bad", b"k2"))["body"] == {"init_state": True, "keys": 2, "failed": 1}
     assert [index for kind, index, _ in rig.keeper.records if kind == VALIDATOR] == [0, 2]
-    assert "record 1" in rig.courier.log()
+    ((index, error, label, text),) = rig.keeper.refused
+    assert (index, error, label) == (1, 1, bytes(48)) and "InvalidCiphertext" in text
+
+
+PUBKEYS = [bytes([n]) * 48 for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("operation", ["init", "reload"])
+def test_what_the_host_says_whose_keys_they_are_goes_with_them(make_rig, operation):
+    bad = (400, {"__type": "InvalidCiphertextException"})
+    rig = make_rig(lambda request: bad if request["CiphertextBlob"] == b64(b"bad") else envelope_answer(request))
+    pubkeys = [PUBKEYS[0].hex(), PUBKEYS[1].hex().upper(), PUBKEYS[2].hex()]
+    if operation == "reload":
+        assert rig.init()["status"] == 200 and not any(map(any, rig.keeper.labels.values()))
+        reply = rig.ask("reload", encrypted_validator_keys=[b64(b"k0"), b64(b"bad"), b64(b"k2")], validator_pubkeys=pubkeys)
+    else:
+        reply = rig.init(keys=(b"k0", b"bad", b"k2"), validator_pubkeys=pubkeys)
+        assert rig.keeper.labels[TLS, 0] == bytes(48)
+    assert reply["body"] == {"init_state": True, "keys": 2, "failed": 1}
+    assert [rig.keeper.labels[VALIDATOR, index] for index in (0, 2)] == [PUBKEYS[0], PUBKEYS[2]]
+    assert [(index, label) for index, _, label, _ in rig.keeper.refused] == [(1, PUBKEYS[1])]
+
+
+def test_each_key_of_a_batch_that_kms_refuses_is_told(make_rig):
+    bad = (400, {"__type": "InvalidCiphertextException"})
+    rig = make_rig(lambda request: bad if request["CiphertextBlob"] == b64(b"bad") else envelope_answer(request))
+    names = [n.to_bytes(48, "big") for n in range(1, 10000)]
+    keys = b64(b"".join(name + bytes(60) for name in names))
+    reply = rig.init(keys=(b"k0",), sealed_validator_keys=[{"web3signer_uuid": "u", "encrypted_data_key": b64(b"bad"), "keys": keys}])
+    assert reply["body"] == {"init_state": True, "keys": 1, "failed": 9999}
+    assert [(index, label) for index, _, label, _ in rig.keeper.refused] == list(enumerate(names, 1))
+
+
+def test_status_names_keys_that_failed(make_rig):
+    rig = make_rig()
+    assert rig.ask("status")["body"]["failed_keys"] == []
+    rig.keeper.failed_keys = PUBKEYS
+    assert rig.ask("status")["body"]["failed_keys"] == ["0x" + key.hex() for key in PUBKEYS]
 
 
 def test_the_keeper_refuses_the_load_or_the_document(make_rig):

@@ -62,6 +62,12 @@ def changed(**members):
     (changed(encrypted_validator_keys=[]), "encrypted_validator_keys"), (changed(encrypted_validator_keys=["AAAA", 7]), "encrypted_validator_keys[1]"),
     (changed(encrypted_validator_keys=["AAAA", "AAAA", "*"]), "encrypted_validator_keys[2]"),
     (changed(encrypted_validator_keys=["AAAA"] * 10001), "encrypted_validator_keys"), (changed(settings={}), "init"),
+    *((changed(validator_pubkeys=value), f"validator_pubkeys{named}") for value, named in [
+        ("ab" * 48, ""), ([], ": must be as many"), (["ab" * 48] * 2, ": must be as many"), (["ab" * 48] * 10001, ""), ([7], "[0]"), ([None], "[0]"), ([""], "[0]: must have 96"),
+        (["ab" * 47], "[0]: must have 96"), (["ab" * 49], "[0]: must have 96"), (["0x" + "ab" * 48], "[0]: must have 96"), (["0x" + "ab" * 47], "[0]"),
+        (["zz" * 48], "[0]"), (["00" * 48], "[0]: must not be zero"), (["ab" * 47 + "a\n"], "[0]")]),
+    ({"operation": "reload", "encrypted_validator_keys": ["AAAA"], "validator_pubkeys": ["ab"]}, "validator_pubkeys[0]"),
+    ({"operation": "status", "validator_pubkeys": []}, "status"),
 ], ids=itertools.count())
 def test_malformed_requests_are_answered_400(shared_rig, message, named):
     reply = control(shared_rig.stream, message)

@@ -70,6 +70,12 @@ def test_health_follows_what_the_keeper_says(front):
     while body["checks"][2]["status"] == "DOWN":
         body = health(503)
     assert body["checks"][0]["checks"][0]["data"] == {"keys-loaded": 2, "error-count": 1}
+    f.keeper.health(loaded=2, failed=3, failed_keys=[bytes([7]) * 48, bytes([8]) * 48])
+    while "failed-keys" not in body["checks"][0]["checks"][0]["data"]:
+        body = health(503)
+    assert body["checks"][0] == {"id": "keys-check", "status": "DOWN", "checks": [
+        {"id": "config-files-loading", "status": "DOWN", "data": {
+            "keys-loaded": 2, "error-count": 3, "failed-keys": ["0x" + "07" * 48, "0x" + "08" * 48]}}]}
     f.keeper.health()
     health(200)
 

@@ -30,14 +30,14 @@ ORDER = struct.pack("<QBB6x", 7, 3, 0) + KEY + bytes(32) + bytes(48) + bytes(128
 SOUND = {
     0x0101: (len(POLICY_TEXT), POLICY_TEXT), 0x0102: (1, struct.pack("<BIII", 4, 1, 0, 9000)), 0x0103: (0, b""),
     0x0201: (len(POLICY_TEXT), POLICY_TEXT), 0x0202: (0, bytes(32) + struct.pack("<I", 3) + b"key" + struct.pack("<I", 4) + b"cert"),
-    0x0203: (1, b"\3" + KEY), 0x0204: (0, b""), 0x0205: (0, struct.pack("<I", 9000)), 0x0206: (0, struct.pack("<BII", 1, 1, 0) + bytes(24)),
+    0x0203: (1, b"\3" + KEY), 0x0204: (0, b""), 0x0205: (0, struct.pack("<I", 9000)), 0x0206: (0, struct.pack("<BII", 1, 1, 0) + bytes(25)),
     0x0207: (1, ORDER), 0x0208: (1, answer(7)), 0x020b: (4, b"text"),
     0x020c: (1, b"\1" + ORDER[:16] + bytes(48) + ORDER[64:] + KEY),
     0x020d: (32, bytes(32)), 0x020e: (4, b"text"),
     0x0301: (3, b"\0why"), 0x0302: (5, b"\0nonce"), 0x0303: (4, b"text"),
-    0x0304: (0, b"\0"), 0x0305: (3, struct.pack("<BI", 1, 0) + b"abc"), 0x0306: (0, struct.pack("<I", 1)), 0x0307: (0, b""),
-    0x0308: (2, struct.pack("<BII", 0, 0, 0) + b"no"), 0x0309: (0, b""), 0x030a: (1, struct.pack("<BIIB", 1, 0, 0, 1) + bytes(120)),
-    0x0401: (3, b"der"), 0x0402: (1, struct.pack("<I", 0) + bytes(31) + b"\1" + KEY), 0x0403: (2, struct.pack("<IB", 0, 1) + b"no"),
+    0x0304: (0, b"\0"), 0x0305: (3, struct.pack("<BI48x", 1, 0) + b"abc"), 0x0306: (0, struct.pack("<I", 1)), 0x0307: (0, b""),
+    0x0308: (2, struct.pack("<BII", 0, 0, 0) + b"no"), 0x0309: (0, b""), 0x030a: (1, struct.pack("<BIIB", 1, 0, 0, 1) + bytes(121)),
+    0x0401: (3, b"der"), 0x0402: (1, struct.pack("<I", 0) + bytes(31) + b"\1" + KEY), 0x0403: (2, struct.pack("<IB48x", 0, 1) + b"no"),
 }
 PACKETS = [packet(kind, *rest) for kind, rest in SOUND.items()]
 RAW = {"empty header": b"\1", "seven bytes": bytes(7), "zeros": bytes(64), "a full packet": b"\7\2\0\0\1\0\0\0" + bytes(65528),

@@ -69,14 +69,15 @@ def validator_record(entry, **changes):
     return {name: value for name, value in record.items() if value is not None}
 
 
-def record_body(kind, index, envelope):
-    return struct.pack("<BI", kind, index) + envelope
+def record_body(kind, index, envelope, pubkey=bytes(48)):
+    return struct.pack("<BI", kind, index) + pubkey + envelope
 
 
 class Outcome:
     """Everything the loader said until it closed."""
 
     def __init__(self, end):
+        self.labels = {}  # of failures
         self.keys, self.failures, self.tls, self.store_key, self.end = [], {}, None, None, None
         while (message := receive_packet(end, timeout=60)) is not None:
             assert self.end is None, "a message behind LOAD_END"
@@ -87,8 +88,10 @@ class Outcome:
                                body[84 * i + 36:84 * i + 84]) for i in range(count)]
             elif kind == RECORD_FAILED:
                 index, code = struct.unpack_from("<IB", body)
-                assert len(body) == 5 + count
-                self.failures[index] = (code, body[5:].decode())
+                assert len(body) == 53 + count
+                self.failures[index] = (code, body[53:].decode())
+                if any(body[5:53]):
+                    self.labels[index] = body[5:53]
             elif kind == TLS:
                 digest, body = body[:32], body[32:]
                 key_len = struct.unpack_from("<I", body)[0]
@@ -124,10 +127,10 @@ def load(start, pair):
 
 
 def load_records(load, recipient, records, *options):
-    """records: (kind, envelope). The loader must end well and have said LOAD_END."""
+    """records: (kind, envelope) or (kind, envelope, label). The loader must end well and have said LOAD_END."""
     messages = [(RECIPIENT_KEY, len(recipient.der), recipient.der)]
-    messages += [(RECORD, len(envelope), record_body(kind, index, envelope))
-                 for index, (kind, envelope) in enumerate(records)]
+    messages += [(RECORD, len(envelope), record_body(kind, index, envelope, *label))
+                 for index, (kind, envelope, *label) in enumerate(records)]
     messages.append((LOAD_END, 0, struct.pack("<I", len(records))))
     loader, ours = load(messages, *options)
     outcome = Outcome(ours)

@@ -121,6 +121,7 @@ def test_init_has_everything_and_nothing_inactive(start, control, arguments):
     request = control.expect("init", body={"init_state": True, "keys": 2, "failed": 0})
     assert request == {"operation": "init", "policy": POLICY, "access": "", "encrypted_tls_key": "dGxz",
                        "encrypted_validator_keys": [base64.b64encode(b"first").decode(), base64.b64encode(b"second").decode()],
+                       "validator_pubkeys": ["81" * 48, "82" * 48],
                        "credential": {"access_key_id": "ASIAEXAMPLE", "secret_access_key": SECRET, "token": TOKEN}}
     watchdog.wait_ready()
     assert control.request() == {"operation": "status"}

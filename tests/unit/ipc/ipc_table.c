@@ -130,42 +130,7 @@ static result take_state(struct packer *again, struct ipc_message *m)
     return RESULT_OK;
 }
 
-static const struct ipc_counts by_source = {2,
-                                            {{IPC_SOURCE_CONFIG_FILES, 1, 4}, {IPC_SOURCE_KEYSTORES, 2, 0}}};
-
-static void pack_health(struct packer *p)
-{
-    ipc_pack_health(p, &(struct ipc_health){.store_ok = true, .keys = 3, .failed = 4});
-}
-
-static void pack_health_by_source(struct packer *p)
-{
-    ipc_pack_health(p, &(struct ipc_health){.store_ok = true, .keys = 3, .failed = 4, .counts = by_source});
-}
-
-static result take_health(struct packer *again, struct ipc_message *m)
-{
-    struct ipc_health health;
-    TRY(ipc_take_health(&health, m));
-    ipc_pack_health(again, &health);
-    return RESULT_OK;
-}
-
-static void pack_status(struct packer *p)
-{
-    struct ipc_status status = {.state = IPC_FAILED_STATE, .keys = 9, .failed = 1, .store_ok = true};
-    memset(status.pcr0, 0xa0, 48);
-    memset(status.pcr16, 0xa1, 48);
-    ipc_pack_status(p, &status);
-}
-
-static result take_status(struct packer *again, struct ipc_message *m)
-{
-    struct ipc_status status;
-    TRY(ipc_take_status(&status, m));
-    ipc_pack_status(again, &status);
-    return RESULT_OK;
-}
+const struct ipc_counts by_source = {2, {{IPC_SOURCE_CONFIG_FILES, 1, 4}, {IPC_SOURCE_KEYSTORES, 2, 0}}};
 
 static void pack_tls(struct packer *p)
 {
@@ -257,7 +222,12 @@ static result take_load_begin(struct packer *again, struct ipc_message *m)
 
 static void pack_record(struct packer *p)
 {
-    ipc_pack_record(p, &(struct ipc_record){IPC_RECORD_TLS, 77, some(8192)});
+    ipc_pack_record(p, &(struct ipc_record){IPC_RECORD_TLS, 77, some(8192), NULL});
+}
+
+static void pack_labelled_record(struct packer *p)
+{
+    ipc_pack_record(p, &(struct ipc_record){IPC_RECORD_VALIDATOR, 77, some(500), pattern + 3});
 }
 
 static void pack_sealed_keys(struct packer *p)
@@ -370,7 +340,12 @@ static result take_load_result(struct packer *again, struct ipc_message *m)
 
 static void pack_record_failed(struct packer *p)
 {
-    ipc_pack_record_failed(p, &(struct ipc_record_failed){3, E_AUTH, some(30)});
+    ipc_pack_record_failed(p, &(struct ipc_record_failed){3, E_AUTH, some(30), NULL});
+}
+
+static void pack_labelled_record_failed(struct packer *p)
+{
+    ipc_pack_record_failed(p, &(struct ipc_record_failed){3, E_AUTH, some(30), pattern + 3});
 }
 
 static result take_record_failed(struct packer *again, struct ipc_message *m)
@@ -513,8 +488,9 @@ const struct table_row messages[] = {
     {"KEYS, none", IPC_KEYS, pack_no_keys, take_keys, 8 + 1},
     {"SERVE", IPC_SERVE, pack_serve, take_empty, 8},
     {"LISTENING", IPC_LISTENING, pack_listening, take_listening, 8 + 4},
-    {"HEALTH", IPC_HEALTH, pack_health, take_health, 8 + 9 + 24},
-    {"HEALTH by source", IPC_HEALTH, pack_health_by_source, take_health, 8 + 9 + 24 + 2 * 9},
+    {"HEALTH", IPC_HEALTH, pack_health, take_health, 8 + 9 + 24 + 1},
+    {"HEALTH by source", IPC_HEALTH, pack_health_by_source, take_health, 8 + 9 + 24 + 1 + 2 * 9},
+    {"HEALTH with names", IPC_HEALTH, pack_health_with_names, take_health, 8 + 9 + 24 + 1 + 2 * 48 + 2 * 9},
     {"HIGH_WATERMARK_WANTED", IPC_HIGH_WATERMARK_WANTED, pack_high_watermark_wanted, take_empty, 8},
     {"HIGH_WATERMARK", IPC_HIGH_WATERMARK, pack_high_watermark, take_high_watermark, 8 + 17},
     {"HIGH_WATERMARK, none", IPC_HIGH_WATERMARK, pack_no_high_watermark, take_high_watermark, 8 + 17},
@@ -531,17 +507,21 @@ const struct table_row messages[] = {
     {"DOCUMENT, none", IPC_DOCUMENT, pack_no_document, take_bytes, 8},
     {"LOAD_BEGIN", IPC_LOAD_BEGIN, pack_load_begin, take_load_begin, 8 + 1},
     {"SEALED_KEYS", IPC_SEALED_KEYS, pack_sealed_keys, take_sealed_keys, 8 + 5 + 64 + 500 * 108},
-    {"RECORD", IPC_RECORD, pack_record, take_record, 8 + 5 + 8192},
+    {"RECORD", IPC_RECORD, pack_record, take_record, 8 + 5 + 48 + 8192},
+    {"RECORD with a label", IPC_RECORD, pack_labelled_record, take_record, 8 + 5 + 48 + 500},
     {"LOAD_END to the loader", IPC_LOAD_END, pack_load_end, take_load_end, 8 + 4},
     {"LOAD_END from the loader", IPC_LOAD_END, pack_loader_end, take_loader_end, 8 + 8},
     {"LOAD_END by source", IPC_LOAD_END, pack_loader_end_by_source, take_loader_end, 8 + 8 + 2 * 9},
     {"LOAD_ABORT", IPC_LOAD_ABORT, pack_load_abort, take_empty, 8},
     {"LOAD_RESULT", IPC_LOAD_RESULT, pack_load_result, take_load_result, 8 + 9 + 20},
     {"STATUS_WANTED", IPC_STATUS_WANTED, pack_status_wanted, take_empty, 8},
-    {"STATUS", IPC_STATUS, pack_status, take_status, 8 + 10 + 96 + 24},
+    {"STATUS", IPC_STATUS, pack_status, take_status, 8 + 10 + 96 + 24 + 1},
+    {"STATUS with names", IPC_STATUS, pack_status_with_names, take_status, 8 + 10 + 96 + 24 + 1 + 16 * 48},
     {"RECIPIENT_KEY", IPC_RECIPIENT_KEY, pack_recipient_key, take_bytes, 8 + 1217},
     {"KEY", IPC_KEY, pack_loaded_keys, take_loaded_keys, 8 + 3 * 84},
-    {"RECORD_FAILED", IPC_RECORD_FAILED, pack_record_failed, take_record_failed, 8 + 5 + 30},
+    {"RECORD_FAILED", IPC_RECORD_FAILED, pack_record_failed, take_record_failed, 8 + 5 + 48 + 30},
+    {"RECORD_FAILED with a label", IPC_RECORD_FAILED, pack_labelled_record_failed, take_record_failed,
+     8 + 5 + 48 + 30},
     {"STORE_KEY", IPC_STORE_KEY, pack_store_key, take_store_key, 8 + 32},
     {"STORE_OPEN", IPC_STORE_OPEN, pack_store_open, take_bytes, 8 + 900},
     {"STORE_HEAD", IPC_STORE_HEAD, pack_store_head, take_store_head, 8 + 1 + 1152},

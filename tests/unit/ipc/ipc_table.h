@@ -76,6 +76,15 @@ result take_proxy_made(struct packer *again, struct ipc_message *m);
 result take_boost_sign(struct packer *again, struct ipc_message *m);
 result take_signature(struct packer *again, struct ipc_message *m);
 
+/* ipc_table_health.c */
+void pack_health(struct packer *p);
+void pack_health_by_source(struct packer *p);
+void pack_health_with_names(struct packer *p);
+result take_health(struct packer *again, struct ipc_message *m);
+void pack_status(struct packer *p);
+void pack_status_with_names(struct packer *p);
+result take_status(struct packer *again, struct ipc_message *m);
+
 /* ipc_table_fetch.c */
 void pack_fetch_access(struct packer *p);
 void pack_no_fetch_access(struct packer *p);
@@ -90,6 +99,7 @@ result take_fetched(struct packer *again, struct ipc_message *m);
 /* Bytes without a pattern that a mistake could keep; filled by the test's main. */
 extern uint8_t pattern[IPC_PACKET_MAX];
 struct ipc_bytes some(uint32_t length);
+extern const struct ipc_counts by_source;
 /* With every field that goes with that status. */
 struct ipc_answer answer_of(enum ipc_answer_status status);
 

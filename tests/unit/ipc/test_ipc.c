@@ -180,7 +180,7 @@ static void limits_of_text_hold(void **state)
     assert_fails(E_INPUT, ipc_take_bytes_message(&bytes, &m, IPC_POLICY_MAX));
 
     p.length = 0;
-    ipc_pack_record(&p, &(struct ipc_record){IPC_RECORD_VALIDATOR, 0, some(IPC_RECORD_MAX + 1)});
+    ipc_pack_record(&p, &(struct ipc_record){IPC_RECORD_VALIDATOR, 0, some(IPC_RECORD_MAX + 1), NULL});
     assert_ok(ipc_open(&m, packet, p.length));
     struct ipc_record record;
     assert_fails(E_INPUT, ipc_take_record(&record, &m));

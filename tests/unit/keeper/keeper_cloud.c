@@ -172,7 +172,7 @@ void cloud_records(struct rig *rig, uint32_t num_records)
     struct packer p = {.data = packet, .capacity = sizeof packet};
     for (uint32_t i = 0; i < num_records; i++) {
         p.length = 0;
-        ipc_pack_record(&p, &(struct ipc_record){IPC_RECORD_VALIDATOR, i, {sent, 100 + i}});
+        ipc_pack_record(&p, &(struct ipc_record){IPC_RECORD_VALIDATOR, i, {sent, 100 + i}, NULL});
         rig_send(rig->courier, &p);
         rig_expect(rig, rig->loader, IPC_RECORD);
         assert_memory_equal(rig->packet, packet, p.length);

@@ -305,10 +305,10 @@ static void a_duplicate_key_is_kept_once(void **state)
     rig_boot_to_load(rig);
     rig_load_keys(rig, 0, 3);
     rig_load_keys(rig, 1, 1);
-    uint8_t packet[64];
+    uint8_t packet[128];
     struct packer p = {.data = packet, .capacity = sizeof packet};
-    ipc_pack_record_failed(&p,
-                           &(struct ipc_record_failed){7, E_AUTH, {(const uint8_t *)"wrong password", 14}});
+    ipc_pack_record_failed(
+        &p, &(struct ipc_record_failed){7, E_AUTH, {(const uint8_t *)"wrong password", 14}, NULL});
     rig_send(rig->loader, &p);
     rig_loader_end(rig, 4, 1);
     rig_expect(rig, rig->front, IPC_SETTINGS);

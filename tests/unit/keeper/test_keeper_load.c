@@ -189,7 +189,8 @@ static void a_slow_loader_holds_back_the_courier_only(void **state)
     int idle = 0;
     while (received < RECORDS) {
         struct packer p = {.data = packet, .capacity = sizeof packet};
-        ipc_pack_record(&p, &(struct ipc_record){IPC_RECORD_VALIDATOR, sent, {envelope, IPC_RECORD_MAX}});
+        ipc_pack_record(&p,
+                        &(struct ipc_record){IPC_RECORD_VALIDATOR, sent, {envelope, IPC_RECORD_MAX}, NULL});
         if (sent < RECORDS && !ipc_send_now(rig->courier, packet, p.length, -1).code) {
             sent++;
             idle = 0;
@@ -210,13 +211,62 @@ static void a_slow_loader_holds_back_the_courier_only(void **state)
     rig_stop(rig);
 }
 
+/* One from each: a record that KMS refused, one that the loader could not open, one that nobody named. */
+static void failed_keys_are_counted_and_named(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t packet[128];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    const struct ipc_bytes why = {(const uint8_t *)"why", 3};
+    cloud_boot(rig);
+    cloud_load_begin(rig, false);
+    ipc_pack_record_failed(&p, &(struct ipc_record_failed){4, E_INPUT, why, rig_pubkey(4)});
+    rig_send(rig->courier, &p);
+    cloud_records(rig, 3);
+    cloud_load_tls(rig);
+    rig_load_keys(rig, 0, 1);
+    p.length = 0;
+    ipc_pack_record_failed(&p, &(struct ipc_record_failed){1, E_AUTH, why, rig_pubkey(5)});
+    rig_send(rig->loader, &p);
+    p.length = 0;
+    ipc_pack_record_failed(&p, &(struct ipc_record_failed){2, E_AUTH, why, NULL});
+    rig_send(rig->loader, &p);
+    rig_loader_end(rig, 1, 2);
+    struct ipc_health health;
+    rig_expect(rig, rig->front, IPC_SETTINGS);
+    rig_expect(rig, rig->front, IPC_TLS);
+    rig_expect(rig, rig->front, IPC_KEYS);
+    rig_expect(rig, rig->front, IPC_HEALTH);
+    assert_ok(ipc_take_health(&health, &rig->message));
+    assert_true(health.keys == 1 && health.failed == 3 && health.failed_keys.num == 2);
+    assert_memory_equal(health.failed_keys.pubkeys[0], rig_pubkey(4), 48);
+    assert_memory_equal(health.failed_keys.pubkeys[1], rig_pubkey(5), 48);
+    rig_stop(rig);
+}
+
+static void a_courier_that_refuses_without_end_ends_the_signer(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t packet[128];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    cloud_boot(rig);
+    cloud_load_begin(rig, false);
+    ipc_pack_record_failed(
+        &p, &(struct ipc_record_failed){4, E_INPUT, {(const uint8_t *)"why", 3}, rig_pubkey(4)});
+    for (int i = 0; i < 16384; i++)
+        rig_send(rig->courier, &p);
+    assert_int_equal(cloud_status(rig).state, IPC_LOAD_STATE);
+    rig_send(rig->courier, &p);
+    rig_expect_end(rig, 1);
+}
+
 static void a_courier_out_of_step_ends_the_signer(void **state)
 {
     struct rig *rig = *state;
-    uint8_t packet[64];
-    for (int attack = 0; attack < 5; attack++) {
+    uint8_t packet[128];
+    for (int attack = 0; attack < 7; attack++) {
         struct packer p = {.data = packet, .capacity = sizeof packet};
-        struct ipc_record record = {IPC_RECORD_VALIDATOR, 0, {(const uint8_t *)"x", 1}};
+        struct ipc_record record = {IPC_RECORD_VALIDATOR, 0, {(const uint8_t *)"x", 1}, NULL};
         cloud_boot(rig);
         if (attack == 0) /* a record outside a load */
             ipc_pack_record(&p, &record);
@@ -229,6 +279,15 @@ static void a_courier_out_of_step_ends_the_signer(void **state)
         if (attack == 3) { /* a record behind the end */
             cloud_records(rig, 1);
             ipc_pack_record(&p, &record);
+        }
+        const struct ipc_record_failed refused = {0, E_INPUT, {(const uint8_t *)"x", 1}, NULL};
+        if (attack == 5) { /* a refused record behind the end */
+            cloud_records(rig, 1);
+            ipc_pack_record_failed(&p, &refused);
+        }
+        if (attack == 6) { /* an error that is none */
+            ipc_pack_record_failed(&p, &refused);
+            packet[IPC_HEADER_LEN + 4] = E_NONE;
         }
         if (attack == 4) /* a second load inside the first */
             ipc_pack_load_begin(&p, false);
@@ -248,6 +307,8 @@ int main(void)
         CLOUD_TEST(an_enclave_needs_keys_and_tls),
         CLOUD_TEST(a_slow_loader_holds_back_the_courier_only),
         CLOUD_TEST(a_courier_out_of_step_ends_the_signer),
+        CLOUD_TEST(failed_keys_are_counted_and_named),
+        CLOUD_TEST(a_courier_that_refuses_without_end_ends_the_signer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

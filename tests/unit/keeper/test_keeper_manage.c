@@ -88,7 +88,7 @@ static void expect_files(struct rig *rig, enum ipc_manage_action action)
 static void send_file_done(struct rig *rig, enum error_code error)
 {
     struct packer p = begin();
-    ipc_pack_file_done(&p, &(struct ipc_record_failed){0, error, {(const uint8_t *)"its why", 7}});
+    ipc_pack_file_done(&p, &(struct ipc_record_failed){0, error, {(const uint8_t *)"its why", 7}, NULL});
     rig_send(rig->loader, &p);
 }
 

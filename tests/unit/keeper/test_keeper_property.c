@@ -109,13 +109,14 @@ static void begin_reload(struct rig *rig)
 /* All keys; or some, and a file that failed: so none is disabled. */
 static void bring_keys(struct rig *rig)
 {
-    uint8_t packet[64];
+    uint8_t packet[128];
     struct packer p = {.data = packet, .capacity = sizeof packet};
     wanted_keys = (struct range){0, KEYS};
     if (chance(2)) {
         wanted_keys.first = (uint32_t)chance(KEYS);
         wanted_keys.count = (uint32_t)chance(KEYS - (int)wanted_keys.first);
-        ipc_pack_record_failed(&p, &(struct ipc_record_failed){9, E_CRYPTO, {(const uint8_t *)"bad", 3}});
+        ipc_pack_record_failed(&p,
+                               &(struct ipc_record_failed){9, E_CRYPTO, {(const uint8_t *)"bad", 3}, NULL});
         rig_send(rig->loader, &p);
     }
     rig_load_keys(rig, wanted_keys.first, wanted_keys.count);

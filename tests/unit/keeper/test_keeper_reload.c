@@ -32,9 +32,9 @@ static void begin(struct rig *rig, uint32_t served)
 
 static void send_failure(struct rig *rig)
 {
-    uint8_t packet[64];
+    uint8_t packet[128];
     struct packer p = {.data = packet, .capacity = sizeof packet};
-    ipc_pack_record_failed(&p, &(struct ipc_record_failed){9, E_CRYPTO, {(const uint8_t *)"bad", 3}});
+    ipc_pack_record_failed(&p, &(struct ipc_record_failed){9, E_CRYPTO, {(const uint8_t *)"bad", 3}, NULL});
     rig_send(rig->loader, &p);
 }
 
