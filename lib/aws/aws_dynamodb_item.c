@@ -56,22 +56,45 @@ static must_check result parse_item(json_t **ret_item, const struct buffer *answ
     return RESULT_OK;
 }
 
+static must_check result get(struct aws_client *client, json_t **ret_item,
+                             const struct aws_credentials *credentials, const struct buffer *body,
+                             uint64_t deadline_ns)
+{
+    AUTO(buffer) answer = {0};
+    struct aws_call call = {
+        .target = SERVICE "GetItem", .body = {body->data, body->length}, .answer = &answer};
+    TRY(aws_client_call_many(client, &call, 1, credentials, deadline_ns));
+    result r = parse_item(ret_item, &answer);
+    if (!r.code || r.code == E_NOT_FOUND || r.code == E_MEMORY)
+        return r;
+    return error_prefix((result){E_PEER}, "%s: answer", call.target);
+}
+
+static must_check result make_get(struct buffer *out, const char *table,
+                                  const struct aws_dynamodb_attribute *key, size_t num_key)
+{
+    TRY(aws_dynamodb_table_check(table));
+    TRY(buffer_printf(out, "{\"TableName\":\"%s\",\"ConsistentRead\":true,\"Key\":", table));
+    TRY(append_item(out, key, num_key));
+    return buffer_append_text(out, "}");
+}
+
 result aws_dynamodb_item_get(struct aws_client *client, json_t **ret_item,
                              const struct aws_credentials *credentials, const char *table,
                              const struct aws_dynamodb_attribute *key)
 {
-    static const char operation[] = SERVICE "GetItem";
     AUTO(buffer) body = {0};
-    AUTO(buffer) answer = {0};
-    TRY(aws_dynamodb_table_check(table));
-    TRY(buffer_printf(&body, "{\"TableName\":\"%s\",\"ConsistentRead\":true,\"Key\":", table));
-    TRY(append_item(&body, key, 1));
-    TRY(buffer_append_text(&body, "}"));
-    TRY(aws_client_call(client, &answer, operation, credentials, body.data, body.length));
-    result r = parse_item(ret_item, &answer);
-    if (!r.code || r.code == E_NOT_FOUND || r.code == E_MEMORY)
-        return r;
-    return error_prefix((result){E_PEER}, "%s: answer", operation);
+    TRY(make_get(&body, table, key, 1));
+    return get(client, ret_item, credentials, &body, 0);
+}
+
+result aws_dynamodb_item_get_by_pair(struct aws_client *client, json_t **ret_item,
+                                     const struct aws_credentials *credentials, const char *table,
+                                     const struct aws_dynamodb_attribute *key, uint64_t deadline_ns)
+{
+    AUTO(buffer) body = {0};
+    TRY(make_get(&body, table, key, 2));
+    return get(client, ret_item, credentials, &body, deadline_ns);
 }
 
 result aws_dynamodb_item_text(const char **ret_text, size_t *ret_length, const struct json_view *item,

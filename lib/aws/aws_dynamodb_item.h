@@ -29,6 +29,13 @@ must_check result aws_dynamodb_item_get(struct aws_client *client, json_t **ret_
                                         const struct aws_credentials *credentials, const char *table,
                                         const struct aws_dynamodb_attribute *key);
 
+/* The same where a key has two attributes, until deadline_ns (clock_monotonic_ns; 0: as often as the client's
+ * attempts). */
+must_check result aws_dynamodb_item_get_by_pair(struct aws_client *client, json_t **ret_item,
+                                                const struct aws_credentials *credentials, const char *table,
+                                                const struct aws_dynamodb_attribute *key,
+                                                uint64_t deadline_ns);
+
 /* An attribute of type S; valid as long as the item. E_INPUT names it when it is not there or of another
  * type. */
 must_check result aws_dynamodb_item_text(const char **ret_text, size_t *ret_length,

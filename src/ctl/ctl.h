@@ -48,6 +48,11 @@ must_check result ctl_make_folder(const char *directory, const char *name);
 void ctl_now(char out[static 21]);
 
 must_check result ctl_keys_generate(struct ctl_call *call);
+must_check result ctl_keys_upload(struct ctl_call *call);
+must_check result ctl_keys_list(struct ctl_call *call);
+must_check result ctl_keys_activate(struct ctl_call *call);
+must_check result ctl_keys_deactivate(struct ctl_call *call);
+must_check result ctl_keys_assign(struct ctl_call *call);
 must_check result ctl_tls_make(struct ctl_call *call);
 must_check result ctl_access_make(struct ctl_call *call);
 must_check result ctl_policy_make(struct ctl_call *call);

@@ -14,6 +14,12 @@ static const struct {
 } verbs[] = {
     {"keys", "generate", ctl_keys_generate,
      "make a mnemonic and validator keys, encrypt them with KMS, write key items"},
+    {"keys", "upload", ctl_keys_upload,
+     "write keys into the validator-key table: new ones, keystores, or items made before"},
+    {"keys", "list", ctl_keys_list, "print the keys of the validator-key table"},
+    {"keys", "activate", ctl_keys_activate, "have signers take keys of the table"},
+    {"keys", "deactivate", ctl_keys_deactivate, "have signers pass over keys of the table"},
+    {"keys", "assign", ctl_keys_assign, "give keys of nobody to a stack"},
     {"tls", "make", ctl_tls_make,
      "make the signer's TLS key and certificate, encrypt them, write a TLS item"},
     {"access", "make", ctl_access_make, "print the access document: who may connect to an enclave"},

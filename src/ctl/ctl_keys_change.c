@@ -1,0 +1,196 @@
+/* ctl_keys_change.c - keys activate, deactivate and assign: the attribute active, and whose a key is.
+ *
+ * Each looks at the whole table before: a key that is in two places is nobody's to activate. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "ctl_key_table.h"
+
+#define CIPHERTEXT "encrypted_key_password_mnemonic_b64"
+
+struct options {
+    struct ctl_aws_options aws;
+    struct ctl_table_options table;
+};
+
+/* What a call works with. */
+struct change {
+    struct options options;
+    struct ctl_aws aws;
+    struct ctl_table_client client;
+    struct ctl_table table;
+};
+
+static void change_cleanup(struct change *c)
+{
+    ctl_table_cleanup(&c->table);
+    ctl_table_client_cleanup(&c->client);
+    ctl_aws_cleanup(&c->aws);
+}
+
+static must_check result open_change(struct change *c, struct ctl_call *call, const char *usage,
+                                     char *const **ret_words)
+{
+    const struct option table[] = {CTL_TABLE_ROWS(c->options.table), CTL_AWS_ROWS(c->options.aws)};
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), usage, -1, ret_words));
+    TRY(ctl_aws_open(&c->aws, call, &c->options.aws));
+    TRY(ctl_table_open(&c->client, &c->aws, call, &c->options.table));
+    c->client.aws = &c->aws;
+    TRY(ctl_require(call, c->client.uuid, "stack"));
+    return ctl_table_read(&c->table, &c->client, NULL);
+}
+
+/* The only item with that key, or of that name. */
+static must_check result find_item(const struct ctl_table_item **ret_item, const struct ctl_table *table,
+                                   const char *word)
+{
+    uint8_t pubkey[BLS_PUBKEY_LEN];
+    if (strncmp(word, "sealed-", 7) == 0) {
+        for (size_t i = 0; i < table->num_items; i++)
+            if (strcmp(table->items[i].name, word) == 0) {
+                *ret_item = &table->items[i];
+                return RESULT_OK;
+            }
+        FAIL(E_NOT_FOUND, "%.110s: the table has no such batch", word);
+    }
+    result r = hex_decode(pubkey, sizeof pubkey, word, strlen(word));
+    if (r.code)
+        return error_prefix(r, "the public key");
+    const struct ctl_table_key *key = ctl_table_find(table, pubkey, NULL);
+    ENSURE(key, E_NOT_FOUND, "%.98s: the table has no such key", word);
+    ENSURE(!ctl_table_find(table, pubkey, key), E_STATE,
+           "%.98s: is in two items of the table: see keys list --all", word);
+    const struct ctl_table_item *item = &table->items[key->item];
+    ENSURE(!item->is_sealed, E_STATE, "%.98s: is sealed in the batch %.110s, which goes as a whole", word,
+           item->name);
+    *ret_item = item;
+    return RESULT_OK;
+}
+
+/* No key of an item that is to sign may be anywhere else. */
+static must_check result check_alone(const struct ctl_table *table, const struct ctl_table_item *item)
+{
+    char text[CTL_PUBKEY_TEXT];
+    for (size_t i = 1; i < table->num_keys; i++) {
+        const struct ctl_table_key *one = &table->keys[i - 1], *other = &table->keys[i];
+        bool concerns = &table->items[one->item] == item || &table->items[other->item] == item;
+        hex_encode(text, other->pubkey, BLS_PUBKEY_LEN);
+        ENSURE(!concerns || memcmp(one->pubkey, other->pubkey, BLS_PUBKEY_LEN) != 0, E_STATE,
+               "0x%s: is in two items of the table: see keys list --all", text);
+    }
+    return RESULT_OK;
+}
+
+static must_check result write_one(const struct ctl_table_client *client, struct aws_dynamodb_write *write,
+                                   const char *word)
+{
+    TRY(ctl_table_write(client, write, 1));
+    ENSURE(!write->refused, E_STATE, "%.110s: somebody else has changed its item meanwhile", word);
+    return RESULT_OK;
+}
+
+static must_check result set_active(const struct change *c, const char *word, bool active)
+{
+    const struct ctl_table_item *item;
+    AUTO(aws_dynamodb_write) write = {0};
+    TRY(find_item(&item, &c->table, word));
+    ENSURE(strcmp(item->uuid, c->client.uuid) == 0, E_STATE, "%.110s: is under web3signer_uuid %.64s", word,
+           item->uuid);
+    if (active)
+        TRY(check_alone(&c->table, item));
+    const struct aws_dynamodb_attribute key[] = {{"web3signer_uuid", "S", item->uuid},
+                                                 {"pubkey", "S", item->name}};
+    TRY(aws_dynamodb_write_truth(&write, c->client.table, key, "active", active));
+    TRY(write_one(&c->client, &write, word));
+    (void)printf("%s %s\n", word, active ? "active" : "inactive");
+    return RESULT_OK;
+}
+
+static must_check result change_active(struct ctl_call *call, const char *usage, bool active)
+{
+    AUTO(change) c = {.aws = {.json = false}};
+    char *const *words;
+    TRY(open_change(&c, call, usage, &words));
+    for (; words < call->argv + call->argc; words++)
+        TRY(set_active(&c, *words, active));
+    return RESULT_OK;
+}
+
+result ctl_keys_activate(struct ctl_call *call)
+{
+    return change_active(call,
+                         "nitro-signer-ctl keys activate [options] PUBKEY|sealed-NAME...\n"
+                         "Signers take the keys when they are started the next time.",
+                         true);
+}
+
+result ctl_keys_deactivate(struct ctl_call *call)
+{
+    return change_active(call,
+                         "nitro-signer-ctl keys deactivate [options] PUBKEY|sealed-NAME...\n"
+                         "Signers that run go on with the keys until they are started the next time.",
+                         false);
+}
+
+/* ---- assign ---- */
+
+static must_check result read_item(json_t **ret_answer, struct json_view *ret_item,
+                                   const struct ctl_table_client *client, const struct ctl_table_item *item)
+{
+    AUTO_POINTER(json_t) answer = NULL;
+    const struct aws_dynamodb_attribute key[] = {{"web3signer_uuid", "S", item->uuid},
+                                                 {"pubkey", "S", item->name}};
+    TRY(aws_dynamodb_item_get_by_pair(client->client, &answer, &client->aws->credentials, client->table, key,
+                                      ctl_table_deadline()));
+    TRY(json_view_root(ret_item, answer));
+    *ret_answer = TAKE(answer);
+    return RESULT_OK;
+}
+
+static must_check result text_or_null(const char **ret_text, const struct json_view *item, const char *name)
+{
+    *ret_text = NULL;
+    return json_has(item, name) ? aws_dynamodb_item_text(ret_text, NULL, item, name) : RESULT_OK;
+}
+
+static must_check result assign(const struct change *c, const char *word)
+{
+    const struct ctl_table_item *old;
+    AUTO(aws_dynamodb_write) write = {0};
+    AUTO_POINTER(json_t) answer = NULL;
+    struct json_view view;
+    TRY(find_item(&old, &c->table, word));
+    ENSURE(!old->is_sealed && !old->is_damaged, E_STATE,
+           "%.110s: sealed batches are bound to their web3signer_uuid, and damaged items go nowhere", word);
+    if (strcmp(old->uuid, c->client.uuid) == 0) {
+        (void)printf("%s there already\n", word);
+        return RESULT_OK;
+    }
+    ENSURE(strcmp(old->uuid, CTL_UNASSIGNED) == 0, E_STATE,
+           "%.110s: is under web3signer_uuid %.64s, not \"none\": it is another signer's", word, old->uuid);
+    TRY(read_item(&answer, &view, &c->client, old));
+    struct ctl_new_item item = {.uuid = c->client.uuid, .name = old->name, .active = old->active};
+    TRY(aws_dynamodb_item_text(&item.ciphertext, NULL, &view, CIPHERTEXT));
+    TRY(text_or_null(&item.chain, &view, "chain"));
+    TRY(text_or_null(&item.datetime, &view, "datetime"));
+    TRY(text_or_null(&item.deposit, &view, "deposit_json_b64"));
+    TRY(ctl_table_move(&write, &c->client, &item, old));
+    TRY(write_one(&c->client, &write, word));
+    (void)printf("%s assigned\n", word);
+    return RESULT_OK;
+}
+
+result ctl_keys_assign(struct ctl_call *call)
+{
+    AUTO(change) c = {.aws = {.json = false}};
+    char *const *words;
+    TRY(open_change(&c, call,
+                    "nitro-signer-ctl keys assign [options] PUBKEY...\n"
+                    "Gives keys of web3signer_uuid \"none\" to the stack, each in one transaction.",
+                    &words));
+    ENSURE(strcmp(c.client.uuid, CTL_UNASSIGNED) != 0, E_INPUT, "--uuid: none is nobody");
+    for (; words < call->argv + call->argc; words++)
+        TRY(assign(&c, *words));
+    return RESULT_OK;
+}
