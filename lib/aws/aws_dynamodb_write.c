@@ -19,6 +19,7 @@ void aws_dynamodb_write_cleanup(struct aws_dynamodb_write *write)
 {
     buffer_cleanup(&write->body);
     buffer_cleanup(&write->key);
+    buffer_cleanup(&write->proof);
 }
 
 static must_check result append_value(struct buffer *out, const char *type, const char *text)
@@ -46,13 +47,15 @@ static must_check result begin(struct aws_dynamodb_write *write, const char *ope
     return aws_dynamodb_append_item(&write->key, key, KEY_ATTRIBUTES);
 }
 
-static const char *text_of(const struct aws_dynamodb_attribute *attributes, size_t num_attributes,
-                           const char *name)
+static must_check result keep_proof(struct aws_dynamodb_write *write,
+                                    const struct aws_dynamodb_attribute *attributes, size_t num_attributes,
+                                    const char *name)
 {
+    write->proof_name = name;
     for (size_t i = KEY_ATTRIBUTES; i < num_attributes; i++)
         if (strcmp(attributes[i].name, name) == 0)
-            return attributes[i].text;
-    return NULL;
+            return buffer_append_text(&write->proof, attributes[i].text);
+    FAIL(E_INTERNAL, "an item without its proof");
 }
 
 /* "TableName":...,"Item":{...}, and the condition that there is none of its key. */
@@ -79,9 +82,8 @@ result aws_dynamodb_write_put(struct aws_dynamodb_write *ret_write, const char *
                               const struct aws_dynamodb_attribute *attributes, size_t num_attributes,
                               const char *proof_name, bool may_replace)
 {
-    AUTO(aws_dynamodb_write)
-    write = {.proof_name = proof_name, .proof = text_of(attributes, num_attributes, proof_name)};
-    ENSURE(num_attributes > KEY_ATTRIBUTES && write.proof, E_INTERNAL, "an item without its proof");
+    AUTO(aws_dynamodb_write) write = {0};
+    TRY(keep_proof(&write, attributes, num_attributes, proof_name));
     TRY(begin(&write, SERVICE "PutItem", attributes));
     TRY(append_put(&write.body, table, attributes, num_attributes, may_replace));
     hand_over(ret_write, &write);
@@ -118,9 +120,8 @@ result aws_dynamodb_write_move(struct aws_dynamodb_write *ret_write, const char 
                                const struct aws_dynamodb_attribute *attributes, size_t num_attributes,
                                const char *proof_name, const struct aws_dynamodb_old *old)
 {
-    AUTO(aws_dynamodb_write)
-    write = {.proof_name = proof_name, .proof = text_of(attributes, num_attributes, proof_name)};
-    ENSURE(num_attributes > KEY_ATTRIBUTES && write.proof, E_INTERNAL, "an item without its proof");
+    AUTO(aws_dynamodb_write) write = {0};
+    TRY(keep_proof(&write, attributes, num_attributes, proof_name));
     TRY(begin(&write, SERVICE "TransactWriteItems", attributes));
     TRY(buffer_append_text(&write.body, "{"));
     TRY(append_token(&write.body));
@@ -203,7 +204,7 @@ static must_check result check_proof(struct aws_dynamodb_write *write, const str
     if (!json_has(&item, write->proof_name))
         return RESULT_OK;
     TRY(aws_dynamodb_item_text(&text, NULL, &item, write->proof_name));
-    write->refused = strcmp(text, write->proof) != 0;
+    write->refused = strcmp(text, (const char *)write->proof.data) != 0;
     return RESULT_OK;
 }
 

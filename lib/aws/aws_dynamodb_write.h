@@ -12,13 +12,13 @@
 
 enum { AWS_DYNAMODB_WRITES_MAX = 256 /* at once */, AWS_DYNAMODB_TOKEN_LEN = 36 };
 
-/* One write. The texts are borrowed. */
+/* One write, made by the functions below. */
 struct aws_dynamodb_write {
-    const char *operation;  /* set by the functions below */
+    const char *operation;
     struct buffer body;     /* the request */
     struct buffer key;      /* {"name":{"S":"text"},...}: the item that is read when the condition fails */
-    const char *proof_name; /* an attribute of type S, or NULL: a condition that fails is final */
-    const char *proof;
+    const char *proof_name; /* an attribute of type S, borrowed; NULL: a condition that fails is final */
+    struct buffer proof;    /* its text */
     /* Out. */
     bool refused;   /* the condition does not hold, and it was not us: outcome is then RESULT_OK */
     result outcome; /* of this write */

@@ -91,7 +91,10 @@ result ctl_aws_client(struct aws_client **ret_client, const struct ctl_aws *aws,
         .ca_pem = &aws->ca_pem,
         .connect_timeout_ms = CONNECT_MS,
         .attempt_timeout_ms = service->attempt_timeout_ms ? service->attempt_timeout_ms : ATTEMPT_MS,
-        .attempts = service->attempts ? service->attempts : ATTEMPTS,
+        .via = service->via,
+        .attempts = service->until_deadline ? 0
+                    : service->attempts     ? service->attempts
+                                            : ATTEMPTS,
         .response_max = service->response_max,
         .protocol = service->protocol,
         .read_error = service->protocol == AWS_PROTOCOL_QUERY ? aws_query_error_read : NULL,

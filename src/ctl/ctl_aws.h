@@ -88,9 +88,11 @@ struct ctl_aws_service {
     enum aws_protocol protocol;
     const char *content_type; /* NULL: application/x-amz-json-1.1 */
     size_t response_max;
-    int attempt_timeout_ms; /* 0: ten seconds */
-    unsigned attempts;      /* 0: five; 1: what must not be done twice */
-    unsigned connections;   /* 0: one */
+    int attempt_timeout_ms;        /* 0: ten seconds */
+    unsigned attempts;             /* 0: five; 1: what must not be done twice */
+    unsigned connections;          /* 0: one */
+    bool until_deadline;           /* calls end with a deadline of their own instead of attempts */
+    const struct net_address *via; /* to connect to instead; NULL: the endpoint itself */
 };
 
 /* Opens a client at AWS_ENDPOINT_URL_<variable>, else AWS_ENDPOINT_URL, else

@@ -14,11 +14,11 @@
 #include "eth2/eth2_config.h"
 #include "json/json_secret.h"
 
-enum { ENTROPY_LEN = 32, MNEMONIC_MAX = 1024 };
+enum { ENTROPY_LEN = 32, MNEMONIC_MAX = 1024, PURPOSE = 12381, COIN = 3600 /* of EIP-2334 */ };
 
 void ctl_key_maker_cleanup(struct ctl_key_maker *maker)
 {
-    secret_cleanup(&maker->seed);
+    secret_cleanup(&maker->parent);
 }
 
 static must_check result interpret_kdf(struct ctl_key_maker *m, bool is_sealed)
@@ -84,6 +84,18 @@ static must_check result read_mnemonic(struct secret *ret_mnemonic, const struct
     return RESULT_OK;
 }
 
+/* The part of all paths that is the same: a level of EIP-2333 costs as much as a signature. */
+static must_check result derive_parent(struct ctl_key_maker *maker, const char *words, size_t words_len)
+{
+    AUTO(secret) seed = {0};
+    AUTO(secret) master = {0};
+    AUTO(secret) purpose = {0};
+    TRY(mnemonic_to_seed(&seed, words, words_len, "", 0));
+    TRY(bls_derive_master(&master, seed.data, seed.length));
+    TRY(bls_derive_child(&purpose, master.data, PURPOSE));
+    return bls_derive_child(&maker->parent, purpose.data, COIN);
+}
+
 result ctl_key_maker_begin(struct ctl_key_maker *maker)
 {
     const struct ctl_key_options *o = &maker->options;
@@ -98,7 +110,16 @@ result ctl_key_maker_begin(struct ctl_key_maker *maker)
     const char *words = (const char *)mnemonic.data;
     if (o->secrets_fd != CTL_NO_FD)
         TRY(ctl_reveal((int)o->secrets_fd, "mnemonic", words));
-    return mnemonic_to_seed(&maker->seed, words, mnemonic.length, "", 0);
+    return derive_parent(maker, words, mnemonic.length);
+}
+
+/* m/12381/3600/index/0: the key that withdraws, and parent of the one that signs. */
+static must_check result derive_withdrawal(const struct ctl_key_maker *maker, struct secret *ret_key,
+                                           uint32_t index)
+{
+    AUTO(secret) account = {0};
+    TRY(bls_derive_child(&account, maker->parent.data, index));
+    return bls_derive_child(ret_key, account.data, 0);
 }
 
 result ctl_key_maker_derive(const struct ctl_key_maker *maker, struct secret *ret_key,
@@ -106,8 +127,10 @@ result ctl_key_maker_derive(const struct ctl_key_maker *maker, struct secret *re
                             uint32_t index)
 {
     AUTO(secret) key = {0};
+    AUTO(secret) withdrawal = {0};
     (void)snprintf(ret_path, CTL_KEY_PATH_MAX, "m/12381/3600/%u/0/0", index);
-    TRY(bls_derive_path(&key, maker->seed.data, maker->seed.length, ret_path));
+    TRY(derive_withdrawal(maker, &withdrawal, index));
+    TRY(bls_derive_child(&key, withdrawal.data, 0));
     TRY(bls_public_key(ret_pubkey, key.data));
     *ret_key = key;
     key = (struct secret){0};
@@ -145,11 +168,9 @@ result ctl_key_maker_deposit(const struct ctl_key_maker *maker, struct buffer *o
     if (maker->has_address) {
         ctl_credentials_of_address(credentials, maker->address);
     } else {
-        char path[CTL_KEY_PATH_MAX];
         uint8_t pubkey[BLS_PUBKEY_LEN];
         AUTO(secret) withdrawal = {0};
-        (void)snprintf(path, sizeof path, "m/12381/3600/%u/0", index);
-        TRY(bls_derive_path(&withdrawal, maker->seed.data, maker->seed.length, path));
+        TRY(derive_withdrawal(maker, &withdrawal, index));
         TRY(bls_public_key(pubkey, withdrawal.data));
         TRY(ctl_credentials_of_key(credentials, pubkey));
     }

@@ -63,7 +63,7 @@ struct ctl_key_maker {
     uint32_t kdf_cost;
     bool has_address;
     uint8_t address[ETH2_ADDRESS_LEN];
-    struct secret seed; /* after ctl_key_maker_begin */
+    struct secret parent; /* m/12381/3600, after ctl_key_maker_begin */
 };
 void ctl_key_maker_cleanup(struct ctl_key_maker *maker);
 

@@ -84,9 +84,10 @@ static must_check result append_key(struct buffer *out, const struct ctl_table_k
 {
     char text[CTL_PUBKEY_TEXT + 2];
     hex_encode_0x(text, key->pubkey, BLS_PUBKEY_LEN);
-    TRY(buffer_printf(out, "{\"pubkey\": \"%s\", \"kind\": \"%s\", \"active\": %s, \"damaged\": %s, \"item\": ",
-                      text, item->is_sealed ? "sealed" : "keystore", item->active ? "true" : "false",
-                      item->is_damaged ? "true" : "false"));
+    TRY(buffer_printf(
+        out, "{\"pubkey\": \"%s\", \"kind\": \"%s\", \"active\": %s, \"damaged\": %s, \"item\": ", text,
+        item->is_sealed ? "sealed" : "keystore", item->active ? "true" : "false",
+        item->is_damaged ? "true" : "false"));
     TRY(json_append_quoted(out, item->name));
     TRY(buffer_append_text(out, ", \"web3signer_uuid\": "));
     TRY(json_append_quoted(out, item->uuid));

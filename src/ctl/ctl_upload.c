@@ -111,6 +111,9 @@ static must_check result open_all(struct ctl_upload *u, const struct ctl_upload_
     TRY(ctl_table_open(&u->table, &u->aws, u->call, &o->table));
     u->table.aws = &u->aws;
     TRY(ctl_require(u->call, u->table.uuid, "stack"));
+    u->call->is_usage_error = o->is_sealed && strcmp(u->table.uuid, CTL_UNASSIGNED) == 0;
+    ENSURE(!u->call->is_usage_error, E_INPUT,
+           "--uuid: sealed keys are bound to it, and could be given to no stack later");
     if (!o->items)
         TRY(open_kms(u));
     return o->keys.count ? ctl_key_maker_begin(&u->maker) : RESULT_OK;
