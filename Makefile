@@ -57,6 +57,7 @@ soak: build ## search the model of several signers, run a million orders against
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) NS_SECONDS=$${NS_SECONDS:-60} $(python) -m pytest -q -s tests/integration/test_fleet_torture.py
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) $(python) -m pytest -q -s tests/integration/test_property_dynamodb.py
 	@NS_FLIPS_STRIDE=1 $(build)/tests/test_nitro_flips
+	@NS_SIGNATURES=$${NS_ORDERS:-1000000} $(build)/tests/test_bls_batch
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
 
 # FUZZ_SECONDS says how long each runs. What they find more goes to build/fuzz/corpus; what breaks a promise to build/fuzz/found-*.

@@ -108,3 +108,9 @@ void secret_wipe(void *bytes, size_t bytes_len)
     if (bytes)
         OPENSSL_cleanse(bytes, bytes_len);
 }
+
+__attribute__((noinline)) void secret_wipe_stack(void)
+{
+    uint8_t below[8192];
+    secret_wipe(below, sizeof below);
+}

@@ -79,9 +79,8 @@ static void take_term(blst_p1_affine *ret_term, const struct bls_fixed_base *bas
                       const struct bls_recoded *secret, size_t row)
 {
     struct bls_digit digit = bls_recode_digit(secret, row);
-    uint64_t words[ENTRY_WORDS];
-    bls_recode_select(words, (const uint64_t *)base->rows[row], ENTRY_WORDS, digit.choice);
-    memcpy(ret_term, words, sizeof *ret_term);
+    bls_recode_select((uint64_t *)ret_term, (const uint64_t *)base->rows[row], ENTRY_WORDS,
+                      (struct bls_choice){.number = digit.choice, .of = BLS_RECODE_CHOICES});
     blst_fp_cneg(&ret_term->y, &ret_term->y, digit.negated & 1);
 }
 
@@ -168,7 +167,9 @@ result bls_fixed_base_public_keys(const struct bls_fixed_base *base, uint8_t *re
     for (size_t done = 0, num = 0; done < num_secrets; done += num) {
         num = num_secrets - done < BATCH ? num_secrets - done : BATCH;
         uint8_t *pubkeys = ret_pubkeys + done * BLS_PUBKEY_LEN;
-        TRY(multiply((struct work *)(void *)work.data, pubkeys, base, secrets + done, num));
+        result r = multiply((struct work *)(void *)work.data, pubkeys, base, secrets + done, num);
+        secret_wipe_stack(); /* a secret's last digits, and what blst keeps there */
+        TRY(r);
         TRY(check_one(pubkeys, secrets[done]));
     }
     return RESULT_OK;

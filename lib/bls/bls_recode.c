@@ -7,23 +7,12 @@
 #include "bls/bls_recode.h"
 
 #include "base/secret.h"
+#include "bls/bls_mask.h"
 
 enum { WORDS = 4, WORD_BITS = 64, TOP_SHIFT = BLS_RECODE_BITS * (BLS_RECODE_DIGITS - 1) };
 
 static const uint64_t group_order[WORDS] = {0xffffffff00000001, 0x53bda402fffe5bfe, 0x3339d80809a1d805,
                                             0x73eda753299d7d48};
-
-/* The compiler is not to know that a mask is all ones or none, lest it make a branch of it. */
-static uint64_t hide(uint64_t mask)
-{
-    __asm__("" : "+r"(mask));
-    return mask;
-}
-
-static uint64_t mask_if(uint64_t bit)
-{
-    return hide(0 - bit);
-}
 
 static void load(uint64_t words[static WORDS], const uint8_t scalar[static 32])
 {
@@ -38,7 +27,7 @@ void bls_recode(struct bls_recoded *ret_recoded, const uint8_t scalar[static 32]
 {
     uint64_t plain[WORDS], borrow = 0;
     load(plain, scalar);
-    uint64_t even = mask_if(~plain[0] & 1);
+    uint64_t even = bls_mask_if(~plain[0] & 1);
     for (size_t i = 0; i < WORDS; i++) {
         uint64_t difference = group_order[i] - plain[i];
         uint64_t below = (uint64_t)(group_order[i] < plain[i]) | (uint64_t)(difference < borrow);
@@ -65,19 +54,42 @@ struct bls_digit bls_recode_digit(const struct bls_recoded *recoded, size_t inde
         return (struct bls_digit){.choice = bits_at(recoded, TOP_SHIFT) >> 1};
     uint64_t v = bits_at(recoded, BLS_RECODE_BITS * index + 1);
     /* 2v + 1 - 32 is negative below 16; its size is then 31 - 2v, choice 15 - v, else choice v - 16. */
-    uint64_t negated = mask_if(v >> (BLS_RECODE_BITS - 1) ^ 1);
+    uint64_t negated = bls_mask_if(v >> (BLS_RECODE_BITS - 1) ^ 1);
     uint64_t choice = (v ^ negated) & (BLS_RECODE_CHOICES - 1);
     return (struct bls_digit){.choice = choice, .negated = negated};
 }
 
-void bls_recode_select(uint64_t *ret_entry, const uint64_t *entries, size_t entry_words, uint64_t choice)
+/* Every processor we are built for has registers of this size. */
+typedef uint64_t vector __attribute__((vector_size(16), aligned(8), may_alias));
+_Static_assert(BLS_RECODE_CHUNK_WORDS * sizeof(uint64_t) == 6 * sizeof(vector), "the vectors of a chunk");
+
+static void select_chunk(uint64_t *ret_chunk, const uint64_t *entries, size_t entry_words,
+                         struct bls_choice choice)
 {
-    for (size_t i = 0; i < entry_words; i++)
-        ret_entry[i] = 0;
-    for (uint64_t at = 0; at < BLS_RECODE_CHOICES; at++) {
-        uint64_t difference = at ^ choice;
-        uint64_t same = mask_if(((difference - 1) & ~difference) >> (WORD_BITS - 1));
-        for (size_t i = 0; i < entry_words; i++)
-            ret_entry[i] |= entries[at * entry_words + i] & same;
+    vector *chunk = (vector *)ret_chunk;
+    vector a = {0}, b = {0}, c = {0}, d = {0}, e = {0}, f = {0}; /* an array would not be in registers */
+    for (uint64_t at = 0; at < choice.of; at++) {
+        const vector *entry = (const vector *)(entries + at * entry_words);
+        uint64_t is_it = bls_mask_if_zero(at ^ choice.number);
+        vector mask = {is_it, is_it};
+        a |= entry[0] & mask;
+        b |= entry[1] & mask;
+        c |= entry[2] & mask;
+        d |= entry[3] & mask;
+        e |= entry[4] & mask;
+        f |= entry[5] & mask;
     }
+    chunk[0] = a;
+    chunk[1] = b;
+    chunk[2] = c;
+    chunk[3] = d;
+    chunk[4] = e;
+    chunk[5] = f;
+}
+
+void bls_recode_select(uint64_t *ret_entry, const uint64_t *entries, size_t entry_words,
+                       struct bls_choice choice)
+{
+    for (size_t at = 0; at < entry_words; at += BLS_RECODE_CHUNK_WORDS)
+        select_chunk(ret_entry + at, entries + at, entry_words, choice);
 }

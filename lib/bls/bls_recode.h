@@ -13,8 +13,9 @@
 
 enum {
     BLS_RECODE_BITS = 5,
-    BLS_RECODE_DIGITS = 51, /* 51 x 5 bits: the 255 of the group order */
-    BLS_RECODE_CHOICES = 16 /* 1, 3, ... 31 */
+    BLS_RECODE_DIGITS = 51,     /* 51 x 5 bits: the 255 of the group order */
+    BLS_RECODE_CHOICES = 16,    /* 1, 3, ... 31 */
+    BLS_RECODE_CHUNK_WORDS = 12 /* of an entry: what fits the registers while all entries are read */
 };
 
 /* An odd number of 1..r-1, little-endian words: the scalar itself or, if that is even, r minus it. */
@@ -35,7 +36,13 @@ void bls_recode(struct bls_recoded *ret_recoded, const uint8_t scalar[static 32]
  */
 struct bls_digit bls_recode_digit(const struct bls_recoded *recoded, size_t index);
 
-/* Copies entry number choice of BLS_RECODE_CHOICES, each entry_words long; reads all of them. */
-void bls_recode_select(uint64_t *ret_entry, const uint64_t *entries, size_t entry_words, uint64_t choice);
+struct bls_choice {
+    uint64_t number; /* secret */
+    uint64_t of;     /* how many entries there are */
+};
+
+/* Copies an entry, each of them entry_words long (a multiple of BLS_RECODE_CHUNK_WORDS); reads all. */
+void bls_recode_select(uint64_t *ret_entry, const uint64_t *entries, size_t entry_words,
+                       struct bls_choice choice);
 
 #endif

@@ -13,6 +13,8 @@
 #include <blst.h>
 #include <string.h>
 
+#include "bls/bls_message.h"
+
 static const uint8_t domain_separation_tag[] = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 enum { TAG_LEN = sizeof domain_separation_tag - 1 };
 
@@ -49,17 +51,30 @@ result bls_public_key(uint8_t ret_pubkey[static BLS_PUBKEY_LEN], const uint8_t s
     return RESULT_OK;
 }
 
+void bls_message_hash(blst_p2 *ret_hash, const uint8_t *message, size_t message_len)
+{
+    blst_hash_to_g2(ret_hash, message, message_len, domain_separation_tag, TAG_LEN, NULL, 0);
+}
+
+result bls_message_sign(uint8_t ret_signature[static BLS_SIGNATURE_LEN],
+                        const uint8_t secret[static BLS_SECRET_LEN], const blst_p2 *hash)
+{
+    AUTO(scalar) key = {0};
+    TRY(scalar_load(&key, secret));
+    blst_p2 signature;
+    blst_sign_pk_in_g1(&signature, hash, &key.value);
+    blst_p2_compress(ret_signature, &signature);
+    return RESULT_OK;
+}
+
 result bls_sign(uint8_t ret_signature[static BLS_SIGNATURE_LEN], const uint8_t secret[static BLS_SECRET_LEN],
                 const uint8_t *message, size_t message_len)
 {
     memset(ret_signature, 0, BLS_SIGNATURE_LEN);
-    AUTO(scalar) key = {0};
-    TRY(scalar_load(&key, secret));
-    blst_p2 hash, signature;
-    blst_hash_to_g2(&hash, message, message_len, domain_separation_tag, TAG_LEN, NULL, 0);
-    blst_sign_pk_in_g1(&signature, &hash, &key.value);
-    blst_p2_compress(ret_signature, &signature);
-    return RESULT_OK;
+    TRY(bls_secret_check(secret));
+    blst_p2 hash;
+    bls_message_hash(&hash, message, message_len);
+    return bls_message_sign(ret_signature, secret, &hash);
 }
 
 static must_check result decode_pubkey(blst_p1_affine *ret_point, const uint8_t pubkey[static BLS_PUBKEY_LEN])

@@ -1,5 +1,5 @@
-/* ctime_fixed_base.c - run under valgrind: a branch or an address that depends on a secret key is an error there.
- * ctime_fixed_base.supp names the branches that may: each is on what is public by then, or never otherwise. */
+/* ctime_fixed_base.c - run under valgrind: a branch or an address that depends on a secret key is an error
+ * there. ctime.supp names the branches that may: each is on what is public by then, or never otherwise. */
 #include <stdio.h>
 #include <valgrind/memcheck.h>
 

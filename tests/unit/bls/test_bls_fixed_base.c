@@ -152,12 +152,14 @@ static void digits_are_the_number(void **state)
 static void selection_reads_the_entry(void **state)
 {
     (void)state;
-    uint64_t entries[BLS_RECODE_CHOICES * 3], entry[3];
+    enum { WORDS = 2 * BLS_RECODE_CHUNK_WORDS };
+    static uint64_t entries[BLS_RECODE_CHOICES * WORDS], entry[WORDS];
     for (size_t i = 0; i < ARRAY_LENGTH(entries); i++)
         entries[i] = i * 0x0123456789abcdef;
     for (uint64_t choice = 0; choice < BLS_RECODE_CHOICES; choice++) {
-        bls_recode_select(entry, entries, 3, choice);
-        assert_memory_equal(entry, entries + 3 * choice, sizeof entry);
+        struct bls_choice wanted = {.number = choice, .of = BLS_RECODE_CHOICES};
+        bls_recode_select(entry, entries, WORDS, wanted);
+        assert_memory_equal(entry, entries + WORDS * choice, sizeof entry);
     }
 }
 
