@@ -39,7 +39,7 @@ must_check result bls_sign(uint8_t ret_signature[static BLS_SIGNATURE_LEN],
                            size_t message_len);
 
 /* Signatures of 32-byte messages by many keys, each what bls_sign makes of it; several keys of one message
- * cost a fraction of that. Remembers the messages signed last: 550 KB, and 128 KiB of the secure heap; a
+ * cost a fraction of that. Remembers the messages signed last: 1.1 MB, and 128 KiB of the secure heap; a
  * signature allocates nothing. Constant time in the secrets. */
 enum { BLS_BATCH_MAX = 32 };
 struct bls_batch;

@@ -22,7 +22,7 @@
 #include "bls/bls_multiples.h"
 
 enum {
-    MESSAGES = 8,
+    MESSAGES = 16,
     TABLE_FROM = 2, /* signatures of a message */
     BITS = 5,
     LONG_BITS = 6,

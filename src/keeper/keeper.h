@@ -113,6 +113,7 @@ struct keeper {
     struct keeper_orders orders;
     bool batch_is_open; /* the front said that more keys of a batch follow */
     struct keeper_requests requests;
+    struct bls_batch *batch; /* what the messages signed last have in common */
     struct keeper_identity identity;
     struct keeper_reads reads;
     struct ipc_answer answers[KEEPER_ANSWERS_TOGETHER]; /* not yet sent */

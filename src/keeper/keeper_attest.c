@@ -1,9 +1,9 @@
 /* keeper_attest.c - what the Nitro Security Module is asked: measure the policy, attest.
  *
- * The recipient key is made from the start on (keeper_recipient.c). It becomes known here only once PCR16 is extended
- * with the policy's bytes and locked, so no document with that key can ever be made under another policy. The private
- * half leaves this process only to the loader. Rejected: opening envelopes here - CMS and JSON would be parsed beside
- * the validators' keys. */
+ * The recipient key is made from the start on (keeper_recipient.c). It becomes known here only once PCR16 is
+ * extended with the policy's bytes and locked, so no document with that key can ever be made under another
+ * policy. The private half leaves this process only to the loader. Rejected: opening envelopes here - CMS and
+ * JSON would be parsed beside the validators' keys. */
 #include "keeper.h"
 
 #include <openssl/bio.h>

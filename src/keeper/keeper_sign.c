@@ -6,8 +6,8 @@
  *                store, and waits in that request's list;
  *   2. record    the requests are made. Only their answer "done" - durable - brings an order to the list
  *                signable; what rests on anything else is decided anew, or answered "store cannot answer";
- *   3. sign()    takes from signable, asks once more whether the durable record excludes that this is new,
- *                and signs the root of step 1.
+ *   3. sign()    takes from signable, asks of each once more whether the durable record excludes that this is
+ *                new, and signs the root of step 1; those with the same root together, which is faster.
  *
  * Orders that arrive together share a transaction or a packet; each is decided as if those before it that it
  * rests on had been signed already. SQLite answers within step 2; a store across a network between two turns
@@ -27,7 +27,7 @@
 #include "eth2/eth2_commit_boost.h"
 
 /* In one turn: others are heard, and the store's answers taken, between a few signatures. */
-enum { SIGNED_TOGETHER = 32 };
+enum { SIGNED_TOGETHER = BLS_BATCH_MAX };
 
 _Static_assert((int)IPC_VERDICT_FIRST == SLASHING_REFUSE_FIRST &&
                    (int)IPC_VERDICT_LAST == SLASHING_REFUSE_LAST,
@@ -102,22 +102,59 @@ static bool decide_ready(struct keeper *k)
     return goes_on;
 }
 
-static void sign(struct keeper *k, struct keeper_order *order)
+/* The last question, asked of each order by itself. False: the status says why not. */
+static bool may_be_signed(const struct keeper *k, const uint8_t **ret_secret, struct keeper_order *order)
 {
-    struct ipc_answer *answer = &order->answer;
     const struct keeper_key *key = keeper_keys_find(k->keys, order->order.pubkey);
-    answer->status = IPC_ANSWER_UNKNOWN_KEY; /* gone since it was decided */
+    order->answer.status = IPC_ANSWER_UNKNOWN_KEY; /* gone since it was decided */
     if (!key)
-        return;
-    answer->status = IPC_ANSWER_STORE;
+        return false;
+    order->answer.status = IPC_ANSWER_STORE;
     if (k->store.broken || !keeper_store_has_recorded(k, key, order))
-        return;
-    answer->status = IPC_ANSWER_SIGNED;
-    if (bls_sign(answer->signature, keeper_keys_secret(k->keys, key), answer->signing_root, ETH2_ROOT_LEN)
-            .code) {
-        log_error("signing failed: %s", error_text());
-        answer->status = IPC_ANSWER_INTERNAL;
+        return false;
+    *ret_secret = keeper_keys_secret(k->keys, key);
+    return true;
+}
+
+/* Signs and answers the first of the orders, and of the others those with the same root. */
+static void sign_alike(struct keeper *k, struct keeper_order_list *orders)
+{
+    static uint8_t signatures[SIGNED_TOGETHER][BLS_SIGNATURE_LEN];
+    struct keeper_order *alike[SIGNED_TOGETHER], *order, *next;
+    const uint8_t *secrets[SIGNED_TOGETHER], *secret;
+    uint8_t root[ETH2_ROOT_LEN];
+    size_t num = 0;
+    memcpy(root, TAILQ_FIRST(orders)->answer.signing_root, sizeof root);
+    for (order = TAILQ_FIRST(orders); order; order = next) {
+        next = TAILQ_NEXT(order, in_list);
+        if (memcmp(order->answer.signing_root, root, sizeof root) != 0)
+            continue;
+        if (may_be_signed(k, &secret, order)) {
+            secrets[num] = secret;
+            alike[num++] = order;
+        } else {
+            keeper_answer(k, order);
+        }
     }
+    result r = bls_batch_sign(k->batch, signatures[0], secrets, num, root);
+    if (r.code)
+        log_error("signing failed: %s", error_text());
+    for (size_t i = 0; i < num; i++) {
+        alike[i]->answer.status = r.code ? IPC_ANSWER_INTERNAL : IPC_ANSWER_SIGNED;
+        if (!r.code)
+            memcpy(alike[i]->answer.signature, signatures[i], BLS_SIGNATURE_LEN);
+        keeper_answer(k, alike[i]);
+    }
+}
+
+static void sign(struct keeper *k)
+{
+    struct keeper_order_list taken = TAILQ_HEAD_INITIALIZER(taken);
+    struct keeper_order *order;
+    for (size_t i = 0; i < SIGNED_TOGETHER && (order = keeper_orders_next_signable(&k->orders)); i++)
+        keeper_orders_move(&k->orders, order, &taken);
+    while (!TAILQ_EMPTY(&taken))
+        sign_alike(k, &taken);
 }
 
 _Static_assert((int)IPC_EXTENSION_MIN > (int)ETH2_ROOT_LEN, "an extension is longer than a signing root");
@@ -215,11 +252,7 @@ bool keeper_sign(struct keeper *k)
         goes_on = decide_ready(k);
         keeper_store_record(k);
     }
-    struct keeper_order *order;
-    for (size_t i = 0; i < SIGNED_TOGETHER && (order = keeper_orders_next_signable(&k->orders)); i++) {
-        sign(k, order);
-        keeper_answer(k, order);
-    }
+    sign(k);
     return keeper_orders_are_signable(&k->orders) ||
            (goes_on && !TAILQ_EMPTY(&k->orders.ready) && !keeper_is_gathering(k));
 }

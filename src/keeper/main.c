@@ -123,6 +123,7 @@ static must_check result start(struct keeper *k, uint32_t heap_mib)
     else /* 4 MiB hold 120,000 keys; a reload takes the old and the new ones */
         TRY(secret_heap_open_up_to(HEAP_LEAST, HEAP_MOST));
     TRY(secret_new(&k->incoming, IPC_PACKET_MAX));
+    TRY(bls_batch_new(&k->batch));
     TRY(adopt(&k->supervisor, SUPERVISOR_FD));
     TRY(adopt(&k->front, FRONT_FD));
     /* Stand-alone there is a courier only when the store is across a network. */
@@ -266,6 +267,7 @@ static void cleanup(struct keeper *k)
     keeper_start_cancel(k);
     keeper_keys_free(k->keys);
     keeper_keys_free(k->retired);
+    bls_batch_free(k->batch);
     keeper_store_close(&k->store);
     keeper_recipient_cleanup(&k->recipient);
     EVP_PKEY_free(k->recipient_key);

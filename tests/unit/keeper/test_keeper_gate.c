@@ -13,7 +13,8 @@ static struct {
     struct slashing_record stored; /* what load finds */
     bool silent;                   /* says neither done nor refused */
     size_t last_batch;             /* advances in the latest transaction */
-    unsigned advances, signatures;
+    int sign_code;
+    unsigned advances, signatures, batches;
     unsigned signatures_before_durable;
     uint64_t now_ms; /* what the clock says */
     unsigned clock_reads;
@@ -31,10 +32,10 @@ result __wrap_slashing_store_advance(struct slashing_store *store, struct slashi
 result __wrap_slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record,
                                   const uint8_t pubkey[static 48]);
 result __wrap_slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32]);
-result __wrap_bls_sign(uint8_t ret_signature[static 96], const uint8_t secret[static 32],
-                       const uint8_t *message, size_t message_len);
-result __real_bls_sign(uint8_t ret_signature[static 96], const uint8_t secret[static 32],
-                       const uint8_t *message, size_t message_len);
+result __wrap_bls_batch_sign(struct bls_batch *batch, uint8_t *ret_signatures, const uint8_t *const *secrets,
+                             size_t num_secrets, const uint8_t message[static 32]);
+result __real_bls_batch_sign(struct bls_batch *batch, uint8_t *ret_signatures, const uint8_t *const *secrets,
+                             size_t num_secrets, const uint8_t message[static 32]);
 
 result __wrap_slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
                                      size_t num_advances)
@@ -70,11 +71,13 @@ result __wrap_slashing_store_lock_genesis(struct slashing_store *store, const ui
     return RESULT_OK;
 }
 
-result __wrap_bls_sign(uint8_t ret_signature[static 96], const uint8_t secret[static 32],
-                       const uint8_t *message, size_t message_len)
+result __wrap_bls_batch_sign(struct bls_batch *batch, uint8_t *ret_signatures, const uint8_t *const *secrets,
+                             size_t num_secrets, const uint8_t message[static 32])
 {
-    fake.signatures++;
-    return __real_bls_sign(ret_signature, secret, message, message_len);
+    fake.signatures += (unsigned)num_secrets;
+    fake.batches++;
+    ENSURE(!fake.sign_code, (enum error_code)fake.sign_code, "told to fail");
+    return __real_bls_batch_sign(batch, ret_signatures, secrets, num_secrets, message);
 }
 
 static struct keeper k;
@@ -137,7 +140,9 @@ static int setup(void **state)
     (void)state;
     memset(&fake, 0, sizeof fake);
     keeper_keys_free(k.keys);
+    bls_batch_free(k.batch);
     memset(&k, 0, sizeof k);
+    assert_ok(bls_batch_new(&k.batch));
     k.store.ok = true;
     k.store.kind = POLICY_STORE_SQLITE;
     keeper_orders_open(&k.orders);
@@ -432,55 +437,6 @@ static void an_unread_record_is_asked_for_again(void **state)
     assert_int_equal(answers[0].status, IPC_ANSWER_SLASHABLE);
 }
 
-static void thousands_of_keys_are_found(void **state)
-{
-    (void)state;
-    static uint8_t many[5000][48];
-    struct keeper_keys *keys = NULL, *copy = NULL;
-    bool added = false;
-    uint8_t other[48] = {1};
-    assert_ok(keeper_keys_new(&keys));
-    for (uint32_t i = 0; i < 5000; i++) {
-        uint8_t secret[32] = {[30] = (uint8_t)((i + 1) >> 8), [31] = (uint8_t)(i + 1)};
-        assert_ok(bls_public_key(many[i], secret));
-        assert_ok(keeper_keys_add(keys, &added, secret, many[i]));
-        assert_true(added);
-        assert_ok(keeper_keys_add(keys, &added, secret, many[i]));
-        assert_false(added);
-    }
-    assert_ok(keeper_keys_new(&copy));
-    assert_ok(keeper_keys_add_all(copy, keys));
-    assert_int_equal(keeper_keys_count(copy), 5000);
-    for (uint32_t i = 0; i < 5000; i++) {
-        const struct keeper_key *key = keeper_keys_find(copy, many[i]);
-        assert_non_null(key);
-        const uint8_t *secret = keeper_keys_secret(copy, key);
-        assert_int_equal(secret[30] << 8 | secret[31], i + 1);
-        assert_ptr_equal(keeper_keys_at(copy, i), key);
-    }
-    assert_null(keeper_keys_find(copy, other));
-    keeper_keys_free(keys);
-    keeper_keys_free(copy);
-}
-
-static void a_full_heap_refuses_keys(void **state)
-{
-    (void)state;
-    struct keeper_keys *sets[64] = {0};
-    uint8_t secret[32] = {[31] = 1};
-    bool added = false;
-    result r = RESULT_OK;
-    size_t made = 0;
-    while (!r.code && made < ARRAY_LENGTH(sets)) { /* each set's first key takes a whole chunk */
-        assert_ok(keeper_keys_new(&sets[made]));
-        r = keeper_keys_add(sets[made++], &added, secret, pubkeys[0]);
-    }
-    assert_int_equal(r.code, E_MEMORY);
-    assert_int_equal(keeper_keys_count(sets[made - 1]), 0);
-    while (made-- > 0)
-        keeper_keys_free(sets[made]);
-}
-
 static void expect_limit(const struct ipc_order *order, enum slashing_verdict verdict, uint64_t limit)
 {
     struct ipc_answer answer;
@@ -539,6 +495,57 @@ static void the_floor_is_the_start(void **state)
     expect_signed(&after);
 }
 
+static void expect_answer(const struct ipc_answer *answer, enum ipc_answer_status status, uint8_t key)
+{
+    uint8_t secret[32] = {[31] = (uint8_t)(key + 1)}, expected[96] = {0};
+    if (status == IPC_ANSWER_SIGNED)
+        assert_ok(bls_sign(expected, secret, answer->signing_root, 32));
+    assert_int_equal(answer->status, status);
+    assert_memory_equal(answer->signature, expected, 96);
+}
+
+/* Each is decided by itself; what is left of them shares a message. */
+static void the_same_message_is_signed_together(void **state)
+{
+    (void)state;
+    struct ipc_order orders[] = {vote(0, 1, 2), randao(0), vote(1, 1, 2), vote(2, 1, 2), randao(2)};
+    struct ipc_order later = vote(1, 2, 3);
+    struct ipc_answer answers[5];
+    ask(answers, &later, 1);
+    fake.sign_code = E_INTERNAL;
+    for (size_t i = 0; i < 2; i++) {
+        enum ipc_answer_status status = i == 0 ? IPC_ANSWER_INTERNAL : IPC_ANSWER_SIGNED;
+        fake.batches = fake.signatures = 0;
+        ask(answers, orders, 5);
+        assert_int_equal(fake.batches, 2);
+        assert_int_equal(fake.signatures, 4);
+        for (uint8_t at = 0; at < 5; at++)
+            expect_answer(&answers[at], at == 2 ? IPC_ANSWER_SLASHABLE : status, at < 2 ? 0 : 2);
+        fake.sign_code = E_NONE;
+    }
+}
+
+/* However they came to be signable. */
+static void the_last_question_is_asked_of_each(void **state)
+{
+    (void)state;
+    struct ipc_order orders[] = {vote(0, 1, 2), vote(1, 1, 2), vote(2, 1, 2)};
+    struct ipc_answer signed_before;
+    struct keeper_order *order;
+    ask(&signed_before, orders, 1);
+    orders[2].order.pubkey[0] ^= 1;
+    hear(orders, 3);
+    while ((order = TAILQ_FIRST(&k.orders.ready))) {
+        memcpy(order->answer.signing_root, signed_before.signing_root, 32);
+        keeper_orders_make_signable(&k.orders, order);
+    }
+    (void)keeper_sign(&k);
+    assert_int_equal(num_collected, 3);
+    expect_answer(&collected[0], IPC_ANSWER_STORE, 1);
+    expect_answer(&collected[1], IPC_ANSWER_UNKNOWN_KEY, 2);
+    expect_answer(&collected[2], IPC_ANSWER_SIGNED, 0);
+}
+
 static void the_high_watermark_is_told(void **state)
 {
     (void)state;
@@ -568,14 +575,15 @@ int main(void)
         cmocka_unit_test_setup(a_lone_order_does_not_wait_for_a_batch, setup),
         cmocka_unit_test_setup(only_done_is_signed, setup),
         cmocka_unit_test_setup(the_last_question_is_the_record, setup),
+        cmocka_unit_test_setup(the_same_message_is_signed_together, setup),
+        cmocka_unit_test_setup(the_last_question_is_asked_of_each, setup),
         cmocka_unit_test_setup(a_store_that_works_again_is_noticed_without_an_order, setup),
         cmocka_unit_test_setup(a_store_that_cannot_be_read_is_broken, setup),
         cmocka_unit_test_setup(a_store_that_forgets_is_broken, setup),
         cmocka_unit_test_setup(an_unread_record_is_asked_for_again, setup),
-        cmocka_unit_test_setup(thousands_of_keys_are_found, setup),
-        cmocka_unit_test_setup(a_full_heap_refuses_keys, setup),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     keeper_keys_free(k.keys);
+    bls_batch_free(k.batch);
     return failed;
 }
