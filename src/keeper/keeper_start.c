@@ -22,7 +22,10 @@
 #include "keeper_remote.h"
 #include "slashing/slashing_codec.h"
 
-enum { TRIES_MAX = 20, CLAIM_TRIES_MAX = 1000, CLAIMS_OPEN_MAX = 4096 };
+/* Claims are asked for so many at a time that also a store which writes a few hundred a second, or throttles,
+ * gets done with some before those that wait are given up; as long as it does, a start of any length goes on.
+ */
+enum { TRIES_MAX = 20, CLAIMS_OPEN_MAX = 1024, CLAIMS_FAILED_MAX = 4 * CLAIMS_OPEN_MAX };
 
 static void read_records(struct keeper *k);
 static void enrol(struct keeper *k);
@@ -480,9 +483,10 @@ static must_check result take_claimed(struct keeper *k, struct keeper_key *key,
     if (outcome == IPC_STORE_DONE) {
         key->stamp = request->advance.next_stamp;
         key->record = request->advance.next;
+        k->start.claims_failed = 0;
         return RESULT_OK;
     }
-    ENSURE(++k->start.tries < CLAIM_TRIES_MAX, E_STORE, "records could not be written");
+    ENSURE(++k->start.claims_failed < CLAIMS_FAILED_MAX, E_STORE, "records could not be written");
     if (outcome == IPC_STORE_CONFLICT && !keeper_store_take_found(k, key, found)) {
         ENSURE(!k->store.broken, E_STORE, "another signer has taken over");
         return RESULT_OK; /* refused: the others may serve */

@@ -42,7 +42,7 @@ def children_of(pid):
 class Enclave:
     """A watchdog with its enclave, reached over HTTPS through the proxy."""
 
-    def __init__(self, cloud, name, wait=True):
+    def __init__(self, cloud, name, wait=True, seconds=30):
         self.cloud, self.name, self.port = cloud, name, free_port()
         folder = cloud.folder
         self.credentials = folder / f"{name}-credentials.json"
@@ -52,10 +52,12 @@ class Enclave:
             "nitro-signer-proxy", f"--inbound=tcp:127.0.0.1:{self.port}=unix:{folder}/{name}-https", f"--outbound=unix:{folder}/{name}-kms=unix:{folder}/kms", f"--allow=unix:{folder}/kms",
             *([f"--outbound=unix:{folder}/{name}-dynamodb={cloud.relay.address}", f"--allow={cloud.relay.address}"] if cloud.relay else []))
         self.watchdog = cloud.start(
-            "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", *cloud.sources, f"--credentials={self.credentials}",
+            "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", *cloud.sources, f"--credentials={cloud.credentials or self.credentials}",
             f"--policy={folder}/policy.txt", *[f"--access={cloud.access}"] * bool(cloud.access), "--status-interval=1", "--", str(cloud.bin_dir / "nitro-signer-enclave"), f"--control=unix:{folder}/{name}-control",
             f"--https=unix:{folder}/{name}-https", f"--nsm=unix:{folder}/nsm-{name}", f"--kms-via=unix:{folder}/{name}-kms",
-            f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug", ready=wait)
+            f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug", ready=False)
+        if wait:
+            self.watchdog.wait_ready(seconds)
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.verify = str(folder / "items/tls-cert.pem")
@@ -125,6 +127,7 @@ class Cloud:
         self.table = dynamodb.fresh_name() if dynamodb else None
         self.access = None  # file of the access document; None: any
         self.sources = [f"--items={folder}/items"]  # the watchdog's options for where keys are
+        self.credentials = None  # imds; None: a file that is written for each enclave
         (folder / "items").mkdir()
         self.devcloud = self._start_devcloud(key_policy(["kms:Encrypt", "kms:DescribeKey"]))
         self.key_arn = (folder / "cloud/key-arn").read_text().strip()
@@ -184,8 +187,8 @@ class Cloud:
         self.devcloud = self._start_devcloud(admitted)
         self._adopt()
 
-    def enclave(self, name, wait=True):
-        return Enclave(self, name, wait)
+    def enclave(self, name, wait=True, seconds=30):
+        return Enclave(self, name, wait, seconds)
 
     def items(self):
         """pk -> item, as the service has them."""

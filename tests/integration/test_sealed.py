@@ -31,12 +31,12 @@ def opened(blob, data_key, uuid=UUID):
 class Batch:
     """The one item of a folder, with the secrets that made it."""
 
-    def __init__(self, cloud, count):
+    def __init__(self, cloud, count, folder="items", uuid=UUID):
         self.cloud = cloud
         reader, writer = os.pipe()
         (mnemonic, words) = os.pipe()
-        done = subprocess.run([cloud.bin_dir / "nitro-signer-ctl", "keys", "generate", f"--count={count}", "--sealed", f"--uuid={UUID}", "--network=mainnet",
-                               "--out=items", *cloud._kms(arn="key-arn"), f"--secrets-fd={writer}", f"--mnemonic-fd={words}"],
+        done = subprocess.run([cloud.bin_dir / "nitro-signer-ctl", "keys", "generate", f"--count={count}", "--sealed", f"--uuid={uuid}", "--network=mainnet",
+                               f"--out={folder}", *cloud._kms(arn="key-arn"), f"--secrets-fd={writer}", f"--mnemonic-fd={words}"],
                               cwd=cloud.folder, text=True, capture_output=True, timeout=60, check=True, pass_fds=[writer, words])
         for fd in (writer, words, mnemonic):
             os.close(fd)
@@ -45,7 +45,7 @@ class Batch:
         self.data_key = next(bytes.fromhex(words[-1]) for words in said if words[0].startswith("data_key"))
         self.secrets = [bytes.fromhex(words[-1]) for words in said if words[0].startswith("secret_key")]
         self.keys = [line.split()[1] for line in done.stdout.splitlines()]
-        (self.path,) = (cloud.folder / "items/sealed").iterdir()
+        (self.path,) = (cloud.folder / folder / "sealed").iterdir()
         self.item = json.loads(self.path.read_text())
 
     @property
