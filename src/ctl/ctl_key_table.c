@@ -4,7 +4,7 @@
  * not by asking for it: the table's key begins with the stack, and a sealed key has no item of its own.
  * Rejected: a secondary index, which is read eventually and knows no sealed keys, and an item for each key
  * that says whose it is, which tables of the system before ours do not have. A Scan of 10,000 items costs
- * about a cent. */
+ * less than a cent. */
 #include "ctl_key_table.h"
 
 #include <stdio.h>
