@@ -27,7 +27,7 @@ enum {
     CONNECTIONS = 16,
     ATTEMPT_MS = 20000, /* an item of 400 KB over a slow line */
     DEADLINE_MS = 120000,
-    READ_DEADLINE_MS = 3600000,
+    READ_ATTEMPTS = 8,
     SEALED_ITEM_MAX = 400 * 1024,
     ATTRIBUTES_MAX = 10,
     NS_PER_MS = 1000000
@@ -49,6 +49,7 @@ void ctl_table_cleanup(struct ctl_table *table)
 void ctl_table_client_cleanup(struct ctl_table_client *client)
 {
     aws_client_close(client->client);
+    aws_client_close(client->reader);
 }
 
 result ctl_table_open(struct ctl_table_client *ret_client, struct ctl_aws *aws, struct ctl_call *call,
@@ -57,9 +58,8 @@ result ctl_table_open(struct ctl_table_client *ret_client, struct ctl_aws *aws, 
     AUTO(ctl_table_client) client = {.aws = aws, .table = o->table, .uuid = o->uuid};
     struct ctl_aws_service service = ctl_aws_dynamodb;
     struct net_address via;
-    service.connections = CONNECTIONS;
     service.attempt_timeout_ms = ATTEMPT_MS;
-    service.until_deadline = true;
+    service.attempts = READ_ATTEMPTS;
     if (o->via) {
         TRY(ctl_address(&via, call, o->via, "dynamodb-via"));
         service.via = &via;
@@ -76,6 +76,9 @@ result ctl_table_open(struct ctl_table_client *ret_client, struct ctl_aws *aws, 
     call->is_usage_error = r.code != 0;
     if (r.code)
         return error_prefix(r, "--table");
+    TRY(ctl_aws_client(&client.reader, aws, &service));
+    service.connections = CONNECTIONS;
+    service.until_deadline = true;
     TRY(ctl_aws_client(&client.client, aws, &service));
     *ret_client = client;
     client = (struct ctl_table_client){0};
@@ -172,11 +175,6 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : left->item < right->item ? -1 : left->item > right->item;
 }
 
-static uint64_t deadline_of(uint64_t milliseconds)
-{
-    return clock_monotonic_ns() + milliseconds * NS_PER_MS;
-}
-
 result ctl_table_read(struct ctl_table *ret_table, const struct ctl_table_client *c, const char *uuid)
 {
     static const char *const attributes[] = {UUID, "pubkey", "chain", "datetime", "active", SEALED_KEYS};
@@ -187,8 +185,7 @@ result ctl_table_read(struct ctl_table *ret_table, const struct ctl_table_client
                                              .attributes = attributes,
                                              .num_attributes = ARRAY_LENGTH(attributes),
                                              .page_items = PAGE_ITEMS};
-    result r = aws_dynamodb_query(c->client, &c->aws->credentials, &query, deadline_of(READ_DEADLINE_MS),
-                                  on_item, &table);
+    result r = aws_dynamodb_query(c->reader, &c->aws->credentials, &query, 0, on_item, &table);
     if (r.code)
         return error_prefix(r, "table %s", c->table);
     if (table.num_keys)
@@ -218,7 +215,7 @@ const struct ctl_table_key *ctl_table_find(const struct ctl_table *table,
 
 uint64_t ctl_table_deadline(void)
 {
-    return deadline_of(DEADLINE_MS);
+    return clock_monotonic_ns() + (uint64_t)DEADLINE_MS * NS_PER_MS;
 }
 
 struct attributes {

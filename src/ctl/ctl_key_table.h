@@ -49,8 +49,9 @@ struct ctl_table_options {
     }
 
 struct ctl_table_client {
-    struct ctl_aws *aws; /* borrowed */
-    struct aws_client *client;
+    struct ctl_aws *aws;       /* borrowed */
+    struct aws_client *client; /* for writes, which are repeated until their deadline */
+    struct aws_client *reader; /* whose attempts are few: it is the first to find that nobody is there */
     const char *table;
     const char *uuid; /* NULL: neither --uuid nor --stack was given */
 };

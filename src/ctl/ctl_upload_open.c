@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aws/aws_kms.h"
 #include "base/file_io.h"
 #include "keystore/keystore_file.h"
 #include "keystore/keystore_password.h"
@@ -75,7 +76,13 @@ static must_check result open_keystore(struct ctl_upload_work *work)
            "the file has changed meanwhile");
     work->secret = keystore.secret;
     keystore.secret = (struct secret){0};
-    return u->options->is_sealed ? RESULT_OK : ctl_key_plaintext(&work->plaintext, &json, &work->password);
+    if (u->options->is_sealed)
+        return RESULT_OK;
+    TRY(ctl_key_plaintext(&work->plaintext, &json, &work->password));
+    ENSURE(work->plaintext.length <= AWS_KMS_PLAINTEXT_MAX, E_TOO_LARGE,
+           "keystore and password are %zu bytes, and KMS encrypts at most %d: take blanks out of the file",
+           work->plaintext.length, AWS_KMS_PLAINTEXT_MAX);
+    return RESULT_OK;
 }
 
 static must_check result make_key(struct ctl_upload_work *work)

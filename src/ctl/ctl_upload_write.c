@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "ctl_upload.h"
 
-enum { KMS_DEADLINE_MS = 120000, NS_PER_MS = 1000000 };
+enum { KMS_DEADLINE_MS = 60000, NS_PER_MS = 1000000 };
 
 struct chunk {
     struct ctl_upload *upload;

@@ -210,6 +210,20 @@ def test_a_pubkey_that_is_not_the_secret_s(rig):
     assert "key-0.json: pubkey" in rig.ctl("upload", *options, status=1) and not rig.items()
 
 
+def test_a_keystore_that_kms_does_not_take_costs_no_other(rig):
+    good = secrets.token_bytes(31).rjust(32, b"\0")
+    large = {**keystore(b"\2".rjust(32, b"\0"), "correct horse"), "description": "d" * 4000}
+    said = rig.ctl("upload", *rig.write_keystores("keys", large, keystore(good, "correct horse")), status=1)
+    assert "key-0.json: keystore and password are" in said and [rig.secret_of(item) for item in rig.items()] == [good]
+    assert "1 keys written" in rig.ctl("upload", "--sealed", "--keystores-path=keys", "--keystores-passwords-path=keys")
+
+
+def test_a_service_that_is_not_there_is_said_soon(rig):
+    options, began = rig.some_keystores("keys", 1), time.monotonic()
+    rig.environment["AWS_ENDPOINT_URL_DYNAMODB"] = "https://localhost:1"
+    assert "localhost:1" in rig.ctl("upload", *options, status=1) and time.monotonic() - began < 30
+
+
 def test_two_keystores_of_one_key(rig):
     secret = secrets.token_bytes(31).rjust(32, b"\0")
     options = rig.write_keystores("keys", keystore(b"\2".rjust(32, b"\0"), "correct horse"), keystore(secret, "correct horse"), keystore(secret, "correct horse"))
