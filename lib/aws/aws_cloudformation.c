@@ -64,15 +64,12 @@ static must_check result parse(struct aws_stack *ret_stack, const struct aws_xml
 {
     AUTO(aws_stack) stack = {.num_outputs = 0};
     struct aws_xml_element list, member, another;
-    const char *id, *status;
     uint32_t at = 0;
     TRY(aws_xml_list(&list, answer, "Stacks"));
     bool one = aws_xml_next_member(&member, &at, &list) && !aws_xml_next_member(&another, &at, &list);
     ENSURE(one, E_INPUT, "Stacks: must have one member");
-    TRY(aws_xml_text(&id, &member, "StackId"));
-    TRY(aws_xml_text(&status, &member, "StackStatus"));
-    TRY(copy_text(stack.id, sizeof stack.id, id, "StackId"));
-    TRY(copy_text(stack.status, sizeof stack.status, status, "StackStatus"));
+    TRY(aws_xml_copy_text(stack.id, sizeof stack.id, &member, "StackId"));
+    TRY(aws_xml_copy_text(stack.status, sizeof stack.status, &member, "StackStatus"));
     TRY(take_outputs(&stack, &member));
     *ret_stack = stack;
     stack = (struct aws_stack){.num_outputs = 0};

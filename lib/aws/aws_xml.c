@@ -269,6 +269,17 @@ result aws_xml_text(const char **ret_text, const struct aws_xml_element *parent,
     return RESULT_OK;
 }
 
+result aws_xml_copy_text(char *out, size_t out_capacity, const struct aws_xml_element *parent,
+                         const char *name)
+{
+    const char *text;
+    TRY(aws_xml_text(&text, parent, name));
+    size_t length = strlen(text);
+    ENSURE(length < out_capacity, E_INPUT, "%s: must be below %zu characters", name, out_capacity);
+    memcpy(out, text, length + 1);
+    return RESULT_OK;
+}
+
 bool aws_xml_next_member(struct aws_xml_element *ret_member, uint32_t *at, const struct aws_xml_element *list)
 {
     while (next_child(at, list)) {

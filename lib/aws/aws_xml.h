@@ -41,6 +41,10 @@ must_check result aws_xml_text(const char **ret_text, const struct aws_xml_eleme
 must_check result aws_xml_text_optional(const char **ret_text, const struct aws_xml_element *parent,
                                         const char *name);
 
+/* Copies the text of the only child called name; E_INPUT, too, when it does not fit. */
+must_check result aws_xml_copy_text(char *out, size_t out_capacity, const struct aws_xml_element *parent,
+                                    const char *name);
+
 /* The only child called name, which holds nothing but elements <member>, or nothing at all. E_INPUT. */
 must_check result aws_xml_list(struct aws_xml_element *ret_list, const struct aws_xml_element *parent,
                                const char *name);

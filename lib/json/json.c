@@ -248,6 +248,17 @@ result json_get_text_optional(const char **ret_text, size_t *ret_length, const s
     return RESULT_OK;
 }
 
+result json_copy_text(char *out, size_t out_capacity, const struct json_view *object, const char *name)
+{
+    const char *text;
+    size_t length;
+    TRY(json_get_text(&text, &length, object, name));
+    if (length >= out_capacity)
+        return json_blame(error_set(E_INPUT, "must be below %zu bytes", out_capacity), object, name);
+    memcpy(out, text, length + 1);
+    return RESULT_OK;
+}
+
 result json_get_u64(uint64_t *ret_value, const struct json_view *object, const char *name)
 {
     return view_u64(ret_value, member(object, name));

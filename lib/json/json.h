@@ -57,6 +57,9 @@ must_check result json_get_text(const char **ret_text, size_t *ret_length, const
 /* The same, and *ret_text is NULL when there is no such member, or it is null. */
 must_check result json_get_text_optional(const char **ret_text, size_t *ret_length,
                                          const struct json_view *object, const char *name);
+/* Copies the text; E_INPUT, too, when it does not fit. */
+must_check result json_copy_text(char *out, size_t out_capacity, const struct json_view *object,
+                                 const char *name);
 /* A decimal below 2^64, quoted or bare. */
 must_check result json_get_u64(uint64_t *ret_value, const struct json_view *object, const char *name);
 /* The same from low to high. */
