@@ -13,7 +13,7 @@ struct aws_endpoint {
     char url[320]; /* with the last slash */
     enum aws_protocol protocol;
     char host[300]; /* the Host header */
-    char region[64], service[64], content_type[48];
+    char region[64], service[64], content_type[64];
 };
 
 struct aws_exchange {

@@ -67,5 +67,13 @@ must_check result ctl_attest_verify(struct ctl_call *call);
 must_check result ctl_sign_test(struct ctl_call *call);
 must_check result ctl_slashing_init(struct ctl_call *call);
 must_check result ctl_slashing_status(struct ctl_call *call);
+must_check result ctl_service_start(struct ctl_call *call);
+must_check result ctl_service_stop(struct ctl_call *call);
+must_check result ctl_service_status(struct ctl_call *call);
+must_check result ctl_instances_refresh(struct ctl_call *call);
+must_check result ctl_policy_show(struct ctl_call *call);
+must_check result ctl_policy_apply(struct ctl_call *call);
+must_check result ctl_tls_set(struct ctl_call *call);
+must_check result ctl_tls_show(struct ctl_call *call);
 
 #endif

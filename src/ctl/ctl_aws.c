@@ -11,7 +11,7 @@
 #include "ctl_aws_private.h"
 #include "json/json.h"
 
-enum { CONNECT_MS = 5000, ATTEMPT_MS = 10000, ATTEMPTS = 5, URL_MAX = 300 };
+enum { CONNECT_MS = 5000, ATTEMPT_MS = 10000, ATTEMPTS = 5 };
 
 const struct ctl_aws_service ctl_aws_kms = {
     .name = "kms", .variable = "KMS", .response_max = AWS_KMS_RESPONSE_MAX};
@@ -63,8 +63,8 @@ result ctl_aws_open(struct ctl_aws *ret_aws, struct ctl_call *call, const struct
     return RESULT_OK;
 }
 
-static must_check result find_endpoint(char out[static URL_MAX], const struct ctl_aws *aws,
-                                       const struct ctl_aws_service *service)
+result ctl_aws_endpoint(char out[static CTL_AWS_URL_MAX], const struct ctl_aws *aws,
+                        const struct ctl_aws_service *service)
 {
     char variable[64];
     int length = snprintf(variable, sizeof variable, "AWS_ENDPOINT_URL_%s", service->variable);
@@ -72,18 +72,18 @@ static must_check result find_endpoint(char out[static URL_MAX], const struct ct
     const char *url = ctl_aws_variable(variable);
     if (!url)
         url = ctl_aws_variable("AWS_ENDPOINT_URL");
-    length = url ? snprintf(out, URL_MAX, "%s", url)
-                 : snprintf(out, URL_MAX, "https://%s.%s.amazonaws.com", service->name, aws->region);
-    ENSURE(length > 0 && length < URL_MAX && strncmp(out, "https://", 8) == 0, E_INPUT,
-           "%s: must be https://HOST[:PORT], below %d characters", variable, URL_MAX);
+    length = url ? snprintf(out, CTL_AWS_URL_MAX, "%s", url)
+                 : snprintf(out, CTL_AWS_URL_MAX, "https://%s.%s.amazonaws.com", service->name, aws->region);
+    ENSURE(length > 0 && length < CTL_AWS_URL_MAX && strncmp(out, "https://", 8) == 0, E_INPUT,
+           "%s: must be https://HOST[:PORT], below %d characters", variable, CTL_AWS_URL_MAX);
     return RESULT_OK;
 }
 
 result ctl_aws_client(struct aws_client **ret_client, const struct ctl_aws *aws,
                       const struct ctl_aws_service *service)
 {
-    char endpoint[URL_MAX];
-    TRY(find_endpoint(endpoint, aws, service));
+    char endpoint[CTL_AWS_URL_MAX];
+    TRY(ctl_aws_endpoint(endpoint, aws, service));
     const struct aws_client_config config = {
         .endpoint = endpoint,
         .region = aws->region,

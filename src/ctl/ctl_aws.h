@@ -16,7 +16,7 @@
 #include "aws/aws_cloudformation.h"
 #include "ctl.h"
 
-enum { CTL_AWS_REGION_MAX = 63 };
+enum { CTL_AWS_REGION_MAX = 63, CTL_AWS_URL_MAX = 300 };
 
 struct ctl_aws_options {
     const char *stack, *outputs, *region, *credentials, *ca_file;
@@ -95,8 +95,11 @@ struct ctl_aws_service {
     const struct net_address *via; /* to connect to instead; NULL: the endpoint itself */
 };
 
-/* Opens a client at AWS_ENDPOINT_URL_<variable>, else AWS_ENDPOINT_URL, else
- * https://NAME.REGION.amazonaws.com. Only https. The caller closes it. */
+/* AWS_ENDPOINT_URL_<variable>, else AWS_ENDPOINT_URL, else https://NAME.REGION.amazonaws.com. Only https:
+ * E_INPUT names the variable. */
+must_check result ctl_aws_endpoint(char out[static CTL_AWS_URL_MAX], const struct ctl_aws *aws,
+                                   const struct ctl_aws_service *service);
+/* Opens a client there. The caller closes it. */
 must_check result ctl_aws_client(struct aws_client **ret_client, const struct ctl_aws *aws,
                                  const struct ctl_aws_service *service);
 typedef struct aws_client aws_client;

@@ -53,6 +53,35 @@ result ctl_kms_open(struct ctl_kms *ret_kms, struct ctl_call *call, const struct
     return RESULT_OK;
 }
 
+result ctl_kms_open_aws(struct ctl_kms *ret_kms, struct ctl_call *call, const struct ctl_aws *aws,
+                        const struct ctl_kms_options *o)
+{
+    AUTO(ctl_kms) kms = {.key_arn = o->key_arn};
+    char endpoint[CTL_AWS_URL_MAX], region[REGION_MAX];
+    struct net_address via;
+    call->is_usage_error = true;
+    TRY(ctl_region_of_key(region, sizeof region, o->key_arn, "kms-key"));
+    ENSURE(strcmp(region, aws->region) == 0, E_INPUT, "--kms-key: must be a key in %s", aws->region);
+    call->is_usage_error = false;
+    TRY(ctl_aws_endpoint(endpoint, aws, &ctl_aws_kms));
+    if (o->via)
+        TRY(ctl_address(&via, call, o->via, "kms-via"));
+    const struct aws_client_config config = {.endpoint = o->endpoint ? o->endpoint : endpoint,
+                                             .region = aws->region,
+                                             .service = "kms",
+                                             .via = o->via ? &via : NULL,
+                                             .ca_pem = &aws->ca_pem,
+                                             .connect_timeout_ms = CONNECT_MS,
+                                             .attempt_timeout_ms = ATTEMPT_MS,
+                                             .attempts = ATTEMPTS,
+                                             .response_max = AWS_KMS_RESPONSE_MAX};
+    TRY(aws_credentials_copy(&kms.credentials, &aws->credentials));
+    TRY(aws_client_open(&kms.client, &config));
+    *ret_kms = kms;
+    kms = (struct ctl_kms){0};
+    return RESULT_OK;
+}
+
 result ctl_kms_encrypt(struct ctl_kms *kms, struct buffer *out, const struct secret *plaintext)
 {
     AUTO(buffer) ciphertext = {0};

@@ -3,7 +3,7 @@
 #define CTL_CTL_KMS_H
 
 #include "aws/aws_kms.h"
-#include "ctl.h"
+#include "ctl_aws.h"
 
 struct ctl_kms_options {
     const char *endpoint, *via, *ca_file, *key_arn, *credentials;
@@ -30,6 +30,9 @@ void ctl_kms_cleanup(struct ctl_kms *kms);
 /* The region is taken from the key's ARN. E_INPUT names the option. */
 must_check result ctl_kms_open(struct ctl_kms *ret_kms, struct ctl_call *call,
                                const struct ctl_kms_options *options);
+/* The same, with region, credentials and authorities of aws: of options key_arn, endpoint and via count. */
+must_check result ctl_kms_open_aws(struct ctl_kms *ret_kms, struct ctl_call *call, const struct ctl_aws *aws,
+                                   const struct ctl_kms_options *options);
 
 /* Encrypts and appends the ciphertext as base64. */
 must_check result ctl_kms_encrypt(struct ctl_kms *kms, struct buffer *out, const struct secret *plaintext);

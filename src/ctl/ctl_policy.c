@@ -4,7 +4,7 @@
 
 #include "base/file_io.h"
 #include "base/hex.h"
-#include "ctl.h"
+#include "ctl_aws.h"
 #include "eth2/eth2_config.h"
 #include "policy/policy_access.h"
 
@@ -12,6 +12,7 @@ struct options {
     const char *network, *store, *kms_key, *region, *genesis_validators_root, *log_level;
     const char *access, *store_identity, *store_mode, *far_future_epochs;
     bool boot_floor;
+    struct ctl_aws_options aws;
 };
 
 static must_check result parse_options(struct options *o, struct ctl_call *call)
@@ -42,13 +43,38 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         {"genesis-validators-root", OPTION_TEXT, &o->genesis_validators_root, "0x root, or any (any)", 0, 0},
         {"log-level", OPTION_TEXT, &o->log_level,
          "the most that may be logged: error, warn, info, debug (info)", 0, 0},
+        CTL_AWS_ROWS(o->aws),
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl policy make [options] > FILE", 0,
-                  &none));
-    TRY(ctl_require(call, o->store, "store"));
-    TRY(ctl_require(call, o->kms_key, "kms-key"));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
+                  "nitro-signer-ctl policy make [options] > FILE\n"
+                  "With --stack=NAME the KMS key and the store are the stack's, of its outputs.",
+                  0, &none));
+    call->is_usage_error = o->aws.stack ? o->store || o->kms_key : o->aws.outputs || o->aws.region;
+    ENSURE(!call->is_usage_error, E_INPUT,
+           "--stack: instead of --store and --kms-key; --outputs and --region: with it");
+    TRY(ctl_require(call, o->aws.stack ? o->aws.stack : o->store, "store"));
+    TRY(ctl_require(call, o->aws.stack ? o->aws.stack : o->kms_key, "kms-key"));
     return ctl_require(call, o->access, "access");
+}
+
+/* Store and KMS key as the options would have named them; texts live as long as aws and *store. */
+static must_check result take_outputs(struct options *o, struct buffer *store, struct ctl_aws *aws,
+                                      struct ctl_call *call)
+{
+    const char *table, *key;
+    TRY(ctl_aws_open(aws, call, &o->aws));
+    call->is_usage_error = aws->json;
+    ENSURE(!aws->json, E_INPUT, "--output: a policy document has one form");
+    TRY(ctl_aws_output(&table, aws, call, "SlashingProtectionTableName"));
+    TRY(ctl_aws_output(&key, aws, call, "KMSKeyARN"));
+    const char *account = strstr(key, ":kms:");
+    account = account ? strchr(account + strlen(":kms:"), ':') : NULL;
+    ENSURE(account, E_PEER, "output KMSKeyARN: must be arn:aws:kms:REGION:ACCOUNT:key/ID");
+    TRY(buffer_printf(store, "dynamodb:%.*s/%s", (int)strcspn(account + 1, ":"), account + 1, table));
+    o->store = (const char *)store->data;
+    o->kms_key = key;
+    return RESULT_OK;
 }
 
 static must_check result copy_text(char *out, size_t out_capacity, const char *text, const char *option)
@@ -142,8 +168,11 @@ result ctl_policy_make(struct ctl_call *call)
 {
     struct options o;
     struct policy policy, checked;
-    AUTO(buffer) text = {0};
+    AUTO(ctl_aws) aws = {.json = false};
+    AUTO(buffer) text = {0}, store = {0};
     TRY(parse_options(&o, call));
+    if (o.aws.stack)
+        TRY(take_outputs(&o, &store, &aws, call));
     call->is_usage_error = true;
     TRY(make(&policy, &o));
     TRY(policy_format(&text, &policy));

@@ -13,6 +13,7 @@
 #include "base/file_io.h"
 #include "base/hex.h"
 #include "ctl_kms.h"
+#include "ctl_report.h"
 #include "ctl_slashing.h"
 #include "slashing/slashing_history.h"
 #include "slashing/slashing_sealed.h"
@@ -30,7 +31,8 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
 {
     const struct option table[] = {
         CTL_SLASHING_ROWS(o->reach),
-        {"kms-key", OPTION_TEXT, &o->kms.key_arn, "ARN of the KMS key that seals the store's key", 0, 0},
+        {"kms-key", OPTION_TEXT, &o->kms.key_arn,
+         "ARN of the KMS key that seals the store's key (the stack's, of its outputs)", 0, 0},
         {"kms-endpoint", OPTION_TEXT, &o->kms.endpoint, "URL of KMS (https://kms.REGION.amazonaws.com)", 0,
          0},
         {"kms-via", OPTION_TEXT, &o->kms.via, "address to connect to instead (none)", 0, 0},
@@ -51,10 +53,9 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
                   0, &none));
     TRY(ctl_require(call, o->genesis_validators_root, "genesis-validators-root"));
     int ways = (o->kms.key_arn != NULL) + (o->key_file != NULL) + o->without_key;
-    call->is_usage_error = ways != 1;
-    ENSURE(ways == 1, E_INPUT, "one of --kms-key, --key-file and --without-key: required");
-    o->kms.credentials = o->reach.credentials;
-    o->kms.ca_file = o->reach.ca_file ? o->reach.ca_file : secure_getenv("AWS_CA_BUNDLE");
+    call->is_usage_error = ways > 1 || (ways == 0 && !o->reach.aws.stack);
+    ENSURE(!call->is_usage_error, E_INPUT,
+           "one of --kms-key, --key-file and --without-key: required (or --stack)");
     return RESULT_OK;
 }
 
@@ -87,11 +88,12 @@ static must_check result write_key(const char *path, const struct secret *key)
 }
 
 static must_check result seal_by_kms(struct slashing_head *head, struct ctl_call *call,
-                                     const struct ctl_kms_options *options, const struct secret *key)
+                                     const struct ctl_aws *aws, const struct ctl_kms_options *options,
+                                     const struct secret *key)
 {
     AUTO(ctl_kms) kms = {0};
     AUTO(buffer) ciphertext = {0};
-    TRY(ctl_kms_open(&kms, call, options));
+    TRY(ctl_kms_open_aws(&kms, call, aws, options));
     result r = aws_kms_encrypt(kms.client, &ciphertext, &kms.credentials, kms.key_arn, key);
     if (r.code)
         return error_prefix(r, "KMS Encrypt");
@@ -103,9 +105,12 @@ static must_check result seal_by_kms(struct slashing_head *head, struct ctl_call
 
 /* A random key, kept where the options say; and the store's random name. */
 static must_check result make_key(struct slashing_seal *ret_seal, struct slashing_head *head,
-                                  struct ctl_call *call, const struct options *o)
+                                  struct ctl_aws *aws, struct ctl_call *call, const struct options *o)
 {
     AUTO(secret) key = {0};
+    struct ctl_kms_options kms = o->kms;
+    if (!kms.key_arn && !o->key_file && !o->without_key)
+        TRY(ctl_aws_output(&kms.key_arn, aws, call, "KMSKeyARN"));
     ENSURE(RAND_bytes(head->store_id, sizeof head->store_id) == 1, E_CRYPTO, "no randomness");
     if (o->without_key)
         TRY(secret_new(&key, SLASHING_SEAL_KEY_LEN)); /* zeros */
@@ -113,8 +118,8 @@ static must_check result make_key(struct slashing_seal *ret_seal, struct slashin
         TRY(ctl_random(&key, SLASHING_SEAL_KEY_LEN));
     if (o->key_file)
         TRY(write_key(o->key_file, &key));
-    if (o->kms.key_arn)
-        TRY(seal_by_kms(head, call, &o->kms, &key));
+    if (kms.key_arn)
+        TRY(seal_by_kms(head, call, aws, &kms, &key));
     return slashing_seal_open(ret_seal, &key, head->store_id);
 }
 
@@ -151,7 +156,20 @@ static must_check result enrol(struct slashing_store *sealed, const struct slash
     return RESULT_OK;
 }
 
-static must_check result begin(struct ctl_call *call, const struct options *o,
+static must_check result print_identity(const struct ctl_aws *aws,
+                                        const uint8_t identity[static SLASHING_IDENTITY_LEN])
+{
+    char digits[2 * SLASHING_IDENTITY_LEN + 1];
+    if (!aws->json) {
+        ctl_slashing_print_bytes("", identity, SLASHING_IDENTITY_LEN);
+        return RESULT_OK;
+    }
+    hex_encode(digits, identity, SLASHING_IDENTITY_LEN);
+    AUTO_POINTER(json_t) object = json_pack("{s:s+}", "store_identity", "0x", digits);
+    return ctl_print_json(object);
+}
+
+static must_check result begin(struct ctl_aws *aws, struct ctl_call *call, const struct options *o,
                                const struct slashing_history *h)
 {
     AUTO_POINTER(slashing_store) store = NULL;
@@ -161,32 +179,32 @@ static must_check result begin(struct ctl_call *call, const struct options *o,
     uint8_t identity[SLASHING_IDENTITY_LEN];
     bool created = false;
     memcpy(head.genesis_validators_root, h->genesis_validators_root, sizeof head.genesis_validators_root);
-    TRY(ctl_slashing_open(&store, call, &o->reach));
+    TRY(ctl_slashing_open(&store, aws, call, &o->reach));
     TRY(slashing_dynamodb_create_table(store, &created));
     TRY(refuse_begun(store));
-    TRY(make_key(&seal, &head, call, o));
+    TRY(make_key(&seal, &head, aws, call, o));
     TRY(slashing_sealed_open(&sealed, store, &seal));
     store = NULL;
     result r = enrol(sealed, &head, h);
     if (r.code)
         return error_prefix(r, "the store may be begun, and is not finished");
     TRY(slashing_seal_identity(identity, &seal));
-    ctl_slashing_print_bytes("", identity, sizeof identity);
-    return RESULT_OK;
+    return print_identity(aws, identity);
 }
 
 result ctl_slashing_init(struct ctl_call *call)
 {
     struct options o = {.without_key = false};
     AUTO(slashing_history) h = {.num_validators = 0};
+    AUTO(ctl_aws) aws = {.json = false};
     TRY(parse_options(&o, call));
     result r = hex_decode(h.genesis_validators_root, sizeof h.genesis_validators_root,
                           o.genesis_validators_root, strlen(o.genesis_validators_root));
     call->is_usage_error = r.code != 0;
     if (r.code)
         return error_prefix(r, "--genesis-validators-root");
-    TRY(ctl_slashing_secrets_open());
+    TRY(ctl_aws_open(&aws, call, &o.reach.aws));
     if (o.from)
         TRY(read_history(&h, o.from));
-    return begin(call, &o, &h);
+    return begin(&aws, call, &o, &h);
 }

@@ -22,18 +22,26 @@ static const struct {
     {"keys", "assign", ctl_keys_assign, "give keys of nobody to a stack"},
     {"tls", "make", ctl_tls_make,
      "make the signer's TLS key and certificate, encrypt them, write a TLS item"},
+    {"tls", "set", ctl_tls_set, "have a stack's Lambda function make a new TLS key"},
+    {"tls", "show", ctl_tls_show, "print the certificate that a stack's clients trust"},
     {"access", "make", ctl_access_make, "print the access document: who may connect to an enclave"},
     {"policy", "make", ctl_policy_make, "print the policy document for a network, a store and a KMS key"},
     {"policy", "measure", ctl_policy_measure, "print PCR16 of a policy document"},
     {"policy", "kms-key-policy", ctl_key_policy,
      "print the KMS key policy that admits one image and one policy"},
+    {"policy", "show", ctl_policy_show, "print the key policy of a stack's KMS key and what it demands"},
+    {"policy", "apply", ctl_policy_apply, "set it, for a key that the stack was given"},
     {"measure", NULL, ctl_measure, "print PCR0 of executables as devcloud measures them"},
     {"image", "build", ctl_image_build, "make an enclave image (EIF) and print its measurements"},
     {"image", "ramdisk", ctl_image_ramdisk, "make a ramdisk (cpio) of what a manifest lists"},
     {"image", "describe", ctl_image_describe, "verify an enclave image and print what nitro-cli says of it"},
     {"slashing", "init", ctl_slashing_init, "begin a DynamoDB table as a slashing protection store"},
     {"slashing", "status", ctl_slashing_status, "print what such a table says of itself"},
-    {"status", NULL, ctl_status, "ask the control port how the signer is"},
+    {"service", "start", ctl_service_start, "start the signer on every instance of a stack"},
+    {"service", "stop", ctl_service_stop, "stop it there"},
+    {"service", "status", ctl_service_status, "print what systemd says of it there"},
+    {"instances", "refresh", ctl_instances_refresh, "have a stack's instances replaced"},
+    {"status", NULL, ctl_status, "ask the signer how it is: the control port, or a stack's Lambda function"},
     {"attest", "verify", ctl_attest_verify, "ask for an attestation document and verify it"},
     {"sign-test", NULL, ctl_sign_test, "have one message of every type signed and verify the signatures"},
 };
@@ -45,7 +53,7 @@ static int print_help(void)
                "one\n");
     for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++) {
         const char *second = verbs[i].second ? verbs[i].second : "";
-        (void)printf("  %-8s %-15s %s\n", strcmp(second, "") == 0 ? "" : verbs[i].first,
+        (void)printf("  %-9s %-15s %s\n", strcmp(second, "") == 0 ? "" : verbs[i].first,
                      strcmp(second, "") == 0 ? verbs[i].first : second, verbs[i].help);
     }
     return 0;
