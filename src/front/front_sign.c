@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
-#include "eth2/eth2_api.h"
+#include "eth2/eth2_api_memory.h"
 #include "front.h"
 #include "net/net_loop.h"
 
@@ -36,6 +36,7 @@ TAILQ_HEAD(slots, slot);
 struct front_desk {
     struct front *front;
     struct event *send, *deadline;
+    struct eth2_api_memory bodies;
     struct slots free, waiting, sent;
     size_t num_slots, num_touched; /* slots never used lie behind: their pages cost nothing */
     struct slot slots[];
@@ -250,10 +251,10 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
     struct front_desk *desk = front->desk;
     uint64_t now = clock_monotonic_ns();
     struct eth2_order order = {0};
-    size_t body_len;
-    const char *body = net_http_body(request, &body_len);
+    struct eth2_api_text body;
+    body.data = net_http_body(request, &body.length);
     enum eth2_api_shape shape = ETH2_SHAPE_CURRENT;
-    result parsed = eth2_api_parse_shape(&order, &shape, &front->policy.network, body, body_len);
+    result parsed = eth2_api_recall(&order, &shape, &desk->bodies, &front->policy.network, body);
     if (parsed.code) {
         turn_away(front, request, parsed.code == E_TOO_LARGE ? FRONT_TOO_LARGE : FRONT_MALFORMED, 0, now);
         return;
