@@ -18,6 +18,7 @@
 #include "watchdog_enclave.h"
 #include "watchdog_health.h"
 #include "watchdog_messages.h"
+#include "watchdog_metrics.h"
 #include "watchdog_nitro.h"
 #include "watchdog_options.h"
 #include "watchdog_policy.h"
@@ -28,6 +29,7 @@ enum { SECURE_HEAP = 1 << 20, MAX_EVENTS = 9, EXIT_OPERATOR = 3 };
 struct program {
     struct watchdog_options options;
     struct watchdog watchdog;
+    struct watchdog_metrics *metrics;
     struct watchdog_nitro *nitro; /* NULL: the enclave is a command */
     struct watchdog_enclave enclave;
     struct watchdog_control *control;
@@ -89,8 +91,10 @@ static must_check result send_status(struct program *p)
 static void send_or_refuse(struct program *p, result (*send)(struct program *))
 {
     result r = send(p);
-    if (!r.code)
+    if (!r.code) {
+        watchdog_metrics_asked(p->metrics);
         return;
+    }
     log_error("%s", error_text());
     take(p, WATCHDOG_REPLY_BAD);
 }
@@ -106,9 +110,11 @@ static void on_fetched(void *context, const struct watchdog_fetched *fetched)
 {
     struct program *p = context;
     uint32_t refresh_ms = watchdog_sources_refresh_ms(p->sources);
+    watchdog_metrics_expiry(p->metrics, watchdog_sources_material(p->sources)->expires_ms);
     if (refresh_ms)
         set_seconds(p->refresh, refresh_ms);
     if (fetched->outcome.code) {
+        watchdog_metrics_fetch_failed(p->metrics, fetched->outcome.code);
         log_error("%s: %s", fetched->items ? "keys" : "credentials", fetched->text);
         if (p->watchdog.state == WATCHDOG_INIT)
             process_notify("STATUS=waiting for keys: %.500s", fetched->text);
@@ -143,6 +149,7 @@ static enum watchdog_health take_status(struct program *p, const char *body)
     if (!same && status.failed > 0 && !watchdog_status_failures(&text, &status).code)
         log_error("status: %s", (const char *)text.data);
     p->status = status;
+    watchdog_metrics_status(p->metrics, &status);
     return status.health;
 }
 
@@ -204,6 +211,8 @@ static void on_reply(void *context, int status, const char *body)
 {
     struct program *p = context;
     log_reply(p, status, body);
+    if (status != 0)
+        watchdog_metrics_answered(p->metrics, p->watchdog.state);
     bool good = status == 200, adopting = p->watchdog.state == WATCHDOG_ADOPT;
     if ((adopting || p->watchdog.state == WATCHDOG_STATUS) && good) {
         enum watchdog_health health = take_status(p, body);
@@ -284,7 +293,9 @@ static void set_timer(struct program *p, const struct watchdog_step *step)
  */
 static void take(struct program *p, enum watchdog_event event)
 {
+    enum watchdog_state before = p->watchdog.state;
     struct watchdog_step step = watchdog_take(&p->watchdog, event);
+    watchdog_metrics_step(p->metrics, before, event, &p->watchdog, step.actions);
     set_timer(p, &step);
     if (step.actions & WATCHDOG_DO_CLOSE)
         close_control(p);
@@ -384,6 +395,12 @@ static void on_nitro(void *context, enum watchdog_nitro_news news, const char *t
     }
 }
 
+static void on_nitro_cli_failure(void *context, const char *code)
+{
+    struct program *p = context;
+    watchdog_metrics_nitro_cli(p->metrics, code);
+}
+
 static void on_stop(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -464,6 +481,11 @@ static must_check result run_loop(struct program *p)
 {
     AUTO(events) events = {0};
     TRY(make_events(p, &events));
+    result r =
+        p->options.metrics ? watchdog_metrics_serve(p->metrics, p->base, p->options.metrics) : RESULT_OK;
+    if (r.code)
+        return error_prefix(r, "--metrics");
+    p->options.nitro.on_failure = on_nitro_cli_failure;
     if (p->options.nitro_cli)
         TRY(watchdog_nitro_open(&p->nitro, &p->options.nitro, p->base, on_nitro, p));
     const struct timeval now = {0};
@@ -490,9 +512,12 @@ static must_check result run(struct program *p)
     if (r.code)
         return error_prefix(r, "--credentials");
     p->inotify = inotify;
-    r = open_sources(p);
+    r = watchdog_metrics_new(&p->metrics);
+    if (!r.code)
+        r = open_sources(p);
     if (!r.code)
         r = run_loop(p);
+    watchdog_metrics_free(p->metrics);
     watchdog_nitro_close(p->nitro);
     watchdog_sources_close(p->sources);
     return r;

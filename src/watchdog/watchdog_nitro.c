@@ -141,6 +141,7 @@ static enum watchdog_cli_cure explain(struct watchdog_nitro *n, char out[static 
     char line[160];
     const char *operation = n->words.words[1];
     watchdog_cli_failure(&failure, &ended->errors);
+    n->config.on_failure(n->context, failure.code);
     last_line(line, &ended->errors);
     if (n->late)
         (void)snprintf(out, 512, "nitro-cli %s: no end in its time; killed", operation);

@@ -22,6 +22,7 @@ struct watchdog_nitro_config {
     struct watchdog_cli_enclave enclave; /* its texts must outlive this */
     const char *start_lock;              /* file: one enclave of a machine is started at a time; NULL: none */
     uint32_t describe_interval;          /* seconds */
+    void (*on_failure)(void *context, const char *code); /* a command failed: "E22", or "" */
 };
 
 must_check result watchdog_nitro_open(struct watchdog_nitro **ret_nitro,

@@ -71,6 +71,8 @@ static must_check result parse_table(struct watchdog_options *o, int *ret_next, 
         {"stable-after", OPTION_U32, &o->stable_after,
          "seconds of service after which earlier failures do not count for the wait before a restart (300)",
          1, 86400},
+        {"metrics", OPTION_TEXT, &o->metrics,
+         "address on which GET /metrics is served, for Prometheus, such as tcp:127.0.0.1:9102 (none)", 0, 0},
         LOG_OPTION_ROWS(&o->log),
     };
     return options_parse(ret_next, table, ARRAY_LENGTH(table), usage, argc, argv);

@@ -17,6 +17,7 @@ struct watchdog_options {
     const char *validator_table, *tls_table, *stack_uuid;
     const char *region, *dynamodb_endpoint, *ca_file;
     const char *credentials; /* a file; NULL: the instance's role */
+    const char *metrics;     /* NULL: not served */
     const char *imds_endpoint;
     uint32_t imds_interval; /* seconds between two looks for credentials when those at hand expire soon */
     struct log_options log;
