@@ -64,22 +64,29 @@ static must_check result take_one(struct aws_xml_element *ret_member, const stru
     return RESULT_OK;
 }
 
+static must_check result take_instances(struct aws_autoscaling_group *group,
+                                        const struct aws_xml_element *description)
+{
+    struct aws_xml_element list, member;
+    if (!aws_xml_has(description, "Instances"))
+        return RESULT_OK;
+    TRY(aws_xml_list(&list, description, "Instances"));
+    for (uint32_t at = 0; aws_xml_next_member(&member, &at, &list);) {
+        ENSURE(group->num_instances < AWS_AUTOSCALING_INSTANCES_MAX, E_TOO_LARGE, "Instances: more than %d",
+               AWS_AUTOSCALING_INSTANCES_MAX);
+        TRY(take_instance(&group->instances[group->num_instances++], &member));
+    }
+    return RESULT_OK;
+}
+
 static must_check result parse_group(struct aws_autoscaling_group *ret_group,
                                      const struct aws_xml_element *answer)
 {
     struct aws_autoscaling_group group = {.num_instances = 0};
-    struct aws_xml_element description, list, member;
+    struct aws_xml_element description;
     TRY(take_one(&description, answer, "AutoScalingGroups"));
     TRY(take_number(&group.desired, &description, "DesiredCapacity"));
-    *ret_group = group;
-    if (!aws_xml_has(&description, "Instances"))
-        return RESULT_OK;
-    TRY(aws_xml_list(&list, &description, "Instances"));
-    for (uint32_t at = 0; aws_xml_next_member(&member, &at, &list);) {
-        ENSURE(group.num_instances < AWS_AUTOSCALING_INSTANCES_MAX, E_TOO_LARGE, "Instances: more than %d",
-               AWS_AUTOSCALING_INSTANCES_MAX);
-        TRY(take_instance(&group.instances[group.num_instances++], &member));
-    }
+    TRY(take_instances(&group, &description));
     *ret_group = group;
     return RESULT_OK;
 }
