@@ -121,7 +121,7 @@ static void sign_alike(struct keeper *k, struct keeper_order_list *orders)
 {
     static uint8_t signatures[SIGNED_TOGETHER][BLS_SIGNATURE_LEN];
     struct keeper_order *alike[SIGNED_TOGETHER], *order, *next;
-    const uint8_t *secrets[SIGNED_TOGETHER], *secret;
+    const uint8_t *secrets[SIGNED_TOGETHER] = {0}, *secret = NULL;
     uint8_t root[ETH2_ROOT_LEN];
     size_t num = 0;
     memcpy(root, TAILQ_FIRST(orders)->answer.signing_root, sizeof root);
