@@ -16,8 +16,10 @@
 
 enum { TIMEOUT_SECONDS = 300, TIMEOUT_MAX = 7200 };
 
-/* is-active of several is content with one, hence a line for each. */
-static const char *const start_lines[] = {"set -eu", "systemctl start " TARGET, "systemctl is-active " PROXY,
+/* The target does not wait for its services, the services by name are waited for: the watchdog is ready when
+ * the signer serves. is-active of several is content with one, hence a line for each. */
+static const char *const start_lines[] = {"set -eu", "systemctl start " TARGET,
+                                          "systemctl start " PROXY " " WATCHDOG, "systemctl is-active " PROXY,
                                           "systemctl is-active " WATCHDOG};
 static const char *const stop_lines[] = {"set -eu", "systemctl stop " TARGET " " WATCHDOG " " PROXY};
 static const char *const status_lines[] = {

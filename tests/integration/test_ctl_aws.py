@@ -46,7 +46,8 @@ def test_start_on_every_instance_then_the_flag(ctl, judge):
     sent = [json.loads(r["body"]) for r in judge.requests() if r.get("operation") == "SendCommand"]
     assert [s["Targets"] for s in sent] == [[{"Key": "tag:aws:autoscaling:groupName", "Values": [GROUP]}]]
     assert sent[0]["DocumentName"] == "AWS-RunShellScript" and sent[0]["Parameters"]["commands"] == [
-        "set -eu", "systemctl start nitro-signer.target", "systemctl is-active nitro-signer-proxy.service",
+        "set -eu", "systemctl start nitro-signer.target",
+        "systemctl start nitro-signer-proxy.service nitro-signer-watchdog.service", "systemctl is-active nitro-signer-proxy.service",
         "systemctl is-active nitro-signer-watchdog.service"]
     text = ctl("service", "stop")
     assert re.search(rf"^{instances(judge)[0]} {REGION}[ab] InService Success$", text, re.MULTILINE) and "init flag false" in text and flag(judge) == "false"
