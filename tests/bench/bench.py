@@ -21,6 +21,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/integration"))
 import bench_batch  # noqa: E402
+import bench_burst  # noqa: E402
 import bench_http2  # noqa: E402
 import bench_import  # noqa: E402
 from harness import Process, free_port  # noqa: E402
@@ -38,8 +39,8 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def make_inputs(folder):
-    """Key configuration folders of FEW and MANY raw keys, and a TLS PKCS#12 with its certificate."""
-    for count in (FEW, MANY):
+    """Key configuration folders of raw keys, and a TLS PKCS#12 with its certificate."""
+    for count in sorted({FEW, MANY, *bench_burst.COUNTS}):
         keys = folder / f"keys-{count}"
         keys.mkdir(mode=0o700)
         for i in range(count):
@@ -135,11 +136,11 @@ class Signer:
                 proportional = float("nan")
         return resident / 1024, (proportional / 1024 if proportional == proportional else None)
 
-    def load(self, connections, milliseconds):
+    def load(self, connections, milliseconds, *more, bursts=0):
         before = self.cpu_seconds()
         outcome = tool("bench_load", f"--address=tcp:127.0.0.1:{self.port}", f"--ca-file={self.folder}/cert.pem",
                        f"--keys={self.keys_file}", f"--connections={connections}", f"--milliseconds={milliseconds}",
-                       f"--first-epoch={self.epoch}")
+                       f"--first-epoch={self.epoch}", f"--bursts={bursts}", *more)
         outcome["signer_cpu_seconds"] = self.cpu_seconds() - before
         self.epoch = outcome["last_epoch"] + 1
         return outcome
@@ -202,11 +203,12 @@ def measure_rounds(folder):
             rounds.append({
                 "blst_busy": tool("bench_blst", f"--threads={CORES}", f"--milliseconds={BUSY_MS}"),
                 "signer_busy": signer.load(CONNECTIONS, BUSY_MS),
-                "batch": bench_batch.measure(signer, BUSY_MS), "batch_keys": MANY,
+                "signer_distinct": signer.load(CONNECTIONS, BUSY_MS, "--distinct=true"),
+                "burst": bench_burst.measure(signer), "batch": bench_batch.measure(signer, BUSY_MS), "batch_keys": MANY,
                 "unprotected_busy": bare.load(CONNECTIONS, BUSY_MS),
                 "blst_lone": tool("bench_blst", "--threads=1", f"--milliseconds={LONE_MS}"),
-                "signer_lone": signer.load(1, LONE_MS),
-                "unprotected_lone": bare.load(1, LONE_MS),
+                "signer_lone": signer.load(1, LONE_MS, "--distinct=true"),
+                "unprotected_lone": bare.load(1, LONE_MS, "--distinct=true"),
                 "fsync_us": fsync_us(folder)})
         resident, proportional = signer.memory_mib()
         after = {"resident_mib": resident, "proportional_mib": proportional, "http2": bench_http2.measure(signer)}
@@ -237,6 +239,9 @@ def summarise(rounds):
             "lone_p99_us": of(lambda r, k=lone: r[k]["p99_us"]),
             "lone_p50_ratio": of(lambda r, k=lone: r[k]["p50_us"] / r["blst_lone"]["p50_us"]),
             "lone_p99_ratio": of(lambda r, k=lone: r[k]["p99_us"] / r["blst_lone"]["p99_us"])}
+    summary["distinct"] = {"signatures_per_second": of(lambda r: rate(r["signer_distinct"])),
+                           "ratio_to_blst": of(lambda r: rate(r["signer_distinct"]) / rate(r["blst_busy"]))}
+    summary["burst"] = bench_burst.summarise(rounds, of, lambda r: rate(r["blst_busy"]))
     summary["batch"] = bench_batch.summarise(rounds, of, rate)
     summary["blst_lone_p50_us"] = of(lambda r: r["blst_lone"]["p50_us"])
     summary["fsync_us"] = of(lambda r: r["fsync_us"])
@@ -261,8 +266,12 @@ def as_text(report):
         text += line("  against blst, per second of processor", r[side]["signatures_per_cpu_second_ratio"], "x", 3)
         text += line("  share of the cores: signer", r[side]["signer_share_of_cores"], "", 2)
         text += line("  share of the cores: load generator", r[side]["generator_share_of_cores"], "", 2)
+    text += line("nitro-signer, every message another one", r["distinct"]["signatures_per_second"], "/s")
+    text += line("  against blst", r["distinct"]["ratio_to_blst"], "x", 3)
+    text += bench_burst.as_text(r["burst"], line, MANY) + bench_burst.signing_as_text(report["signing"], line)
+    text += bench_burst.growth_as_text(report["growth"], line)
     text += bench_batch.as_text(r["batch"], line, MANY, CONNECTIONS)
-    text += "\nA lone request on a kept connection\n"
+    text += "\nA lone request on a kept connection, its message signed by nobody before\n"
     text += line("blst hash-and-sign p50", r["blst_lone_p50_us"], "us") + line("blst hash-and-sign p99", r["blst_lone_p99_us"], "us")
     text += line("the disk: 4 KiB appended and synced, p50", r["fsync_us"], "us")
     for side, name in (("signer", "protection in SQLite"), ("unprotected", "no protection")):
@@ -287,15 +296,19 @@ def machine():
 def main():
     # Beside the build and not in /tmp, which may be memory: an fsync has to cost what it costs.
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ns-bench-", dir=TOOLS))
+    bench_burst.high_priority()
     try:
         make_inputs(folder)
         starts = measure_starts(folder)
         rounds, after = measure_rounds(folder)
+        signing = bench_burst.measure_signing(TOOLS, tool, spread)
+        growth = bench_burst.measure_growth(lambda count: Signer(folder, count, f"growth-{count}"), lambda: tool(
+            "bench_blst", f"--threads={CORES}", f"--milliseconds={LONE_MS}"), spread)
         imports = bench_import.measure(folder, BIN / "nitro-signer")
     finally:
         shutil.rmtree(folder)
     report = {"machine": machine(), "cores": CORES, "starts": starts, "rounds_summary": summarise(rounds),
-              "after_rounds": after, "import": imports, "rounds": rounds}
+              "after_rounds": after, "signing": signing, "growth": growth, "import": imports, "rounds": rounds}
     (TOOLS / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (TOOLS / "report.txt").write_text(as_text(report))
     print(as_text(report), end="")

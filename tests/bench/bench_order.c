@@ -41,22 +41,23 @@ result bench_keys_read(struct bench_keys *ret_keys, const char *path)
     return RESULT_OK;
 }
 
-static result append_body(struct buffer *out, uint64_t epoch)
+static result append_body(struct buffer *out, uint64_t epoch, uint64_t index)
 {
     return buffer_printf(
         out,
         "{\"type\":\"ATTESTATION\",\"fork_info\":{\"fork\":{\"previous_version\":\"" VERSION
         "\",\"current_version\":\"" VERSION "\",\"epoch\":\"0\"},\"genesis_validators_root\":\"" GENESIS_ROOT
-        "\"},\"attestation\":{\"slot\":\"%llu\",\"index\":\"0\",\"beacon_block_root\":\"" BLOCK_ROOT
+        "\"},\"attestation\":{\"slot\":\"%llu\",\"index\":\"%llu\",\"beacon_block_root\":\"" BLOCK_ROOT
         "\",\"source\":{\"epoch\":\"%llu\",\"root\":\"" SOURCE_ROOT
         "\"},\"target\":{\"epoch\":\"%llu\",\"root\":\"" TARGET_ROOT "\"}}}",
-        (unsigned long long)epoch * 32, (unsigned long long)epoch - 1, (unsigned long long)epoch);
+        (unsigned long long)epoch * 32, (unsigned long long)index, (unsigned long long)epoch - 1,
+        (unsigned long long)epoch);
 }
 
-result bench_order_request(struct buffer *out, const char *key, uint64_t epoch)
+result bench_order_request(struct buffer *out, const char *key, uint64_t epoch, uint64_t index)
 {
     AUTO(buffer) body = {0};
-    TRY(append_body(&body, epoch));
+    TRY(append_body(&body, epoch, index));
     TRY(buffer_printf(out,
                       "POST /api/v1/eth2/sign/%s HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n"
                       "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
@@ -64,11 +65,12 @@ result bench_order_request(struct buffer *out, const char *key, uint64_t epoch)
     return buffer_append(out, body.data, body.length);
 }
 
-static result fill_order(struct eth2_order *ret_order, uint64_t epoch)
+static result fill_order(struct eth2_order *ret_order, uint64_t epoch, uint64_t index)
 {
     struct eth2_order order = {.kind = ETH2_ORDER_ATTESTATION};
     struct eth2_attestation_data *data = &order.of.attestation;
     data->slot = epoch * 32;
+    data->index = index;
     data->source.epoch = epoch - 1;
     data->target.epoch = epoch;
     TRY(hex_decode(order.fork_info.previous_version, 4, VERSION, strlen(VERSION)));
@@ -81,7 +83,7 @@ static result fill_order(struct eth2_order *ret_order, uint64_t epoch)
     return RESULT_OK;
 }
 
-result bench_order_verify(const char *key, uint64_t epoch, const char *body)
+result bench_order_verify(const char *key, uint64_t epoch, uint64_t index, const char *body)
 {
     uint8_t pubkey[BLS_PUBKEY_LEN], signature[BLS_SIGNATURE_LEN], root[ETH2_ROOT_LEN];
     struct eth2_order order;
@@ -90,7 +92,7 @@ result bench_order_verify(const char *key, uint64_t epoch, const char *body)
     ENSURE(text && strlen(text) >= SIGNATURE_TEXT_LEN, E_AUTH, "the answer holds no signature");
     TRY(hex_decode(signature, sizeof signature, text, SIGNATURE_TEXT_LEN));
     TRY(hex_decode(pubkey, sizeof pubkey, key, KEY_TEXT_LEN));
-    TRY(fill_order(&order, epoch));
+    TRY(fill_order(&order, epoch, index));
     TRY(eth2_network_by_name(&network, "mainnet"));
     TRY(eth2_order_signing_root(root, &network, &order));
     return bls_verify(pubkey, signature, root, sizeof root);

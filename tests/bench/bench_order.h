@@ -17,10 +17,10 @@ must_check result bench_keys_read(struct bench_keys *ret_keys, const char *path)
 void bench_keys_cleanup(struct bench_keys *k);
 
 /* Appends a whole HTTP request: sign, with that key, the attestation of slot 32 * epoch whose target is
- * epoch and whose source is the epoch before. epoch >= 1. */
-must_check result bench_order_request(struct buffer *out, const char *key, uint64_t epoch);
+ * epoch and whose source is the epoch before, of committee index. epoch >= 1. */
+must_check result bench_order_request(struct buffer *out, const char *key, uint64_t epoch, uint64_t index);
 
 /* E_AUTH unless body contains that key's signature of that attestation. */
-must_check result bench_order_verify(const char *key, uint64_t epoch, const char *body);
+must_check result bench_order_verify(const char *key, uint64_t epoch, uint64_t index, const char *body);
 
 #endif
