@@ -1,11 +1,11 @@
 /* The app for tests and for bin/app.ts alike, with the checks of cdk-nag: a finding without an answer fails the synthesis. */
 import { App, Validations, type AppProps } from "aws-cdk-lib";
 import { AwsSolutionsChecks } from "cdk-nag";
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { readSettings, refuseUnknownContext, STACKS, type Stage } from "./settings.ts";
 import { NitroValidatorStack } from "./stack.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 function chosenStages(name: unknown): Stage[] {
   const all = Object.keys(STACKS) as Stage[];

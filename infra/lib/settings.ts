@@ -94,7 +94,8 @@ function deployedKey(path: string, stackName: string): string | undefined {
 
 export function refuseUnknownContext(node: Node): void {
   for (const name of Object.keys(node.getAllContext() as Record<string, unknown>)) {
-    if (name.startsWith("@aws-cdk/") || name.startsWith("aws:") || name.startsWith("cdk-") || name.startsWith("availability-zones:")) continue;
+    /* The CDK's own. */
+    if (name.startsWith("@aws-cdk/") || name.startsWith("aws:") || name === "cli-telemetry") continue;
     if (!(CONTEXT_NAMES as readonly string[]).includes(name)) throw new Error(`-c ${name}: there is no such setting: see infra/README.md`);
   }
 }

@@ -1,6 +1,6 @@
 /* One signer on AWS: what there is and who knows whom. Outputs have the names of the system that this one replaces, and a few more. */
-import { CfnOutput, Fn, RemovalPolicy, Stack, Tags } from "aws-cdk-lib";
-import * as ecr from "aws-cdk-lib/aws-ecr";
+import { CfnOutput, Fn, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { TarballImageAsset } from "aws-cdk-lib/aws-ecr-assets";
 import * as logs from "aws-cdk-lib/aws-logs";
 import * as ssm from "aws-cdk-lib/aws-ssm";
 import type { Construct } from "constructs";
@@ -19,6 +19,7 @@ export class NitroValidatorStack extends Stack {
     super(scope, settings.stackName, {
       stackName: settings.stackName,
       description: "nitro-signer: a remote signer for Ethereum validators in AWS Nitro Enclaves",
+      tags: { "nitro-signer:stack": settings.stackName },
       env: { account: settings.account, region: settings.region },
     });
     const { vpc } = new Network(this, "Network", settings);
@@ -32,9 +33,9 @@ export class NitroValidatorStack extends Stack {
     });
     /* Changed by nitro-signer-ctl service start and stop. CloudFormation leaves it alone while this text does not change. */
     const initFlag = new ssm.StringParameter(this, "InitFlag", {
-      stringValue: "false", description: "true: the host's services start with the machine",
+      parameterName: `/nitro-signer/${settings.stackName}/init-flag`, stringValue: "false", description: "true: the host's services start with the machine",
     });
-    const repository = this.repository();
+    const { repository } = new TarballImageAsset(this, "Image", { tarballFile: settings.image.archive });
     const files = new HostFiles(this, "Files", settings);
     instanceRole.allow({ key, tables, initFlag, repository, log, files: files.all() });
     const signers = new SignerGroup(this, "Signers", settings, {
@@ -54,7 +55,6 @@ export class NitroValidatorStack extends Stack {
     const balancer = new LoadBalancer(this, "LoadBalancer", settings, vpc, signers);
     const tls = new TlsFunction(this, "Lambda", settings, { role: lambdaRole, vpc, key, table: tables.tlsKeys, signer: balancer.name });
     new Alarms(this, "Alarms", settings, { balancer, group: signers.group, function: tls.function, log });
-    Tags.of(this).add("nitro-signer:stack", settings.stackName);
     this.tell({
       EC2InstanceRoleARN: instanceRole.role.roleArn,
       LambdaFunctionArn: tls.function.functionArn,
@@ -78,18 +78,6 @@ export class NitroValidatorStack extends Stack {
   /** Any two zones: without this a synthesis would ask EC2 which there are. */
   override get availabilityZones(): string[] {
     return [0, 1].map((zone) => Fn.select(zone, Fn.getAzs()));
-  }
-
-  /* An image is pulled by its digest, and a tag never moves. infra/deploy puts the image in. */
-  private repository(): ecr.Repository {
-    return new ecr.Repository(this, "Images", {
-      repositoryName: `${this.stackName.toLowerCase()}-host`,
-      imageTagMutability: ecr.TagMutability.IMMUTABLE,
-      imageScanOnPush: true,
-      lifecycleRules: [{ description: "the latest ten", maxImageCount: 10 }],
-      removalPolicy: RemovalPolicy.DESTROY,
-      emptyOnDelete: true,
-    });
   }
 
   private tell(outputs: Readonly<Record<string, string>>): void {
