@@ -29,9 +29,17 @@ demo: build ## watch the whole story on this machine: keys, attestation, signatu
 run: build ## the same set-up, left running until Ctrl-C
 	@scripts/demo --run
 
+# Types, then the stacks' own tests. What AWS's tools make of them is tests/integration/test_infra.py.
+infra_test = cd infra && npx --no-install tsc && node --import tsx --test test/*.test.ts
+
+infra-test: build ## only the stacks on AWS: synthesis, assertions, snapshots, cdk-nag, cfn-lint, a deployment into moto
+	@$(infra_test)
+	@$(python) -m pytest -q tests/integration/test_infra.py
+
 # Much of a black-box test is waiting: three files are on their way at a time.
 test: build clients ## unit tests and lint, then black-box and interop tests (PRESET=asan too)
 	@ctest --test-dir $(build) --output-on-failure --no-tests=error -j2
+	@$(infra_test)
 	@set -e; folders=; for folder in tests/integration tests/interop; do \
 	   if ls $$folder/test_*.py >/dev/null 2>&1; then folders="$$folders $$folder"; fi; done; \
 	 [ -z "$$folders" ] || $(python) -m pytest -q -n 3 --dist loadfile $$folders
