@@ -228,6 +228,19 @@ static void is_up(struct watchdog_nitro *n, const char *id, enum watchdog_nitro_
     tell(n, news, id);
 }
 
+/* One of our name that an earlier watchdog left ends with this one, as if it had been adopted: an operator who stops the service
+ * wants nothing to sign on. */
+static void end_what_was_found(struct watchdog_nitro *n, const char *id)
+{
+    if (!id) {
+        gone(n, WATCHDOG_NITRO_GONE, "no enclave was started");
+        return;
+    }
+    (void)snprintf(n->id, sizeof n->id, "%s", id);
+    n->step = UP;
+    watchdog_nitro_end(n);
+}
+
 static void looked(struct watchdog_nitro *n, const struct watchdog_ended *ended)
 {
     struct watchdog_cli_described d;
@@ -238,6 +251,10 @@ static void looked(struct watchdog_nitro *n, const struct watchdog_ended *ended)
     }
     if (watchdog_cli_read_describe(&d, &found, &ended->out, n->config.enclave.name, NULL).code) {
         gone(n, WATCHDOG_NITRO_GONE, error_text());
+        return;
+    }
+    if (n->end_wanted) {
+        end_what_was_found(n, found ? d.id : NULL);
         return;
     }
     if (!found) {
@@ -370,14 +387,13 @@ static void take(struct watchdog_nitro *n, const struct watchdog_ended *ended)
     }
 }
 
-/* An end that was asked for while a command ran. Before a start there is nothing to be ended: what looked
- * finds belongs to whoever looks next. */
+/* An end that was asked for while a command ran. What was being cleared away is ended, and nothing follows it. */
 static bool give_way(struct watchdog_nitro *n, const struct watchdog_ended *ended)
 {
     if (!n->end_wanted || n->step == ENDING || n->step == CHECKING)
         return false;
-    if (n->step == LOOKING || n->step == CLEARING) {
-        gone(n, WATCHDOG_NITRO_GONE, "no enclave was started");
+    if (n->step == CLEARING) {
+        ended_it(n, ended);
         return true;
     }
     take(n, ended);

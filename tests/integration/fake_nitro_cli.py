@@ -2,7 +2,7 @@
 """nitro-cli as its sources and documentation have it, without enclaves: what it was asked and what "runs" is in the folder
 $FAKE_NITRO_CLI. A test writes faults there: faults.json is {"run-enclave": [fault, ...]}, of which each call takes the first.
 
-A fault is a code ("E22"), or a word: "hang"; "garbage" (no JSON); "forget" (describe knows nothing); "refuse" (Terminated: false);
+A fault is a code ("E22"), or a word: "hang"; "slow" (answers when there is a file "go on"); "garbage" (no JSON); "forget" (describe knows nothing); "refuse" (Terminated: false);
 "array"/"object" (the form of terminate-enclave's answer, which changed with 1.4.3); "status 7".
 """
 import argparse
@@ -92,6 +92,8 @@ def main():
         fault = take_fault(options.command)
     if fault == "hang":
         time.sleep(1000)
+    while fault == "slow" and not (FOLDER / "go on").exists():
+        time.sleep(0.02)
     if fault == "garbage":
         print("<html>")
         sys.exit(0)

@@ -289,6 +289,20 @@ def test_an_end_during_a_start_waits_for_it_and_leaves_nothing(launch, nitro, fo
     assert nitro.enclaves == []
 
 
+@pytest.mark.parametrize("changes, slow", [({}, "describe-enclaves"), ({"EnclaveCID": 17}, "describe-enclaves"),
+                                           ({"EnclaveCID": 17}, "terminate-enclave")])
+def test_an_end_while_it_looks_ends_what_an_earlier_watchdog_left(launch, nitro, folder, changes, slow):
+    nitro.put(**changes)
+    nitro.fail(slow, "slow")
+    watchdog = launch(f"--control=unix:{folder}/nobody")
+    until(lambda: nitro.commands()[-1:] == [slow], f"no {slow}")
+    watchdog.signal(signal.SIGTERM)
+    until(lambda: "ending" in watchdog.log(), "did not take note of the signal")
+    (nitro.folder / "go on").touch()
+    assert watchdog.wait() == 0
+    assert nitro.enclaves == [] and nitro.runs() == []
+
+
 def test_starts_of_a_machine_follow_one_another(launch, control, nitro, folder):
     with open(folder / "start.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
