@@ -35,6 +35,7 @@ struct devcloud_kms {
     struct kms_key key;
     char region[64];
     struct aws_credentials credentials;
+    uint32_t port; /* of struct kms_auth_expected */
     struct net_http_server *server;
 };
 
@@ -60,7 +61,7 @@ static must_check result answer(struct buffer *out, struct kms_refusal *refusal,
                                                       .header_context = request,
                                                       .body = (const uint8_t *)body,
                                                       .body_len = body_len};
-    const struct kms_auth_expected expected = {kms->region, &kms->credentials, now_ms};
+    const struct kms_auth_expected expected = {kms->region, &kms->credentials, now_ms, kms->port};
     TRY(devcloud_kms_auth_verify(refusal, &signed_request, &expected));
 
     char target[128];
@@ -176,6 +177,8 @@ result devcloud_kms_start(struct devcloud_kms **ret_kms, struct event_base *base
     struct devcloud_kms *kms = calloc(1, sizeof *kms);
     ENSURE(kms, E_MEMORY, "out of memory for the KMS");
     (void)snprintf(kms->region, sizeof kms->region, "%s", config->region);
+    if (config->listen.family == NET_TCP && config->listen.port != 443)
+        kms->port = config->listen.port;
     result r = aws_credentials_copy(&kms->credentials, config->credentials);
     if (!r.code)
         r = open_key(&kms->key, config);

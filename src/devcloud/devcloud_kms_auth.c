@@ -2,6 +2,7 @@
  * then the request is signed again with our copy of the key and the two signatures are compared. */
 #include "devcloud_kms_auth.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -155,14 +156,19 @@ static must_check result check_signed_headers(const struct authorization *a, str
     return RESULT_OK;
 }
 
-/* Copies the values of the signed headers, ended by NULs, one behind the other. */
+/* Copies the values of the signed headers, ended by NULs, one behind the other. The reader of requests gives
+ * the host without its port, which is put behind it again unless it is 0. */
 static must_check result copy_values(struct buffer *out, struct kms_refusal *refusal,
-                                     const struct authorization *a, const struct kms_signed_request *request)
+                                     const struct authorization *a, const struct kms_signed_request *request,
+                                     uint32_t port)
 {
     for (size_t i = 0; i < a->num_names; i++) {
         const char *value = request->header(request->header_context, a->names[i]);
         KMS_ENSURE(value, refusal, "InvalidSignatureException", "a signed header is missing");
-        TRY(buffer_append(out, value, strlen(value) + 1));
+        TRY(buffer_append_text(out, value));
+        if (port && strcmp(a->names[i], "host") == 0)
+            TRY(buffer_printf(out, ":%" PRIu32, port));
+        TRY(buffer_append(out, "", 1));
     }
     return RESULT_OK;
 }
@@ -196,19 +202,24 @@ result devcloud_kms_auth_verify(struct kms_refusal *refusal, const struct kms_si
                                 const struct kms_auth_expected *expected)
 {
     struct authorization a = {0};
-    char date[AWS_SIGV4_DATE_LEN + 1], signature[AWS_SIGV4_SIGNATURE_LEN + 1];
-    AUTO(buffer) values = {0};
+    char date[AWS_SIGV4_DATE_LEN + 1];
     refusal->type = "IncompleteSignatureException";
     TRY(read_authorization(&a, refusal, request));
     TRY(check_credential(&a, refusal, request, expected));
     TRY(check_date(date, refusal, &a, request, expected->now_ms));
     TRY(check_signed_headers(&a, refusal, request));
-    TRY(copy_values(&values, refusal, &a, request));
     const struct aws_sigv4_scope scope = {date, expected->region, "kms"};
-    TRY(sign_again(signature, &a, &values, request, &scope, &expected->credentials->secret_access_key));
-    KMS_ENSURE(strlen(a.signature) == AWS_SIGV4_SIGNATURE_LEN &&
-                   secret_equal(signature, a.signature, AWS_SIGV4_SIGNATURE_LEN),
-               refusal, "InvalidSignatureException",
+    const uint32_t ports[] = {0, expected->port};
+    bool right = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(ports) && !right; i++) {
+        AUTO(buffer) values = {0};
+        char signature[AWS_SIGV4_SIGNATURE_LEN + 1];
+        TRY(copy_values(&values, refusal, &a, request, ports[i]));
+        TRY(sign_again(signature, &a, &values, request, &scope, &expected->credentials->secret_access_key));
+        right = strlen(a.signature) == AWS_SIGV4_SIGNATURE_LEN &&
+                secret_equal(signature, a.signature, AWS_SIGV4_SIGNATURE_LEN);
+    }
+    KMS_ENSURE(right, refusal, "InvalidSignatureException",
                "The request signature we calculated does not match the signature you provided.");
     return RESULT_OK;
 }

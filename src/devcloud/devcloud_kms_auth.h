@@ -22,6 +22,7 @@ struct kms_auth_expected {
     const char *region;
     const struct aws_credentials *credentials;
     uint64_t now_ms;
+    uint32_t port; /* where it listens, if that is TCP and not 443: clients may name it behind the host; else 0 */
 };
 
 /* Known credential and token, scope of this region and service, date within five minutes, host and every

@@ -62,6 +62,7 @@ static struct headers good_headers(void)
     return h;
 }
 
+static uint32_t port; /* where the KMS listens */
 static const struct aws_sigv4_scope good_scope = {"20260101T000000Z", "us-east-1", "kms"};
 
 static result verify(struct kms_refusal *refusal, struct headers *h, const char *body, uint64_t now_ms)
@@ -73,7 +74,7 @@ static result verify(struct kms_refusal *refusal, struct headers *h, const char 
                                                .header_context = h,
                                                .body = (const uint8_t *)body,
                                                .body_len = strlen(body)};
-    const struct kms_auth_expected expected = {"us-east-1", &credentials, now_ms};
+    const struct kms_auth_expected expected = {"us-east-1", &credentials, now_ms, port};
     return devcloud_kms_auth_verify(refusal, &request, &expected);
 }
 
@@ -97,6 +98,27 @@ static void a_good_signature(void **state)
     assert_ok(verify(&refusal, &h, "{}", NOW_MS - KMS_CLOCK_SKEW_MS));
     set_header(&h, "User-Agent", "not signed, and need not be");
     assert_ok(verify(&refusal, &h, "{}", NOW_MS));
+}
+
+/* The reader of requests takes the port off the host; who connects to it signs it. */
+static void a_port_behind_the_host(void **state)
+{
+    (void)state;
+    struct headers h = good_headers();
+    char authorization[1024];
+    set_header(&h, "Host", "localhost:4599");
+    sign(&h, authorization, "AKID", 0, &good_scope);
+    set_header(&h, "Host", "localhost");
+    assert_refused("InvalidSignatureException", &h, "{}", NOW_MS);
+    port = 4598;
+    assert_refused("InvalidSignatureException", &h, "{}", NOW_MS);
+    port = 4599;
+    struct kms_refusal refusal = {0};
+    assert_ok(verify(&refusal, &h, "{}", NOW_MS));
+    h = good_headers();
+    sign(&h, authorization, "AKID", 0, &good_scope);
+    assert_ok(verify(&refusal, &h, "{}", NOW_MS));
+    port = 0;
 }
 
 static void every_bend_is_seen(void **state)
@@ -190,9 +212,8 @@ int main(void)
     if (secret_heap_open(65536).code || aws_credentials_new(&credentials, "AKID", "KEY", "TOKEN").code)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_good_signature),
-        cmocka_unit_test(every_bend_is_seen),
-        cmocka_unit_test(wrong_key_scope_or_signed_headers),
+        cmocka_unit_test(a_good_signature),        cmocka_unit_test(a_port_behind_the_host),
+        cmocka_unit_test(every_bend_is_seen),      cmocka_unit_test(wrong_key_scope_or_signed_headers),
         cmocka_unit_test(malformed_authorization),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
