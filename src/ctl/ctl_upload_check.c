@@ -66,6 +66,14 @@ static struct places find_places(const struct ctl_table *table, const struct ctl
     return p;
 }
 
+/* Only one key's item can take the place of another: a batch would have the key beside that. */
+static bool may_take(const struct ctl_upload *u, const struct ctl_upload_key *key,
+                     const struct ctl_table_item *item, bool is_asked_for)
+{
+    bool comes_in_batch = u->options->items && u->files[key->number].is_sealed;
+    return is_asked_for && !item->is_sealed && !comes_in_batch;
+}
+
 static void say_elsewhere(const struct ctl_upload_key *key, const struct ctl_table_item *item, size_t said)
 {
     char text[CTL_PUBKEY_TEXT];
@@ -77,16 +85,34 @@ static void say_elsewhere(const struct ctl_upload_key *key, const struct ctl_tab
         log_error("and so are others");
 }
 
+/* Of such an item keys are known only when it lacks active alone. */
+static void refuse_damaged(struct ctl_upload *u, struct ctl_upload_key *key,
+                           const struct ctl_table_item *item)
+{
+    char text[CTL_PUBKEY_TEXT];
+    hex_encode(text, key->pubkey, BLS_PUBKEY_LEN);
+    log_error("0x%s is there already, but signers leave out its item %.110s, damaged: keys activate mends it",
+              text, item->name);
+    key->fate = CTL_UPLOAD_FAILED;
+    u->num_failed++;
+}
+
 static void settle(struct ctl_upload *u, struct ctl_upload_key *key, const struct places *p)
 {
+    const struct ctl_table_item *item = p->elsewhere ? p->other_item : p->here_item;
+    if (!item)
+        return;
+    key->stays_inactive = !item->active && !item->is_damaged;
     if (p->elsewhere) {
-        key->old = p->other_item;
+        key->old = item;
+    } else if (may_take(u, key, item, u->options->may_replace)) {
         return;
+    } else if (item->is_damaged) {
+        refuse_damaged(u, key, item);
+    } else {
+        key->fate = CTL_UPLOAD_THERE;
+        u->num_there++;
     }
-    if (!p->here || (u->options->may_replace && !p->here_item->is_sealed))
-        return;
-    key->fate = CTL_UPLOAD_THERE;
-    u->num_there++;
 }
 
 result ctl_upload_check(struct ctl_upload *u)
@@ -96,7 +122,8 @@ result ctl_upload_check(struct ctl_upload *u)
     TRY(ctl_table_read(&u->there, &u->table, NULL));
     for (size_t i = 0; i < u->num_keys; i++) {
         struct places p = find_places(&u->there, &u->keys[i], u->table.uuid);
-        bool may_move = u->options->may_move && p.elsewhere == 1 && !p.here && !p.other_item->is_sealed;
+        bool may_move =
+            p.elsewhere == 1 && !p.here && may_take(u, &u->keys[i], p.other_item, u->options->may_move);
         if (p.elsewhere && !may_move)
             say_elsewhere(&u->keys[i], p.other_item, ++num_elsewhere);
         settle(u, &u->keys[i], &p);
@@ -104,7 +131,7 @@ result ctl_upload_check(struct ctl_upload *u)
     ENSURE(
         num_elsewhere == 0, E_STATE,
         "%zu of the keys are another web3signer_uuid's: nothing was uploaded. Two signers with one key are "
-        "how validators are slashed; --move takes a key from the other",
+        "how validators are slashed; --move takes a key from the other, but not into a sealed batch",
         num_elsewhere);
     return RESULT_OK;
 }
