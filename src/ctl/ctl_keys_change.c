@@ -1,6 +1,7 @@
 /* ctl_keys_change.c - keys activate, deactivate and assign: the attribute active, and whose a key is.
  *
- * Each looks at the whole table before: a key that is in two places is nobody's to activate. */
+ * Each looks at the whole table before: a key that is in two places is nobody's to activate, but in each of
+ * them it can be deactivated. */
 #include <stdio.h>
 #include <string.h>
 
@@ -41,34 +42,50 @@ static must_check result open_change(struct change *c, struct ctl_call *call, co
     return ctl_table_read(&c->table, &c->client, NULL);
 }
 
-/* The only item with that key, or of that name. */
-static must_check result find_item(const struct ctl_table_item **ret_item, const struct ctl_table *table,
-                                   const char *word)
+/* Of two items of a key, which should not be, the one that is ours, and not sealed, is meant. */
+static bool is_rather(const struct ctl_table_item *item, const struct ctl_table_item *other, const char *uuid)
 {
-    uint8_t pubkey[BLS_PUBKEY_LEN];
-    if (strncmp(word, "sealed-", 7) == 0) {
-        for (size_t i = 0; i < table->num_items; i++)
-            if (strcmp(table->items[i].name, word) == 0) {
-                *ret_item = &table->items[i];
-                return RESULT_OK;
-            }
-        FAIL(E_NOT_FOUND, "%.110s: the table has no such batch", word);
+    bool is_ours = strcmp(item->uuid, uuid) == 0, other_is = other && strcmp(other->uuid, uuid) == 0;
+    return !other || (is_ours != other_is ? is_ours : other->is_sealed && !item->is_sealed);
+}
+
+static must_check result find_batch(const struct ctl_table_item **ret_item, const struct change *c,
+                                    const char *name)
+{
+    const struct ctl_table_item *found = NULL;
+    for (size_t i = 0; i < c->table.num_items; i++) {
+        const struct ctl_table_item *item = &c->table.items[i];
+        if (strcmp(item->name, name) == 0 && is_rather(item, found, c->client.uuid))
+            found = item;
     }
-    result r = hex_decode(pubkey, sizeof pubkey, word, strlen(word));
-    if (r.code)
-        return error_prefix(r, "the public key");
-    const struct ctl_table_key *key = ctl_table_find(table, pubkey, NULL);
-    ENSURE(key, E_NOT_FOUND, "%.98s: the table has no such key", word);
-    ENSURE(!ctl_table_find(table, pubkey, key), E_STATE,
-           "%.98s: is in two items of the table: see keys list --all", word);
-    const struct ctl_table_item *item = &table->items[key->item];
-    ENSURE(!item->is_sealed, E_STATE, "%.98s: is sealed in the batch %.110s, which goes as a whole", word,
-           item->name);
-    *ret_item = item;
+    ENSURE(found, E_NOT_FOUND, "%.110s: the table has no such batch", name);
+    *ret_item = found;
     return RESULT_OK;
 }
 
-/* No key of an item that is to sign may be anywhere else. */
+/* The item with that key, or of that name. */
+static must_check result find_item(const struct ctl_table_item **ret_item, const struct change *c,
+                                   const char *word)
+{
+    const struct ctl_table_item *found = NULL;
+    const struct ctl_table_key *key = NULL;
+    uint8_t pubkey[BLS_PUBKEY_LEN];
+    if (strncmp(word, "sealed-", 7) == 0)
+        return find_batch(ret_item, c, word);
+    result r = hex_decode(pubkey, sizeof pubkey, word, strlen(word));
+    if (r.code)
+        return error_prefix(r, "the public key");
+    while ((key = ctl_table_find(&c->table, pubkey, key)))
+        if (is_rather(&c->table.items[key->item], found, c->client.uuid))
+            found = &c->table.items[key->item];
+    ENSURE(found, E_NOT_FOUND, "%.98s: the table has no such key", word);
+    ENSURE(!found->is_sealed, E_STATE, "%.98s: is sealed in the batch %.110s, which goes as a whole", word,
+           found->name);
+    *ret_item = found;
+    return RESULT_OK;
+}
+
+/* No key of an item that is to sign, or to be given away, may be anywhere else. */
 static must_check result check_alone(const struct ctl_table *table, const struct ctl_table_item *item)
 {
     char text[CTL_PUBKEY_TEXT];
@@ -94,7 +111,7 @@ static must_check result set_active(const struct change *c, const char *word, bo
 {
     const struct ctl_table_item *item;
     AUTO(aws_dynamodb_write) write = {0};
-    TRY(find_item(&item, &c->table, word));
+    TRY(find_item(&item, c, word));
     ENSURE(strcmp(item->uuid, c->client.uuid) == 0, E_STATE, "%.110s: is under web3signer_uuid %.64s", word,
            item->uuid);
     if (active)
@@ -160,7 +177,8 @@ static must_check result assign(const struct change *c, const char *word)
     AUTO(aws_dynamodb_write) write = {0};
     AUTO_POINTER(json_t) answer = NULL;
     struct json_view view;
-    TRY(find_item(&old, &c->table, word));
+    TRY(find_item(&old, c, word));
+    TRY(check_alone(&c->table, old));
     ENSURE(!old->is_sealed && !old->is_damaged, E_STATE,
            "%.110s: sealed batches are bound to their web3signer_uuid, and damaged items go nowhere", word);
     if (strcmp(old->uuid, c->client.uuid) == 0) {

@@ -247,32 +247,6 @@ def test_what_is_there_is_left_alone_unless_asked(rig):
     assert len(after) == 3 and not set(before) & set(after)
 
 
-def test_what_was_inactive_stays_inactive(rig):
-    """A key was deactivated for a reason, perhaps because it signs elsewhere: a new password is no reason to sign again."""
-    options = rig.some_keystores("keys", 2)
-    rig.ctl("upload", *options)
-    first, second = sorted(item["pubkey"] for item in rig.items())
-    active = lambda: {item["pubkey"]: item["active"] for item in rig.items()}
-    rig.ctl("deactivate", first)
-    assert "2 keys written" in rig.ctl("upload", "--replace", *options) and active() == {first: False, second: True}
-    rig.ctl("deactivate", second)
-    rig.ctl("activate", first)
-    assert "2 of them were moved" in rig.ctl("upload", "--move", *options, uuid=OTHER)
-    assert not rig.items() and {item["pubkey"]: item["active"] for item in rig.items(OTHER)} == {first: True, second: False}
-
-
-def test_a_damaged_item_is_not_there(rig):
-    """Signers leave it out: whoever is told that the key is there waits for it in vain."""
-    options = rig.some_keystores("keys", 2)
-    rig.ctl("upload", *options)
-    damaged, whole = sorted(item["pubkey"] for item in rig.items())
-    rig.put(STACK, damaged, active=None)
-    said = rig.ctl("upload", *options, status=1)
-    assert f"0x{damaged}" in said and "damaged" in said and "1 there already, 1 failed" in said
-    assert "2 keys written" in rig.ctl("upload", "--replace", *options)
-    assert {item["pubkey"]: item["active"] for item in rig.items()} == {damaged: True, whole: True}
-
-
 @pytest.mark.parametrize("owner", [OTHER, "none"])
 def test_a_key_of_another_stack_is_refused_loudly(rig, owner):
     options = rig.some_keystores("keys", 3)
@@ -500,22 +474,6 @@ def test_items_made_before(rig):
     assert sorted(key["pubkey"] for key in listed["keys"]) == sorted(keys + sealed)
     assert "0 keys written, 2804 there already" in rig.ctl("upload", "--items=items")
     assert "web3signer_uuid: is another" in rig.ctl("upload", "--items=items", uuid=OTHER, status=1) and not rig.items(OTHER)
-
-
-@pytest.mark.parametrize("more, owner", [("--move", OTHER), ("--replace", STACK)])
-def test_a_batch_made_before_takes_no_key_out_of_another_item(rig, more, owner):
-    """It would have the key twice: a batch's item can take the place of no other."""
-    (first, second) = sorted(generated(rig, STACK, "--count=2", "--sealed"))
-    rig.put(owner, first[2:])
-    before = rig.items(None)
-    if owner == STACK:
-        assert "1 keys written, 1 there already" in rig.ctl("upload", more, "--items=items")
-        (batch,) = (item for item in rig.items() if item not in before)
-        assert [blob[:48].hex() for blob in blobs_of(batch)] == [second[2:]]
-    else:
-        said = rig.ctl("upload", more, "--items=items", status=1)
-        assert f"{first} is there already under web3signer_uuid {owner}" in said and "nothing was uploaded" in said
-        assert rig.items(None) == before
 
 
 @pytest.mark.parametrize("change, why", [

@@ -1,0 +1,65 @@
+"""nitro-signer-ctl keys: one key is in one place of the table. What upload, activate, deactivate and assign do with a key whose item is
+inactive, damaged, or not the only one. The rig is test_ctl_keys.py's."""
+import pytest
+
+from test_ctl_keys import OTHER, STACK, blobs_of, generated, judge_server, rig  # noqa: F401 (fixtures)
+
+
+def test_what_was_inactive_stays_inactive(rig):
+    """A key was deactivated for a reason, perhaps because it signs elsewhere: a new password is no reason to sign again."""
+    options = rig.some_keystores("keys", 2)
+    rig.ctl("upload", *options)
+    first, second = sorted(item["pubkey"] for item in rig.items())
+    active = lambda: {item["pubkey"]: item["active"] for item in rig.items()}
+    rig.ctl("deactivate", first)
+    assert "2 keys written" in rig.ctl("upload", "--replace", *options) and active() == {first: False, second: True}
+    rig.ctl("deactivate", second)
+    rig.ctl("activate", first)
+    assert "2 of them were moved" in rig.ctl("upload", "--move", *options, uuid=OTHER)
+    assert not rig.items() and {item["pubkey"]: item["active"] for item in rig.items(OTHER)} == {first: True, second: False}
+
+
+def test_a_damaged_item_is_not_there(rig):
+    """Signers leave it out: whoever is told that the key is there waits for it in vain."""
+    options = rig.some_keystores("keys", 2)
+    rig.ctl("upload", *options)
+    damaged, whole = sorted(item["pubkey"] for item in rig.items())
+    rig.put(STACK, damaged, active=None)
+    said = rig.ctl("upload", *options, status=1)
+    assert f"0x{damaged}" in said and "damaged" in said and "1 there already, 1 failed" in said
+    assert "2 keys written" in rig.ctl("upload", "--replace", *options)
+    assert {item["pubkey"]: item["active"] for item in rig.items()} == {damaged: True, whole: True}
+
+
+@pytest.mark.parametrize("more, owner", [("--move", OTHER), ("--replace", STACK)])
+def test_a_batch_made_before_takes_no_key_out_of_another_item(rig, more, owner):
+    """It would have the key twice: a batch's item can take the place of no other."""
+    (first, second) = sorted(generated(rig, STACK, "--count=2", "--sealed"))
+    rig.put(owner, first[2:])
+    before = rig.items(None)
+    if owner == STACK:
+        assert "1 keys written, 1 there already" in rig.ctl("upload", more, "--items=items")
+        (batch,) = (item for item in rig.items() if item not in before)
+        assert [blob[:48].hex() for blob in blobs_of(batch)] == [second[2:]]
+    else:
+        said = rig.ctl("upload", more, "--items=items", status=1)
+        assert f"{first} is there already under web3signer_uuid {owner}" in said and "nothing was uploaded" in said
+        assert rig.items(None) == before
+
+
+def test_a_key_in_two_places_can_be_deactivated_in_each(rig):
+    """Just then it is urgent."""
+    rig.ctl("upload", *rig.some_keystores("keys", 1))
+    rig.ctl("upload", "--sealed", "--count=1", "--deposits=d.json")
+    (batch,) = (item for item in rig.items() if "sealed_keys_b64" in item)
+    (key,) = (item["pubkey"] for item in rig.items() if item != batch)
+    rig.put(OTHER, key)
+    rig.put(OTHER, batch["pubkey"], sealed_keys_b64={"S": batch["sealed_keys_b64"]})
+    active = lambda uuid: {item["active"] for item in rig.items(uuid)}
+    for uuid in (STACK, OTHER):
+        assert active(uuid) == {True}
+        rig.ctl("deactivate", key, batch["pubkey"], uuid=uuid)
+        assert active(uuid) == {False}
+        for name in (key, batch["pubkey"]):
+            assert "is in two items" in rig.ctl("activate", name, status=1, uuid=uuid)
+        assert "is in two items" in rig.ctl("assign", key, status=1, uuid=uuid)
