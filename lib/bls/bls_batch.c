@@ -4,15 +4,16 @@
  * multiples (bls_multiples.c), with which a key costs less than a tenth of a signature by blst. Both are kept
  * for the messages that were signed last, because orders for the same message come in several packets. The
  * table takes the time of one multiplication by blst, so that two signatures with it already take less than
- * two without; the longer digits take half as much again, and save a twelfth of every signature.
+ * two without; the longer digits take half as much again, and save a thirteenth of every signature.
  *
  * Messages are public, and so is who asked for them: that a second signature of a message takes less time
  * than the first tells a client what it knows. Signing itself is constant time in the secrets, see
  * bls_multiples.c and blst. Everything is allocated at the start: the work, which tells of the secrets, in
  * the secure heap.
  *
- * Rejected: digits of four bits for less than seven signatures (a tenth faster) and of seven bits (tables
- * beyond the processor's caches); a check of the results, which blst's own signature does not have either. */
+ * Rejected: digits of four bits for two to seven signatures (up to a twelfth faster) and of seven bits
+ * (tables beyond the processor's caches); a check of the results, which blst's own signature does not have
+ * either. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,7 +109,8 @@ static must_check result sign(struct bls_batch *batch, uint8_t *ret_signatures, 
     result r = bls_multiples_take(work, &known->multiples, secrets, num);
     for (size_t i = 0; i < num && !r.code; i++)
         blst_p2_affine_compress(ret_signatures + i * BLS_SIGNATURE_LEN, &work->lanes[i].sum);
-    secret_wipe(work, sizeof *work);
+    secret_wipe(work->splits, num * sizeof work->splits[0]);
+    secret_wipe(work->lanes, num * BLS_SPLIT_PARTS * sizeof work->lanes[0]);
     secret_wipe_stack();
     return r;
 }
