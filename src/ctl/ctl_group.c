@@ -25,7 +25,15 @@ void ctl_group_run_cleanup(struct ctl_group_run *run)
         aws_ssm_invocation_cleanup(&run->members[i].invocation);
 }
 
-static must_check result find_members(struct ctl_group_run *run, const struct ctl_aws *aws)
+/* One that is about to begin, or stands by, may sign all the same. */
+static bool is_expected(const struct aws_autoscaling_instance *instance, const struct ctl_script *script)
+{
+    return strcmp(instance->state, "InService") == 0 ||
+           (script->for_whole_group && strcmp(instance->state, "Terminated") != 0);
+}
+
+static must_check result find_members(struct ctl_group_run *run, const struct ctl_aws *aws,
+                                      const struct ctl_script *script)
 {
     AUTO_POINTER(aws_client) client = NULL;
     struct aws_autoscaling_group group;
@@ -35,13 +43,13 @@ static must_check result find_members(struct ctl_group_run *run, const struct ct
     if (r.code)
         return error_prefix(r, "group %s", run->group);
     for (size_t i = 0; i < group.num_instances; i++) {
-        bool in_service = strcmp(group.instances[i].state, "InService") == 0;
+        bool is = is_expected(&group.instances[i], script);
         run->members[run->num_members++] =
-            (struct ctl_group_member){.instance = group.instances[i], .expected = in_service};
-        expected += in_service;
+            (struct ctl_group_member){.instance = group.instances[i], .expected = is};
+        expected += is;
     }
-    ENSURE(expected > 0, E_STATE, "group %s has no instance in service (it has %zu, and wants %u)",
-           run->group, group.num_instances, (unsigned)group.desired);
+    ENSURE(expected > 0, E_STATE, "group %s has no instance%s (it has %zu, and wants %u)", run->group,
+           script->for_whole_group ? "" : " in service", group.num_instances, (unsigned)group.desired);
     return RESULT_OK;
 }
 
@@ -129,7 +137,7 @@ result ctl_group_run(struct ctl_group_run *run, struct ctl_aws *aws, struct ctl_
 {
     AUTO_POINTER(aws_client) ssm = NULL;
     TRY(ctl_aws_output(&run->group, aws, call, "ASGGroupName"));
-    TRY(find_members(run, aws));
+    TRY(find_members(run, aws, script));
     TRY(ctl_aws_client(&ssm, aws, &ctl_aws_ssm));
     TRY(send_script(run, aws, ssm, script));
     result r = wait_for_end(run, aws, ssm, script->timeout_seconds);

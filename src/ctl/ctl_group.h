@@ -14,11 +14,12 @@ struct ctl_script {
     size_t num_lines;
     const char *comment;
     uint32_t timeout_seconds; /* all in all */
+    bool for_whole_group;     /* an instance that is not in service has to answer, too */
 };
 
 struct ctl_group_member {
     struct aws_autoscaling_instance instance;
-    bool expected; /* in service: without its answer not all is well */
+    bool expected; /* without its answer not all is well */
     bool answered; /* the invocation is there */
     struct aws_ssm_invocation invocation;
 };
@@ -32,14 +33,14 @@ struct ctl_group_run {
 };
 void ctl_group_run_cleanup(struct ctl_group_run *run);
 
-/* Runs it and waits until each instance in service has ended it, or the time is over. RESULT_OK whatever
- * became of it on the instances: ctl_group_check is who judges. E_NOT_FOUND when there is no group; E_STATE
- * when it has no instance in service. */
+/* Runs it and waits until each instance that is expected to has ended it, or the time is over. RESULT_OK
+ * whatever became of it on the instances: ctl_group_check is who judges. E_NOT_FOUND when there is no group;
+ * E_STATE when it has no such instance. */
 must_check result ctl_group_run(struct ctl_group_run *run, struct ctl_aws *aws, struct ctl_call *call,
                                 const struct ctl_script *script);
 
-/* RESULT_OK when the script ended well on every instance in service; else a sentence about the first where
- * it did not, E_TIMEOUT when it has not ended, E_PEER when it failed or never got there. */
+/* RESULT_OK when the script ended well on every instance that is expected to; else a sentence about the first
+ * where it did not, E_TIMEOUT when it has not ended, E_PEER when it failed or never got there. */
 must_check result ctl_group_check(const struct ctl_group_run *run);
 
 /* {"id", "zone", "lifecycle", "health", "status", "response_code", "output", "error_output"}; status is

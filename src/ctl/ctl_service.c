@@ -109,7 +109,7 @@ result ctl_service_start(struct ctl_call *call)
     TRY(ctl_aws_open(&aws, call, &o.aws));
     TRY(get_flag(&flag, &aws, call));
     const struct ctl_script script = {start_lines, ARRAY_LENGTH(start_lines),
-                                      "nitro-signer-ctl service start", o.timeout_seconds};
+                                      "nitro-signer-ctl service start", o.timeout_seconds, false};
     TRY(ctl_group_run(&run, &aws, call, &script));
     if (ctl_group_check(&run).code) {
         TRY(print_run(&aws, &run, (const char *)flag.data));
@@ -129,11 +129,12 @@ result ctl_service_stop(struct ctl_call *call)
     TRY(parse_options(&o, call,
                       "nitro-signer-ctl service stop --stack=NAME [options]\n"
                       "Sets the init flag to false, then stops the signer on every instance and waits.\n"
-                      "Exit status 1 when one of them does not confirm it."));
+                      "Exit status 1 when one of them does not confirm it, also one that is only about to\n"
+                      "begin, or is not in service for another reason: it may sign all the same."));
     TRY(ctl_aws_open(&aws, call, &o.aws));
     TRY(set_flag(&aws, call, "false"));
     const struct ctl_script script = {stop_lines, ARRAY_LENGTH(stop_lines), "nitro-signer-ctl service stop",
-                                      o.timeout_seconds};
+                                      o.timeout_seconds, true};
     TRY(ctl_group_run(&run, &aws, call, &script));
     TRY(print_run(&aws, &run, "false"));
     return ctl_group_check(&run);
@@ -212,7 +213,7 @@ result ctl_service_status(struct ctl_call *call)
     TRY(get_flag(&flag, &aws, call));
     ctl_printable(text, sizeof text, (const char *)flag.data);
     const struct ctl_script script = {status_lines, ARRAY_LENGTH(status_lines),
-                                      "nitro-signer-ctl service status", o.timeout_seconds};
+                                      "nitro-signer-ctl service status", o.timeout_seconds, false};
     TRY(ctl_group_run(&run, &aws, call, &script));
     TRY(print_status(&aws, &run, text));
     return ctl_group_check(&run);

@@ -62,6 +62,21 @@ def test_stop_sets_the_flag_first(ctl, judge):
     assert asked.index("PutParameter", asked.index("PutParameter") + 1) < len(asked) - 1 - asked[::-1].index("SendCommand")
 
 
+def test_stop_asks_every_instance_whatever_its_state(ctl, judge):
+    """One that stands by, or is about to begin, may sign. Its agent does not answer, and that may not pass for stopped."""
+    first, second = instances(judge)
+    moved = {"InstanceIds": [second], "AutoScalingGroupName": GROUP}
+    judge.call("autoscaling", "enter_standby", ShouldDecrementDesiredCapacity=True, **moved)
+    try:
+        judge.mood(invocations={first: [["Success", 0, "", ""]], second: [None]}, answers=whole("Success", "Success", 1))
+        told = ctl.json("service", "stop", "--timeout-seconds=2", status=1)
+        assert f"{second} was not reached" in ctl.errors and {i["id"]: i["lifecycle"] for i in told["instances"]} == {first: "InService", second: "Standby"}
+        ctl("service", "start", "--timeout-seconds=2")
+    finally:
+        judge.mood()
+        judge.call("autoscaling", "exit_standby", **moved)
+
+
 def test_an_invocation_comes_late_and_takes_its_time(ctl, judge):
     first, second = instances(judge)
     judge.mood(invocations={first: [None, ["Pending", -1, "", ""], ["InProgress", -1, "", ""], ["Success", 0, "active\n", ""]],
