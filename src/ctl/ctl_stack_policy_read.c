@@ -1,8 +1,9 @@
 /* ctl_stack_policy_read.c - what a key policy comes to, and whether two say the same; ctl_stack_policy.h.
  *
  * Only Deny statements are believed: an Allow with conditions closes nothing, because another statement, or
- * IAM, may allow the same without. A Deny counts when it is for everybody, names kms:Decrypt (or all of KMS),
- * every resource, and has either no condition or the one that a register's value must match. */
+ * IAM, may allow the same without. A Deny counts when it is for everybody, names kms:Decrypt and
+ * kms:ReEncryptFrom, which is a way around it, (or all of KMS), every resource, and has either no condition
+ * or the one that a register's value must match. */
 #include "ctl_stack_policy.h"
 
 #include <stdlib.h>
@@ -45,8 +46,10 @@ static bool denies_everybody(const json_t *statement)
 {
     const json_t *principal = json_object_get(statement, "Principal");
     const json_t *whom = json_is_object(principal) ? json_object_get(principal, "AWS") : principal;
+    const json_t *action = json_object_get(statement, "Action");
     return HAS_ONE(json_object_get(statement, "Effect"), "Deny") && HAS_ONE(whom, "*") &&
-           HAS_ONE(json_object_get(statement, "Action"), "kms:Decrypt", "kms:*", "*") &&
+           HAS_ONE(action, "kms:Decrypt", "kms:*", "*") &&
+           HAS_ONE(action, "kms:ReEncryptFrom", "kms:ReEncrypt*", "kms:*", "*") &&
            HAS_ONE(json_object_get(statement, "Resource"), "*");
 }
 

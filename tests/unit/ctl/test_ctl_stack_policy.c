@@ -10,6 +10,7 @@
 #define CONDITION(operator, key) "\"Condition\":{\"" operator"\":{\"" key "\":[\"aa\",\"bb\"]}}}"
 #define DENY(principal, action, resource)                                                                    \
     "{\"Effect\":\"Deny\",\"Principal\":" principal ",\"Action\":" action ",\"Resource\":" resource
+#define BOTH "[\"kms:Decrypt\",\"kms:ReEncryptFrom\"]"
 #define PCR0 "kms:RecipientAttestation:ImageSha384"
 
 static void decrypt_rule_is(enum ctl_decrypt_rule expected, size_t num_demands, const char *statements)
@@ -35,12 +36,14 @@ static void only_a_deny_for_everybody_closes(void **state)
     static const struct {
         const char *head;
         bool closes;
-    } heads[] = {{DENY("\"*\"", "\"kms:Decrypt\"", "\"*\""), true},
+    } heads[] = {{DENY("\"*\"", BOTH, "\"*\""), true},
+                 {DENY("\"*\"", "\"kms:Decrypt\"", "\"*\""), false},
+                 {DENY("\"*\"", "[\"kms:Decrypt\",\"kms:ReEncrypt*\"]", "\"*\""), true},
                  {DENY("{\"AWS\":\"*\"}", "[\"kms:ReEncryptFrom\",\"kms:Decrypt\"]", "[\"*\"]"), true},
                  {DENY("{\"AWS\":[\"*\"]}", "\"kms:*\"", "\"*\""), true},
-                 {DENY("{\"AWS\":\"arn:x\"}", "\"kms:Decrypt\"", "\"*\""), false},
+                 {DENY("{\"AWS\":\"arn:x\"}", BOTH, "\"*\""), false},
                  {DENY("\"*\"", "\"kms:ReEncryptFrom\"", "\"*\""), false},
-                 {DENY("\"*\"", "\"kms:Decrypt\"", "\"arn:y\""), false}};
+                 {DENY("\"*\"", BOTH, "\"arn:y\""), false}};
     for (size_t i = 0; i < ARRAY_LENGTH(heads); i++) {
         (void)snprintf(text, sizeof text, "%s%s", heads[i].head, mismatch);
         decrypt_rule_is(heads[i].closes ? CTL_DECRYPT_ATTESTED : CTL_DECRYPT_OPEN, heads[i].closes, text);
@@ -53,17 +56,15 @@ static void other_conditions_close_nothing(void **state)
 {
     (void)state;
     decrypt_rule_is(CTL_DECRYPT_OPEN, 0,
-                    DENY("\"*\"", "\"kms:Decrypt\"", "\"*\"") "," CONDITION("StringEqualsIgnoreCase", PCR0));
-    decrypt_rule_is(
-        CTL_DECRYPT_OPEN, 0,
-        DENY("\"*\"", "\"kms:Decrypt\"", "\"*\"") "," CONDITION("StringNotEquals", "aws:PrincipalArn"));
+                    DENY("\"*\"", BOTH, "\"*\"") "," CONDITION("StringEqualsIgnoreCase", PCR0));
     decrypt_rule_is(CTL_DECRYPT_OPEN, 0,
-                    DENY("\"*\"", "\"kms:Decrypt\"", "\"*\"") ",\"Condition\":{\"StringNotEquals\":{\"" PCR0
-                                                              "\":\"aa\"},\"Bool\":{\"x\":\"true\"}}}");
-    decrypt_rule_is(
-        CTL_DECRYPT_OPEN, 0,
-        DENY("\"*\"", "\"kms:Decrypt\"", "\"*\"") ",\"Condition\":{\"StringNotEquals\":{\"" PCR0
-                                                  "\":\"aa\",\"kms:RecipientAttestation:PCR3\":\"b\"}}}");
+                    DENY("\"*\"", BOTH, "\"*\"") "," CONDITION("StringNotEquals", "aws:PrincipalArn"));
+    decrypt_rule_is(CTL_DECRYPT_OPEN, 0,
+                    DENY("\"*\"", BOTH, "\"*\"") ",\"Condition\":{\"StringNotEquals\":{\"" PCR0
+                                                 "\":\"aa\"},\"Bool\":{\"x\":\"true\"}}}");
+    decrypt_rule_is(CTL_DECRYPT_OPEN, 0,
+                    DENY("\"*\"", BOTH, "\"*\"") ",\"Condition\":{\"StringNotEquals\":{\"" PCR0
+                                                 "\":\"aa\",\"kms:RecipientAttestation:PCR3\":\"b\"}}}");
 }
 
 static void equal(bool expected, const char *a, const char *b)
