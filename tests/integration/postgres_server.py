@@ -25,7 +25,7 @@ from harness import PATIENCE
 BINARIES = pathlib.Path("/usr/lib/postgresql/15/bin")
 SCHEMA = pathlib.Path(__file__).with_name("web3signer_schema.sql")
 USER, PASSWORD = "signer", "Seven small signs"
-START_SECONDS = 30 * PATIENCE
+START_SECONDS = 120 * PATIENCE  # recovery waits for a disk that others keep busy
 
 
 def free_port():
