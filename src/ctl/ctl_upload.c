@@ -53,7 +53,8 @@ static must_check result parse_options(struct ctl_upload_options *o, struct ctl_
         "nitro-signer-ctl keys upload [options]\n"
         "Writes keys into the validator-key table, encrypted by KMS: new ones (--count), those of\n"
         "keystores (--keystores-path), or items made before (--items). What is there already\n"
-        "is left as it is: after an interruption the same command goes on.",
+        "is left as it is: after an interruption the same command goes on, new keys with the mnemonic\n"
+        "that was made (--existing-mnemonic-fd): another one would be written over it.",
         0, &none);
 }
 
@@ -163,6 +164,15 @@ static must_check result print_json(const struct ctl_upload *u)
     return RESULT_OK;
 }
 
+/* Of a new mnemonic the same command would make another one, and lose that of the keys that were written. */
+static const char *how_to_go_on(const struct ctl_upload *u)
+{
+    return u->options->keys.mnemonic_fd != CTL_NO_FD
+               ? "keep their mnemonic: with it, by --existing-mnemonic-fd, the same command goes on from "
+                 "there"
+               : "the same command goes on from there";
+}
+
 static must_check result write_all(struct ctl_upload *u)
 {
     TRY(ctl_upload_list(u));
@@ -171,8 +181,7 @@ static must_check result write_all(struct ctl_upload *u)
     result r = u->options->items ? ctl_upload_items_write(u) : ctl_upload_write(u);
     ctl_progress_cleanup(&u->progress);
     if (r.code)
-        return error_prefix(r, "%zu keys were written, and the same command goes on from there",
-                            u->num_written);
+        return error_prefix(r, "%zu keys were written, and %s", u->num_written, how_to_go_on(u));
     TRY(ctl_upload_check_again(u));
     if (u->aws.json)
         return print_json(u);

@@ -342,7 +342,9 @@ def test_the_table_says_no(rig):
 
     rig.relay.inject(deny, count=None, operation="PutItem")
     said = rig.ctl("upload", *rig.some_keystores("keys", 2), status=1)
-    assert "AccessDeniedException" in said and "0 keys were written" in said
+    assert "AccessDeniedException" in said and "0 keys were written" in said and "the same command goes on" in said
+    said = rig.ctl("upload", "--count=2", *CHEAP, status=1)  # the same command would make another mnemonic
+    assert "0 keys were written, and keep their mnemonic: with it, by --existing-mnemonic-fd, the same command goes on" in said
     rig.environment["AWS_SECRET_ACCESS_KEY"] = "x" + SECRET_KEY
     said = rig.ctl("list", status=1)
     assert "InvalidSignatureException" in said and SECRET_KEY not in said
