@@ -1,8 +1,11 @@
 """nitro-signer-ctl keys: one key is in one place of the table. What upload, activate, deactivate and assign do with a key whose item is
 inactive, damaged, or not the only one. The rig is test_ctl_keys.py's."""
+import json
+import secrets
+
 import pytest
 
-from test_ctl_keys import OTHER, STACK, blobs_of, generated, judge_server, rig  # noqa: F401 (fixtures)
+from test_ctl_keys import OTHER, STACK, blobs_of, generated, judge_server, keystore, rig  # noqa: F401 (fixtures)
 
 
 def test_what_was_inactive_stays_inactive(rig):
@@ -63,3 +66,30 @@ def test_a_key_in_two_places_can_be_deactivated_in_each(rig):
         for name in (key, batch["pubkey"]):
             assert "is in two items" in rig.ctl("activate", name, status=1, uuid=uuid)
         assert "is in two items" in rig.ctl("assign", key, status=1, uuid=uuid)
+
+
+def test_a_keystore_that_changes_after_the_check_is_not_uploaded(rig):
+    """Its new key was looked up nowhere, and may be another stack's."""
+    options = rig.some_keystores("keys", 2)
+
+    async def meanwhile(exchange):
+        (rig.folder / "keys/key-0.json").write_text(json.dumps(keystore(secrets.token_bytes(31).rjust(32, b"\0"), "correct horse")))
+        await exchange.reply(await exchange.forward())
+
+    rig.relay.inject(meanwhile, operation="Scan")
+    said = rig.ctl("upload", *options, status=1)
+    assert "key-0.json: the file has changed meanwhile" in said and "1 keys written, 0 there already, 1 failed" in said
+    assert [rig.secret_of(item) for item in rig.items()] == rig.secrets[1:]
+
+
+def test_keys_of_a_batch_are_found_wherever_they_are(rig):
+    """A keystore's key that is sealed in this stack already is there; so is one that is to be sealed and has an item."""
+    options = rig.some_keystores("keys", 3)
+    for name in ("json", "txt"):
+        (rig.folder / f"keys/key-0.{name}").rename(rig.folder / f"later.{name}")
+    assert "2 keys written" in rig.ctl("upload", "--sealed", *options)
+    for name in ("json", "txt"):
+        (rig.folder / f"later.{name}").rename(rig.folder / f"keys/key-0.{name}")
+    assert "1 keys written, 2 there already" in rig.ctl("upload", *options)
+    assert "0 keys written, 3 there already" in rig.ctl("upload", "--sealed", *options)
+    assert "1 keys written, 2 there already" in rig.ctl("upload", "--replace", *options)
