@@ -7,8 +7,9 @@
 
 #include "aws/aws_kms.h"
 #include "base/hex.h"
+#include "base/log.h"
 
-enum { KMS_CONNECTIONS = 8 };
+enum { KMS_CONNECTIONS = 8, TEXT_MAX = 512 };
 
 void ctl_upload_cleanup(struct ctl_upload *u)
 {
@@ -173,6 +174,17 @@ static const char *how_to_go_on(const struct ctl_upload *u)
                : "the same command goes on from there";
 }
 
+/* What was written may be in two places all the same. */
+static must_check result give_up(struct ctl_upload *u, result why)
+{
+    char text[TEXT_MAX];
+    (void)snprintf(text, sizeof text, "%s", error_text());
+    if (ctl_upload_check_again(u).code)
+        log_error("%s", error_text());
+    return error_set((enum error_code)why.code, "%zu keys were written, and %s: %s", u->num_written,
+                     how_to_go_on(u), text);
+}
+
 static must_check result write_all(struct ctl_upload *u)
 {
     TRY(ctl_upload_list(u));
@@ -181,7 +193,7 @@ static must_check result write_all(struct ctl_upload *u)
     result r = u->options->items ? ctl_upload_items_write(u) : ctl_upload_write(u);
     ctl_progress_cleanup(&u->progress);
     if (r.code)
-        return error_prefix(r, "%zu keys were written, and %s", u->num_written, how_to_go_on(u));
+        return give_up(u, r);
     TRY(ctl_upload_check_again(u));
     if (u->aws.json)
         return print_json(u);

@@ -5,6 +5,7 @@ import secrets
 
 import pytest
 
+from dynamodb_relay import answer_bytes
 from test_ctl_keys import OTHER, STACK, blobs_of, generated, judge_server, keystore, rig  # noqa: F401 (fixtures)
 
 
@@ -80,6 +81,23 @@ def test_a_keystore_that_changes_after_the_check_is_not_uploaded(rig):
     said = rig.ctl("upload", *options, status=1)
     assert "key-0.json: the file has changed meanwhile" in said and "1 keys written, 0 there already, 1 failed" in said
     assert [rig.secret_of(item) for item in rig.items()] == rig.secrets[1:]
+
+
+def test_an_upload_that_fails_looks_again_too(rig):
+    """One key is written, and by another tool for another stack; then the table denies."""
+    async def meanwhile(exchange):
+        if rig.items(None):
+            await exchange.reply(answer_bytes(400, {"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "not you"}))
+            return
+        rig.put(OTHER, exchange.body["Item"]["pubkey"]["S"])
+        await exchange.reply(await exchange.forward())
+
+    options = rig.some_keystores("keys", 2)
+    rig.relay.inject(meanwhile, count=None, operation="PutItem")
+    said = rig.ctl("upload", *options, status=1)
+    (key,) = (item["pubkey"] for item in rig.items())
+    assert f"0x{key}: 1 items under web3signer_uuid {STACK} and 1 under others have it" in said and "not there exactly once" in said
+    assert "1 keys were written, and the same command goes on from there: " in said and "AccessDeniedException" in said
 
 
 def test_keys_of_a_batch_are_found_wherever_they_are(rig):
