@@ -1,5 +1,5 @@
 /* What somebody has to be woken for. Numbers come from the load balancer, the group and the function; words from the log, each a sentence that
- * the programs write (test/alarms.test.ts looks them up in their sources, so that neither can change alone). */
+ * the programs write (test/stack.test.ts looks them up in their sources, so that neither can change alone). */
 import { Duration } from "aws-cdk-lib";
 import type * as autoscaling from "aws-cdk-lib/aws-autoscaling";
 import * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";

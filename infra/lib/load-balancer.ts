@@ -17,10 +17,11 @@ const HTTPS = 443;
  * question, and that it refuses shows that it serves. One that wants a client certificate breaks the connection: there only
  * the host's proxy can be seen, and the alarms on the log must tell the rest. */
 function healthCheck(admission: Admission): elbv2.HealthCheck {
-  const often = { interval: Duration.seconds(10), healthyThresholdCount: 2, unhealthyThresholdCount: 2 };
+  /* A timeout that is not said is ten seconds, and must be less than the interval. */
+  const often = { interval: Duration.seconds(10), timeout: Duration.seconds(6), healthyThresholdCount: 2, unhealthyThresholdCount: 2 };
   if (admission === "certificates") return { ...often, protocol: elbv2.Protocol.TCP };
   const healthyHttpCodes = admission === "any" ? "200" : "200-404";
-  return { ...often, protocol: elbv2.Protocol.HTTPS, path: "/upcheck", healthyHttpCodes, timeout: Duration.seconds(6) };
+  return { ...often, protocol: elbv2.Protocol.HTTPS, path: "/upcheck", healthyHttpCodes };
 }
 
 export class LoadBalancer extends Construct {

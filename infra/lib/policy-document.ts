@@ -25,6 +25,8 @@ export interface PolicyDocument {
   readonly table: string;
   readonly keyArn: string;
   readonly admission: Admission;
+  /** Whether a signer that starts ends the one before. */
+  readonly single: boolean;
   /** The access document, when the policy pins one. */
   readonly accessPath?: string;
 }
@@ -95,6 +97,7 @@ export function readPolicyDocument(path: string, expectation: PolicyExpectation)
   expect(path, "the account of kms_key", key[4] ?? "", expectation.account);
   return {
     path, measure: extended(bytes), region: value("region"), account: store[1], table: store[2], keyArn: value("kms_key"),
+    single: value("store_mode") === "single",
     ...readAccess(path, value("access")),
   };
 }

@@ -131,13 +131,17 @@ export function readSettings(node: Node, root: string, stage: Stage): Settings {
   const stackName = STACKS[stage];
   const { account, region } = identity(node);
   const size = machine(node);
-  const keyArn = matching(node, "kms_arn", ARN("kms", "key/[A-Za-z0-9-]+"), "the ARN of a KMS key");
+  const keyArn = matching(node, "kms_arn", ARN("kms", "key/(?!mrk-)[A-Za-z0-9-]+"),
+    "the ARN of a KMS key of one region: the replicas of others have key policies of their own");
   const slashingTableArn = matching(node, "slashing_protection_table_arn", ARN("dynamodb", "table/[A-Za-z0-9_.-]+"), "a table's ARN");
   const slashingTableName = slashingTableArn?.split("/")[1] ?? `${stackName}-slashing-protection`;
   const expectedKey = keyArn ?? deployedKey(read(node, "outputs_file") ?? join(root, "infra/output.json"), stackName);
   const policy = readPolicyDocument(join(read(node, "policies") ?? join(root, "infra/policies"), `${stackName}.txt`), {
     account, region, table: slashingTableName, ...given("keyArn", expectedKey),
   });
+  if (policy?.single && size.instances > 1) {
+    throw new Error(`${policy.path}: store_mode is single, but of ${size.instances} instances each would end the others' signer: -c instances=1, or fleet`);
+  }
   return {
     stage, stackName, account, region, ...size,
     nat: matching(node, "nat", /^(true|false)$/, "true or false") === "true",
@@ -151,7 +155,7 @@ export function readSettings(node: Node, root: string, stage: Stage): Settings {
     slashingTableName,
     ...given("alarmTopicArn", matching(node, "alarm_topic_arn", ARN("sns", "[A-Za-z0-9_.-]+"), "the ARN of an SNS topic")),
     image: readImage(read(node, "image_folder") ?? join(root, "build/image", size.architecture), size.architecture),
-    previousPcr0: list(node, "previous_pcr0", /^[0-9a-f]{96}$/, "96 lower-case hexadecimal digits without 0x"),
+    previousPcr0: list(node, "previous_pcr0", /^(?!0+$)[0-9a-f]{96}$/, "96 lower-case hexadecimal digits without 0x, and not zeros, which are a debug enclave's"),
     lambdaZip: existing(read(node, "lambda_zip") ?? join(root, "build/lambda", size.architecture, "nitro-signer-lambda.zip"),
       "the Lambda function", `run "make image ARCH=${size.architecture}"`),
     hostFolder: existing(read(node, "host_folder") ?? join(root, "packaging/host"), "the host's bundle", "is the tree complete?"),

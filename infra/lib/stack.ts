@@ -22,7 +22,8 @@ export class NitroValidatorStack extends Stack {
       tags: { "nitro-signer:stack": settings.stackName },
       env: { account: settings.account, region: settings.region },
     });
-    const { vpc } = new Network(this, "Network", settings);
+    const network = new Network(this, "Network", settings);
+    const { vpc } = network;
     const tables = new Tables(this, "Tables", settings);
     const instanceRole = new InstanceRole(this, "Instance", settings);
     const lambdaRole = makeLambdaRole(this);
@@ -50,8 +51,9 @@ export class NitroValidatorStack extends Stack {
         logGroup: log.logGroupName,
       },
     });
-    /* A new image is admitted by the key policy before an instance starts it. */
-    signers.group.node.addDependency(key, instanceRole);
+    /* A new image is admitted by the key policy before an instance starts it; and one that starts before its routes and endpoints are there
+     * installs nothing, once and for all. */
+    signers.group.node.addDependency(key, instanceRole, network);
     const balancer = new LoadBalancer(this, "LoadBalancer", settings, vpc, signers);
     const tls = new TlsFunction(this, "Lambda", settings, { role: lambdaRole, vpc, key, table: tables.tlsKeys, signer: balancer.name });
     new Alarms(this, "Alarms", settings, { balancer, group: signers.group, function: tls.function, log });

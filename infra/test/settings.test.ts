@@ -87,12 +87,21 @@ describe("a setting", () => {
     [{ endpoint_zones: "3" }, /-c endpoint_zones=3: must be 1 to 2/],
     [{ client_cidrs: "10.0.0.0" }, /-c client_cidrs: 10\.0\.0\.0: must be/],
     [{ previous_pcr0: "0xab" }, /-c previous_pcr0: 0xab: must be/],
+    [{ previous_pcr0: "0".repeat(96) }, /-c previous_pcr0: 0+: must be .* not zeros/],
     [{ kms_arn: "1234" }, /-c kms_arn=1234: must be/],
+    [{ kms_arn: KEY_ARN.replace("key/", "key/mrk-") }, /-c kms_arn=arn:.*: must be the ARN of a KMS key of one region/],
     [{ lambda_zip: "/nowhere.zip" }, /nowhere\.zip: the Lambda function is missing: run/],
   ];
   for (const [context, message] of wrong) {
     it(`is wrong: ${JSON.stringify(context)}`, () => assert.throws(() => appOf(place, context), message));
   }
+  it("is for one signer alone, and there would be two", () => {
+    const single = { stack: "prodNitroValidator", policies: join(place.folder, "policies") };
+    place.write("policies/prodNitroValidator.txt", policyText("prod", { store_mode: "single" }));
+    assert.throws(() => appOf(place, single), /store_mode is single, but of 2 instances/);
+    assert.ok(appOf(place, { ...single, instances: "1" }));
+    rmSync(join(place.folder, "policies/prodNitroValidator.txt"));
+  });
   it("is missing: account and region", () => {
     assert.throws(() => appOf(place, { account: "", region: "" }), /which account and region\?/);
   });

@@ -86,6 +86,14 @@ for (const [name, template] of templates) {
       for (const type of ["AWS::EC2::InternetGateway", "AWS::EC2::NatGateway"]) template.resourceCountIs(type, 0);
     });
 
+    it("starts no instance before its network, its rights and the key's policy are there", () => {
+      const group = ofType(template, "AWS::AutoScaling::AutoScalingGroup")[0] as unknown as { DependsOn: string[] };
+      const before = ["AWS::EC2::VPCEndpoint", "AWS::EC2::SubnetRouteTableAssociation", "AWS::KMS::Key"];
+      const wanted = Object.entries(resources(template)).filter(([, { Type }]) => before.includes(Type)).map(([id]) => id);
+      assert.ok(wanted.length >= 11);
+      for (const id of wanted) assert.ok(group.DependsOn.includes(id), id);
+    });
+
     it("has instances with enclaves, IMDSv2 alone, and an encrypted disk", () => {
       template.hasResourceProperties("AWS::EC2::LaunchTemplate", {
         LaunchTemplateData: {
@@ -240,7 +248,9 @@ describe("context", () => {
     const other = makeOther(policyText("prod", { access: `0x${digest}` }));
     other.write("policies/prodNitroValidator.access.txt", access);
     const { template } = synthesize(other, "prod");
-    template.hasResourceProperties("AWS::ElasticLoadBalancingV2::TargetGroup", { HealthCheckProtocol: "TCP" });
+    template.hasResourceProperties("AWS::ElasticLoadBalancingV2::TargetGroup", {
+      HealthCheckProtocol: "TCP", HealthCheckIntervalSeconds: 10, HealthCheckTimeoutSeconds: 6,
+    });
     assert.ok(JSON.stringify(template.toJSON()).includes("/etc/nitro-signer/access.txt"));
   });
 });

@@ -177,6 +177,15 @@ def test_a_wrong_policy_document_stops_the_deployment(passes, cloud, place):
     assert "kms_key is" in done.stderr and "but that of this stack is" in done.stderr
 
 
+def test_a_stack_that_runs_is_not_taken_back_to_the_first_pass(passes, cloud, place, tmp_path):
+    # As from another clone: no policy document, no outputs.
+    done = subprocess.run(["./deploy", "prodNitroValidator", *context(place, policies=tmp_path, outputs_file=tmp_path / "output.json"),
+                           "--method=direct", "--no-previous-parameters"], cwd=INFRA, env=cloud["environment"], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 1 and "runs with a policy document" in done.stderr and str(tmp_path / "prodNitroValidator.txt") in done.stderr
+    group = ask(cloud, "autoscaling", "describe_auto_scaling_groups")["AutoScalingGroups"][0]
+    assert (group["MinSize"], len(group["Instances"])) == (2, 2)
+
+
 def test_cfn_lint_finds_nothing(place, tmp_path):
     policies = tmp_path / "policies"
     policies.mkdir()
