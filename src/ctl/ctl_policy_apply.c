@@ -204,6 +204,9 @@ result ctl_policy_apply(struct ctl_call *call)
     TRY(ctl_stack_key_open(&key, &aws, call));
     ENSURE(strcmp(key.key.spec, "SYMMETRIC_DEFAULT") == 0 && strcmp(key.key.usage, "ENCRYPT_DECRYPT") == 0,
            E_MISMATCH, "key %s: must be a symmetric key for encryption", key.arn);
+    ENSURE(o.without_attestation || !ctl_stack_key_has_replicas(&key), E_MISMATCH,
+           "key %s: is a multi-region key: replicas have policies of their own, and decrypt the same",
+           key.arn);
     TRY(make_wanted(&wanted, &o, &aws, call, key.arn));
     TRY(ctl_stack_policy_equal(&equal, key.document, wanted));
     if (!equal) {

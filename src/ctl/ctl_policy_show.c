@@ -1,5 +1,6 @@
 /* ctl_policy_show.c - policy show: the key policy of a stack's key, and what it demands. */
 #include <stdio.h>
+#include <string.h>
 
 #include "ctl_report.h"
 #include "ctl_stack_key.h"
@@ -39,13 +40,18 @@ result ctl_stack_key_open(struct ctl_stack_key *ret_key, struct ctl_aws *aws, st
     return RESULT_OK;
 }
 
+bool ctl_stack_key_has_replicas(const struct ctl_stack_key *key)
+{
+    return strstr(key->key.arn, ":key/mrk-");
+}
+
 static must_check result print_json(const struct ctl_aws *aws, const struct ctl_stack_key *key,
                                     const struct ctl_policy_reading *reading)
 {
     AUTO_POINTER(json_t)
-    object = json_pack("{s:s,s:s,s:s,s:s,s:{},s:O}", "stack", aws->stack_name, "key", key->arn, "state",
-                       key->key.state, "decrypt", ctl_decrypt_rule_name(reading->decrypt), "demands",
-                       "policy", key->document);
+    object = json_pack("{s:s,s:s,s:s,s:b,s:s,s:{},s:O}", "stack", aws->stack_name, "key", key->arn, "state",
+                       key->key.state, "multi_region", (int)ctl_stack_key_has_replicas(key), "decrypt",
+                       ctl_decrypt_rule_name(reading->decrypt), "demands", "policy", key->document);
     json_t *demands = json_object_get(object, "demands");
     for (size_t i = 0; i < reading->num_demands; i++) {
         const json_t *values = reading->demands[i].values;
@@ -76,6 +82,9 @@ static must_check result print_text(const struct ctl_stack_key *key, const struc
         [CTL_DECRYPT_OPEN] =
             "OPEN: whoever an Allow statement or IAM admits may decrypt, without attestation"};
     (void)printf("key %s\nstate %s\ndecrypt %s\n", key->arn, key->key.state, sentences[reading->decrypt]);
+    if (ctl_stack_key_has_replicas(key))
+        (void)puts(
+            "multi-region: replicas in other regions have policies of their own, and decrypt the same");
     for (size_t i = 0; i < reading->num_demands; i++) {
         char name[64];
         ctl_printable(name, sizeof name, reading->demands[i].name);

@@ -13,6 +13,9 @@ struct ctl_stack_key {
     json_t *document; /* its policy */
 };
 void ctl_stack_key_cleanup(struct ctl_stack_key *key);
+/* A multi-region key, which its id tells: replicas in other regions decrypt the same under policies of their
+ * own. */
+bool ctl_stack_key_has_replicas(const struct ctl_stack_key *key);
 
 /* DescribeKey and GetKeyPolicy. */
 must_check result ctl_stack_key_open(struct ctl_stack_key *ret_key, struct ctl_aws *aws,

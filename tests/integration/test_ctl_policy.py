@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from stack_rig import ACCOUNT, INSTANCE_ROLE, LAMBDA_ROLE, REGION, SLASHING, ctl, judge, judge_server, operations  # noqa: F401
+from stack_rig import ACCOUNT, INSTANCE_ROLE, LAMBDA_ROLE, REGION, SLASHING, STACK, ctl, judge, judge_server, operations  # noqa: F401
 
 PCR0, OLDER = "ab" * 48, "cd" * 48
 IDENTITY = "0x" + "5e" * 32
@@ -102,6 +102,20 @@ def test_what_must_not_be_applied(ctl, judge, documents):
     assert "its policy was not changed" in ctl(*arguments, status=1) and in_force(judge) == before
     judge.mood(answers={"PutKeyPolicy": ""})  # said to be done, and not
     assert "is not the one that was put" in ctl(*arguments, status=1)
+
+
+def test_a_multi_region_key_is_said_and_not_taken_for_closed(ctl, judge, documents, folder):
+    policy, pcrs = documents
+    assert ctl.json("policy", "show")["multi_region"] is False
+    arn = judge.call("kms", "create_key", KeyUsage="ENCRYPT_DECRYPT", KeySpec="SYMMETRIC_DEFAULT", MultiRegion=True)["KeyMetadata"]["Arn"]
+    outputs = folder / "output.json"
+    outputs.write_text(json.dumps({STACK: {**judge.outputs, "KMSKeyARN": arn, "Web3SignerUUID": "x"}}))
+    policy.write_text(policy.read_text().replace(judge.key_arn, arn))
+    assert "multi-region: replicas" in ctl("policy", "show", f"--outputs={outputs}")
+    assert ctl.json("policy", "show", f"--outputs={outputs}")["multi_region"] is True
+    before = judge.call("kms", "get_key_policy", KeyId=arn, PolicyName="default")["Policy"]
+    said = ctl("policy", "apply", f"--policy={policy}", f"--pcrs={pcrs}", f"--outputs={outputs}", "--yes", status=1)
+    assert "is a multi-region key" in said and judge.call("kms", "get_key_policy", KeyId=arn, PolicyName="default")["Policy"] == before
 
 
 def test_on_a_terminal_it_asks(ctl, judge, documents):
