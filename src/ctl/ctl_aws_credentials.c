@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/aws_credentials_environment.h"
 #include "aws/aws_credentials_file.h"
 #include "aws/aws_imds.h"
 #include "ctl_aws_private.h"
@@ -77,26 +78,6 @@ result ctl_aws_find_region(char out[static CTL_AWS_REGION_MAX + 1], const struct
     return RESULT_OK;
 }
 
-/* Out of the environment, which can be read for as long as the process lives. */
-static void wipe_variable(const char *name)
-{
-    char *value = getenv(name);
-    if (value)
-        secret_wipe(value, strlen(value));
-    (void)unsetenv(name);
-}
-
-static must_check result of_environment(struct aws_credentials *ret_credentials, const char *id)
-{
-    static const char secret_name[] = "AWS_SECRET_ACCESS_KEY", token_name[] = "AWS_SESSION_TOKEN";
-    const char *secret = ctl_aws_variable(secret_name), *token = ctl_aws_variable(token_name);
-    ENSURE(secret, E_INPUT, "%s: must be set, since AWS_ACCESS_KEY_ID is", secret_name);
-    result r = aws_credentials_new(ret_credentials, id, secret, token ? token : "");
-    wipe_variable(secret_name);
-    wipe_variable(token_name);
-    return r.code ? error_prefix(r, "environment: AWS credentials") : r;
-}
-
 static must_check result of_instance(struct aws_credentials *ret_credentials)
 {
     const char *disabled = ctl_aws_variable("AWS_EC2_METADATA_DISABLED");
@@ -113,13 +94,13 @@ static must_check result of_instance(struct aws_credentials *ret_credentials)
 result ctl_aws_find_credentials(struct aws_credentials *ret_credentials, const struct ctl_aws_options *o)
 {
     char path[PATH_MAX_LEN];
-    const char *id = ctl_aws_variable("AWS_ACCESS_KEY_ID");
+    bool in_environment = ctl_aws_variable("AWS_ACCESS_KEY_ID");
     bool named = ctl_aws_variable("AWS_PROFILE");
     if (o->credentials)
         return aws_credentials_read(ret_credentials, o->credentials);
     /* A profile that is named comes first for AWS's command line too. */
-    if (id && !named)
-        return of_environment(ret_credentials, id);
+    if (in_environment && !named)
+        return aws_credentials_take_environment(ret_credentials);
     TRY(shared_file(path, "AWS_SHARED_CREDENTIALS_FILE", "credentials"));
     result r = aws_profile_read(ret_credentials, path, profile_name());
     if (r.code != E_NOT_FOUND || named)

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "aws/aws_credentials_environment.h"
 #include "aws/aws_dynamodb_item.h"
 #include "aws/aws_kms.h"
 #include "tls_item/tls_item.h"
@@ -96,26 +97,6 @@ static must_check result read_log(struct lambda_environment *e)
     return RESULT_OK;
 }
 
-static void wipe_variable(const char *name)
-{
-    char *value = getenv(name);
-    if (value)
-        secret_wipe(value, strlen(value));
-    (void)unsetenv(name);
-}
-
-static must_check result read_credentials(struct aws_credentials *ret_credentials)
-{
-    static const char secret_name[] = "AWS_SECRET_ACCESS_KEY", token_name[] = "AWS_SESSION_TOKEN";
-    const char *id, *secret, *token = value_of(token_name);
-    TRY(require(&id, "AWS_ACCESS_KEY_ID"));
-    TRY(require(&secret, secret_name));
-    result r = aws_credentials_new(ret_credentials, id, secret, token ? token : "");
-    wipe_variable(secret_name);
-    wipe_variable(token_name);
-    return r.code ? error_prefix(r, "environment: AWS credentials") : r;
-}
-
 /* Where Amazon Linux 2023 has them; elsewhere libcurl knows. */
 static const char *find_authorities(void)
 {
@@ -137,7 +118,7 @@ result lambda_environment_read(struct lambda_environment *ret_environment)
     TRY(read_key_arn(&e.key_arn));
     TRY(read_endpoint(e.kms_endpoint, "AWS_ENDPOINT_URL_KMS", "kms", e.region));
     TRY(read_endpoint(e.dynamodb_endpoint, "AWS_ENDPOINT_URL_DYNAMODB", "dynamodb", e.region));
-    TRY(read_credentials(&e.credentials));
+    TRY(aws_credentials_take_environment(&e.credentials));
     *ret_environment = e;
     e = (struct lambda_environment){0};
     return RESULT_OK;
