@@ -73,6 +73,14 @@ def test_a_second_run_changes_nothing(machine):
     assert {path.name for path in written} <= {"host.env"}  # the test's own
 
 
+def test_a_run_that_ended_before_there_were_users_is_made_good(machine):
+    machine.run("install")
+    for name in ("passwd", "group", "shadow", "gshadow"):
+        (machine.root / "etc" / name).unlink(missing_ok=True)
+    machine.run("install")
+    assert "nitro-signer-watchdog:" in machine.read("etc/passwd") and "nitro-signer-proxy:" in machine.read("etc/passwd")
+
+
 def test_what_is_installed_installs_again(machine):
     """From /opt/nitro-signer/host, without the bundle: as somebody does by hand after a change of host.env."""
     machine.run("install")
