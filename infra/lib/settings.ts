@@ -21,7 +21,7 @@ export const STACKS = { dev: "devNitroValidator", prod: "prodNitroValidator" } a
 export type Stage = keyof typeof STACKS;
 
 export const CONTEXT_NAMES = [
-  "stack", "account", "region", "architecture", "instance_type", "instances", "enclave_cpus", "enclave_memory", "nat", "endpoint_zones",
+  "stack", "account", "region", "architecture", "instance_type", "instances", "enclave_cpus", "enclave_memory", "nat", "zones", "endpoint_zones",
   "vpc_cidr", "client_cidrs", "kms_arn", "validator_key_table_arn", "slashing_protection_table_arn", "previous_pcr0", "alarm_topic_arn",
   "image_folder", "lambda_zip", "host_folder", "policies", "outputs_file",
 ] as const;
@@ -40,6 +40,8 @@ export interface Settings {
   /** MiB. */
   readonly enclaveMemory: number;
   readonly nat: boolean;
+  /** Two, or none: the region's first two. */
+  readonly zones: readonly string[];
   readonly endpointZones: 1 | 2;
   readonly vpcCidr: string;
   readonly clientCidrs: readonly string[];
@@ -110,6 +112,13 @@ function identity(node: Node): { account: string; region: string } {
   return { account, region };
 }
 
+/* Not every zone has every type of instance, and which zone a letter means is each account's own. */
+function zones(node: Node, region: string): string[] {
+  const names = list(node, "zones", new RegExp(`^${region}[a-z]$`), `a zone of ${region}, such as ${region}a`);
+  if (names.length !== 0 && (names.length !== 2 || names[0] === names[1])) throw new Error("-c zones: must be two, with a comma between");
+  return names;
+}
+
 function machine(node: Node) {
   const architecture = (matching(node, "architecture", /^(x86_64|arm64)$/, "x86_64 or arm64") ?? DEFAULT_ARCHITECTURE) as Architecture;
   const size = SIZES[architecture];
@@ -145,6 +154,7 @@ export function readSettings(node: Node, root: string, stage: Stage): Settings {
   return {
     stage, stackName, account, region, ...size,
     nat: matching(node, "nat", /^(true|false)$/, "true or false") === "true",
+    zones: zones(node, region),
     endpointZones: (wholeNumber(node, "endpoint_zones", 1, 2) ?? 1) as 1 | 2,
     vpcCidr: matching(node, "vpc_cidr", CIDR, "a range such as 10.0.0.0/20") ?? "10.0.0.0/20",
     clientCidrs: list(node, "client_cidrs", CIDR, "a range such as 10.1.0.0/16"),

@@ -15,6 +15,8 @@ import { Tables } from "./tables.ts";
 import { makeLambdaRole, TlsFunction } from "./tls-function.ts";
 
 export class NitroValidatorStack extends Stack {
+  private readonly zones: readonly string[];
+
   constructor(scope: Construct, settings: Settings) {
     super(scope, settings.stackName, {
       stackName: settings.stackName,
@@ -22,6 +24,7 @@ export class NitroValidatorStack extends Stack {
       tags: { "nitro-signer:stack": settings.stackName },
       env: { account: settings.account, region: settings.region },
     });
+    this.zones = settings.zones;
     const network = new Network(this, "Network", settings);
     const { vpc } = network;
     const tables = new Tables(this, "Tables", settings);
@@ -77,9 +80,9 @@ export class NitroValidatorStack extends Stack {
     });
   }
 
-  /** Any two zones: without this a synthesis would ask EC2 which there are. */
+  /** Any two zones unless they were told: without this a synthesis would ask EC2 which there are. */
   override get availabilityZones(): string[] {
-    return [0, 1].map((zone) => Fn.select(zone, Fn.getAzs()));
+    return this.zones.length > 0 ? [...this.zones] : [0, 1].map((zone) => Fn.select(zone, Fn.getAzs()));
   }
 
   private tell(outputs: Readonly<Record<string, string>>): void {

@@ -217,6 +217,11 @@ describe("context", () => {
     template.resourceCountIs("AWS::EC2::NatGateway", 1);
     assert.equal(ofType(template, "AWS::EC2::VPCEndpoint").length, 2);
   });
+  it("-c zones=... says in which zones everything is", () => {
+    const { template } = synthesize(place, "prod", { zones: "us-east-1c,us-east-1d" });
+    const zones = ofType(template, "AWS::EC2::Subnet").map((subnet) => subnet.Properties.AvailabilityZone);
+    assert.deepEqual(zones, ["us-east-1c", "us-east-1d"]);
+  });
   it("-c architecture=arm64 takes Graviton throughout", () => {
     const { template } = synthesize(arm, "prod");
     template.hasResourceProperties("AWS::EC2::LaunchTemplate", { LaunchTemplateData: { InstanceType: "c7g.large" } });
