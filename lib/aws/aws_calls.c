@@ -31,16 +31,14 @@ struct run {
 
 static void run_cleanup(struct run *run)
 {
-    /* After a failure of libcurl itself exchanges may still be under way. */
+    /* After a failure of libcurl itself exchanges may still be under way; the sentence of that failure stays.
+     */
     for (size_t i = 0; i < run->client->num_exchanges; i++) {
         struct aws_exchange *exchange = &run->client->exchanges[i];
-        struct aws_outcome outcome;
         if (!exchange->call)
             continue;
         (void)curl_multi_remove_handle(run->client->multi, exchange->curl);
-        result ended =
-            aws_exchange_end(exchange, &outcome, &run->client->endpoint, CURLE_ABORTED_BY_CALLBACK);
-        (void)ended;
+        aws_exchange_abandon(exchange);
     }
     free(run->jobs);
 }

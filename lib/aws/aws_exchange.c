@@ -275,13 +275,19 @@ static bool is_lost(CURLcode code)
            code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE;
 }
 
-result aws_exchange_end(struct aws_exchange *exchange, struct aws_outcome *ret_outcome,
-                        const struct aws_endpoint *endpoint, CURLcode code)
+void aws_exchange_abandon(struct aws_exchange *exchange)
 {
     (void)curl_easy_setopt(exchange->curl, CURLOPT_HTTPHEADER, NULL);
     (void)curl_easy_setopt(exchange->curl, CURLOPT_POSTFIELDS, NULL);
     curl_slist_free_all(TAKE(exchange->headers));
-    struct aws_call *call = TAKE(exchange->call);
+    exchange->call = NULL;
+}
+
+result aws_exchange_end(struct aws_exchange *exchange, struct aws_outcome *ret_outcome,
+                        const struct aws_endpoint *endpoint, CURLcode code)
+{
+    struct aws_call *call = exchange->call;
+    aws_exchange_abandon(exchange);
     *ret_outcome = (struct aws_outcome){.lost = is_lost(code),
                                         .timed_out = code == CURLE_OPERATION_TIMEDOUT ||
                                                      code == CURLE_SSL_CONNECT_ERROR};

@@ -52,5 +52,7 @@ struct aws_outcome {
 };
 must_check result aws_exchange_end(struct aws_exchange *exchange, struct aws_outcome *ret_outcome,
                                    const struct aws_endpoint *endpoint, CURLcode code);
+/* Gives it up, without an outcome; it can begin again. */
+void aws_exchange_abandon(struct aws_exchange *exchange);
 
 #endif

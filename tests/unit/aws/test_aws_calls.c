@@ -3,6 +3,7 @@
 #include "testing.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "aws/aws_client.h"
 #include "base/clock.h"
@@ -177,6 +178,44 @@ static void a_hook_may_ask_for_more(void **state)
     assert_string_equal((const char *)answer.data, "b");
 }
 
+static result stops(struct aws_call *call, bool *ret_again)
+{
+    *ret_again = false;
+    atomic_store((atomic_bool *)call->context, true);
+    return RESULT_OK;
+}
+
+/* One is answered while the others are under way. */
+static void what_ends_all_of_them_is_told(void **state)
+{
+    (void)state;
+    static const struct scripted_answer script[] = {{.bytes = OK_HEAD "one"}};
+    atomic_bool stop = false;
+    AUTO(made) made = {.calls = {{.target = NULL}}};
+    struct aws_client *client = NULL;
+    const struct aws_client_config config = {.endpoint = "https://" HOST,
+                                             .region = "us-east-1",
+                                             .service = "dynamodb",
+                                             .via = &server.address,
+                                             .ca_pem = &ca_pem,
+                                             .connect_timeout_ms = 5000,
+                                             .attempt_timeout_ms = 5000,
+                                             .response_max = 4096,
+                                             .stop = &stop,
+                                             .connections = CALLS};
+    prepare(&made);
+    for (size_t i = 0; i < CALLS; i++) {
+        made.calls[i].answered = stops;
+        made.calls[i].context = &stop;
+    }
+    scripted_server_begin(&server, script, ARRAY_LENGTH(script));
+    assert_ok(aws_client_open(&client, &config));
+    assert_fails(E_TIMEOUT, aws_client_call_many(client, made.calls, CALLS, &credentials, in_seconds(20)));
+    assert_error_names("given up");
+    aws_client_close(client);
+    scripted_server_end(&server);
+}
+
 static int group_setup(void **state)
 {
     (void)state;
@@ -204,7 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_has_its_own_outcome), cmocka_unit_test(what_is_busy_is_asked_again),
         cmocka_unit_test(attempts_come_to_an_end),       cmocka_unit_test(nothing_begins_after_the_deadline),
-        cmocka_unit_test(a_hook_may_ask_for_more),
+        cmocka_unit_test(a_hook_may_ask_for_more),       cmocka_unit_test(what_ends_all_of_them_is_told),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
