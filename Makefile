@@ -85,7 +85,9 @@ interop: build ## only the comparison with other people's programs, AWS's image 
 	@$(python) -m pytest -q -n 3 --dist loadfile tests/interop
 
 .PHONY: test-arm
-test-arm: setup ## cross-build for 64-bit ARM and test that under emulation, seccomp filters in a virtual machine; long
+test-arm: build ## cross-build for 64-bit ARM and test that under emulation, seccomp filters in a virtual machine; boot the image; long
+	@scripts/setup --image
+	@$(MAKE) --no-print-directory image ARCH=arm64
 	@tests/arm64/check
 
 bench: build ## measure speed, latency, memory and start-up

@@ -52,7 +52,7 @@ class SecondCertificate:
 class BootEnclave(Enclave):
     """A watchdog with its emulated enclave, reached over HTTPS through the proxy."""
 
-    def __init__(self, cloud, name, wait=True, memory=MEMORY_MIB):
+    def __init__(self, cloud, name, wait, memory):
         self.cloud, self.name, self.port = cloud, name, free_port()
         folder = cloud.folder
         vsock = f"unix:{folder}/{name}.vsock"
@@ -64,7 +64,7 @@ class BootEnclave(Enclave):
         self.watchdog = cloud.start(
             "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", f"--items={folder}/items",
             f"--credentials={folder}/cloud/credentials.json", f"--policy={folder}/policy.txt", "--status-interval=1", "--",
-            "/usr/bin/python3", str(HERE / "run_enclave.py"), f"--emulator={emulator_folder()}", f"--eif={cloud.image.path}", f"--folder={folder}",
+            "/usr/bin/python3", str(HERE / "run_enclave.py"), f"--emulator={emulator_folder()}", cloud.image.option, f"--folder={folder}",
             f"--name={name}", f"--memory={memory}", ready=False)
         self.session = requests.Session()
         self.session.trust_env = False
@@ -110,6 +110,7 @@ class BootEnclave(Enclave):
 
 
 class BootCloud(Cloud):
+    memory = MEMORY_MIB
     key_options = ("--kdf=pbkdf2", "--kdf-cost=1024")  # rounds are slow under emulation, and how slow is not the question
     key_fds = "mnemonic-fd secrets-fd"
 
@@ -148,11 +149,11 @@ class BootCloud(Cloud):
                                        f"--encrypt-role={ROLE}"))
         conditions = [statement["Condition"] for statement in admitted["Statement"] if statement["Effect"] == "Allow" and "Condition" in statement]
         assert len(conditions) == 1
-        for number in (1, 2):
-            conditions[0]["StringEqualsIgnoreCase"][f"kms:RecipientAttestation:PCR{number}"] = self.image.pcrs[f"PCR{number}"]
+        for name in self.image.pcrs.keys() - {"PCR0"}:
+            conditions[0]["StringEqualsIgnoreCase"][f"kms:RecipientAttestation:{name}"] = self.image.pcrs[name]
         assert self.devcloud.terminate() == 0
         self.devcloud = self._start_devcloud(json.dumps(admitted))
         self._adopt()
 
-    def enclave(self, name, wait=True, memory=MEMORY_MIB):
-        return BootEnclave(self, name, wait, memory)
+    def enclave(self, name, wait=True, memory=None):
+        return BootEnclave(self, name, wait, memory or self.memory)

@@ -1,7 +1,7 @@
 """The emulator that scripts/setup --image builds, and enclave images for it.
 
     image = Image(bin_dir, parts, folder, authority)       # parts: build/image/x86_64, as make image leaves it
-    image.pcrs["PCR0"], image.path
+    image.pcrs["PCR0"], image.option
 
 An image for the emulator differs from the one that is shipped in its command line only: the parent's CID is 2, the only one that
 vhost-device-vsock knows, the authority of AWS's certificates is a test's own, and the kernel talks. All of it is measured.
@@ -31,12 +31,18 @@ def parts_folder():
     return pathlib.Path(os.environ.get("NS_IMAGE_DIR") or ROOT / "build/image/x86_64")
 
 
+def added_words(authority):
+    """What a test's image has on its command line beside what is shipped."""
+    der = base64.b64encode(ssl.PEM_cert_to_DER_cert(pathlib.Path(authority).read_text())).decode()
+    return f"nitro_signer.parent-cid=2 nitro_signer.authority={der} loglevel=7"
+
+
 class Image:
     def __init__(self, bin_dir, parts, path, authority, edit=lambda cmdline: cmdline):
         self.path = pathlib.Path(path)
-        der = base64.b64encode(ssl.PEM_cert_to_DER_cert(pathlib.Path(authority).read_text())).decode()
+        self.option = f"--eif={path}"  # of run_enclave.py
         shipped = (parts / "cmdline").read_text().strip()
-        cmdline = edit(f"{shipped} nitro_signer.parent-cid=2 nitro_signer.authority={der} loglevel=7")
+        cmdline = edit(f"{shipped} {added_words(authority)}")
         done = subprocess.run(
             [bin_dir / "nitro-signer-ctl", "image", "build", f"--kernel={parts}/kernel", f"--cmdline={cmdline}",
              *(f"--ramdisk={parts}/{name}.cpio" for name in ("boot", "application")), f"--output={path}"],

@@ -23,8 +23,11 @@ CONNECT_SECONDS, CHUNK = 5, 65536
 
 def parse(words):
     parser = argparse.ArgumentParser()
-    for name in ("emulator", "eif", "folder", "name"):
+    for name in ("emulator", "folder", "name"):
         parser.add_argument(f"--{name}", required=True)
+    image = parser.add_mutually_exclusive_group(required=True)
+    image.add_argument("--eif", help="for the nitro-enclave machine, which is an x86_64 one")
+    image.add_argument("--arm64", help="a folder with kernel, ramdisk and cmdline, for Debian's QEMU and its arm64 machine, virt")
     parser.add_argument("--memory", type=int, default=64, help="MiB")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--cid", type=int, default=4)
@@ -55,10 +58,22 @@ class Enclave:
             os.unlink(path)
         return path
 
-    async def spawn(self, program, *arguments, output=None):
+    async def spawn(self, *command, output=None):
         # setpriv: whatever becomes of us, they go with us.
-        return await asyncio.create_subprocess_exec("setpriv", "--pdeathsig", "KILL", f"{self.options.emulator}/bin/{program}", *arguments,
+        return await asyncio.create_subprocess_exec("setpriv", "--pdeathsig", "KILL", *command,
                                                     stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output and asyncio.subprocess.STDOUT)
+
+    def machine(self):
+        """What is QEMU's and the architecture's; vsock is behind the character device c."""
+        o = self.options
+        if o.eif:
+            return [f"{o.emulator}/bin/qemu-system-x86_64", "-M", f"nitro-enclave,vsock=c,id=boot-{o.name}", "-kernel", o.eif, "-cpu", "max",
+                    "-L", "/usr/share/qemu", "-L", "/usr/share/seabios"]
+        # As Nitro's: virtio of today's kind over memory-mapped registers, and memory that the other end of vsock sees.
+        return ["qemu-system-aarch64", "-M", "virt,gic-version=3,memory-backend=memory", "-cpu", "neoverse-n1", "-nodefaults", "-serial", "stdio",
+                "-object", f"memory-backend-memfd,id=memory,size={o.memory}M,share=on", "-global", "virtio-mmio.force-legacy=false",
+                "-device", "vhost-user-vsock-device,chardev=c", "-kernel", f"{o.arm64}/kernel", "-initrd", f"{o.arm64}/ramdisk",
+                "-append", pathlib.Path(o.arm64, "cmdline").read_text()]
 
     async def heartbeat(self):
         """Returns when the enclave's byte has come and gone back."""
@@ -127,15 +142,14 @@ class Enclave:
         socket = self.file(".vhost")
         for name in PORTS:
             self.file(f"-{name}")
-        vsock = await self.spawn("vhost-device-vsock", "--vm", f"guest-cid={o.cid},socket={socket},uds-path={self.file('.vsock')}")
+        vsock = await self.spawn(f"{o.emulator}/bin/vhost-device-vsock", "--vm", f"guest-cid={o.cid},socket={socket},uds-path={self.file('.vsock')}")
         while not os.path.exists(socket):
             if vsock.returncode is not None:
                 return vsock.returncode
             await asyncio.sleep(0.01)
         qemu = await self.spawn(
-            "qemu-system-x86_64", "-M", f"nitro-enclave,vsock=c,id=boot-{o.name}", "-kernel", o.eif, "-accel", "tcg", "-cpu", "max",
-            "-m", f"{o.memory}M", "-smp", str(o.cpus), "-nographic", "-no-reboot", "-chardev", f"socket,id=c,path={socket}",
-            "-L", "/usr/share/qemu", "-L", "/usr/share/seabios", output=asyncio.subprocess.PIPE)
+            *self.machine(), "-accel", "tcg", "-m", f"{o.memory}M", "-smp", str(o.cpus), "-nographic", "-no-reboot",
+            "-chardev", f"socket,id=c,path={socket}", output=asyncio.subprocess.PIPE)
         console = asyncio.create_task(self.keep_console(qemu.stdout))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
