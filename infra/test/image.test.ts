@@ -15,7 +15,7 @@ describe("the image", () => {
   const places: Place[] = [];
   let place: Place;
   const image = () => readImage(join(place.folder, "image"), "x86_64");
-  beforeEach(() => places.push((place = makePlace())));
+  beforeEach(() => places.push((place = makePlace("x86_64"))));
   after(() => places.forEach((each) => each.remove()));
 
   it("is read, measured, and known by its digest", () => {

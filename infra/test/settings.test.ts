@@ -81,7 +81,7 @@ describe("a setting", () => {
     [{ stack: "testNitroValidator" }, /-c stack=testNitroValidator: must be devNitroValidator or prodNitroValidator/],
     [{ account: "12" }, /-c account=12: must be 12 digits/],
     [{ architecture: "riscv" }, /-c architecture=riscv: must be/],
-    [{ architecture: "arm64" }, /is for x86_64, not arm64/],
+    [{ architecture: "x86_64" }, /is for arm64, not x86_64/],
     [{ nat: "yes" }, /-c nat=yes: must be true or false/],
     [{ zones: "us-east-1a" }, /-c zones: must be two/],
     [{ zones: "us-east-1a,us-east-1a" }, /-c zones: must be two/],

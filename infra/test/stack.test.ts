@@ -15,8 +15,8 @@ import { STACKS, type Stage } from "../lib/settings.ts";
 import { KEY_ARN, makePlace, policyText, synthesize, type Synthesis } from "./stand-ins.ts";
 
 const place = makePlace();
-const arm = makePlace("arm64");
-after(() => [place, arm].forEach((each) => each.remove()));
+const intel = makePlace("x86_64");
+after(() => [place, intel].forEach((each) => each.remove()));
 const none = { policies: join(place.folder, "none") };
 const stages = Object.keys(STACKS) as Stage[];
 for (const stage of stages) place.write(`policies/${STACKS[stage]}.txt`, policyText(stage));
@@ -98,7 +98,7 @@ for (const [name, template] of templates) {
       template.hasResourceProperties("AWS::EC2::LaunchTemplate", {
         LaunchTemplateData: {
           EnclaveOptions: { Enabled: true },
-          InstanceType: "c6a.xlarge",
+          InstanceType: "c7g.large",
           MetadataOptions: { HttpTokens: "required", HttpPutResponseHopLimit: 1, HttpEndpoint: "enabled" },
           BlockDeviceMappings: [{ Ebs: { Encrypted: true, VolumeType: "gp3" } }],
           KeyName: Match.absent(),
@@ -195,7 +195,7 @@ for (const [name, template] of templates) {
         "STACK", "REGION", "STACK_UUID", "VALIDATOR_TABLE", "TLS_TABLE", "INIT_FLAG", "IMAGE", "ENCLAVE_CPUS", "ENCLAVE_MEMORY", "DEBUG_MODE", "LOG_GROUP",
       ]);
       assert.ok(text.includes(`NITRO_SIGNER_DEBUG_MODE=${name === "dev"}`));
-      assert.match(text, /@sha256:[0-9a-f]{64}\nNITRO_SIGNER_ENCLAVE_CPUS=2/);
+      assert.match(text, /@sha256:[0-9a-f]{64}\nNITRO_SIGNER_ENCLAVE_CPUS=1/);
       assert.equal(text.includes("/etc/nitro-signer/policy.txt"), name !== "prod-before-policy");
     });
 
@@ -222,11 +222,13 @@ describe("context", () => {
     const zones = ofType(template, "AWS::EC2::Subnet").map((subnet) => subnet.Properties.AvailabilityZone);
     assert.deepEqual(zones, ["us-east-1c", "us-east-1d"]);
   });
-  it("-c architecture=arm64 takes Graviton throughout", () => {
-    const { template } = synthesize(arm, "prod");
-    template.hasResourceProperties("AWS::EC2::LaunchTemplate", { LaunchTemplateData: { InstanceType: "c7g.large" } });
-    template.hasResourceProperties("AWS::Lambda::Function", { Architectures: ["arm64"] });
-    assert.ok(JSON.stringify(template.toJSON().Parameters).includes("-arm64"));
+  it("takes Graviton throughout, and with -c architecture=x86_64 the other", () => {
+    for (const [each, type, architecture] of [[place, "c7g.large", "arm64"], [intel, "c6a.xlarge", "x86_64"]] as const) {
+      const { template } = synthesize(each, "prod");
+      template.hasResourceProperties("AWS::EC2::LaunchTemplate", { LaunchTemplateData: { InstanceType: type } });
+      template.hasResourceProperties("AWS::Lambda::Function", { Architectures: [architecture] });
+      assert.ok(JSON.stringify(template.toJSON().Parameters).includes(`-${architecture}`));
+    }
   });
   it("imports a key and tables, and then makes none", () => {
     const table = (name: string) => `arn:aws:dynamodb:us-east-1:123456789012:table/${name}`;

@@ -121,22 +121,22 @@ export interface Place {
   remove(): void;
 }
 
-/** A folder with everything that a stack is made of, but a policy document. */
-export function makePlace(architecture: Architecture = "x86_64", kernel?: string): Place {
+/** A folder with everything that a stack is made of, but a policy document; of the default architecture, or of another that it asks for. */
+export function makePlace(architecture?: Architecture, kernel?: string): Place {
   const folder = mkdtempSync(join(tmpdir(), "nitro-signer-infra-"));
   for (const name of ["image", "host", "policies"]) mkdirSync(join(folder, name));
   const write = (path: string, bytes: Buffer | string) => {
     writeFileSync(join(folder, path), bytes);
     return join(folder, path);
   };
-  const eif = makeEif(architecture, kernel);
+  const eif = makeEif(architecture ?? "arm64", kernel);
   const { pcr0 } = measureEif(eif);
   write("image/nitro-signer-host.oci.tar", makeArchive({ "usr/share/nitro-signer/nitro-signer.eif": eif }));
   write("image/pcrs.json", JSON.stringify({ Measurements: { HashAlgorithm: "Sha384 { ... }", PCR0: pcr0 } }));
   write("lambda.zip", "stands in for the Lambda function");
   write("host/install", "#!/bin/bash\n");
   const context = {
-    account: ACCOUNT, region: REGION, architecture, image_folder: join(folder, "image"), lambda_zip: join(folder, "lambda.zip"),
+    account: ACCOUNT, region: REGION, ...(architecture && { architecture }), image_folder: join(folder, "image"), lambda_zip: join(folder, "lambda.zip"),
     host_folder: join(folder, "host"), policies: join(folder, "policies"), outputs_file: join(folder, "output.json"),
   };
   return { folder, context, pcr0, write, remove: () => rmSync(folder, { recursive: true }) };
