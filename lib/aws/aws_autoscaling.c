@@ -37,9 +37,7 @@ static must_check result take_number(uint64_t *ret_number, const struct aws_xml_
 
 static must_check result blame(result r, const char *action)
 {
-    if (!r.code || r.code == E_NOT_FOUND)
-        return r;
-    return error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", action);
+    return r.code == E_NOT_FOUND ? r : aws_error_in_answer(r, action);
 }
 
 static must_check result take_instance(struct aws_autoscaling_instance *ret_instance,

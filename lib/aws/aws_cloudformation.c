@@ -89,6 +89,5 @@ result aws_cloudformation_stack(struct aws_client *client, struct aws_stack *ret
     if (r.code == E_INPUT && strstr(error_text(), "does not exist"))
         return (result){E_NOT_FOUND};
     TRY(r);
-    r = parse(ret_stack, &answer);
-    return r.code ? error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", action) : r;
+    return aws_error_in_answer(parse(ret_stack, &answer), action);
 }

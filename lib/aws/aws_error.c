@@ -118,3 +118,10 @@ result aws_error_result(const struct aws_error *error, long http_status)
     return error_set(error->code, "%s%s%s (HTTP status %ld)", error->type, error->message[0] ? ": " : "",
                      error->message, http_status);
 }
+
+result aws_error_in_answer(result r, const char *operation)
+{
+    if (!r.code)
+        return r;
+    return error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", operation);
+}

@@ -36,4 +36,8 @@ void aws_error_of_type(struct aws_error *out, long http_status, const char *type
 /* The error as a failed result with a sentence. */
 must_check result aws_error_result(const struct aws_error *error, long http_status);
 
+/* For the reader of an answer: whatever is wrong with that is the peer's fault. A failure r becomes E_PEER,
+ * "operation: answer: ..." (E_MEMORY stays that); success stays success. */
+must_check result aws_error_in_answer(result r, const char *operation);
+
 #endif

@@ -78,9 +78,7 @@ static must_check result call(struct aws_client *client, struct buffer *out, con
     result r = decrypting
                    ? parse_answer(out, &answer.bytes, key_id, "CiphertextForRecipient", AWS_KMS_ENVELOPE_MAX)
                    : parse_answer(out, &answer.bytes, key_id, "CiphertextBlob", AWS_KMS_CIPHERTEXT_MAX);
-    if (!r.code)
-        return RESULT_OK;
-    return error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", operation);
+    return aws_error_in_answer(r, operation);
 }
 
 result aws_kms_decrypt(struct aws_client *client, struct buffer *envelope,
@@ -159,8 +157,7 @@ static must_check result take_ciphertext(struct aws_kms_encrypt *encrypt, const 
     buffer_consume(&encrypt->ciphertext, encrypt->ciphertext.length);
     result r =
         parse_answer(&encrypt->ciphertext, made->answer, key_id, "CiphertextBlob", AWS_KMS_CIPHERTEXT_MAX);
-    if (r.code)
-        r = error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", made->target);
+    r = aws_error_in_answer(r, made->target);
     encrypt->outcome = r;
     (void)snprintf(encrypt->text, sizeof encrypt->text, "%s", r.code ? error_text() : "");
     return r;

@@ -75,14 +75,6 @@ static must_check result parse_plaintext(struct secret *ret_plaintext, const str
     return take_secret(ret_plaintext, &view, "Plaintext", AWS_KMS_PLAINTEXT_MAX);
 }
 
-/* Whatever is wrong with an answer is the peer's fault. */
-static must_check result blame(result r, const char *operation)
-{
-    if (!r.code)
-        return r;
-    return error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", operation);
-}
-
 result aws_kms_plain_key_pair(struct aws_client *client, struct aws_kms_key_pair *ret_pair,
                               const struct aws_credentials *credentials, const char *key_id)
 {
@@ -93,7 +85,7 @@ result aws_kms_plain_key_pair(struct aws_client *client, struct aws_kms_key_pair
     TRY(buffer_printf(&body, "{\"KeyId\":\"%s\",\"KeyPairSpec\":\"ECC_NIST_P256\"}", key_id));
     TRY(buffer_reserve(&answer.bytes, AWS_KMS_RESPONSE_MAX));
     TRY(aws_client_call(client, &answer.bytes, operation, credentials, body.data, body.length));
-    return blame(parse_pair(ret_pair, &answer.bytes, key_id), operation);
+    return aws_error_in_answer(parse_pair(ret_pair, &answer.bytes, key_id), operation);
 }
 
 result aws_kms_plain_decrypt(struct aws_client *client, struct secret *ret_plaintext,
@@ -111,5 +103,5 @@ result aws_kms_plain_decrypt(struct aws_client *client, struct secret *ret_plain
     TRY(buffer_printf(&body, "\",\"KeyId\":\"%s\",\"EncryptionAlgorithm\":\"SYMMETRIC_DEFAULT\"}", key_id));
     TRY(buffer_reserve(&answer.bytes, AWS_KMS_RESPONSE_MAX));
     TRY(aws_client_call(client, &answer.bytes, operation, credentials, body.data, body.length));
-    return blame(parse_plaintext(ret_plaintext, &answer.bytes, key_id), operation);
+    return aws_error_in_answer(parse_plaintext(ret_plaintext, &answer.bytes, key_id), operation);
 }

@@ -10,13 +10,6 @@
 
 enum { ANSWER_VALUES_MAX = 512, ANSWER_MAX = 4 * AWS_KMS_POLICY_MAX };
 
-static must_check result blame(result r, const char *operation)
-{
-    if (!r.code)
-        return r;
-    return error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", operation);
-}
-
 static must_check result begin_request(struct buffer *body, const char *key_id)
 {
     TRY(aws_kms_check_key_id(key_id));
@@ -47,7 +40,7 @@ result aws_kms_describe_key(struct aws_client *client, struct aws_kms_key *ret_k
     TRY(begin_request(&body, key_id));
     TRY(buffer_append_text(&body, "}"));
     TRY(aws_client_call(client, &answer, operation, credentials, body.data, body.length));
-    return blame(parse_key(ret_key, &answer), operation);
+    return aws_error_in_answer(parse_key(ret_key, &answer), operation);
 }
 
 static must_check result parse_policy(struct buffer *policy, const struct buffer *answer)
@@ -72,7 +65,7 @@ result aws_kms_get_policy(struct aws_client *client, struct buffer *policy,
     TRY(begin_request(&body, key_id));
     TRY(buffer_append_text(&body, ",\"PolicyName\":\"default\"}"));
     TRY(aws_client_call(client, &answer, operation, credentials, body.data, body.length));
-    return blame(parse_policy(policy, &answer), operation);
+    return aws_error_in_answer(parse_policy(policy, &answer), operation);
 }
 
 result aws_kms_put_policy(struct aws_client *client, const struct aws_credentials *credentials,

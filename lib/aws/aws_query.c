@@ -55,8 +55,7 @@ result aws_query_call(struct aws_client *client, struct aws_xml **ret_document,
     AUTO(buffer) answer = {0};
     ENSURE(strlen(action) <= ACTION_MAX, E_INTERNAL, "action: is too long");
     TRY(aws_client_call(client, &answer, action, credentials, form->data, form->length));
-    result r = parse(ret_document, ret_result, &answer, action);
-    return r.code ? error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", action) : r;
+    return aws_error_in_answer(parse(ret_document, ret_result, &answer, action), action);
 }
 
 static must_check result read_error(const char **ret_code, const char **ret_message,

@@ -111,13 +111,6 @@ static must_check result take_page(struct aws_secrets_page *page, const struct b
     return take_next(page, &root);
 }
 
-/* Whatever is wrong with an answer is the peer's fault. */
-static must_check result blame_peer(result r, const char *operation)
-{
-    return r.code ? error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", operation)
-                  : r;
-}
-
 result aws_secrets_list(struct aws_client *client, struct aws_secrets_page *page,
                         const struct aws_credentials *credentials, const struct aws_secrets_filter *filter)
 {
@@ -125,7 +118,7 @@ result aws_secrets_list(struct aws_client *client, struct aws_secrets_page *page
     TRY(make_list_request(&request, &page->next, filter));
     TRY(aws_client_call(client, &answer, "secretsmanager.ListSecrets", credentials, request.data,
                         request.length));
-    return blame_peer(take_page(page, &answer), "ListSecrets");
+    return aws_error_in_answer(take_page(page, &answer), "ListSecrets");
 }
 
 static must_check result take_string(struct secret *ret_string, const struct buffer *answer)
@@ -160,7 +153,7 @@ static result on_answer(struct aws_call *call, bool *ret_again)
         return aws_error_result(&call->error, call->status);
     result r = take_string(&fetch->value->string, &fetch->answer.bytes);
     secret_wipe(fetch->answer.bytes.data, fetch->answer.bytes.capacity);
-    return r.code == E_NOT_FOUND ? r : blame_peer(r, "GetSecretValue");
+    return r.code == E_NOT_FOUND ? r : aws_error_in_answer(r, "GetSecretValue");
 }
 
 static must_check result begin(struct aws_call *call, struct fetch *fetch, struct aws_secrets_value *value)

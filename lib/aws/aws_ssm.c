@@ -48,13 +48,6 @@ static must_check result take_status(enum aws_ssm_status *ret_status,
     return RESULT_OK;
 }
 
-static must_check result blame(result r, const char *operation)
-{
-    if (!r.code)
-        return r;
-    return error_prefix((result){r.code == E_MEMORY ? E_MEMORY : E_PEER}, "%s: answer", operation);
-}
-
 /* An answer's object; the caller's *ret_document owns it. */
 static must_check result call(struct aws_client *client, json_t **ret_document, struct json_view *ret_root,
                               const struct aws_credentials *credentials, const char *operation,
@@ -65,10 +58,10 @@ static must_check result call(struct aws_client *client, json_t **ret_document, 
     char target[64];
     (void)snprintf(target, sizeof target, "AmazonSSM.%s", operation);
     TRY(aws_client_call(client, &answer, target, credentials, body->data, body->length));
-    TRY(blame(json_read(&document, (const char *)answer.data, answer.length, AWS_SSM_RESPONSE_MAX,
-                        ANSWER_VALUES_MAX),
-              operation));
-    TRY(blame(json_view_root(ret_root, document), operation));
+    TRY(aws_error_in_answer(json_read(&document, (const char *)answer.data, answer.length,
+                                      AWS_SSM_RESPONSE_MAX, ANSWER_VALUES_MAX),
+                            operation));
+    TRY(aws_error_in_answer(json_view_root(ret_root, document), operation));
     *ret_document = TAKE(document);
     return RESULT_OK;
 }
@@ -110,8 +103,9 @@ result aws_ssm_send(struct aws_client *client, char ret_command_id[static AWS_SS
     struct json_view root, sent;
     TRY(make_command(&body, command));
     TRY(call(client, &document, &root, credentials, operation, &body));
-    TRY(blame(json_get_object(&sent, &root, "Command"), operation));
-    return blame(json_copy_text(ret_command_id, AWS_SSM_COMMAND_ID_MAX + 1, &sent, "CommandId"), operation);
+    TRY(aws_error_in_answer(json_get_object(&sent, &root, "Command"), operation));
+    return aws_error_in_answer(json_copy_text(ret_command_id, AWS_SSM_COMMAND_ID_MAX + 1, &sent, "CommandId"),
+                               operation);
 }
 
 static must_check result parse_progress(struct aws_ssm_progress *ret_progress, const struct json_view *root)
@@ -144,7 +138,7 @@ result aws_ssm_progress(struct aws_client *client, struct aws_ssm_progress *ret_
     if (r.code)
         return strstr(error_text(), "InvalidCommandId") ? (result){E_NOT_FOUND} : r;
     r = parse_progress(ret_progress, &root);
-    return r.code == E_NOT_FOUND ? r : blame(r, operation);
+    return r.code == E_NOT_FOUND ? r : aws_error_in_answer(r, operation);
 }
 
 /* -1 while there is none. */
@@ -193,7 +187,7 @@ result aws_ssm_invocation(struct aws_client *client, struct aws_ssm_invocation *
     TRY(append_member(&body, "InstanceId", instance_id));
     TRY(buffer_append_text(&body, "}"));
     TRY(call(client, &document, &root, credentials, operation, &body));
-    return blame(parse_invocation(ret_invocation, &root), operation);
+    return aws_error_in_answer(parse_invocation(ret_invocation, &root), operation);
 }
 
 static must_check result parse_parameter(struct buffer *value, const struct json_view *root)
@@ -219,7 +213,7 @@ result aws_ssm_parameter(struct aws_client *client, struct buffer *value,
     TRY(append_member(&body, "Name", name));
     TRY(buffer_append_text(&body, "}"));
     TRY(call(client, &document, &root, credentials, operation, &body));
-    return blame(parse_parameter(value, &root), operation);
+    return aws_error_in_answer(parse_parameter(value, &root), operation);
 }
 
 result aws_ssm_set_parameter(struct aws_client *client, const struct aws_credentials *credentials,
