@@ -13,28 +13,34 @@ static const uint8_t zero_root[ETH2_ROOT_LEN];
 struct kind_row {
     const char *name;
     uint8_t domain_type[4];
+    enum eth2_due due;
 };
 
 static const struct kind_row kinds[ETH2_ORDER_KIND_END] = {
-    [ETH2_ORDER_BLOCK] = {"BLOCK", {0, 0, 0, 0}},
-    [ETH2_ORDER_ATTESTATION] = {"ATTESTATION", {1, 0, 0, 0}},
-    [ETH2_ORDER_RANDAO_REVEAL] = {"RANDAO_REVEAL", {2, 0, 0, 0}},
-    [ETH2_ORDER_DEPOSIT] = {"DEPOSIT", {3, 0, 0, 0}},
-    [ETH2_ORDER_VOLUNTARY_EXIT] = {"VOLUNTARY_EXIT", {4, 0, 0, 0}},
-    [ETH2_ORDER_AGGREGATION_SLOT] = {"AGGREGATION_SLOT", {5, 0, 0, 0}},
-    [ETH2_ORDER_AGGREGATE_AND_PROOF] = {"AGGREGATE_AND_PROOF", {6, 0, 0, 0}},
-    [ETH2_ORDER_SYNC_COMMITTEE_MESSAGE] = {"SYNC_COMMITTEE_MESSAGE", {7, 0, 0, 0}},
-    [ETH2_ORDER_SYNC_COMMITTEE_SELECTION_PROOF] = {"SYNC_COMMITTEE_SELECTION_PROOF", {8, 0, 0, 0}},
+    [ETH2_ORDER_BLOCK] = {"BLOCK", {0, 0, 0, 0}, ETH2_DUE_EARLY},
+    [ETH2_ORDER_ATTESTATION] = {"ATTESTATION", {1, 0, 0, 0}, ETH2_DUE_EARLY},
+    [ETH2_ORDER_RANDAO_REVEAL] = {"RANDAO_REVEAL", {2, 0, 0, 0}, ETH2_DUE_EARLY},
+    [ETH2_ORDER_DEPOSIT] = {"DEPOSIT", {3, 0, 0, 0}, ETH2_DUE_WHENEVER},
+    [ETH2_ORDER_VOLUNTARY_EXIT] = {"VOLUNTARY_EXIT", {4, 0, 0, 0}, ETH2_DUE_WHENEVER},
+    [ETH2_ORDER_AGGREGATION_SLOT] = {"AGGREGATION_SLOT", {5, 0, 0, 0}, ETH2_DUE_LATE},
+    [ETH2_ORDER_AGGREGATE_AND_PROOF] = {"AGGREGATE_AND_PROOF", {6, 0, 0, 0}, ETH2_DUE_LATE},
+    [ETH2_ORDER_SYNC_COMMITTEE_MESSAGE] = {"SYNC_COMMITTEE_MESSAGE", {7, 0, 0, 0}, ETH2_DUE_EARLY},
+    [ETH2_ORDER_SYNC_COMMITTEE_SELECTION_PROOF] = {"SYNC_COMMITTEE_SELECTION_PROOF",
+                                                   {8, 0, 0, 0},
+                                                   ETH2_DUE_LATE},
     [ETH2_ORDER_SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF] = {"SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF",
-                                                          {9, 0, 0, 0}},
-    [ETH2_ORDER_VALIDATOR_REGISTRATION] = {"VALIDATOR_REGISTRATION", {0, 0, 0, 1}},
-    [ETH2_ORDER_BLS_TO_EXECUTION_CHANGE] = {"BLS_TO_EXECUTION_CHANGE", {0x0a, 0, 0, 0}},
-    [ETH2_ORDER_EXECUTION_PAYLOAD_BID] = {"EXECUTION_PAYLOAD_BID", {0x0b, 0, 0, 0}},
-    [ETH2_ORDER_EXECUTION_PAYLOAD_ENVELOPE] = {"EXECUTION_PAYLOAD_ENVELOPE", {0x0b, 0, 0, 0}},
-    [ETH2_ORDER_PAYLOAD_ATTESTATION_MESSAGE] = {"PAYLOAD_ATTESTATION_MESSAGE", {0x0c, 0, 0, 0}},
-    [ETH2_ORDER_PROPOSER_PREFERENCES] = {"PROPOSER_PREFERENCES", {0x0d, 0, 0, 0}},
-    [ETH2_ORDER_BUILDER_REQUEST_AUTH] = {"BUILDER_REQUEST_AUTH", {0x0b, 0, 0, 1}},
-    [ETH2_ORDER_INCLUSION_LIST] = {"INCLUSION_LIST", {0x10, 0, 0, 0}},
+                                                          {9, 0, 0, 0},
+                                                          ETH2_DUE_LATE},
+    [ETH2_ORDER_VALIDATOR_REGISTRATION] = {"VALIDATOR_REGISTRATION", {0, 0, 0, 1}, ETH2_DUE_WHENEVER},
+    [ETH2_ORDER_BLS_TO_EXECUTION_CHANGE] = {"BLS_TO_EXECUTION_CHANGE", {0x0a, 0, 0, 0}, ETH2_DUE_WHENEVER},
+    [ETH2_ORDER_EXECUTION_PAYLOAD_BID] = {"EXECUTION_PAYLOAD_BID", {0x0b, 0, 0, 0}, ETH2_DUE_EARLY},
+    [ETH2_ORDER_EXECUTION_PAYLOAD_ENVELOPE] = {"EXECUTION_PAYLOAD_ENVELOPE", {0x0b, 0, 0, 0}, ETH2_DUE_EARLY},
+    [ETH2_ORDER_PAYLOAD_ATTESTATION_MESSAGE] = {"PAYLOAD_ATTESTATION_MESSAGE",
+                                                {0x0c, 0, 0, 0},
+                                                ETH2_DUE_LATE},
+    [ETH2_ORDER_PROPOSER_PREFERENCES] = {"PROPOSER_PREFERENCES", {0x0d, 0, 0, 0}, ETH2_DUE_WHENEVER},
+    [ETH2_ORDER_BUILDER_REQUEST_AUTH] = {"BUILDER_REQUEST_AUTH", {0x0b, 0, 0, 1}, ETH2_DUE_EARLY},
+    [ETH2_ORDER_INCLUSION_LIST] = {"INCLUSION_LIST", {0x10, 0, 0, 0}, ETH2_DUE_LATE},
 };
 
 static const struct kind_row *kind_row(enum eth2_order_kind kind)
@@ -46,6 +52,12 @@ const char *eth2_order_kind_name(enum eth2_order_kind kind)
 {
     const struct kind_row *row = kind_row(kind);
     return row ? row->name : "?";
+}
+
+enum eth2_due eth2_order_due(enum eth2_order_kind kind)
+{
+    const struct kind_row *row = kind_row(kind);
+    return row ? row->due : ETH2_DUE_WHENEVER;
 }
 
 result eth2_domain(uint8_t ret_domain[static 32], const uint8_t domain_type[static 4],

@@ -36,6 +36,14 @@ enum eth2_order_kind {
     ETH2_ORDER_KIND_END
 };
 
+/* When in its slot a message is due, which is what is worked on first when not all can be at once:
+ *   EARLY     a block and what its slot's proposer needs before it can be sent (reveal, builder's request,
+ *             bid and envelope: one of each a slot), and what is due when the block has been seen, at the
+ * latest a third into the slot: attestations and sync committee messages; LATE      what is due after that
+ * (aggregates and contributions, payload attestations, inclusion lists), and the selection proofs for them,
+ * which clients ask for a slot or an epoch ahead; WHENEVER  no slot waits for it. */
+enum eth2_due { ETH2_DUE_EARLY, ETH2_DUE_LATE, ETH2_DUE_WHENEVER, ETH2_DUE_END };
+
 struct eth2_checkpoint {
     uint64_t epoch;
     uint8_t root[ETH2_ROOT_LEN];
@@ -90,6 +98,9 @@ must_check result eth2_domain(uint8_t ret_domain[static 32], const uint8_t domai
  * SigningData. It does not compare client_root. E_INPUT for a kind that does not exist. */
 must_check result eth2_order_signing_root(uint8_t ret_root[static ETH2_ROOT_LEN],
                                           const struct eth2_network *network, const struct eth2_order *order);
+
+/* WHENEVER for a kind that does not exist. */
+enum eth2_due eth2_order_due(enum eth2_order_kind kind);
 
 /* "ATTESTATION" and so on; "?" for a kind that does not exist. */
 const char *eth2_order_kind_name(enum eth2_order_kind kind);

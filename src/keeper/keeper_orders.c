@@ -11,9 +11,12 @@ void keeper_orders_open(struct keeper_orders *orders)
     TAILQ_INIT(&orders->aging);
     TAILQ_INIT(&orders->ready);
     TAILQ_INIT(&orders->genesis);
-    TAILQ_INIT(&orders->signable);
-    TAILQ_INIT(&orders->signable_of_many);
-    orders->many_are_next = false;
+    for (size_t due = 0; due < ETH2_DUE_END; due++) {
+        TAILQ_INIT(&orders->lanes[due].lone);
+        TAILQ_INIT(&orders->lanes[due].of_many);
+        orders->lanes[due].many_are_next = false;
+    }
+    orders->num_taken = 0;
 }
 
 size_t keeper_orders_room(const struct keeper_orders *orders)
@@ -56,31 +59,67 @@ static void end_deadline(struct keeper_orders *orders, struct keeper_order *orde
 void keeper_orders_move(struct keeper_orders *orders, struct keeper_order *order,
                         struct keeper_order_list *to)
 {
+    (void)orders;
     TAILQ_REMOVE(order->list, order, in_list);
     TAILQ_INSERT_TAIL(to, order, in_list);
     order->list = to;
-    if (to == &orders->signable || to == &orders->signable_of_many)
-        end_deadline(orders, order);
 }
 
 void keeper_orders_make_signable(struct keeper_orders *orders, struct keeper_order *order)
 {
-    keeper_orders_move(orders, order, order->is_of_many ? &orders->signable_of_many : &orders->signable);
+    struct keeper_order_lane *lane = &orders->lanes[eth2_order_due(order->order.kind)];
+    keeper_orders_move(orders, order, order->is_of_many ? &lane->of_many : &lane->lone);
+    end_deadline(orders, order);
 }
 
-struct keeper_order *keeper_orders_next_signable(struct keeper_orders *orders)
+static struct keeper_order *next_of_lane(struct keeper_order_lane *lane)
 {
-    struct keeper_order *lone = TAILQ_FIRST(&orders->signable);
-    struct keeper_order *of_many = TAILQ_FIRST(&orders->signable_of_many);
-    orders->many_are_next = !orders->many_are_next;
+    struct keeper_order *lone = TAILQ_FIRST(&lane->lone);
+    struct keeper_order *of_many = TAILQ_FIRST(&lane->of_many);
     if (!lone || !of_many)
         return lone ? lone : of_many;
-    return orders->many_are_next ? of_many : lone;
+    lane->many_are_next = !lane->many_are_next;
+    return lane->many_are_next ? of_many : lone;
+}
+
+/* Nearly always that of those who are due early. */
+static enum eth2_due lane_in_turn(struct keeper_orders *orders)
+{
+    orders->num_taken = (orders->num_taken + 1) % KEEPER_WHENEVER_SHARE;
+    if (orders->num_taken == 0)
+        return ETH2_DUE_WHENEVER;
+    return orders->num_taken % KEEPER_LATE_SHARE == 0 ? ETH2_DUE_LATE : ETH2_DUE_EARLY;
+}
+
+static bool is_empty(const struct keeper_order_lane *lane)
+{
+    return TAILQ_EMPTY(&lane->lone) && TAILQ_EMPTY(&lane->of_many);
 }
 
 bool keeper_orders_are_signable(const struct keeper_orders *orders)
 {
-    return !TAILQ_EMPTY(&orders->signable) || !TAILQ_EMPTY(&orders->signable_of_many);
+    for (size_t due = 0; due < ETH2_DUE_END; due++)
+        if (!is_empty(&orders->lanes[due]))
+            return true;
+    return false;
+}
+
+void keeper_orders_take_signable(struct keeper_orders *orders, struct keeper_order_list *to, size_t max)
+{
+    size_t first = 0;
+    while (first < ETH2_DUE_END - 1 && is_empty(&orders->lanes[first]))
+        first++;
+    for (size_t i = 0; i < max && !is_empty(&orders->lanes[first]); i++) {
+        struct keeper_order *next = next_of_lane(&orders->lanes[lane_in_turn(orders)]);
+        if (!next)
+            next = next_of_lane(&orders->lanes[first]);
+        keeper_orders_move(orders, next, to);
+    }
+}
+
+bool keeper_orders_lone_are_due(const struct keeper_orders *orders)
+{
+    return !TAILQ_EMPTY(&orders->lanes[ETH2_DUE_EARLY].lone);
 }
 
 void keeper_orders_move_all(struct keeper_orders *orders, struct keeper_order_list *to,

@@ -150,9 +150,7 @@ static void sign_alike(struct keeper *k, struct keeper_order_list *orders)
 static void sign(struct keeper *k)
 {
     struct keeper_order_list taken = TAILQ_HEAD_INITIALIZER(taken);
-    struct keeper_order *order;
-    for (size_t i = 0; i < SIGNED_TOGETHER && (order = keeper_orders_next_signable(&k->orders)); i++)
-        keeper_orders_move(&k->orders, order, &taken);
+    keeper_orders_take_signable(&k->orders, &taken, SIGNED_TOGETHER);
     while (!TAILQ_EMPTY(&taken))
         sign_alike(k, &taken);
 }
@@ -246,7 +244,7 @@ bool keeper_sign(struct keeper *k)
     bool goes_on = true;
     /* What piles up while a file's batch is signed shares the next fsync; so does what one batch of a client
      * brings in several packets. */
-    bool is_piling_up = !keeper_store_is_remote(&k->store) && !TAILQ_EMPTY(&k->orders.signable);
+    bool is_piling_up = !keeper_store_is_remote(&k->store) && keeper_orders_lone_are_due(&k->orders);
     if (!is_piling_up && !keeper_is_gathering(k)) {
         keeper_limits_update(&k->store.limits, &k->policy);
         goes_on = decide_ready(k);

@@ -352,7 +352,7 @@ static void the_last_question_is_the_record(void **state)
     struct ipc_order order = block(0, 5, 1);
     hear(&order, 1);
     struct keeper_order *smuggled = TAILQ_FIRST(&k.orders.ready);
-    keeper_orders_move(&k.orders, smuggled, &k.orders.signable);
+    keeper_orders_make_signable(&k.orders, smuggled);
     (void)keeper_sign(&k);
     assert_int_equal(num_collected, 1);
     assert_int_equal(collected[0].status, IPC_ANSWER_STORE);
