@@ -90,10 +90,9 @@ test-arm: build ## cross-build for 64-bit ARM and test that under emulation, sec
 	@$(MAKE) --no-print-directory image ARCH=arm64
 	@tests/arm64/check
 
-bench: build ## measure speed, latency, memory and start-up
-	@$(python) tests/bench/bench.py
-	@$(python) tests/bench/bench_stores.py
-	@$(python) tests/bench/bench_enclave.py
+# ONLY=burst,lone runs those modules of it (tests/bench/bench.py lists them).
+bench: build ## measure speed, latency, memory and start-up beside the goals, and print one report
+	@$(python) tests/bench/bench.py --only='$(ONLY)'
 
 # NS_FIGURES says for how many keys memory and time are measured: 4,1000,10000.
 enclave-boot: build ## boot the image in an emulated enclave: attestation, signatures, a crash, refusals; then print figures

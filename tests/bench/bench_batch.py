@@ -7,6 +7,9 @@ import json
 import ssl
 import time
 
+from bench_common import line, rate, spread
+
+KEYS, CONNECTIONS, BUSY_MS, BLST_MS = 1000, 32, 1500, 600
 VERSION = "0x06000000"
 GENESIS_ROOT = "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"
 
@@ -40,8 +43,8 @@ class Client:
         return results
 
 
-def measure(signer, milliseconds):
-    """Batches of all its keys for that long. signer is bench.py's. The last answer is what a single request is answered."""
+def take(signer, milliseconds):
+    """Batches of all its keys for that long. The last answer is what a single request is answered."""
     client, took = Client(signer), []
     signer.request("GET", "/upcheck")
     cpu, started = signer.cpu_seconds(), time.monotonic()
@@ -57,24 +60,23 @@ def measure(signer, milliseconds):
     return {"signed": len(took) * len(signer.keys), "seconds": seconds, "signer_cpu_seconds": cpu, "batch_seconds": took}
 
 
-def summarise(rounds, of, rate):
-    """of and rate are bench.py's."""
-    per_cpu = lambda outcome: outcome["signed"] / outcome["signer_cpu_seconds"]  # noqa: E731
-    keys = rounds[0]["batch_keys"]
-    return {"signatures_per_second": of(lambda r: rate(r["batch"])),
-            "ratio_to_single_requests": of(lambda r: rate(r["batch"]) / rate(r["signer_busy"])),
-            "ratio_to_blst_thread": of(lambda r: rate(r["batch"]) * r["blst_lone"]["p50_us"] / 1e6),
-            "signatures_per_cpu_second_ratio": of(lambda r: per_cpu(r["batch"]) / per_cpu(r["signer_busy"])),
-            "milliseconds": of(lambda r: 1000 * min(r["batch"]["batch_seconds"])),
-            "single_requests_milliseconds": of(lambda r: 1000 * keys / rate(r["signer_busy"]))}
+def measure(context):
+    with context.signer(KEYS, "batch") as signer:
+        signer.load(CONNECTIONS, 300)
+        return {"rounds": [{"blst": context.blst(BLST_MS, threads=1), "single": signer.load(CONNECTIONS, BUSY_MS), "batch": take(signer, BUSY_MS)}
+                           for _ in range(context.rounds)]}
 
 
-def as_text(found, line, keys, connections):
-    """line is bench.py's."""
-    text = f"\nA batch of {keys} keys, one attestation, on one kept connection; protection in SQLite\n"
-    text += line("signatures", found["signatures_per_second"], "/s")
-    text += line(f"  against single requests, {connections} connections", found["ratio_to_single_requests"], "x", 3)
-    text += line("  the same, per second of the signer's processor", found["signatures_per_cpu_second_ratio"], "x", 3)
-    text += line("  against blst hash-and-sign, one thread", found["ratio_to_blst_thread"], "x", 3)
-    text += line("time to the whole answer", found["milliseconds"], "ms", 1)
-    return text + line(f"  {keys} single requests, {connections} connections", found["single_requests_milliseconds"], "ms", 1)
+def as_text(found):
+    rounds, per_cpu = found["rounds"], lambda outcome: outcome["signed"] / outcome["signer_cpu_seconds"]
+    text = f"{KEYS} keys, one attestation, in one request on one kept connection; protection in SQLite\n"
+    text += line("signatures", spread(rate(r["batch"]) for r in rounds), "/s")
+    text += line(f"  against single requests, {CONNECTIONS} connections", spread(rate(r["batch"]) / rate(r["single"]) for r in rounds), "x", 3)
+    text += line("  the same, per second of the signer's processor", spread(per_cpu(r["batch"]) / per_cpu(r["single"]) for r in rounds), "x", 3)
+    text += line("  against blst hash-and-sign, one thread", spread(rate(r["batch"]) * r["blst"]["p50_us"] / 1e6 for r in rounds), "x", 3)
+    text += line("time to the whole answer", spread(1000 * min(r["batch"]["batch_seconds"]) for r in rounds), "ms", 1)
+    return text + line(f"  {KEYS} single requests, {CONNECTIONS} connections", spread(1000 * KEYS / rate(r["single"]) for r in rounds), "ms", 1)
+
+
+def goals(_):
+    return []

@@ -1,6 +1,6 @@
-"""make bench: how long an enclave takes from its start to its first signature, and what memory it needs, with 4, 1,000 and
+"""Of make bench: how long an enclave takes from its start to its first signature, and what memory it needs, with 4, 1,000 and
 10,000 sealed keys. Local mode: devcloud is NSM and KMS, the enclave's own program runs as on Nitro. Times are of runs of their
-own, since looking at memory costs time. Writes build/bench/enclave.json.
+own, since looking at memory costs time.
 """
 import base64
 import json
@@ -8,20 +8,16 @@ import os
 import pathlib
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/integration"))
-import requests  # noqa: E402
+import requests
 
-from enclave_rig import EPOCH, MAINNET_GENESIS, Cloud, children_of  # noqa: E402
-from harness import Process, connect, control, free_port  # noqa: E402
+from bench_common import BIN, TOOLS
+from enclave_rig import EPOCH, MAINNET_GENESIS, Cloud, children_of
+from harness import Process, connect, control, free_port
 
-BIN = pathlib.Path(os.environ.get("NS_BIN_DIR") or ROOT / "build/bin")
-TOOLS = BIN.parent / "bench"
 COUNTS = (4, 1000, 10000)
 STARTS = int(os.environ.get("NS_STARTS", 5))
 UUID = "bench"
@@ -126,7 +122,7 @@ def vote():
                           "genesis_validators_root": MAINNET_GENESIS}}
 
 
-def measure(cloud, count, starts):
+def measure_count(cloud, count, starts):
     batch, key = seal(cloud, count)
     tls = json.loads(next((cloud.folder / "items/tls").iterdir()).read_text())
     message = json.dumps({"operation": "init", "policy": (cloud.folder / "policy.txt").read_text(), "access": "",
@@ -149,20 +145,30 @@ def compare(rounds=3):
 
 
 def show(found):
+    """One number of keys."""
     median = statistics.median(found["signed_ms"])
-    print(f"enclave, {found['keys']} sealed keys: first signature {median:.0f} ms after the start ({min(found['signed_ms']):.0f} to {max(found['signed_ms']):.0f})")
+    text = (f"  {found['keys']} sealed keys: first signature {median:.0f} ms after the start "
+            f"({min(found['signed_ms']):.0f} to {max(found['signed_ms']):.0f})\n")
     phases = [p for p in found["phases"] if p]
     if phases:
-        print("  phases, ms: " + ", ".join(f"{name} {statistics.median(p[name] for p in phases):.0f}" for name in phases[0]))
+        text += "    phases, ms: " + ", ".join(f"{name} {statistics.median(p[name] for p in phases):.0f}" for name in phases[0]) + "\n"
     total = {field: sum(one[field] for one in found["memory_kib"]) for field in FIELDS.values()}
     for one in [*found["memory_kib"], {"name": "together", **total}]:
-        print(f"  {one['name']:8} {one.get('cpu_ms', 0):5.0f} ms of a processor; anonymous {one['anonymous'] / 1024:6.1f} MiB, locked {one['locked'] / 1024:5.1f} MiB, resident {one['resident'] / 1024:6.1f} MiB,"
-              f" largest anonymous while loading {found['peaks_kib'].get(one['name'], found['peak_anonymous_kib']) / 1024:6.1f} MiB")
+        peak = found["peaks_kib"].get(one["name"], found["peak_anonymous_kib"])
+        text += (f"    {one['name']:8} {one.get('cpu_ms', 0):5.0f} ms of a processor; anonymous {one['anonymous'] / 1024:6.1f} MiB, "
+                 f"locked {one['locked'] / 1024:5.1f} MiB, resident {one['resident'] / 1024:6.1f} MiB, "
+                 f"largest anonymous while loading {peak / 1024:6.1f} MiB\n")
+    return text
 
 
-def main():
+def as_text(found):
+    keys = found["public_keys_us"]
+    text = f"  public keys, of a processor's time: {keys['batch']:.1f} us each in a batch, {keys['single']:.1f} us one by one: {keys['ratio']:.1f} times as fast\n"
+    return text + "".join(show(one) for one in found["starts"])
+
+
+def measure(_):
     batch, single, ratio = compare()
-    print(f"public keys, of a processor's time: {batch:.1f} us each in a batch, {single:.1f} us one by one: {ratio:.1f} times as fast")
     processes = []
 
     def start(program, *arguments):
@@ -176,15 +182,12 @@ def main():
         try:
             cloud = Cloud(start, BIN, folder, num_keys=1)
             cloud.begin()
-            found = [measure(cloud, count, STARTS) for count in COUNTS]
+            found = [measure_count(cloud, count, STARTS) for count in COUNTS]
         finally:
             for process in processes:
                 process.cleanup()
-    for one in found:
-        show(one)
-    report = {"public_keys_us": {"batch": batch, "single": single, "ratio": ratio}, "starts": found}
-    (TOOLS / "enclave.json").write_text(json.dumps(report, indent=1))
+    return {"public_keys_us": {"batch": batch, "single": single, "ratio": ratio}, "starts": found}
 
 
-if __name__ == "__main__":
-    main()
+def goals(_):
+    return []

@@ -9,17 +9,21 @@ import http.client
 import json
 import os
 import re
+import shutil
 import ssl
 import statistics
 import subprocess
 import threading
 import time
 
+from bench_common import NotHere, line, spread
+
+KEYS, ROUNDS = 1000, 3
 UNDER_WAY = 256
 REQUESTS = 2000
 PROBES = 600
 PAUSE_SECONDS = 0.005
-LOAD_MS = 8000
+LOAD_MS = 6000
 
 
 def randao():
@@ -100,19 +104,26 @@ def health(signer):
             "cores_used": (outcome["signer_cpu_seconds"] + outcome["cpu_seconds"]) / outcome["seconds"], "cores": len(os.sched_getaffinity(0))}
 
 
-def measure(signer, rounds=3):
-    return [{"versions": versions(signer), "health": health(signer)} for _ in range(rounds)]
+def measure(context):
+    if not shutil.which("h2load"):
+        raise NotHere("no h2load: Debian's nghttp2-client")
+    with context.signer(KEYS, "http2") as signer:
+        return {"rounds": [{"versions": versions(signer), "health": health(signer)} for _ in range(ROUNDS)]}
 
 
-def as_text(rounds, line, spread):
-    of = lambda function: spread([function(r) for r in rounds])  # noqa: E731
-    text = f"\n{UNDER_WAY} requests under way, asked by h2load\n"
+def as_text(found):
+    of = lambda function: spread(function(r) for r in found["rounds"])  # noqa: E731
+    text = f"{UNDER_WAY} requests under way, asked by h2load\n"
     text += line("one connection of HTTP/2", of(lambda r: r["versions"]["http2"]), "/s")
     text += line(f"{UNDER_WAY} connections of HTTP/1.1", of(lambda r: r["versions"]["http1"]), "/s")
     text += line("  HTTP/2 against HTTP/1.1", of(lambda r: r["versions"]["http2"] / r["versions"]["http1"]), "x", 2)
-    text += f"\n/healthcheck beside {UNDER_WAY} connections that never pause, and before them\n"
+    text += f"/healthcheck beside {UNDER_WAY} connections that never pause, and before them\n"
     for name, words in (("idle", "idle"), ("busy", "saturated")):
         for quantile in ("p50", "p99"):
             text += line(f"{words}: {quantile}", of(lambda r, n=name, q=quantile: r["health"][n][q]), "ms", 2)
         text += line("  how late the prober woke, p99", of(lambda r, n=name: r["health"][f"{n}_sleep"]["p99"]), "ms", 2)
     return text
+
+
+def goals(_):
+    return []

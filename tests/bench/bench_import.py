@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+from bench_common import BIN, line, spread
+
 VALIDATORS, BLOCKS = 4400, 5
 VOTES = (200, 450, 1800)  # of each validator; the last four times as many as the one before
 ROUNDS = 3
@@ -47,24 +49,27 @@ def import_once(program, folder, source, validators=VALIDATORS):
     return float(seconds), float(cpu), int(peak)
 
 
-def measure(folder, program):
+def measure(context):
     """For each length of history: the file's megabytes, and seconds, seconds of processor and peak MiB of every round."""
     found = {}
     for votes in VOTES:
-        source = folder / "history.json"
+        source = context.folder / "history.json"
         size = write_history(source, VALIDATORS, votes)
-        rounds = [import_once(program, folder, source) for _ in range(ROUNDS)]
+        rounds = [import_once(BIN / "nitro-signer", context.folder, source) for _ in range(ROUNDS)]
         source.unlink()
         found[str(votes)] = {"megabytes": size / 1e6, "seconds": [r[0] for r in rounds], "cpu_seconds": [r[1] for r in rounds],
                              "peak_mib": [r[2] / 1024 for r in rounds]}
     return found
 
 
-def as_text(found, line, spread):
-    """line and spread are bench.py's."""
-    text = f"\nImport of {VALIDATORS:,} validators' history into SQLite, {ROUNDS} rounds\n"
+def as_text(found):
+    text = f"import of {VALIDATORS:,} validators' history into SQLite, {ROUNDS} rounds\n"
     for votes, of in found.items():
         label = f"{votes} votes each, {of['megabytes']:,.0f} MB"
         text += line(label, spread(of["seconds"]), "s", 2) + line("  processor", spread(of["cpu_seconds"]), "s", 2)
         text += line("  peak memory", spread(of["peak_mib"]), "MiB", 1)
     return text
+
+
+def goals(_):
+    return []

@@ -1,9 +1,9 @@
-"""make bench, second part: slashing protection across a network. DynamoDB Local behind its TLS relay, which adds 5 ms to
+"""Of make bench: slashing protection across a network. DynamoDB Local behind its TLS relay, which adds 5 ms to
 every answer; PostgreSQL on this machine.
 
 A burst is 10,000 validators' advances handed to a courier at once, as a keeper does, until the last is answered. Rates are
 those of the whole signer over HTTPS. What limits them is measured in the same run: DynamoDB Local's own rate, asked
-directly and through the relay, both of which share the cores with the signer. Writes build/bench/stores.txt and .json.
+directly and through the relay, both of which share the cores with the signer.
 """
 import asyncio
 import contextlib
@@ -11,24 +11,19 @@ import json
 import os
 import pathlib
 import secrets
-import shutil
 import struct
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 
-import bench
-from bench import BIN, ROOT, TOOLS, Signer, make_inputs
-
-sys.path.insert(0, str(ROOT / "tests/integration"))
+from bench_common import BIN, CORES, rate
 from dynamodb_relay import Authority, TlsRelay, answer_bytes  # noqa: E402
 from dynamodb_server import ACCESS_KEY, REGION, SECRET_KEY, DynamodbServer  # noqa: E402
 from harness import Process, packet_pair, policy_text, receive_packet, send_packet  # noqa: E402
 from postgres_server import PostgresServer  # noqa: E402
 
 DELAY_MS, BURST, CONNECTIONS, BUSY_MS, BURSTS = 5, 10000, 256, 3000, 3
+KEYS, SECONDS = 1000, 240
 ROOT_OF_NETWORK = "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"
 STORE_OPEN, STORE_HEAD, STORE_LOAD, STORE_ENTRIES, STORE_ADVANCE, STORE_ADVANCED, STORE_ACCESS = (
     0x0501, 0x0502, 0x0506, 0x0507, 0x0508, 0x0509, 0x050A)
@@ -150,42 +145,39 @@ def measure_bursts(folder, store, access, env, keys):
         return [courier.burst(entries, target) for target in range(10, 10 + BURSTS)]
 
 
-def measure_rates(folder, options, env):
+def measure_rates(context, options, env):
     rates = {}
     os.environ.update(env)
     for i, (name, protection) in enumerate(options.items()):
-        signer = Signer(folder, bench.MANY, f"rates-{i}", protected=protection)
-        try:
+        with context.signer(KEYS, f"rates-{i}", protected=protection) as signer:
             signer.load(CONNECTIONS, 500)
             outcome = signer.load(CONNECTIONS, BUSY_MS)
-            rates[name] = {"per_second": outcome["signed"] / outcome["seconds"], "p50_us": outcome["p50_us"], "p99_us": outcome["p99_us"],
-                           "signer_share": outcome["signer_cpu_seconds"] / outcome["seconds"] / bench.CORES}
-        finally:
-            signer.stop()
+            rates[name] = {"per_second": rate(outcome), "p50_us": outcome["p50_us"], "p99_us": outcome["p99_us"],
+                           "signer_share": outcome["signer_cpu_seconds"] / outcome["seconds"] / CORES}
     return rates
 
 
 def as_text(report):
-    text = f"\nnitro-signer bench, stores across a network: {report['machine']}, {bench.CORES} cores\n\n"
-    text += f"A burst of {BURST:,} validators' attestations at once, courier and store, {BURSTS} times: seconds until all are recorded and answered\n"
+    text = f"a burst of {BURST:,} validators' attestations at once, courier and store, {BURSTS} times: seconds until all are recorded and answered\n"
     for name, outcomes in report["bursts"].items():
         shown = "  ".join(f"{took:.2f}" + (f" ({BURST - done:,} given up at the deadline)" if done < BURST else "") for took, done in outcomes)
         text += f"  {name:<52} {shown}   (at best {max(done / took for took, done in outcomes):,.0f} /s)\n"
     text += f"  {'DynamoDB Local alone, no relay, 25 a call':<52} {report['ceiling']:,.0f} updates/s: such a burst takes {BURST / report['ceiling']:.2f} s\n"
-    text += f"\nAttestations over {CONNECTIONS} kept HTTPS connections, {bench.MANY} keys, everything on the same cores\n"
-    for name, rate in report["rates"].items():
-        text += f"  {name:<52} {rate['per_second']:>10,.0f} /s   p50 {rate['p50_us'] / 1000:,.1f} ms  p99 {rate['p99_us'] / 1000:,.1f} ms  signer's share of the cores {rate['signer_share']:.2f}\n"
+    text += f"attestations over {CONNECTIONS} kept HTTPS connections, {KEYS} keys, everything on the same cores\n"
+    for name, of in report["rates"].items():
+        text += f"  {name:<52} {of['per_second']:>10,.0f} /s   p50 {of['p50_us'] / 1000:,.1f} ms  p99 {of['p99_us'] / 1000:,.1f} ms  signer's share of the cores {of['signer_share']:.2f}\n"
     return text
 
 
-def measure(folder, server, relay, postgres):
+def measure_stores(context, server, relay, postgres):
+    folder = context.folder
     env = dict(os.environ, AWS_ENDPOINT_URL_DYNAMODB=f"https://localhost:{relay.port}", AWS_CA_BUNDLE=str(relay.ca_file))
     keys = [secrets.token_bytes(48) for _ in range(BURST)]
     relay.delay_ms = 0
     table = begin_table(folder, server, env, ["0x" + key.hex() for key in keys])
     relay.delay_ms = DELAY_MS
     database = postgres.database()
-    report = {"machine": bench.machine(), "ceiling": ceiling(server), "bursts": {}}
+    report = {"ceiling": ceiling(server), "bursts": {}}
     credentials = (ACCESS_KEY, SECRET_KEY, "")
     report["bursts"][f"DynamoDB Local, relay with {DELAY_MS} ms"] = measure_bursts(folder, f"dynamodb:{table}", credentials, env, keys)
     relay.inject(accept_at_once, count=None, operation="BatchExecuteStatement")
@@ -201,27 +193,24 @@ def measure(folder, server, relay, postgres):
     fresh = postgres.database()
     sql = [f"--slashing-protection-db-url={fresh.jdbc_url}", f"--slashing-protection-db-username={fresh.user}",
            f"--slashing-protection-db-password-file={folder}/database-password"]
-    report["rates"] = measure_rates(folder, {"no protection": ["--slashing-protection-enabled=false"],
+    report["rates"] = measure_rates(context, {"no protection": ["--slashing-protection-enabled=false"],
                                              "SQLite": [f"--slashing-protection-db-path={folder}/rates.sqlite"],
                                              f"DynamoDB Local, relay with {DELAY_MS} ms": dynamodb, "PostgreSQL": sql}, env)
     return report
 
 
-def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="ns-bench-", dir=TOOLS))
+def measure(context):
+    authority_folder = context.folder / "authority"
+    authority_folder.mkdir()
+    environment = dict(os.environ)
     try:
-        make_inputs(folder)
-        authority_folder = folder / "authority"
-        authority_folder.mkdir()
         with contextlib.closing(DynamodbServer()) as server, contextlib.closing(PostgresServer()) as postgres, \
                 contextlib.closing(TlsRelay(server.port, Authority(authority_folder))) as relay:
-            report = measure(folder, server, relay, postgres)
+            return measure_stores(context, server, relay, postgres)
     finally:
-        shutil.rmtree(folder)
-    (TOOLS / "stores.json").write_text(json.dumps(report, indent=2) + "\n")
-    (TOOLS / "stores.txt").write_text(as_text(report))
-    print(as_text(report), end="")
+        os.environ.clear()
+        os.environ.update(environment)
 
 
-if __name__ == "__main__":
-    main()
+def goals(_):
+    return []
