@@ -90,9 +90,9 @@ test-arm: build ## cross-build for 64-bit ARM and test that under emulation, sec
 	@$(MAKE) --no-print-directory image ARCH=arm64
 	@tests/arm64/check
 
-# ONLY=burst,lone runs those modules of it (tests/bench/bench.py lists them).
+# ONLY=burst,lone runs those modules of it (tests/bench/bench.py lists them); UPDATE_DOCS=1 makes its picture docs/performance.svg.
 bench: build ## measure speed, latency, memory and start-up beside the goals, and print one report
-	@$(python) tests/bench/bench.py --only='$(ONLY)'
+	@$(python) tests/bench/bench.py --only='$(ONLY)' $(if $(UPDATE_DOCS),--update-docs)
 
 # NS_FIGURES says for how many keys memory and time are measured: 4,1000,10000.
 enclave-boot: build ## boot the image in an emulated enclave: attestation, signatures, a crash, refusals; then print figures

@@ -3,7 +3,7 @@
 Everything is measured in one run, and the two sides of a figure take turns in short rounds, so that whatever else the machine
 does meets both. What counts is the ratio of a round; the report gives its median and its spread. Absolute figures drift with the
 machine. The measurements are modules (bench_common.py says what one has); one that fails is told and the others still run.
-Writes report.txt and report.json in build/bench.
+Writes report.txt, report.json and report.svg in build/bench.
 """
 import argparse
 import dataclasses
@@ -18,7 +18,8 @@ import time
 import traceback
 
 import bench_machine
-from bench_common import GOALS, TOOLS, Context, NotHere, bounded, goal, say
+import bench_plot
+from bench_common import GOALS, ROOT, TOOLS, Context, NotHere, bounded, goal, say
 
 # In the order of the report, each with what stands above its figures.
 MODULES = {
@@ -145,12 +146,14 @@ def write_reports(folder, machine, outcomes):
                           for name, outcome in outcomes.items()}}
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (folder / "report.txt").write_text(as_text(machine, outcomes))
+    (folder / "report.svg").write_text(bench_plot.picture(report))
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--only", default="", help="modules, separated by commas")
     parser.add_argument("--rounds", type=int, default=None, help="of each figure")
+    parser.add_argument("--update-docs", action="store_true", help="the picture of docs/performance.md becomes this run's")
     return parser.parse_args()
 
 
@@ -176,7 +179,9 @@ def main():
         shutil.rmtree(folder)
     write_reports(TOOLS, machine, outcomes)
     print((TOOLS / "report.txt").read_text(), end="")
-    print(f"\nThe same as JSON, with every round: {os.path.relpath(TOOLS / 'report.json')}")
+    print("\nThe same with every round, and as a picture: " + ", ".join(os.path.relpath(TOOLS / f"report.{kind}") for kind in ("json", "svg")))
+    if asked.update_docs:
+        shutil.copy(TOOLS / "report.svg", ROOT / "docs/performance.svg")
     return 1 if any("failed" in outcome for outcome in outcomes.values()) else 0
 
 

@@ -1,4 +1,5 @@
 """What the machine of a report is: its processors, what it costs to wake an idle one, and what its disk takes to be sure."""
+import datetime
 import os
 import platform
 
@@ -21,8 +22,8 @@ def round_trips():
 
 
 def measure(context):
-    return {"processor": processor(), "kernel": platform.release(), "cores": CORES, "rounds": context.rounds, "load_average": os.getloadavg()[0],
-            **round_trips(), "fsync_us": spread([context.fsync_us() for _ in range(ROUNDS)])}
+    return {"processor": processor(), "kernel": platform.release(), "cores": CORES, "date": datetime.date.today().isoformat(), "rounds": context.rounds,
+            "load_average": os.getloadavg()[0], **round_trips(), "fsync_us": spread([context.fsync_us() for _ in range(ROUNDS)])}
 
 
 def shown(value):
