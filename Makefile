@@ -9,7 +9,7 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup clients build demo run test image lambda image-verify enclave-boot soak fuzz bench interop clean help
+.PHONY: all setup clients build demo run test image lambda image-verify enclave-boot soak fuzz fuzz-coverage bench interop clean help
 
 all: build ## set up and build everything (into build/bin)
 
@@ -68,17 +68,16 @@ soak: build ## search the model of several signers, run a million orders against
 	@NS_SIGNATURES=$${NS_ORDERS:-1000000} $(build)/tests/test_bls_batch
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
 
-# FUZZ_SECONDS says how long each runs. What they find more goes to build/fuzz/corpus; what breaks a promise to build/fuzz/found-*.
+# SECONDS says how long each runs, TARGETS which (xml,json), JOBS how many at a time. tests/fuzz/run says where it keeps what.
 fuzz: setup ## feed the readers of outside bytes with mutated inputs, a minute each, under the sanitizers
-	@cmake --preset fuzz >/dev/null
+	@cmake --preset fuzz -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
 	@cmake --build build/fuzz --target fuzz
-	@set -e; for fuzzer in build/fuzz/fuzzers/fuzz_*; do \
-	   name=$${fuzzer##*/fuzz_}; mkdir -p build/fuzz/corpus/$$name; echo "fuzz: $$name"; \
-	   words=tests/fuzz/$$name.dict; [ -e $$words ] && words=-dict=$$words || words=; \
-	   $$fuzzer $$words -max_total_time=$${FUZZ_SECONDS:-60} -max_len=40000 -timeout=10 -artifact_prefix=build/fuzz/found-$$name- \
-	     -verbosity=0 -print_final_stats=1 build/fuzz/corpus/$$name tests/fuzz/corpus/$$name build/fuzz/seeds/$$name; \
-	 done
-	@echo 'fuzz: PASSED: no reader broke a promise'
+	@tests/fuzz/run build/fuzz --seconds=$(or $(SECONDS),60) $(if $(TARGETS),--targets=$(TARGETS)) $(if $(JOBS),--jobs=$(JOBS))
+
+fuzz-coverage: setup ## how much of each reader the fuzzers' inputs reach, those of earlier runs of make fuzz included
+	@cmake --preset fuzz-coverage -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
+	@cmake --build build/fuzz-coverage --target fuzz
+	@tests/fuzz/run build/fuzz-coverage --coverage $(if $(TARGETS),--targets=$(TARGETS))
 
 interop: build ## only the comparison with other people's programs, AWS's image crates among them
 	@scripts/setup --interop

@@ -51,13 +51,13 @@ result hex_decode(uint8_t *out, size_t out_len, const char *text, size_t text_le
         text += 2;
         text_len -= 2;
     }
-    ENSURE(text_len == 2 * out_len, E_INPUT, "must be %zu bytes of hex", out_len);
+    bool fits = text_len == 2 * out_len;
     unsigned bad = 0;
-    for (size_t i = 0; i < out_len; i++) {
+    for (size_t i = 0; fits && i < out_len; i++) {
         unsigned high = undigit(&bad, text[2 * i]);
         out[i] = (uint8_t)(high << 4 | undigit(&bad, text[2 * i + 1]));
     }
-    if (bad) {
+    if (bad || !fits) {
         OPENSSL_cleanse(out, out_len);
         FAIL(E_INPUT, "must be %zu bytes of hex", out_len);
     }

@@ -4,6 +4,7 @@
  * character. What looks like one is therefore no origin. */
 #include "policy/policy_names.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@ static must_check result add_name(struct policy_names *list, const char *option,
     ENSURE(list->num_names < POLICY_NAMES_MAX, E_INPUT, "--%s: more than %d names", option, POLICY_NAMES_MAX);
     ENSURE(*name, E_INPUT, "--%s: empty name", option);
     for (char *c = name; *c; c++) {
+        ENSURE((uint8_t)*c > ' ' && *c != 0x7f, E_INPUT,
+               "--%s: a name has a blank in it: is a comma missing?", option);
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c | 0x20);
     }

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/result.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,5 +20,54 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
             abort();                                                                                         \
         }                                                                                                    \
     } while (0)
+
+#define FUZZ_NO_REASON "nothing was said"
+
+/* Before a reader is called: what it says afterwards is then its own. */
+static inline void fuzz_forget_reason(void)
+{
+    result forgotten = error_set(E_INTERNAL, FUZZ_NO_REASON);
+    (void)forgotten;
+}
+
+/* Whether it accepted; a refusal is for something an input can be guilty of, and says why in one line. */
+static inline bool fuzz_accepted(result r)
+{
+    if (r.code == E_NONE)
+        return true;
+    PROMISE(r.code > E_NONE && r.code < E_INTERNAL && r.code != E_MEMORY && r.code != E_CRYPTO);
+    const char *text = error_text();
+    PROMISE(*text && strcmp(text, FUZZ_NO_REASON) != 0);
+    for (; *text; text++)
+        PROMISE((uint8_t)*text >= ' ' && *text != 0x7f);
+    return false;
+}
+
+/* The input as a text of its own, with a NUL behind it and nothing more, so that a sanitizer sees who reads
+ * on. The caller frees it. */
+static inline char *fuzz_text(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+    PROMISE(text);
+    if (size > 0)
+        memcpy(text, data, size);
+    text[size] = 0;
+    return text;
+}
+
+/* The part of the input up to the next byte 0xff (which no UTF-8 has), or all that is left. */
+struct fuzz_part {
+    const uint8_t *data;
+    size_t size;
+};
+static inline struct fuzz_part fuzz_next_part(const uint8_t **data, size_t *size)
+{
+    const uint8_t *end = *size ? memchr(*data, 0xff, *size) : NULL;
+    struct fuzz_part part = {*data, end ? (size_t)(end - *data) : *size};
+    size_t taken = part.size + (end ? 1 : 0);
+    *data += taken;
+    *size -= taken;
+    return part;
+}
 
 #endif

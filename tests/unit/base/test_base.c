@@ -44,6 +44,9 @@ static void hex_refuses_every_foreign_character(void **state)
     assert_memory_equal(out, "\xab\xcd", 2);
     assert_fails(E_INPUT, hex_decode(out, 2, "0xabc", 5));
     assert_fails(E_INPUT, hex_decode(out, 2, "0Xabcd", 6));
+    assert_ok(hex_decode(out, 2, "abcd", 4));
+    assert_fails(E_INPUT, hex_decode(out, 2, "abc", 3));
+    assert_memory_equal(out, "\0\0", 2); /* wiped, as after a foreign character */
 }
 
 static void a_sentence_can_be_part_of_the_next(void **state)

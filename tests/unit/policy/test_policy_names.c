@@ -28,7 +28,7 @@ static void all_and_none_stand_alone(void **state)
         assert_true(names.any == rows[i].any && names.num_names == 0);
     }
     AUTO(policy_names) names = {0};
-    static const char *const wrong[] = {"", ",", "a,", "a, ,b", "*,a", "a,none"};
+    static const char *const wrong[] = {"", ",", "a,", "a, ,b", "*,a", "a,none", "a b", "[: :1]"};
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
         assert_fails(E_INPUT, policy_names_parse(&names, "hosts", wrong[i]));
 }
