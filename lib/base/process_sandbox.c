@@ -17,7 +17,7 @@ static const struct process_sandbox_rule common[] = {
     {SCMP_SYS(mremap), "heap"},
     {SCMP_SYS(mprotect), "heap"},
     {SCMP_SYS(madvise), "heap"},
-    {SCMP_SYS(futex), "OpenSSL's locks"},
+    {SCMP_SYS(futex), "locks, of OpenSSL and between threads"},
     {SCMP_SYS(getrandom), "OpenSSL's random numbers"},
     {SCMP_SYS(clock_gettime), "time, where it is no vDSO call"},
     {SCMP_SYS(clock_nanosleep), "waiting inside libraries"},
@@ -128,7 +128,11 @@ result process_sandbox_enter(const struct process_sandbox_rule *rules, size_t nu
 {
     scmp_filter_ctx filter = seccomp_init(HAS_SANITIZER ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
     ENSURE(filter, E_MEMORY, "sandbox: no filter");
-    result r = build(filter, rules, num_rules);
+    /* Threads that were made before are held by it too; none can be made afterwards. */
+    int synchronised = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    result r = synchronised == 0
+                   ? build(filter, rules, num_rules)
+                   : error_set(E_IO, "sandbox: not for all threads: %s", strerror(-synchronised));
     int code = r.code ? 0 : seccomp_load(filter);
     seccomp_release(filter);
     if (r.code)

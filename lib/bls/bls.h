@@ -38,14 +38,27 @@ must_check result bls_sign(uint8_t ret_signature[static BLS_SIGNATURE_LEN],
                            const uint8_t secret[static BLS_SECRET_LEN], const uint8_t *message,
                            size_t message_len);
 
+/* What signatures of a 32-byte message have in common, whoever signs it: its hash to the curve, remembered
+ * for the 256 messages used last, and tables of the hash's multiples. It knows no secrets. Shared by at most
+ * BLS_THREADS_MAX threads; takes up to 1.7 MB, and allocates at the start alone. */
+enum { BLS_BATCH_MAX = 32, BLS_THREADS_MAX = 16 };
+struct bls_messages;
+must_check result bls_messages_new(struct bls_messages **ret_messages);
+/* No batch may be left that has it. NULL is fine. */
+void bls_messages_free(struct bls_messages *messages);
+/* It is remembered, or is being hashed. */
+bool bls_messages_know(struct bls_messages *messages, const uint8_t message[static BLS_MESSAGE_LEN]);
+
 /* Signatures of 32-byte messages by many keys, each what bls_sign makes of it; several keys of one message
- * cost a fraction of that. Remembers the messages signed last: 1.1 MB, and 128 KiB of the secure heap; a
- * signature allocates nothing. Constant time in the secrets. */
-enum { BLS_BATCH_MAX = 32 };
+ * cost a fraction of that. One for each thread: 128 KiB of the secure heap; a signature allocates nothing.
+ * Constant time in the secrets. */
 struct bls_batch;
-must_check result bls_batch_new(struct bls_batch **ret_batch);
+must_check result bls_batch_new(struct bls_batch **ret_batch, struct bls_messages *messages);
 /* Wipes. NULL is fine. */
 void bls_batch_free(struct bls_batch *batch);
+/* Does what can be done of num signatures of a message without a secret. */
+must_check result bls_batch_prepare(struct bls_batch *batch, const uint8_t message[static BLS_MESSAGE_LEN],
+                                    size_t num);
 /* num_secrets x 96 bytes of signature, for at most BLS_BATCH_MAX secrets; all are zeroed on failure, E_INPUT
  * if a secret is invalid. */
 must_check result bls_batch_sign(struct bls_batch *batch, uint8_t *ret_signatures,

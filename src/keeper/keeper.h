@@ -1,12 +1,13 @@
 /* keeper.h - nitro-signer-keeper: the process that holds the validators' keys and signs.
  *
- * One thread, one loop, four peers (PROTOCOL.ipc). main.c turns the loop; keeper_dispatch.c knows
- * which message is permitted when and parses it; what it then asks for is done in keeper_states.c
- * (policy, states, reports), keeper_attest.c (NSM), keeper_identity.c (who this signer is), keeper_load.c
- * (keys in), keeper_reload.c (and once more), keeper_manage.c (the key manager), keeper_boost.c (proxy keys)
- * and keeper_sign.c (the gate). Orders wait in keeper_orders.c, and what is asked of the store in
- * keeper_requests.c; what its answers mean is decided in keeper_store.c, for SQLite (keeper_local.c) and for
- * a store across a network (keeper_remote.c, keeper_head.c, and keeper_start.c for a new key set) alike.
+ * One loop, four peers (PROTOCOL.ipc), one thread but for signing (keeper_pool.c). main.c turns the loop;
+ * keeper_dispatch.c knows which message is permitted when and parses it; what it then asks for is done in
+ * keeper_states.c (policy, states, reports), keeper_attest.c (NSM), keeper_identity.c (who this signer is),
+ * keeper_load.c (keys in), keeper_reload.c (and once more), keeper_manage.c (the key manager), keeper_boost.c
+ * (proxy keys) and keeper_sign.c (the gate), with keeper_ahead.c beside it. Orders wait in keeper_orders.c,
+ * and what is asked of the store in keeper_requests.c; what its answers mean is decided in keeper_store.c,
+ * for SQLite (keeper_local.c) and for a store across a network (keeper_remote.c, keeper_head.c, and
+ * keeper_start.c for a new key set) alike.
  */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
@@ -21,6 +22,7 @@
 #include "keeper_manage.h"
 #include "keeper_orders.h"
 #include "keeper_phases.h"
+#include "keeper_pool.h"
 #include "keeper_recipient.h"
 #include "keeper_remote.h"
 #include "keeper_start.h"
@@ -113,7 +115,7 @@ struct keeper {
     struct keeper_orders orders;
     bool batch_is_open; /* the front said that more keys of a batch follow */
     struct keeper_requests requests;
-    struct bls_batch *batch; /* what the messages signed last have in common */
+    struct keeper_pool *pool;
     struct keeper_identity identity;
     struct keeper_reads reads;
     struct ipc_answer answers[KEEPER_ANSWERS_TOGETHER]; /* not yet sent */

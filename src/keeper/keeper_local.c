@@ -1,12 +1,14 @@
 /* keeper_local.c - SQLite: one transaction for all advances that wait, answered before anything else is done.
  *
- * Rejected: a thread for fsync - the keeper would sign while it waits, but a second thread beside the keys
- * costs more thought than the few milliseconds are worth. */
+ * Rejected: a thread for fsync, so that the keeper signs while it waits - orders would be decided while
+ * others' records are under way, which costs more thought than the few milliseconds are worth; other threads
+ * hash meanwhile (keeper_ahead.c), for which nothing has to be decided. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "keeper.h"
+#include "keeper_ahead.h"
 #include "slashing/slashing_sqlite.h"
 
 /* All there can be: orders that were heard together are never cut into several transactions. */
@@ -97,6 +99,7 @@ static void record_some(struct keeper *k)
         requests[num++] = request;
         keeper_requests_mark_sent(&k->requests, request);
     }
+    keeper_hash_ahead(k, requests, num);
     result r = slashing_store_advance(k->store.file, advances, num);
     if (r.code)
         keeper_store_set_ok(k, false, error_text());

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "keeper.h"
+#include "keeper_ahead.h"
 #include "keeper_start.h"
 #include "slashing/slashing_codec.h"
 
@@ -53,6 +54,7 @@ static void send_advances(struct keeper *k)
     for (uint32_t i = 0; i < num; i++)
         pack_advance(&p, requests[i]);
     keeper_send(&k->courier, &p);
+    keeper_hash_ahead(k, requests, num);
 }
 
 /* A place for a read with an id of its own; NULL when all are taken. */

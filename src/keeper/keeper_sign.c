@@ -7,7 +7,12 @@
  *   2. record    the requests are made. Only their answer "done" - durable - brings an order to the list
  *                signable; what rests on anything else is decided anew, or answered "store cannot answer";
  *   3. sign()    takes from signable, asks of each once more whether the durable record excludes that this is
- *                new, and signs the root of step 1; those with the same root together, which is faster.
+ *                new, and has the root of step 1 signed; those with the same root together, which is faster.
+ *
+ * All of that is one thread's. In step 3 alone others help (keeper_pool.c): after the last question they are
+ * given a root and secrets, and write signatures; step 3 does not end before the last of them is done, so
+ * that no key changes or goes under their hands. While step 2 waits for the store, they hash roots of what is
+ * being recorded (keeper_ahead.c): a hash takes no key, and is no answer to anybody.
  *
  * Orders that arrive together share a transaction or a packet; each is decided as if those before it that it
  * rests on had been signed already. SQLite answers within step 2; a store across a network between two turns
@@ -26,7 +31,7 @@
 #include "ecdsa/ecdsa.h"
 #include "eth2/eth2_commit_boost.h"
 
-/* In one turn: others are heard, and the store's answers taken, between a few signatures. */
+/* By each thread in one turn: others are heard, and the store's answers taken, between a few signatures. */
 enum { SIGNED_TOGETHER = BLS_BATCH_MAX };
 
 _Static_assert((int)IPC_VERDICT_FIRST == SLASHING_REFUSE_FIRST &&
@@ -116,43 +121,89 @@ static bool may_be_signed(const struct keeper *k, const uint8_t **ret_secret, st
     return true;
 }
 
-/* Signs and answers the first of the orders, and of the others those with the same root. */
-static void sign_alike(struct keeper *k, struct keeper_order_list *orders)
+/* What one turn signs: orders in groups, each of one root, and groups in jobs. */
+struct signing {
+    struct keeper *k;
+    size_t num_orders, num_groups, num_jobs;
+    struct keeper_order *orders[KEEPER_JOBS_MAX];
+    const uint8_t *secrets[KEEPER_JOBS_MAX];
+    uint8_t signatures[KEEPER_JOBS_MAX][BLS_SIGNATURE_LEN];
+    struct {
+        size_t first, num; /* of the orders */
+    } groups[KEEPER_JOBS_MAX];
+    struct keeper_job jobs[KEEPER_JOBS_MAX];
+};
+
+/* The first of the orders, and of the others those with the same root. */
+static void take_alike(struct signing *s, struct keeper_order_list *taken, struct keeper_order_list *orders)
 {
-    static uint8_t signatures[SIGNED_TOGETHER][BLS_SIGNATURE_LEN];
-    struct keeper_order *alike[SIGNED_TOGETHER], *order, *next;
-    const uint8_t *secrets[SIGNED_TOGETHER] = {0}, *secret = NULL;
+    struct keeper_order *order, *next;
     uint8_t root[ETH2_ROOT_LEN];
-    size_t num = 0;
+    size_t first = s->num_orders;
     memcpy(root, TAILQ_FIRST(orders)->answer.signing_root, sizeof root);
     for (order = TAILQ_FIRST(orders); order; order = next) {
         next = TAILQ_NEXT(order, in_list);
         if (memcmp(order->answer.signing_root, root, sizeof root) != 0)
             continue;
-        if (may_be_signed(k, &secret, order)) {
-            secrets[num] = secret;
-            alike[num++] = order;
+        if (may_be_signed(s->k, &s->secrets[s->num_orders], order)) {
+            s->orders[s->num_orders++] = order;
+            keeper_orders_move(&s->k->orders, order, taken);
         } else {
-            keeper_answer(k, order);
+            keeper_answer(s->k, order);
         }
     }
-    result r = bls_batch_sign(k->batch, signatures[0], secrets, num, root);
-    if (r.code)
-        log_error("signing failed: %s", error_text());
-    for (size_t i = 0; i < num; i++) {
-        alike[i]->answer.status = r.code ? IPC_ANSWER_INTERNAL : IPC_ANSWER_SIGNED;
-        if (!r.code)
-            memcpy(alike[i]->answer.signature, signatures[i], BLS_SIGNATURE_LEN);
-        keeper_answer(k, alike[i]);
+    s->groups[s->num_groups].first = first;
+    s->groups[s->num_groups].num = s->num_orders - first;
+    s->num_groups += s->num_orders > first;
+}
+
+/* Threads that no other root keeps busy share what is alike. */
+static void make_jobs(struct signing *s)
+{
+    bool shares = s->num_groups < keeper_pool_num_threads(s->k->pool);
+    for (size_t i = 0; i < s->num_groups; i++) {
+        size_t first = s->groups[i].first, num = s->groups[i].num, end = first + num;
+        size_t most = shares ? keeper_pool_share(s->k->pool, num) : BLS_BATCH_MAX;
+        for (; first < end; first += most) {
+            struct keeper_job *job = &s->jobs[s->num_jobs++];
+            *job = (struct keeper_job){.secrets = &s->secrets[first],
+                                       .signatures = s->signatures[first],
+                                       .num = end - first < most ? end - first : most,
+                                       .num_alike = num,
+                                       .owner = &s->orders[first]};
+            memcpy(job->message, s->orders[first]->answer.signing_root, sizeof job->message);
+        }
+    }
+}
+
+/* The front works on these while others are signed. */
+static void answer_job(void *context, struct keeper_job *job)
+{
+    struct signing *s = context;
+    struct keeper_order **orders = job->owner;
+    bool ok = !job->outcome.code;
+    if (!ok)
+        log_error("signing failed: %s", job->why);
+    for (size_t i = 0; i < job->num; i++) {
+        orders[i]->answer.status = ok ? IPC_ANSWER_SIGNED : IPC_ANSWER_INTERNAL;
+        if (ok)
+            memcpy(orders[i]->answer.signature, job->signatures + i * BLS_SIGNATURE_LEN, BLS_SIGNATURE_LEN);
+        keeper_answer(s->k, orders[i]);
     }
 }
 
 static void sign(struct keeper *k)
 {
-    struct keeper_order_list taken = TAILQ_HEAD_INITIALIZER(taken);
-    keeper_orders_take_signable(&k->orders, &taken, SIGNED_TOGETHER);
-    while (!TAILQ_EMPTY(&taken))
-        sign_alike(k, &taken);
+    static struct signing signing; /* large; without an initialiser, see main */
+    struct signing *s = &signing;
+    struct keeper_order_list wanted = TAILQ_HEAD_INITIALIZER(wanted), taken = TAILQ_HEAD_INITIALIZER(taken);
+    s->k = k;
+    s->num_orders = s->num_groups = s->num_jobs = 0;
+    keeper_orders_take_signable(&k->orders, &wanted, SIGNED_TOGETHER * keeper_pool_num_threads(k->pool));
+    while (!TAILQ_EMPTY(&wanted))
+        take_alike(s, &taken, &wanted);
+    make_jobs(s);
+    keeper_pool_sign(k->pool, s->jobs, s->num_jobs, answer_job, s);
 }
 
 _Static_assert((int)IPC_EXTENSION_MIN > (int)ETH2_ROOT_LEN, "an extension is longer than a signing root");

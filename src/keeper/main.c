@@ -60,6 +60,7 @@ struct settings {
     struct log_options log;
     bool key_manager, extension_signing, commit_boost;
     uint32_t heap_mib; /* 0: not given */
+    uint32_t signing_threads;
     uint32_t reload_timeout;
 };
 
@@ -70,6 +71,8 @@ static must_check result parse_options(struct settings *settings, int argc, char
         {"nsm", OPTION_TEXT, &settings->nsm, "the NSM: /dev/nsm or unix:PATH (enclave)", 0, 0},
         {"secure-heap-mib", OPTION_U32, &settings->heap_mib,
          "memory for secrets, a power of two (as much of 16 as may be locked, at least 4)", 1, 1024},
+        {"signing-threads", OPTION_U32, &settings->signing_threads,
+         "threads that sign (as many as there are processors for it, at most 16)", 1, KEEPER_THREADS_MAX},
         {"key-manager", OPTION_FLAG, &settings->key_manager,
          "keys may be imported and deleted by way of the front (false; standalone)", 0, 0},
         {"reload-timeout-seconds", OPTION_U32, &settings->reload_timeout,
@@ -110,20 +113,20 @@ static must_check result adopt(struct keeper_channel *channel, int fd)
     return RESULT_OK;
 }
 
-static must_check result start(struct keeper *k, uint32_t heap_mib)
+static must_check result start(struct keeper *k, const struct settings *settings)
 {
     TRY(process_harden());
-    (void)mallopt(M_ARENA_MAX, 1); /* the other threads are gone before there are keys */
+    (void)mallopt(M_ARENA_MAX, 1); /* the threads that sign allocate nothing */
     (void)umask(077);
     TRY(secret_openssl_wipes());
     /* No file of the machine is to have a say in how keys are used; and later none could be opened. */
     ENSURE(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1, E_CRYPTO, "OpenSSL does not start");
-    if (heap_mib)
-        TRY(secret_heap_open((size_t)heap_mib << 20));
+    if (settings->heap_mib)
+        TRY(secret_heap_open((size_t)settings->heap_mib << 20));
     else /* 4 MiB hold 120,000 keys; a reload takes the old and the new ones */
         TRY(secret_heap_open_up_to(HEAP_LEAST, HEAP_MOST));
     TRY(secret_new(&k->incoming, IPC_PACKET_MAX));
-    TRY(bls_batch_new(&k->batch));
+    TRY(keeper_pool_new(&k->pool, settings->signing_threads));
     TRY(adopt(&k->supervisor, SUPERVISOR_FD));
     TRY(adopt(&k->front, FRONT_FD));
     /* Stand-alone there is a courier only when the store is across a network. */
@@ -263,11 +266,11 @@ static must_check result turn(struct keeper *k, const sigset_t *while_waiting)
 
 static void cleanup(struct keeper *k)
 {
+    keeper_pool_free(k->pool);
     keeper_load_cleanup(&k->load);
     keeper_start_cancel(k);
     keeper_keys_free(k->keys);
     keeper_keys_free(k->retired);
-    bls_batch_free(k->batch);
     keeper_store_close(&k->store);
     keeper_recipient_cleanup(&k->recipient);
     EVP_PKEY_free(k->recipient_key);
@@ -281,12 +284,12 @@ static void cleanup(struct keeper *k)
     keeper_channel_close(&k->supervisor);
 }
 
-static must_check result run(struct keeper *k, uint32_t heap_mib)
+static must_check result run(struct keeper *k, const struct settings *settings)
 {
     sigset_t while_waiting;
     TRY(prepare_signals(&while_waiting));
     keeper_phases_begin(&k->phases);
-    TRY(start(k, heap_mib));
+    TRY(start(k, settings));
     k->probed_ns = clock_monotonic_ns();
     keeper_orders_open(&k->orders);
     keeper_requests_open(&k->requests);
@@ -308,8 +311,11 @@ int main(int argc, char *argv[])
 {
     static struct keeper
         k; /* its tables are large: no initialiser, or they would be bytes of the executable */
-    struct settings settings = {
-        .mode = "enclave", .nsm = "/dev/nsm", .log = LOG_OPTIONS_DEFAULT, .reload_timeout = 1800};
+    struct settings settings = {.mode = "enclave",
+                                .nsm = "/dev/nsm",
+                                .log = LOG_OPTIONS_DEFAULT,
+                                .reload_timeout = 1800,
+                                .signing_threads = keeper_pool_default_threads()};
     log_open("nitro-signer-keeper", LOG_LEVEL_INFO);
     if (parse_options(&settings, argc, argv).code || log_configure(&settings.log).code) {
         log_error("%s", error_text());
@@ -325,7 +331,7 @@ int main(int argc, char *argv[])
     k.reload_timeout_seconds = settings.reload_timeout;
     k.has_commit_boost = settings.commit_boost;
     k.nsm_address = settings.nsm;
-    if (run(&k, settings.heap_mib).code) {
+    if (run(&k, &settings).code) {
         log_error("%s", error_text());
         k.exit_status = 1;
     }

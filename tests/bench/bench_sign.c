@@ -21,6 +21,7 @@ struct settings {
 
 struct bench {
     struct settings settings;
+    struct bls_messages *messages;
     struct bls_batch *batch;
     uint8_t secrets[BLS_BATCH_MAX][BLS_SECRET_LEN];
     const uint8_t *list[BLS_BATCH_MAX];
@@ -100,7 +101,8 @@ static void print_list(const char *name, const double *values, size_t num)
 static result run(struct bench *b)
 {
     TRY(secret_heap_open(1 << 20));
-    TRY(bls_batch_new(&b->batch));
+    TRY(bls_messages_new(&b->messages));
+    TRY(bls_batch_new(&b->batch, b->messages));
     for (size_t i = 0; i < BLS_BATCH_MAX; i++) {
         for (size_t j = 1; j < BLS_SECRET_LEN; j++)
             b->secrets[i][j] = (uint8_t)(i * 37 + j * j * 11 + 1);
@@ -136,5 +138,6 @@ int main(int argc, char *argv[])
     if (r.code)
         log_error("%s", error_text());
     bls_batch_free(b.batch);
+    bls_messages_free(b.messages);
     return r.code ? 1 : 0;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -11,12 +12,36 @@
 #include "base/process_limits.h"
 #include "base/process_sandbox.h"
 
+/* A thread that was there before, and is told when to begin. */
+static int begin[2];
+
+static void *try_unlisted(void *outcome)
+{
+    char byte;
+    ssize_t num = read(begin[0], &byte, 1);
+    int opened = open("/etc/passwd", O_RDONLY), opened_code = errno;
+    int made = socket(AF_INET, SOCK_STREAM, 0), made_code = errno;
+    bool is_refused = num == 1 && opened < 0 && opened_code == EPERM && made < 0 && made_code == EPERM;
+    memcpy(outcome, &is_refused, sizeof is_refused);
+    return NULL;
+}
+
+static void *do_nothing(void *argument)
+{
+    return argument;
+}
+
+static pthread_t thread_before;
+static bool thread_is_refused;
+
 static int status_of(void (*in_sandbox)(void))
 {
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         static const struct process_sandbox_rule rules[] = {{SCMP_SYS(socketpair), "the test"}};
+        if (pipe(begin) != 0 || pthread_create(&thread_before, NULL, try_unlisted, &thread_is_refused) != 0)
+            _exit(98);
         if (process_harden().code || process_sandbox_enter(rules, ARRAY_LENGTH(rules)).code)
             _exit(99);
         in_sandbox();
@@ -48,6 +73,17 @@ static void do_unlisted(void)
         _exit(2);
 }
 
+static void do_unlisted_in_a_thread(void)
+{
+    pthread_t another;
+    if (write(begin[1], "x", 1) != 1 || pthread_join(thread_before, NULL) != 0)
+        _exit(1);
+    if (!thread_is_refused)
+        _exit(2);
+    if (pthread_create(&another, NULL, do_nothing, NULL) != EPERM)
+        _exit(3);
+}
+
 static void do_exec(void)
 {
     static char name[] = "true";
@@ -70,6 +106,15 @@ static void test_unlisted_calls_fail(void **state)
     assert_int_equal(status_of(do_unlisted), 0);
 }
 
+static void test_they_fail_in_every_thread(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip();
+#endif
+    assert_int_equal(status_of(do_unlisted_in_a_thread), 0);
+}
+
 static void test_starting_a_program_is_deadly(void **state)
 {
     (void)state;
@@ -83,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_listed_calls_work),
         cmocka_unit_test(test_unlisted_calls_fail),
+        cmocka_unit_test(test_they_fail_in_every_thread),
         cmocka_unit_test(test_starting_a_program_is_deadly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

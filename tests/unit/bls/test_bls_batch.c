@@ -1,10 +1,11 @@
 /* test_bls_batch.c - many signatures of one message against blst's own, and each step of the way there:
- * lib/bls/bls_batch.c, bls_multiples.c, bls_g2.c and bls_split.c. NS_SIGNATURES says how many random keys
- * (make soak: a million). */
+ * lib/bls/bls_batch.c, bls_messages.c, bls_multiples.c, bls_g2.c and bls_split.c. NS_SIGNATURES says how many
+ * random keys (make soak: a million). */
 #include "testing.h"
 
 #include <blst.h>
 #include <openssl/bn.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "bls/bls.h"
@@ -37,6 +38,25 @@ static void random_secret(uint8_t secret[32])
     for (size_t i = 0; i < 32; i++)
         secret[i] = random_byte();
     secret[0] &= 0x3f;
+}
+
+static struct bls_messages *messages;
+
+static struct bls_batch *new_batch(void)
+{
+    struct bls_batch *batch = NULL;
+    bls_messages_free(messages);
+    messages = NULL;
+    assert_ok(bls_messages_new(&messages));
+    assert_ok(bls_batch_new(&batch, messages));
+    return batch;
+}
+
+static int free_messages(void **state)
+{
+    (void)state;
+    bls_messages_free(messages);
+    return 0;
 }
 
 static int open_heap(void **state)
@@ -278,8 +298,7 @@ static void batches_of_every_size(void **state)
 {
     (void)state;
     static uint8_t secrets[BLS_BATCH_MAX][32];
-    struct bls_batch *batch = NULL;
-    assert_ok(bls_batch_new(&batch));
+    struct bls_batch *batch = new_batch();
     for (size_t num = 0; num <= BLS_BATCH_MAX; num++) {
         uint8_t message[32] = {(uint8_t)num, 1};
         for (size_t i = 0; i < num; i++)
@@ -298,8 +317,7 @@ static void edges_are_blsts(void **state)
     make_edges(&edges);
     static const size_t sizes[] = {5, BLS_BATCH_MAX};
     for (size_t s = 0; s < ARRAY_LENGTH(sizes); s++) {
-        struct bls_batch *batch = NULL;
-        assert_ok(bls_batch_new(&batch));
+        struct bls_batch *batch = new_batch();
         for (size_t done = 0; done < edges.num;) {
             /* With a message of its own every so often, the few do not get the table of the many. */
             uint8_t message[32] = {(uint8_t)(done / 64), 2, (uint8_t)s};
@@ -354,8 +372,7 @@ static void what_is_not_on_the_curve_is_not_released(void **state)
     static uint8_t secrets[3][32];
     uint8_t signatures[3 * 96];
     const uint8_t *list[] = {secrets[0], secrets[1], secrets[2]};
-    struct bls_batch *batch = NULL;
-    assert_ok(bls_batch_new(&batch));
+    struct bls_batch *batch = new_batch();
     for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++)
         random_secret(secrets[i]);
     compare(batch, (const uint8_t(*)[32])secrets, 3, message);
@@ -373,12 +390,12 @@ static void messages_do_not_get_mixed_up(void **state)
 {
     (void)state;
     static uint8_t secrets[3][32];
-    struct bls_batch *batch = NULL;
-    assert_ok(bls_batch_new(&batch));
+    struct bls_batch *batch = new_batch();
     for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++)
         random_secret(secrets[i]);
-    for (size_t round = 0; round < 150; round++) {
-        uint8_t message[32] = {[31] = (uint8_t)(round * round % 47)};
+    for (size_t round = 0; round < 650; round++) {
+        size_t number = round * 7 % 300;
+        uint8_t message[32] = {[30] = (uint8_t)(number >> 8), [31] = (uint8_t)number};
         compare(batch, (const uint8_t(*)[32])secrets, 1 + round % ARRAY_LENGTH(secrets), message);
     }
     bls_batch_free(batch);
@@ -394,8 +411,7 @@ static void bad_secrets_are_refused(void **state)
     assert_int_equal(BN_bn2binpad(n.order, order, 32), 32);
     numbers_free(&n);
     const uint8_t *list[] = {good, zero, good};
-    struct bls_batch *batch = NULL;
-    assert_ok(bls_batch_new(&batch));
+    struct bls_batch *batch = new_batch();
     for (size_t i = 0; i < 2; i++) {
         memset(signatures, 1, sizeof signatures);
         list[1] = i == 0 ? zero : order;
@@ -413,8 +429,7 @@ static void random_keys_are_blsts(void **state)
     static uint8_t secrets[BLS_BATCH_MAX][32];
     const char *wanted = getenv("NS_SIGNATURES");
     unsigned long num = wanted ? strtoul(wanted, NULL, 10) : RANDOM_SIGNATURES;
-    struct bls_batch *batch = NULL;
-    assert_ok(bls_batch_new(&batch));
+    struct bls_batch *batch = new_batch();
     for (unsigned long done = 0; done < num; done += BLS_BATCH_MAX) {
         uint8_t message[32] = {3, (uint8_t)(done >> 12), (uint8_t)(done >> 20)};
         for (size_t i = 0; i < BLS_BATCH_MAX; i++)
@@ -424,6 +439,104 @@ static void random_keys_are_blsts(void **state)
     if (wanted)
         print_message("%lu signatures of random keys are blst's\n", num);
     bls_batch_free(batch);
+}
+
+static void preparing_changes_no_signature(void **state)
+{
+    (void)state;
+    static uint8_t secrets[BLS_BATCH_MAX][32];
+    struct bls_batch *batch = new_batch();
+    for (size_t i = 0; i < BLS_BATCH_MAX; i++)
+        random_secret(secrets[i]);
+    for (uint8_t num = 1; num < 40; num += 13) {
+        uint8_t message[32] = {6, num};
+        assert_false(bls_messages_know(messages, message));
+        assert_ok(bls_batch_prepare(batch, message, num));
+        assert_true(bls_messages_know(messages, message));
+        compare(batch, (const uint8_t(*)[32])secrets, 1, message);
+        compare(batch, (const uint8_t(*)[32])secrets, 5, message);
+    }
+    bls_batch_free(batch);
+}
+
+/* More messages than are remembered and more tables than there are, by several threads at once; all want some
+ * of them at the same time. */
+enum { SHARERS = 4, SHARED_MESSAGES = 300, SHARED_KEYS = 5, SHARED_ROUNDS = 250 };
+
+struct sharing {
+    uint8_t secrets[SHARED_KEYS][32];
+    uint8_t expected[SHARED_MESSAGES][SHARED_KEYS][96];
+    _Atomic size_t num_failed, num_wrong;
+};
+
+struct sharer {
+    struct sharing *sharing;
+    struct bls_batch *batch;
+    uint32_t random;
+    pthread_t thread;
+};
+
+static void shared_message(uint8_t message[32], size_t number)
+{
+    memset(message, 0, 32);
+    message[0] = (uint8_t)number;
+    message[31] = (uint8_t)(number >> 8);
+}
+
+static void share_round(struct sharer *s, size_t number, size_t num)
+{
+    uint8_t message[32], signatures[SHARED_KEYS][96];
+    const uint8_t *list[SHARED_KEYS];
+    shared_message(message, number);
+    for (size_t i = 0; i < num; i++)
+        list[i] = s->sharing->secrets[i];
+    if (s->random % 5 == 0 && bls_batch_prepare(s->batch, message, s->random % 64).code)
+        s->sharing->num_failed++;
+    if (bls_batch_sign(s->batch, signatures[0], list, num, message).code)
+        s->sharing->num_failed++;
+    for (size_t i = 0; i < num; i++)
+        if (memcmp(signatures[i], s->sharing->expected[number][i], 96) != 0)
+            s->sharing->num_wrong++;
+}
+
+static void *share(void *argument)
+{
+    struct sharer *s = argument;
+    for (size_t round = 0; round < SHARED_ROUNDS; round++) {
+        s->random = s->random * 1664525 + 1013904223;
+        size_t number = round % 3 == 0 ? round / 24 : (s->random >> 8) % SHARED_MESSAGES;
+        share_round(s, number, 1 + (s->random >> 20) % SHARED_KEYS);
+    }
+    return NULL;
+}
+
+static void threads_share_messages(void **state)
+{
+    (void)state;
+    static struct sharing sharing;
+    static struct sharer sharers[SHARERS];
+    bls_batch_free(new_batch()); /* the messages stay */
+    for (size_t i = 0; i < SHARED_KEYS; i++)
+        random_secret(sharing.secrets[i]);
+    for (size_t number = 0; number < SHARED_MESSAGES; number++) {
+        uint8_t message[32];
+        blst_p2 hash;
+        shared_message(message, number);
+        bls_message_hash(&hash, message, 32);
+        for (size_t i = 0; i < SHARED_KEYS; i++)
+            assert_ok(bls_message_sign(sharing.expected[number][i], sharing.secrets[i], &hash));
+    }
+    for (size_t i = 0; i < SHARERS; i++) {
+        sharers[i] = (struct sharer){.sharing = &sharing, .random = (uint32_t)i * 7919 + 1};
+        assert_ok(bls_batch_new(&sharers[i].batch, messages));
+        assert_int_equal(pthread_create(&sharers[i].thread, NULL, share, &sharers[i]), 0);
+    }
+    for (size_t i = 0; i < SHARERS; i++) {
+        assert_int_equal(pthread_join(sharers[i].thread, NULL), 0);
+        bls_batch_free(sharers[i].batch);
+    }
+    assert_int_equal(sharing.num_failed, 0);
+    assert_int_equal(sharing.num_wrong, 0);
 }
 
 int main(void)
@@ -441,7 +554,9 @@ int main(void)
         cmocka_unit_test(what_is_not_on_the_curve_is_not_released),
         cmocka_unit_test(messages_do_not_get_mixed_up),
         cmocka_unit_test(bad_secrets_are_refused),
+        cmocka_unit_test(preparing_changes_no_signature),
+        cmocka_unit_test(threads_share_messages),
         cmocka_unit_test(random_keys_are_blsts),
     };
-    return cmocka_run_group_tests(tests, open_heap, NULL);
+    return cmocka_run_group_tests(tests, open_heap, free_messages);
 }
