@@ -40,6 +40,8 @@ result enclave_family_make(struct process_family *family, const struct enclave_o
     TRY(begin(&family->keeper, "nitro-signer-keeper", o));
     TRY(process_command_add(&family->keeper, "--mode=enclave"));
     TRY(process_command_add(&family->keeper, "--nsm=%s", o->nsm));
+    if (o->signing_threads)
+        TRY(process_command_add(&family->keeper, "--signing-threads=%u", o->signing_threads));
     TRY(begin(&family->front, "nitro-signer-front", o));
     TRY(process_command_add(&family->front, "--mode=enclave"));
     if (o->metrics)

@@ -17,7 +17,7 @@
 
 #define AUTHORITIES "/etc/nitro-signer/authorities.pem"
 
-enum { KMS_PORT = 8000, DYNAMODB_PORT = 8001, LOG_PORT = 8002, OPTION_ROWS = 18 };
+enum { KMS_PORT = 8000, DYNAMODB_PORT = 8001, LOG_PORT = 8002, OPTION_ROWS = 19 };
 
 static const char prefix[] = "nitro_signer.";
 
@@ -49,6 +49,8 @@ static struct table make_table(struct enclave_options *o)
         {"log", OPTION_TEXT, &o->log, "where log lines are sent (standard error; PID 1: vsock:3:8002)", 0, 0},
         {"metrics", OPTION_TEXT, &o->metrics, "where metrics are served (nowhere; PID 1: vsock:any:9001)", 0,
          0},
+        {"signing-threads", OPTION_U32, &o->signing_threads,
+         "threads that sign (as many as there are processors, at most 16)", 1, 16},
         LOG_OPTION_ROWS(&o->log_options),
         {"drop-privileges", OPTION_FLAG, &o->drop_privileges,
          "run each child as its own user (true for PID 1)", 0, 0},

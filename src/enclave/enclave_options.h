@@ -22,6 +22,7 @@ struct enclave_options {
     const char *kms_endpoint, *dynamodb_endpoint, *ca_file, *log, *metrics; /* NULL: not given, none */
     const char *authority; /* base64 of DER; NULL: not given */
     uint32_t parent_cid;
+    uint32_t signing_threads; /* 0: not given */
     struct log_options log_options;
     bool drop_privileges;
     char kms_address[ENCLAVE_ADDRESS_MAX], dynamodb_address[ENCLAVE_ADDRESS_MAX],

@@ -2,7 +2,7 @@
  *
  * How long it takes to find two primes is luck: 50 ms or 500. So every processor, up to two, makes a key; the
  * first one that is complete counts, and the other attempt is broken off. Meanwhile an enclave only waits for
- * its host. All threads have ended before there is a policy, and so before there is any key but this.
+ * its host. These threads have ended before there is a policy, and so before there is any key but this.
  * Rejected: to make the two primes of one key in two threads and put them together by hand, which is
  * OpenSSL's business. */
 #include "keeper_recipient.h"

@@ -116,7 +116,9 @@ static must_check result adopt(struct keeper_channel *channel, int fd)
 static must_check result start(struct keeper *k, const struct settings *settings)
 {
     TRY(process_harden());
-    (void)mallopt(M_ARENA_MAX, 1); /* the threads that sign allocate nothing */
+    (void)mallopt(
+        M_ARENA_MAX,
+        1); /* those that make the RSA key end before there are keys, those that sign allocate nothing */
     (void)umask(077);
     TRY(secret_openssl_wipes());
     /* No file of the machine is to have a say in how keys are used; and later none could be opened. */

@@ -136,6 +136,8 @@ static must_check result make_family(struct process_family *family, const struct
     TRY(begin_command(&family->keeper, "nitro-signer-keeper", o));
     TRY(process_command_add(&family->keeper, "--mode=standalone"));
     TRY(process_command_add(&family->keeper, "--reload-timeout-seconds=%u", 60 * o->reload_timeout_minutes));
+    if (o->signing_threads)
+        TRY(process_command_add(&family->keeper, "--signing-threads=%u", o->signing_threads));
     if (o->key_manager)
         TRY(process_command_add(&family->keeper, "--key-manager"));
     if (o->extension_signing)

@@ -53,6 +53,7 @@ struct signer_options {
     enum log_format log_format;
     bool load_parallel;
     uint32_t reload_timeout_minutes;
+    uint32_t signing_threads; /* 0: the keeper's default */
     const char *network;
     struct signer_store_options store;
     bool slashing_protection_enabled;

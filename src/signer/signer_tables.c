@@ -73,6 +73,13 @@ static const struct setting global[] = {
      .help = "minutes after which a reload, or a first load that stands still, is given up",
      AT(reload_timeout_minutes)},
 
+    {.name = "signing-threads",
+     .kind = SETTING_U32,
+     .initial = "0",
+     .high = 16,
+     .help = "threads that sign; 0: as many as there are processors for it, at most 16",
+     AT(signing_threads)},
+
     {.group = "HTTP",
      TEXT("http-listen-host", "ADDRESS", "address to listen on", http_listen_host),
      .initial = "127.0.0.1"},

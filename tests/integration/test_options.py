@@ -33,7 +33,7 @@ ETH2 = {
     "proxy-keystores-path": "{}/proxies", "proxy-keystores-password-file": "{}/file",
     "slashing-protection-enabled": "false", "slashing-protection-db-url": "jdbc:postgresql://localhost/web3signer",
     "slashing-protection-db-username": "postgres", "slashing-protection-db-password": "geheim"}
-OURS_GLOBAL = {"log-format": "JSON", "http-basic-credentials-file": "{}/file", "http-path-tokens-file": "{}/file", "tls-client-ca-file": "{}/file"}
+OURS_GLOBAL = {"log-format": "JSON", "signing-threads": "3", "http-basic-credentials-file": "{}/file", "http-path-tokens-file": "{}/file", "tls-client-ca-file": "{}/file"}
 OURS_ETH2 = {
     "slashing-protection-far-future-epochs": "7", "boot-floor": "true", "slashing-protection-mode": "fleet",
     "slashing-protection-db-path": "{}/p.sqlite", "slashing-protection-db-password-file": "{}/file",

@@ -12,13 +12,13 @@
 #include "base/process_limits.h"
 #include "base/process_sandbox.h"
 
-/* A thread that was there before, and is told when to begin. */
-static int begin[2];
+/* A thread that was there before, and is told when to begin. libc makes calls of its own when one starts. */
+static int begin[2], started[2];
 
 static void *try_unlisted(void *outcome)
 {
-    char byte;
-    ssize_t num = read(begin[0], &byte, 1);
+    char byte = 0;
+    ssize_t num = write(started[1], &byte, 1) == 1 ? read(begin[0], &byte, 1) : 0;
     int opened = open("/etc/passwd", O_RDONLY), opened_code = errno;
     int made = socket(AF_INET, SOCK_STREAM, 0), made_code = errno;
     bool is_refused = num == 1 && opened < 0 && opened_code == EPERM && made < 0 && made_code == EPERM;
@@ -40,7 +40,10 @@ static int status_of(void (*in_sandbox)(void))
     assert_true(child >= 0);
     if (child == 0) {
         static const struct process_sandbox_rule rules[] = {{SCMP_SYS(socketpair), "the test"}};
-        if (pipe(begin) != 0 || pthread_create(&thread_before, NULL, try_unlisted, &thread_is_refused) != 0)
+        char byte;
+        if (pipe(begin) != 0 || pipe(started) != 0 ||
+            pthread_create(&thread_before, NULL, try_unlisted, &thread_is_refused) != 0 ||
+            read(started[0], &byte, 1) != 1)
             _exit(98);
         if (process_harden().code || process_sandbox_enter(rules, ARRAY_LENGTH(rules)).code)
             _exit(99);

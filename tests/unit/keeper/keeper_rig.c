@@ -86,9 +86,10 @@ void rig_start(struct rig *rig, const char *mode, const char *nsm)
     (void)snprintf(path, sizeof path, "%s/nitro-signer-keeper", folder);
     (void)snprintf(mode_option, sizeof mode_option, "--mode=%s", mode);
     (void)snprintf(nsm_option, sizeof nsm_option, "--nsm=%s", nsm ? nsm : "/nonexistent");
-    char level[] = "--log-level=error", option[64];
+    /* More threads than processors: they are interrupted wherever it hurts. */
+    char level[] = "--log-level=error", threads[] = "--signing-threads=4", option[64];
     (void)snprintf(option, sizeof option, "%s", rig->option ? rig->option : "");
-    char *const argv[] = {path, mode_option, nsm_option, level, rig->option ? option : NULL, NULL};
+    char *const argv[] = {path, mode_option, nsm_option, level, threads, rig->option ? option : NULL, NULL};
     int pairs[3][2], theirs[3];
     size_t count = strcmp(mode, "enclave") == 0 || rig->has_courier ? 3 : 2;
     for (size_t i = 0; i < count; i++) {

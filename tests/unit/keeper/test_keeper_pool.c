@@ -309,7 +309,7 @@ static void other_threads_block_signals(void **state)
     while ((entry = readdir(folder))) {
         char path[300], line[256];
         unsigned long long blocked = 0;
-        if (entry->d_name[0] == '.' || atoi(entry->d_name) == getpid())
+        if (entry->d_name[0] == '.' || strtol(entry->d_name, NULL, 10) == getpid())
             continue;
         (void)snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
         FILE *status = fopen(path, "r");
