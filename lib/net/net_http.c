@@ -5,21 +5,18 @@
  * handshake, and time. A connection that has not sent a whole request yet is fresh: whoever opens thousands
  * and says nothing pushes out others of that kind, not the kept connections of clients that work.
  *
- * Who owns what is the whole point. A connection owns its bufferevent and, until a request is complete, the
+ * Who owns what is the whole point. A connection owns its stream and, until a request is complete, the
  * request. From then on it belongs to the handler, and the request and its exchange only point at each other;
  * whichever goes first clears the other's pointer, so a reply to a client that left finds no connection, and
- * a connection that closes leaves the request alone. All callbacks of bufferevents are deferred to the loop,
- * so no call made here can come back into these files before it returns.
+ * a connection that closes leaves the request alone. No function of a stream calls back before it returns.
  *
  * Closing is done in two steps (end of output, then read and drop until the client closes or two seconds
  * pass): closing at once with unread input would reset the connection and could destroy the reply on its way.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
-#include <event2/listener.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -30,18 +27,31 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "net/net_http_internal.h"
+#include "net/net_loop.h"
 
-enum { READ_STEP = 16384, ACCEPT_PAUSE_US = 100000 };
+/* Of those that wait to be let in, so many a turn of the loop: connections that are there go on. */
+enum { ACCEPTS_A_TURN = 16, ACCEPT_PAUSE_US = 100000 };
 enum { HANDSHAKE_SECONDS = 10, CLOSING_SECONDS = 2, CROWDED_SECONDS = 3 };
 
 /* ---- closing and time ---- */
 
+/* A timer that fires too early is cheaper than one that is set anew for each step of each request. */
+void net_http_connection_alarm(struct net_http_connection *c, uint64_t at_ns)
+{
+    c->due_ns = at_ns;
+    if (at_ns == 0 || (c->armed_ns != 0 && c->armed_ns <= at_ns))
+        return;
+    c->armed_ns = at_ns;
+    net_loop_alarm(&c->deadline, at_ns);
+}
+
 void net_http_connection_deadline(struct net_http_connection *c, uint32_t seconds)
 {
-    struct timeval time = {.tv_sec = (time_t)seconds};
-    (void)event_add(c->deadline, &time);
+    net_http_connection_alarm(c, clock_monotonic_ns() + seconds * UINT64_C(1000000000));
 }
 
 /* With three quarters of all places taken a client that dribbles is given little: else as many of them as
@@ -58,10 +68,11 @@ void net_http_update_listening(struct net_http_server *server)
         return;
     bool room = server->num_connections < server->config.max_connections || !TAILQ_EMPTY(&server->fresh) ||
                 !TAILQ_EMPTY(&server->idle);
-    if (room && !event_pending(server->accept_again, EV_TIMEOUT, NULL))
-        (void)evconnlistener_enable(server->listener);
-    else
-        (void)evconnlistener_disable(server->listener);
+    bool listening = room && !server->accept_paused;
+    if (listening == server->listening)
+        return;
+    server->listening = listening;
+    (void)(listening ? event_add(server->listener, NULL) : event_del(server->listener));
 }
 
 static struct net_http_connections *idle_list(struct net_http_connection *c)
@@ -78,20 +89,11 @@ void net_http_connection_set_idle(struct net_http_connection *c, bool idle)
         TAILQ_INSERT_TAIL(idle_list(c), c, idle_link);
 }
 
-static void send_tls_close(struct net_http_connection *c)
-{
-    SSL *tls = bufferevent_openssl_get_ssl(c->stream);
-    if (tls && SSL_is_init_finished(tls))
-        (void)SSL_shutdown(tls);
-    /* What is left in OpenSSL's queue would be taken for an error of the next connection. */
-    ERR_clear_error();
-}
-
 static void say_goodbye(struct net_http_connection *c)
 {
     if (c->transport->goodbye)
         c->transport->goodbye(c);
-    send_tls_close(c);
+    net_stream_say_end(c->stream);
 }
 
 void net_http_connection_free(struct net_http_connection *c)
@@ -102,8 +104,8 @@ void net_http_connection_free(struct net_http_connection *c)
     TAILQ_REMOVE(&server->all, c, link);
     server->num_connections--;
     server->num_http2 -= c->counted_http2;
-    event_free(c->deadline);
-    bufferevent_free(c->stream);
+    (void)event_del(&c->deadline);
+    net_stream_free(c->stream);
     free(c);
     net_http_update_listening(server);
 }
@@ -112,7 +114,7 @@ void net_http_connection_free(struct net_http_connection *c)
 
 static void drop_input(struct net_http_connection *c)
 {
-    struct evbuffer *input = bufferevent_get_input(c->stream);
+    struct evbuffer *input = net_stream_input(c->stream);
     (void)evbuffer_drain(input, evbuffer_get_length(input));
 }
 
@@ -138,31 +140,28 @@ void net_http_connection_close(struct net_http_connection *c)
     c->transport->part(c);
     c->transport = &net_http_closing;
     net_http_connection_set_idle(c, false);
-    send_tls_close(c);
-    (void)shutdown(bufferevent_getfd(c->stream), SHUT_WR);
+    net_stream_end_output(c->stream);
     if (c->input_ended) {
         net_http_connection_free(c);
         return;
     }
     net_http_connection_deadline(c, CLOSING_SECONDS);
     drop_input(c);
-    (void)bufferevent_enable(c->stream, EV_READ);
+    net_stream_set_reading(c->stream, true);
 }
 
 /* ---- events ---- */
 
-static void on_read(struct bufferevent *stream, void *context)
+static void on_read(void *context)
 {
-    (void)stream;
     struct net_http_connection *c = context;
     c->transport->read(c);
 }
 
-static void on_written(struct bufferevent *stream, void *context)
+static void on_written(void *context)
 {
     struct net_http_connection *c = context;
-    if (evbuffer_get_length(bufferevent_get_output(stream)) == 0)
-        c->transport->written(c);
+    c->transport->written(c);
 }
 
 /* Until the first request is begun: what a client that only connects may cost. */
@@ -206,58 +205,54 @@ void net_http_tell_answered(const struct net_http_connection *c, struct net_http
 static void tell_refused(struct net_http_connection *c)
 {
     const struct net_http_config *config = &c->server->config;
-    unsigned long code = bufferevent_get_openssl_error(c->stream);
+    unsigned long code = net_stream_error(c->stream);
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
     char client[NET_HTTP_CLIENT_MAX];
     if (!reason || !config->refused)
         return;
     net_http_client(client, c);
-    config->refused(config->context, bufferevent_openssl_get_ssl(c->stream), reason, client);
+    config->refused(config->context, net_stream_tls(c->stream), reason, client);
 }
 
-static void on_event(struct bufferevent *stream, short what, void *context)
+static void on_connected(void *context)
 {
     struct net_http_connection *c = context;
-    if (what & BEV_EVENT_CONNECTED) { /* the end of the handshake; libevent tells it before any input */
-        c->handshaking = false;
-        start_fresh_deadline(c);
-        if (net_tls_chose_http2(bufferevent_openssl_get_ssl(stream)))
-            net_http_2_start(c);
-        return;
-    }
-    if (c->handshaking && (what & BEV_EVENT_ERROR))
+    c->handshaking = false;
+    start_fresh_deadline(c);
+    if (net_tls_chose_http2(net_stream_tls(c->stream)))
+        net_http_2_start(c);
+}
+
+static void on_ended(void *context, bool failed)
+{
+    struct net_http_connection *c = context;
+    if (c->handshaking)
         tell_refused(c);
-    if ((what & BEV_EVENT_EOF) && c->transport->waits(c))
+    if (!failed && c->transport->waits(c))
         c->input_ended = true;
     else
         net_http_connection_free(c);
 }
+
+static const struct net_stream_events stream_events = {
+    .connected = on_connected, .read = on_read, .written = on_written, .ended = on_ended};
 
 static void on_deadline(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct net_http_connection *c = context;
+    c->armed_ns = 0;
+    if (c->due_ns == 0)
+        return;
+    if (c->due_ns > clock_monotonic_ns()) {
+        net_http_connection_alarm(c, c->due_ns);
+        return;
+    }
+    c->due_ns = 0;
     if (c->idle && c->transport == &net_http_1)
-        send_tls_close(c);
+        net_stream_say_end(c->stream);
     c->transport->late(c);
-}
-
-static struct bufferevent *make_stream(struct net_http_server *server, evutil_socket_t fd)
-{
-    int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
-    if (!server->config.tls)
-        return bufferevent_socket_new(server->base, fd, options);
-    SSL *tls = SSL_new(server->config.tls);
-    if (!tls)
-        return NULL;
-    struct bufferevent *stream =
-        bufferevent_openssl_socket_new(server->base, fd, tls, BUFFEREVENT_SSL_ACCEPTING, options);
-    if (!stream)
-        SSL_free(tls);
-    else
-        bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
-    return stream;
 }
 
 bool net_http_reserve_http2(struct net_http_connection *c)
@@ -275,44 +270,32 @@ static bool reserve_http2(struct net_tls_http2 *http2)
         (struct net_http_connection *)((char *)http2 - offsetof(struct net_http_connection, http2)));
 }
 
-static bool connection_new(struct net_http_server *server, evutil_socket_t fd, const struct sockaddr *address,
+static bool connection_new(struct net_http_server *server, int fd, const struct sockaddr *address,
                            size_t address_len)
 {
     struct net_http_connection *c = calloc(1, sizeof *c);
-    struct event *deadline = c ? evtimer_new(server->base, on_deadline, c) : NULL;
-    struct bufferevent *stream = deadline ? make_stream(server, fd) : NULL;
-    if (!stream) {
-        if (deadline)
-            event_free(deadline);
+    if (!c || net_stream_new(&c->stream, server->base, fd, server->config.tls, &stream_events, c).code) {
         free(c);
         return false;
     }
+    (void)evtimer_assign(&c->deadline, server->base, on_deadline, c);
     c->server = server;
-    c->stream = stream;
-    c->deadline = deadline;
     c->transport = &net_http_1;
     c->fresh = true;
     c->handshaking = server->config.tls != NULL;
     c->maybe_http2 = !server->config.tls;
     c->http2.reserve = reserve_http2;
     if (server->config.tls)
-        net_tls_offer_http2(bufferevent_openssl_get_ssl(stream), &c->http2);
-    /* Else the first reply of a TLS 1.3 client waits 40 ms, for the acknowledgement of the tickets sent
-     * before it. */
-    int one = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        net_tls_offer_http2(net_stream_tls(c->stream), &c->http2);
     if (address_len <= sizeof c->peer)
         memcpy(&c->peer, address, address_len);
     TAILQ_INSERT_TAIL(&server->all, c, link);
     net_http_connection_set_idle(c, true);
     server->num_connections++;
-    bufferevent_setcb(stream, on_read, on_written, on_event, c);
-    bufferevent_setwatermark(stream, EV_READ, 0, READ_STEP);
     if (c->handshaking)
         net_http_connection_deadline(c, net_http_patience(server, HANDSHAKE_SECONDS));
     else
         start_fresh_deadline(c);
-    (void)bufferevent_enable(stream, EV_READ | EV_WRITE);
     return true;
 }
 
@@ -329,33 +312,52 @@ static bool make_room(struct net_http_server *server)
     return true;
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
-                      int length, void *context)
+/* Out of descriptors: the queue stays readable, so without a pause the loop would spin. */
+static void pause_accepting(struct net_http_server *server)
 {
-    (void)listener;
-    struct net_http_server *server = context;
-    bool room = server->num_connections < server->config.max_connections || make_room(server);
-    if (!room || !connection_new(server, fd, address, (size_t)length))
-        (void)evutil_closesocket(fd);
-    net_http_update_listening(server);
+    struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+    server->accept_paused = event_add(server->accept_again, &pause) == 0;
+    (void)make_room(server);
 }
 
-/* Out of descriptors: the queue stays readable, so without a pause the loop would spin. */
-static void on_accept_error(struct evconnlistener *listener, void *context)
+/* False when there is no more to accept now. */
+static bool accept_one(struct net_http_server *server)
 {
-    (void)listener;
+    struct sockaddr_storage address = {0};
+    socklen_t address_len = sizeof address;
+    int fd =
+        accept4(server->listener_fd, (struct sockaddr *)&address, &address_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
+        return true;
+    if (fd < 0 && errno != EAGAIN)
+        pause_accepting(server);
+    if (fd < 0)
+        return false;
+    bool room = server->num_connections < server->config.max_connections || make_room(server);
+    if (!room || !connection_new(server, fd, (struct sockaddr *)&address, address_len))
+        (void)close(fd);
+    return true;
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
     struct net_http_server *server = context;
-    struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
-    (void)event_add(server->accept_again, &pause);
-    (void)make_room(server);
-    net_http_update_listening(server);
+    bool more = true;
+    for (int i = 0; i < ACCEPTS_A_TURN && more && server->listening; i++) {
+        more = accept_one(server);
+        net_http_update_listening(server);
+    }
 }
 
 static void on_accept_again(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    net_http_update_listening(context);
+    struct net_http_server *server = context;
+    server->accept_paused = false;
+    net_http_update_listening(server);
 }
 
 /* ---- the server ---- */
@@ -398,11 +400,14 @@ result net_http_server_new(struct net_http_server **ret_server, struct event_bas
 result net_http_server_accept(struct net_http_server *server, int listener)
 {
     ENSURE(!server->listener, E_STATE, "this server has its listening socket");
-    /* backlog 0: the socket listens already. */
-    server->listener = evconnlistener_new(server->base, on_accept, server,
-                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listener);
+    server->listener = event_new(server->base, listener, EV_READ | EV_PERSIST, on_accept, server);
     ENSURE(server->listener, E_MEMORY, "cannot watch the listening socket");
-    evconnlistener_set_error_cb(server->listener, on_accept_error);
+    server->listener_fd = listener;
+    /* What it accepts inherits this. Without it the first reply of a TLS 1.3 client waits 40 ms, for the
+     * acknowledgement of the ticket sent before it. */
+    int one = 1;
+    (void)setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    net_http_update_listening(server);
     return RESULT_OK;
 }
 
@@ -419,8 +424,10 @@ void net_http_server_free(struct net_http_server *server)
     if (!server)
         return;
     server->closing = true;
-    if (server->listener)
-        evconnlistener_free(server->listener);
+    if (server->listener) {
+        event_free(server->listener);
+        (void)close(server->listener_fd);
+    }
     while (!TAILQ_EMPTY(&server->all)) {
         if (TAILQ_FIRST(&server->all)->two)
             say_goodbye(TAILQ_FIRST(&server->all));

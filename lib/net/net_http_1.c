@@ -5,14 +5,13 @@
  * The TLS handshake happens below, while the connection is IDLE.
  *
  * While a request is PENDING or its reply is being written nothing is read: a client cannot
- * queue up work, and what it pipelines waits in the kernel.
+ * queue up work, and what it pipelines waits in the kernel, or as far as it came with the request in the
+ * stream, whose input is limited.
  *
  * Large replies that are not taken have a limit together: a new one that finds it reached ends the connection
  * that has waited longest. Whoever reads is not that one. Rejected: to refuse the new one; a hundred clients
  * that do not read would keep everybody from large replies. */
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,12 +47,28 @@ static void hold_reply(struct net_http_connection *c, size_t bytes)
 static void make_room(struct net_http_server *server, size_t bytes)
 {
     struct net_http_connection *oldest;
-    while (server->reply_bytes + bytes > NET_HTTP_REPLIES_MAX && (oldest = TAILQ_FIRST(&server->writing))) {
-        struct evbuffer *output = bufferevent_get_output(oldest->stream);
-        (void)evbuffer_unfreeze(output, 1); /* now: libevent frees a bufferevent at the end of its turn */
-        (void)evbuffer_drain(output, evbuffer_get_length(output));
+    while (server->reply_bytes + bytes > NET_HTTP_REPLIES_MAX && (oldest = TAILQ_FIRST(&server->writing)))
         net_http_connection_free(oldest);
+}
+
+/* The reply is sent. */
+static void begin_again(struct net_http_connection *c)
+{
+    if (!c->one.keep_alive || c->input_ended || c->server->closing) {
+        net_http_connection_close(c);
+        return;
     }
+    hold_reply(c, 0);
+    set_state(c, IDLE);
+    net_http_connection_deadline(c, c->server->config.idle_timeout_seconds);
+    net_http_update_listening(c->server);
+    net_stream_set_reading(c->stream, true);
+}
+
+static void on_written(struct net_http_connection *c)
+{
+    if (c->one.at == WRITING)
+        begin_again(c);
 }
 
 static void send_reply(struct net_http_connection *c, const struct net_http_reply_form *form)
@@ -65,14 +80,16 @@ static void send_reply(struct net_http_connection *c, const struct net_http_repl
         make_room(c->server, form->body_len);
         hold_reply(c, form->body_len);
     }
-    if (net_http_format_reply(bufferevent_get_output(c->stream), form,
+    if (net_http_format_reply(net_stream_output(c->stream), form,
                               c->one.keep_alive ? c->server->config.idle_timeout_seconds : 0)
             .code) {
         net_http_connection_free(c);
         return;
     }
-    net_http_connection_deadline(c, c->server->config.request_timeout_seconds);
-    (void)bufferevent_enable(c->stream, EV_WRITE);
+    if (net_stream_send(c->stream))
+        begin_again(c);
+    else
+        net_http_connection_deadline(c, c->server->config.request_timeout_seconds);
 }
 
 static struct net_http_connection *connection_of(struct net_http_exchange *exchange)
@@ -99,7 +116,7 @@ static void refuse(struct net_http_connection *c, int status)
     net_http_tell_answered(c, request, &form);
     net_http_request_free(request);
     c->one.keep_alive = false;
-    (void)bufferevent_disable(c->stream, EV_READ);
+    net_stream_set_reading(c->stream, false);
     send_reply(c, &form);
 }
 
@@ -154,6 +171,13 @@ static bool is_http1(struct net_http_connection *c, const char *bytes, size_t by
     return false;
 }
 
+static void say_continue(struct net_http_connection *c)
+{
+    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (evbuffer_add(net_stream_output(c->stream), line, sizeof line - 1) == 0)
+        (void)net_stream_send(c->stream);
+}
+
 static bool step_head(struct net_http_connection *c, struct evbuffer *input)
 {
     size_t ready = evbuffer_get_length(input), head_len = 0;
@@ -188,7 +212,7 @@ static bool step_head(struct net_http_connection *c, struct evbuffer *input)
     bool body_to_come = taken->chunked || taken->content_length > 0;
     bool too_long = taken->content_length > c->server->config.max_body; /* the next step says so */
     if (taken->expect_continue && body_to_come && !too_long && evbuffer_get_length(input) == 0)
-        (void)bufferevent_write(c->stream, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        say_continue(c);
     return true;
 }
 
@@ -199,8 +223,8 @@ static void dispatch(struct net_http_connection *c)
     struct net_http_request *request = c->one.exchange.request;
     set_state(c, PENDING);
     c->fresh = false;
-    (void)event_del(c->deadline);
-    (void)bufferevent_disable(c->stream, EV_READ);
+    net_http_connection_alarm(c, 0);
+    net_stream_set_reading(c->stream, false);
     request->exchange = &c->one.exchange;
     config->handler(config->context, request);
 }
@@ -232,29 +256,13 @@ static void step_body(struct net_http_connection *c, struct evbuffer *input)
 
 static void on_read(struct net_http_connection *c)
 {
-    struct evbuffer *input = bufferevent_get_input(c->stream);
+    struct evbuffer *input = net_stream_input(c->stream);
     if (c->one.at == IDLE && !step_idle(c, input))
         return;
     if (c->one.at == HEAD && !step_head(c, input))
         return;
     if (c->one.at == BODY)
         step_body(c, input);
-}
-
-static void on_written(struct net_http_connection *c)
-{
-    if (c->one.at != WRITING)
-        return;
-    if (!c->one.keep_alive || c->input_ended || c->server->closing) {
-        net_http_connection_close(c);
-        return;
-    }
-    hold_reply(c, 0);
-    set_state(c, IDLE);
-    net_http_connection_deadline(c, c->server->config.idle_timeout_seconds);
-    net_http_update_listening(c->server);
-    (void)bufferevent_enable(c->stream, EV_READ);
-    on_read(c);
 }
 
 /* A client may end its output behind the request and still wait for the reply. */

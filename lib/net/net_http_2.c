@@ -14,18 +14,12 @@
  *
  * Rejected: Upgrade: h2c, which needs both parsers on one connection; server push. */
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "net/net_http_2.h"
-#include "net/net_loop.h"
 
 enum { OUTPUT_MAX = 65536, QUEUE_MAX = 256, WINDOW = 1048576, ACKS_MAX = 1000, ENDING_SECONDS = 2 };
 enum { RESETS_MAX = 2 * NET_HTTP_2_STREAMS, RESETS_A_SECOND = 50, CONTINUATIONS_MAX = 4, SETTINGS_MAX = 32 };
@@ -52,7 +46,7 @@ void net_http_2_alarm(struct net_http_2 *s, uint64_t at_ns)
     if (s->alarm_ns != 0 && s->alarm_ns <= at_ns)
         return;
     s->alarm_ns = at_ns;
-    net_loop_alarm(s->c->deadline, at_ns);
+    net_http_connection_alarm(s->c, at_ns);
 }
 
 /* ---- the purse ---- */
@@ -213,7 +207,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t reason
 
 static size_t output_length(const struct net_http_2 *s)
 {
-    return evbuffer_get_length(bufferevent_get_output(s->c->stream));
+    return evbuffer_get_length(net_stream_output(s->c->stream));
 }
 
 /* Nobody half-closes a connection of HTTP/2: who ends the output is gone, and its place is wanted. */
@@ -225,9 +219,7 @@ static bool waits(struct net_http_connection *c)
 
 static must_check result fill_output(struct net_http_2 *s)
 {
-    struct evbuffer *output = bufferevent_get_output(s->c->stream);
-    if (evbuffer_get_length(output) > 0)
-        return RESULT_OK;
+    struct evbuffer *output = net_stream_output(s->c->stream);
     const uint8_t *bytes;
     ssize_t bytes_len;
     do {
@@ -235,27 +227,35 @@ static must_check result fill_output(struct net_http_2 *s)
         ENSURE(bytes_len >= 0 && evbuffer_add(output, bytes, (size_t)bytes_len) == 0, E_MEMORY,
                "out of memory");
     } while (bytes_len > 0 && evbuffer_get_length(output) < OUTPUT_MAX);
-    if (evbuffer_get_length(output) > 0) {
-        s->output_ns = net_http_2_after(s->c->server->config.request_timeout_seconds);
-        net_http_2_alarm(s, s->output_ns);
-        (void)bufferevent_enable(s->c->stream, EV_WRITE);
+    return RESULT_OK;
+}
+
+/* *ret_done: there is nothing to send any more. */
+static must_check result send_output(struct net_http_2 *s, bool *ret_done)
+{
+    *ret_done = false;
+    if (output_length(s) > 0)
+        return RESULT_OK;
+    TRY(fill_output(s));
+    *ret_done = output_length(s) == 0;
+    if (*ret_done)
+        return RESULT_OK;
+    if (net_stream_send(s->c->stream)) {
+        *ret_done = !nghttp2_session_want_write(s->session);
+        if (!*ret_done)
+            event_active(s->flush, 0, 0); /* others' turn first */
+        return RESULT_OK;
     }
+    s->output_ns = net_http_2_after(s->c->server->config.request_timeout_seconds);
+    net_http_2_alarm(s, s->output_ns);
     return RESULT_OK;
 }
 
 static void update_reading(struct net_http_2 *s)
 {
-    bool reading = !s->ending && (output_length(s) == 0 ||
-                                  nghttp2_session_get_outbound_queue_size(s->session) <= QUEUE_MAX);
-    if (reading == s->reading)
-        return;
-    s->reading = reading;
-    if (!reading) {
-        (void)bufferevent_disable(s->c->stream, EV_READ);
-        return;
-    }
-    (void)bufferevent_enable(s->c->stream, EV_READ);
-    event_active(s->flush, 0, 0); /* for what came before reading stopped */
+    s->reading = !s->ending &&
+                 (output_length(s) == 0 || nghttp2_session_get_outbound_queue_size(s->session) <= QUEUE_MAX);
+    net_stream_set_reading(s->c->stream, s->reading); /* and what came before it stopped is told again */
 }
 
 static void update_idle(struct net_http_2 *s)
@@ -276,14 +276,14 @@ static void update_idle(struct net_http_2 *s)
 static void flush(struct net_http_connection *c)
 {
     struct net_http_2 *s = c->two;
-    if (fill_output(s).code) {
+    bool done;
+    if (send_output(s, &done).code) {
         net_http_connection_free(c);
         return;
     }
-    bool empty = output_length(s) == 0;
     bool over =
         s->ending || (!nghttp2_session_want_read(s->session) && !nghttp2_session_want_write(s->session));
-    if (empty && over) {
+    if (done && over) {
         net_http_connection_close(c);
     } else {
         update_reading(s);
@@ -313,7 +313,7 @@ static uint32_t reason_of(ssize_t code)
 static void on_read(struct net_http_connection *c)
 {
     struct net_http_2 *s = c->two;
-    struct evbuffer *input = bufferevent_get_input(c->stream);
+    struct evbuffer *input = net_stream_input(c->stream);
     struct evbuffer_iovec piece;
     while (s->reading && evbuffer_peek(input, -1, NULL, &piece, 1) > 0 && piece.iov_len > 0) {
         ssize_t taken = nghttp2_session_mem_recv(s->session, piece.iov_base, piece.iov_len);
@@ -388,8 +388,7 @@ static void part(struct net_http_connection *c)
     free(s);
 }
 
-/* Straight into the socket, for the connection goes now; only where nothing is under way that it would cut
- * into. */
+/* For the connection goes now; only where nothing is under way that it would cut into. */
 static void say_goodbye(struct net_http_connection *c)
 {
     struct net_http_2 *s = c->two;
@@ -397,14 +396,8 @@ static void say_goodbye(struct net_http_connection *c)
     if (output_length(s) > 0 || nghttp2_session_terminate_session(s->session, NGHTTP2_NO_ERROR) != 0)
         return;
     ssize_t bytes_len = nghttp2_session_mem_send(s->session, &bytes);
-    if (bytes_len <= 0)
-        return;
-    SSL *tls = bufferevent_openssl_get_ssl(c->stream);
-    if (tls)
-        (void)SSL_write(tls, bytes, (int)bytes_len);
-    else
-        (void)send(bufferevent_getfd(c->stream), bytes, (size_t)bytes_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    ERR_clear_error();
+    if (bytes_len > 0 && evbuffer_add(net_stream_output(c->stream), bytes, (size_t)bytes_len) == 0)
+        (void)net_stream_send(c->stream);
 }
 
 const struct net_http_transport net_http_2 = {
@@ -471,7 +464,7 @@ void net_http_2_start(struct net_http_connection *c)
         net_http_connection_free(c);
         return;
     }
-    (void)event_del(c->deadline);
+    net_http_connection_alarm(c, 0);
     net_http_connection_set_idle(c, true);
     net_http_2_alarm(s, s->idle_ns);
     event_active(s->flush, 0, 0);

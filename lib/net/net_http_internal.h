@@ -5,17 +5,18 @@
 #ifndef NET_HTTP_INTERNAL_H
 #define NET_HTTP_INTERNAL_H
 
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <netinet/in.h>
 #include <sys/queue.h>
 
 #include "base/buffer.h"
 #include "net/net_http.h"
 #include "net/net_http_parse.h"
+#include "net/net_stream.h"
 #include "net/net_tls.h"
 
-struct bufferevent;
 struct evbuffer;
-struct event;
 struct net_http_2;
 struct net_http_connection;
 
@@ -122,8 +123,10 @@ struct net_http_connection {
     TAILQ_ENTRY(net_http_connection) idle_link; /* while idle: in server->fresh or server->idle */
     TAILQ_ENTRY(net_http_connection) late_link; /* while one.reply_bytes: in server->writing */
     struct net_http_server *server;
-    struct bufferevent *stream;
-    struct event *deadline;
+    struct net_stream *stream;
+    struct event deadline;
+    uint64_t due_ns;   /* when it is late; 0: never */
+    uint64_t armed_ns; /* what the timer is set to, not later than that; 0: not set */
     const struct net_http_transport *transport;
     struct net_http_1_state one;
     struct net_http_2 *two; /* NULL while it speaks HTTP/1.1 */
@@ -140,8 +143,11 @@ struct net_http_connection {
 struct net_http_server {
     struct net_http_config config;
     struct event_base *base;
-    struct evconnlistener *listener;
-    struct event *accept_again; /* pending: out of descriptors a moment ago */
+    struct event *listener;
+    int listener_fd;
+    bool listening;     /* listener is pending */
+    bool accept_paused; /* out of descriptors a moment ago */
+    struct event *accept_again;
     struct net_http_connections all, fresh, idle;
     struct net_http_connections writing; /* large replies, the oldest first */
     size_t num_connections;
@@ -156,6 +162,8 @@ void net_http_connection_free(struct net_http_connection *c);
 void net_http_connection_close(struct net_http_connection *c);
 void net_http_connection_set_idle(struct net_http_connection *c, bool idle);
 void net_http_connection_deadline(struct net_http_connection *c, uint32_t seconds);
+/* The same by the monotonic clock; 0: it is never late. */
+void net_http_connection_alarm(struct net_http_connection *c, uint64_t at_ns);
 /* Of those seconds, what a client gets to shake hands or to send a request. */
 uint32_t net_http_patience(const struct net_http_server *server, uint32_t seconds);
 /* Tells the program; form NULL: the connection ends. Each transport calls it before the request is gone. */

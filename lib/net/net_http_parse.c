@@ -13,12 +13,11 @@
 
 result net_http_head_length(size_t *ret_len, int *ret_status, const char *input, size_t input_len)
 {
-    const char *line_end = memmem(input, input_len, "\r\n", 2);
-    size_t line_len = line_end ? (size_t)(line_end - input) : input_len;
-    ACCEPT_IF(line_len <= NET_HTTP_LINE_MAX, 414, "request line: longer than %d bytes", NET_HTTP_LINE_MAX);
     /* Without this a client that ends lines with LF alone would wait for its time-out. */
     const char *newline = memchr(input, '\n', input_len);
     ACCEPT_IF(!newline || (newline > input && newline[-1] == '\r'), 400, "line does not end with CR LF");
+    size_t line_len = newline ? (size_t)(newline - input) - 1 : input_len;
+    ACCEPT_IF(line_len <= NET_HTTP_LINE_MAX, 414, "request line: longer than %d bytes", NET_HTTP_LINE_MAX);
     const char *end = memmem(input, input_len, "\r\n\r\n", 4);
     size_t head_len = end ? (size_t)(end - input) + 4 : 0;
     ACCEPT_IF((end ? head_len : input_len) <= NET_HTTP_HEAD_MAX, 431, "headers: more than %d bytes",
