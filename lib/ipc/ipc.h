@@ -24,7 +24,8 @@ enum {
     IPC_LOADED_KEYS_MAX = 512,
     IPC_RECORD_MAX = 8192,
     IPC_SEALED_LEN = 108,
-    IPC_SEALED_KEYS_MAX = 500, /* of one SEALED_KEYS */
+    IPC_SEALED_KEYS_MAX = 500,  /* of one SEALED_KEYS */
+    IPC_LOAD_KEYS_MAX = 131072, /* validators of one load, wherever they come from */
     IPC_UUID_MAX = 64,
     IPC_DATA_KEY_LEN = 32,
     IPC_TEXT_MAX = 255,

@@ -198,8 +198,8 @@ static must_check result take_sealed(struct courier_request *r, struct courier_b
                                      size_t text_len)
 {
     size_t length = 0;
-    ENSURE(text_len <= BASE64_LENGTH((size_t)COURIER_RECORDS_MAX * IPC_SEALED_LEN), E_INPUT,
-           "keys: more than %d keys", COURIER_RECORDS_MAX);
+    ENSURE(text_len <= BASE64_LENGTH((size_t)IPC_LOAD_KEYS_MAX * IPC_SEALED_LEN), E_INPUT,
+           "keys: more than %d keys", IPC_LOAD_KEYS_MAX);
     TRY(buffer_reserve(&r->ciphertexts, BASE64_DECODED_MAX(text_len)));
     result decoded = base64_decode(r->ciphertexts.data + r->ciphertexts.length, &length,
                                    BASE64_DECODED_MAX(text_len), text, text_len);
@@ -210,8 +210,8 @@ static must_check result take_sealed(struct courier_request *r, struct courier_b
     batch->index = r->num_keys;
     batch->offset = (uint32_t)r->ciphertexts.length;
     batch->num_keys = (uint32_t)(length / IPC_SEALED_LEN);
-    ENSURE(r->num_keys + batch->num_keys <= COURIER_RECORDS_MAX, E_INPUT, "keys: more than %d in all",
-           COURIER_RECORDS_MAX);
+    ENSURE(r->num_keys + batch->num_keys <= IPC_LOAD_KEYS_MAX, E_INPUT, "keys: more than %d in all",
+           IPC_LOAD_KEYS_MAX);
     r->ciphertexts.length += length;
     r->num_keys += batch->num_keys;
     return RESULT_OK;

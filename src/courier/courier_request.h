@@ -7,8 +7,8 @@
 #include "ipc/ipc.h"
 
 enum {
-    COURIER_MESSAGE_MAX = 16 * 1024 * 1024,
-    COURIER_RECORDS_MAX = 10000,
+    COURIER_MESSAGE_MAX = 24 * 1024 * 1024, /* IPC_LOAD_KEYS_MAX sealed keys are 18 MiB */
+    COURIER_RECORDS_MAX = 10000,            /* ciphertexts of single keys: each is a call of KMS */
     COURIER_BATCHES_MAX = 1024,
     COURIER_CIPHERTEXT_MAX = 6144 /* of KMS */
 };

@@ -19,8 +19,8 @@
 #include "json/json.h"
 
 enum {
-    ANSWER_MAX = 2 << 20,
-    KEYS_MAX = 16384,
+    ANSWER_MAX = 16 << 20,
+    KEYS_MAX = 131072, /* of a signer */
     PUBKEY_LEN = 48,
     TIMEOUT_S = 30,
     URL_MAX = 1024,

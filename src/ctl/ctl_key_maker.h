@@ -8,7 +8,7 @@
 #include "eth2/eth2_containers.h"
 #include "keystore/keystore.h"
 
-enum { CTL_KEYS_MAX = 10000, CTL_KEY_PATH_MAX = 64, CTL_KDF_MEMORY_MAX = 1 << 30 };
+enum { CTL_KEYS_MAX = 131072, CTL_KEY_PATH_MAX = 64, CTL_KDF_MEMORY_MAX = 1 << 30 };
 
 struct ctl_key_options {
     const char *network, *kdf, *withdrawal_address;

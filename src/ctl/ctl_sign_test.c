@@ -18,8 +18,8 @@
 #include "json/json.h"
 
 enum {
-    ANSWER_MAX = 1 << 20,
-    KEYS_MAX = 10000,
+    ANSWER_MAX = 16 << 20,
+    KEYS_MAX = 131072, /* of a signer */
     TIMEOUT_S = 30,
     URL_MAX = 1024,
     NUM_VALUES_MAX = KEYS_MAX + 8

@@ -13,7 +13,7 @@
 #include "base/hex.h"
 #include "keeper.h"
 
-enum { KEYS_WORTH_A_TABLE = 16, REFUSED_MAX = 16384 };
+enum { KEYS_WORTH_A_TABLE = 16, REFUSED_MAX = IPC_LOAD_KEYS_MAX };
 
 void keeper_load_cleanup(struct keeper_load *load)
 {

@@ -13,9 +13,14 @@
 #include "loader_report.h"
 #include "loader_sealed.h"
 
-enum { RECORDS_MAX = 16384 /* their envelopes wait in memory */ };
+enum { ENVELOPES_MAX = 16384 /* they wait in memory */ };
 
 DEFINE_AUTO_POINTER(EVP_PKEY, EVP_PKEY_free)
+
+/* What has come so far. */
+struct received {
+    uint32_t envelopes, sealed_keys;
+};
 
 /* The next packet; *ret_message points into packet, which the caller wipes by receiving again. */
 static must_check result receive(struct ipc_message *ret_message, struct secret *packet, int socket)
@@ -70,13 +75,14 @@ static must_check result add_record(struct loader_pool *pool, struct loader_batc
 }
 
 static must_check result add_sealed(struct loader_pool *pool, const struct loader_batch *batch,
-                                    uint32_t *inout_received, struct ipc_message *message)
+                                    struct received *received, struct ipc_message *message)
 {
     struct ipc_sealed_keys sealed;
     struct loader_job job = {.kind = LOADER_JOB_SEALED};
     TRY(ipc_take_sealed_keys(&sealed, message));
-    *inout_received += sealed.num_keys;
-    ENSURE(*inout_received <= RECORDS_MAX, E_TOO_LARGE, "more than %d records in one load", RECORDS_MAX);
+    received->sealed_keys += sealed.num_keys;
+    ENSURE(received->sealed_keys <= IPC_LOAD_KEYS_MAX, E_TOO_LARGE, "more than %d sealed keys in one load",
+           IPC_LOAD_KEYS_MAX);
     TRY(loader_sealed_new(&job.sealed, batch, &sealed));
     job.index = sealed.index;
     if (!job.sealed->data_key.data) {
@@ -91,14 +97,16 @@ static must_check result add_sealed(struct loader_pool *pool, const struct loade
 static must_check result receive_records(struct loader_pool *pool, struct loader_batch *batch,
                                          struct secret *packet, int socket)
 {
-    for (uint32_t received = 0;;) {
-        ENSURE(received <= RECORDS_MAX, E_TOO_LARGE, "more than %d records in one load", RECORDS_MAX);
+    for (struct received received = {0};;) {
+        ENSURE(received.envelopes <= ENVELOPES_MAX, E_TOO_LARGE, "more than %d records in one load",
+               ENVELOPES_MAX);
         struct ipc_message message;
         TRY(receive(&message, packet, socket));
         if (message.type == IPC_LOAD_END) {
             uint32_t announced = 0;
             TRY(ipc_take_load_end(&announced, &message));
-            ENSURE(announced == received, E_PEER, "%u records came, %u were sent", received, announced);
+            uint32_t came = received.envelopes + received.sealed_keys;
+            ENSURE(announced == came, E_PEER, "%u records came, %u were sent", came, announced);
             return RESULT_OK;
         }
         if (message.type == IPC_SEALED_KEYS) {
@@ -107,7 +115,7 @@ static must_check result receive_records(struct loader_pool *pool, struct loader
         }
         ENSURE(message.type == IPC_RECORD, E_PEER, "message 0x%04x among the records", message.type);
         TRY(add_record(pool, batch, &message));
-        received++;
+        received.envelopes++;
     }
 }
 

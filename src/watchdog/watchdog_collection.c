@@ -10,9 +10,9 @@
 
 enum {
     CIPHERTEXT_MAX = 6144,
-    ALL_ITEMS_MAX = 15 << 20,
+    ALL_ITEMS_MAX = 23 << 20,
     SEALED_LEN = 108, /* of a key, its public key first (PROTOCOL.control, "Sealed keys") */
-    SEALED_MAX = 10000
+    KEYS_MAX = 131072 /* of an enclave */
 };
 
 void watchdog_items_cleanup(struct watchdog_items *items)
@@ -52,7 +52,7 @@ static must_check result check_size(const struct watchdog_items *items)
     ENSURE(items->encrypted_validator_keys.length + items->validator_pubkeys.length +
                    items->sealed_validator_keys.length <
                ALL_ITEMS_MAX,
-           E_TOO_LARGE, "more items than one init message holds");
+           E_TOO_LARGE, "the items are longer than the %d bytes that one init message holds", ALL_ITEMS_MAX);
     return RESULT_OK;
 }
 
@@ -76,8 +76,8 @@ static must_check result keep_pubkeys(struct watchdog_collection *c, const char 
     size_t length = 0;
     TRY(buffer_reserve(&blobs, BASE64_DECODED_MAX(text_len)));
     TRY(base64_decode(blobs.data, &length, BASE64_DECODED_MAX(text_len), text, text_len));
-    ENSURE(length > 0 && length % SEALED_LEN == 0 && length / SEALED_LEN <= SEALED_MAX, E_INPUT,
-           "must have from 1 to %d times %d bytes", SEALED_MAX, SEALED_LEN);
+    ENSURE(length > 0 && length % SEALED_LEN == 0 && length / SEALED_LEN <= KEYS_MAX, E_INPUT,
+           "must have from 1 to %d times %d bytes", KEYS_MAX, SEALED_LEN);
     for (size_t at = 0; at < length; at += SEALED_LEN)
         TRY(buffer_append(&c->pubkeys, blobs.data + at, WATCHDOG_PUBKEY_LEN));
     c->items.num_keys += length / SEALED_LEN;

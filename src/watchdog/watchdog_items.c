@@ -14,7 +14,7 @@
 #include "base/file_io.h"
 #include "json/json.h"
 
-enum { ITEM_MAX = 64 * 1024, ITEM_VALUES_MAX = 64, SEALED_ITEM_MAX = 2 << 20 };
+enum { ITEM_MAX = 64 * 1024, ITEM_VALUES_MAX = 64, SEALED_ITEM_MAX = 20 << 20 };
 
 /* What one file says, as far as the watchdog needs it; texts belong to the parsed document. */
 struct validator_item {

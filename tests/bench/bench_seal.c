@@ -16,7 +16,7 @@
 #include "bls/bls.h"
 #include "nitro/nitro_sealed.h"
 
-enum { COUNT_MAX = 10000, TURN = 512 };
+enum { COUNT_MAX = 131072, TURN = 512 };
 
 struct keys {
     struct bls_fixed_base *base;

@@ -142,10 +142,10 @@ def test_what_the_host_says_whose_keys_they_are_goes_with_them(make_rig, operati
 def test_each_key_of_a_batch_that_kms_refuses_is_told(make_rig):
     bad = (400, {"__type": "InvalidCiphertextException"})
     rig = make_rig(lambda request: bad if request["CiphertextBlob"] == b64(b"bad") else envelope_answer(request))
-    names = [n.to_bytes(48, "big") for n in range(1, 10000)]
+    names = [n.to_bytes(48, "big") for n in range(1, 20000)]
     keys = b64(b"".join(name + bytes(60) for name in names))
     reply = rig.init(keys=(b"k0",), sealed_validator_keys=[{"web3signer_uuid": "u", "encrypted_data_key": b64(b"bad"), "keys": keys}])
-    assert reply["body"] == {"init_state": True, "keys": 1, "failed": 9999}
+    assert reply["body"] == {"init_state": True, "keys": 1, "failed": 19999}
     assert [(index, label) for index, _, label, _ in rig.keeper.refused] == list(enumerate(names, 1))
 
 

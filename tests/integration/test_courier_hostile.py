@@ -117,7 +117,7 @@ def patient_stream(address):
 
 def test_frames_too_long_or_cut_cost_the_connection_only(make_rig):
     rig = make_rig()
-    for length in (16 * 1024 * 1024 + 1, 0xffffffff):
+    for length in (24 * 1024 * 1024 + 1, 0xffffffff):
         stream = rig.connect()
         stream.sendall(struct.pack(">I", length) + b"{")
         assert closed(stream)
@@ -174,7 +174,7 @@ def test_many_connections_that_come_and_go_without_waiting_for_their_reply(make_
 def test_held_memory_is_bounded(make_rig):
     """Peers that each send most of the longest message, and then wait, are not all humoured."""
     rig = make_rig()
-    size = 16 * 1024 * 1024
+    size = 24 * 1024 * 1024
     refused = []
 
     def send_most_of_it(stream):

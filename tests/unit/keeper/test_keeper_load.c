@@ -253,7 +253,7 @@ static void a_courier_that_refuses_without_end_ends_the_signer(void **state)
     cloud_load_begin(rig, false);
     ipc_pack_record_failed(
         &p, &(struct ipc_record_failed){4, E_INPUT, {(const uint8_t *)"why", 3}, rig_pubkey(4)});
-    for (int i = 0; i < 16384; i++)
+    for (int i = 0; i < IPC_LOAD_KEYS_MAX; i++)
         rig_send(rig->courier, &p);
     assert_int_equal(cloud_status(rig).state, IPC_LOAD_STATE);
     rig_send(rig->courier, &p);
