@@ -153,7 +153,8 @@ enum ipc_answer_status {
     IPC_ANSWER_SLASHABLE,
     IPC_ANSWER_STORE,
     IPC_ANSWER_BAD_ORDER,
-    IPC_ANSWER_INTERNAL
+    IPC_ANSWER_INTERNAL,
+    IPC_ANSWER_LATE /* of an order only: nobody waits for its signature any more */
 };
 
 enum ipc_record_kind { IPC_RECORD_VALIDATOR = 1, IPC_RECORD_TLS, IPC_RECORD_STORE_KEY, IPC_RECORD_DATA_KEY };
@@ -168,6 +169,7 @@ struct ipc_message {
 
 struct ipc_order {
     uint64_t id;
+    uint16_t patience_ms; /* how long its request still waits for an answer; 0: nobody says */
     struct eth2_order order;
 };
 

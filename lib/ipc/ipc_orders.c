@@ -58,7 +58,8 @@ void ipc_pack_order(struct packer *p, const struct ipc_order *order)
     pack_u64(p, order->id);
     pack_u8(p, (uint8_t)o->kind);
     pack_u8(p, o->has_client_root);
-    pack_bytes(p, zeros, 6);
+    pack_u16(p, order->patience_ms);
+    pack_bytes(p, zeros, 4);
     pack_bytes(p, o->pubkey, sizeof o->pubkey);
     pack_bytes(p, o->has_client_root ? o->client_root : zeros, sizeof o->client_root);
     pack_bytes(p, o->fork_info.previous_version, ETH2_VERSION_LEN);
@@ -101,7 +102,8 @@ result ipc_take_order(struct ipc_order *ret_order, struct cursor *c)
     o->kind = (enum eth2_order_kind)kind;
     TRY(cursor_u8(c, &flag));
     o->has_client_root = flag != 0;
-    TRY(cursor_view(c, &padding, 6));
+    TRY(cursor_u16(c, &order.patience_ms));
+    TRY(cursor_view(c, &padding, 4));
     TRY(cursor_copy(c, o->pubkey, sizeof o->pubkey));
     TRY(cursor_copy(c, o->client_root, sizeof o->client_root));
     TRY(cursor_copy(c, o->fork_info.previous_version, ETH2_VERSION_LEN));
@@ -173,7 +175,7 @@ result ipc_take_answer(struct ipc_answer *ret_answer, struct cursor *c)
     uint8_t status = 0, has_block = 0, has_attestation = 0, has_limit = 0;
     TRY(cursor_u64(c, &answer.id));
     TRY(cursor_u8(c, &status));
-    ENSURE(status <= IPC_ANSWER_INTERNAL, E_INPUT, "answer: status %u does not exist", status);
+    ENSURE(status <= IPC_ANSWER_LATE, E_INPUT, "answer: status %u does not exist", status);
     answer.status = (enum ipc_answer_status)status;
     TRY(cursor_u8(c, &answer.verdict));
     ENSURE(answer.status != IPC_ANSWER_SLASHABLE ||

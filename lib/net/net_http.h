@@ -116,6 +116,9 @@ const char *net_http_body(const struct net_http_request *request, size_t *ret_le
  * wipe (event_set_mem_functions). */
 void net_http_body_wipe(struct net_http_request *request);
 
+/* Nobody will get the reply, as far as is known: with HTTP/1.1 that may show only when it is sent. */
+bool net_http_is_gone(const struct net_http_request *request);
+
 /* When its head was complete, by the monotonic clock. */
 uint64_t net_http_began_ns(const struct net_http_request *request);
 /* A number of the handler's own; 0 until it is set. */

@@ -198,6 +198,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t reason
     if (!stream)
         return 0;
     stream->open = false;
+    stream->exchange.is_cancelled = true;
     if (stream->at != WAITING)
         net_http_2_stream_free(stream);
     return 0;

@@ -61,6 +61,7 @@ struct net_http_reply_form {
 struct net_http_exchange {
     struct net_http_request *request;
     void (*reply)(struct net_http_exchange *exchange, const struct net_http_reply_form *form);
+    bool is_cancelled; /* by the client; the handler's reply still ends it */
 };
 
 struct net_http_request {

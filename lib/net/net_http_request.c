@@ -44,6 +44,11 @@ struct net_http_request *net_http_exchange_release(struct net_http_exchange *exc
     return request;
 }
 
+bool net_http_is_gone(const struct net_http_request *request)
+{
+    return !request->exchange || request->exchange->is_cancelled;
+}
+
 uint64_t net_http_began_ns(const struct net_http_request *request)
 {
     return request->began_ns;

@@ -25,6 +25,7 @@ struct front_manager;
 struct front_metrics;
 
 enum { FRONT_WATERMARKS_MAX = 64 };
+enum { FRONT_DEADLINE_SECONDS = 10 /* for a signature, from the complete request on */ };
 enum { FRONT_KEEPER_FD = 3, FRONT_LISTENER_FD = 4, FRONT_METRICS_FD = 5 };
 
 struct front_options {
@@ -165,6 +166,8 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
 /* Sends what waits; called by the loop, and when the channel has room again. E_TIMEOUT: it has none for now.
  */
 must_check result front_desk_send(struct front_desk *desk);
+/* How long a request with that deadline still waits. */
+uint16_t front_patience_ms(uint64_t deadline_ns);
 /* One SIGNED message. */
 must_check result front_desk_take_answers(struct front_desk *desk, struct ipc_message *message);
 
@@ -278,7 +281,8 @@ enum front_outcome {
     FRONT_REFUSED, /* by slashing protection */
     FRONT_STORE_ERROR,
     FRONT_BUSY,
-    FRONT_LATE, /* the keeper did not answer in time */
+    FRONT_LATE, /* the keeper did not answer in time, or it was too late to sign */
+    FRONT_GONE, /* the client had gone before the keeper was asked */
     FRONT_FAILED,
     FRONT_OUTCOME_END
 };

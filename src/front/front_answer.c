@@ -58,6 +58,9 @@ void front_explain(struct front_reason *ret_reason, const struct eth2_order *ord
     case IPC_ANSWER_BAD_ORDER:
         explain(reason, FRONT_MALFORMED, 400, "the keeper refuses this message as malformed");
         return;
+    case IPC_ANSWER_LATE:
+        explain(reason, FRONT_LATE, 503, "no signature within %d seconds", FRONT_DEADLINE_SECONDS);
+        return;
     case IPC_ANSWER_INTERNAL:
         break;
     }

@@ -23,7 +23,6 @@
 #include "net/net_loop.h"
 
 enum {
-    DEADLINE_SECONDS = 10,
     PUBKEY_LEN = 48,
     PLACE_BITS = 8,
     PLACES = 1 << PLACE_BITS,
@@ -63,8 +62,8 @@ static must_check result format_error(struct buffer *out, const struct batch *ba
 {
     struct front_reason reason;
     if (answer->id == 0)
-        return buffer_printf(out, "\"error\":{\"code\":503,\"message\":\"no answer within %d seconds\"}}",
-                             DEADLINE_SECONDS);
+        return buffer_printf(out, "\"error\":{\"code\":503,\"message\":\"no signature within %d seconds\"}}",
+                             FRONT_DEADLINE_SECONDS);
     front_explain(&reason, &batch->order, answer);
     TRY(buffer_printf(out, "\"error\":{\"code\":%d,\"message\":\"%s\"", reason.status, reason.sentence));
     if (reason.code) {
@@ -160,7 +159,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     uint64_t now = clock_monotonic_ns();
     for (struct batch *batch = oldest(batches); batch && batch->deadline_ns <= now; batch = oldest(batches)) {
         log_warn("a batch: %u of %u keys had no answer within %d seconds",
-                 batch->num_keys - batch->num_answered, batch->num_keys, DEADLINE_SECONDS);
+                 batch->num_keys - batch->num_answered, batch->num_keys, FRONT_DEADLINE_SECONDS);
         finish(batches, batch);
     }
     watch_deadline(batches);
@@ -176,7 +175,9 @@ static must_check result send_some(struct front_batches *batches, struct batch *
     uint32_t num = left < IPC_SIGN_KEYS_MAX ? left : IPC_SIGN_KEYS_MAX;
     ipc_pack_sign_many(
         &p, &(struct ipc_sign_many){.more = num < left,
-                                    .order = {batch->id + batch->num_sent, batch->order},
+                                    .order = {.id = batch->id + batch->num_sent,
+                                              .patience_ms = front_patience_ms(batch->deadline_ns),
+                                              .order = batch->order},
                                     .pubkeys = batch->pubkeys.data + (size_t)batch->num_sent * PUBKEY_LEN,
                                     .num_keys = num});
     TRY(pack_end(&p));
@@ -203,10 +204,23 @@ static must_check result send_first(struct front_batches *batches, struct batch 
     return RESULT_OK;
 }
 
+/* Its client has gone before anything was sent. */
+static void drop(struct front_batches *batches, struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->num_keys; i++)
+        front_metrics_answered(batches->front, FRONT_GONE, batch->order.kind, batch->began_ns);
+    front_reply_error(TAKE(batch->request), 503, "the client has gone");
+    release(batches, batch);
+}
+
 result front_batches_send(struct front_batches *batches)
 {
     struct batch *batch;
     while ((batch = TAILQ_FIRST(&batches->waiting))) {
+        if (batch->num_sent == 0 && net_http_is_gone(batch->request)) {
+            drop(batches, batch);
+            continue;
+        }
         if (batch->num_sent == 0 && batches->keys_under_way + batch->num_keys > KEYS_UNDER_WAY_MAX)
             return RESULT_OK; /* goes on when one that is under way has ended */
         TRY(send_first(batches, batch));
@@ -257,6 +271,7 @@ void front_sign_batch(struct front *front, struct net_http_request *request, con
     const char *body = net_http_body(request, &body_len);
     if (!batch) {
         front_log_note(request, FRONT_BUSY, 0);
+        net_http_reply_header(request, "retry-after", "1");
         front_reply_error(request, 503, "too many batches at once");
         front_metrics_answered(front, FRONT_BUSY, 0, now);
         return;
@@ -273,7 +288,7 @@ void front_sign_batch(struct front *front, struct net_http_request *request, con
     batch->num_keys = (uint32_t)(batch->pubkeys.length / PUBKEY_LEN);
     batch->request = request;
     batch->began_ns = now;
-    batch->deadline_ns = now + (uint64_t)DEADLINE_SECONDS * 1000000000;
+    batch->deadline_ns = now + (uint64_t)FRONT_DEADLINE_SECONDS * 1000000000;
     front_metrics_batch(front, batch->num_keys);
     TAILQ_REMOVE(&batches->free, batch, link);
     TAILQ_INSERT_TAIL(&batches->waiting, batch, link);

@@ -286,6 +286,7 @@ static void reply_signed(struct net_http_request *http, const struct ipc_signatu
     case IPC_ANSWER_ROOT_DIFFERS:
     case IPC_ANSWER_SLASHABLE:
     case IPC_ANSWER_INTERNAL:
+    case IPC_ANSWER_LATE:
         break;
     }
     reply_error(http, 500, "Internal Error");

@@ -113,6 +113,7 @@ static void reply(struct net_http_request *http, const struct ipc_signature *sig
     case IPC_ANSWER_ROOT_DIFFERS:
     case IPC_ANSWER_SLASHABLE:
     case IPC_ANSWER_INTERNAL:
+    case IPC_ANSWER_LATE:
         break;
     }
     reply_failure(http, 500, "signing failed");

@@ -58,6 +58,8 @@ const char *front_outcome_name(enum front_outcome outcome)
         return "too_many_requests";
     case FRONT_LATE:
         return "no_answer_in_time";
+    case FRONT_GONE:
+        return "client_gone";
     case FRONT_FAILED:
         return "failed";
     case FRONT_OUTCOME_END:
@@ -316,6 +318,7 @@ void front_metrics_answered(struct front *front, enum front_outcome outcome, enu
     case FRONT_TOO_LARGE:
     case FRONT_BUSY:
     case FRONT_LATE:
+    case FRONT_GONE:
     case FRONT_FAILED:
     case FRONT_OUTCOME_END:
         return;

@@ -5,6 +5,15 @@
  * crosses to the keeper in a few packets. Answers find their request by an id that names a slot and how often
  * it was used, so a late answer to a request that timed out meets nobody.
  *
+ * What is due early in its slot goes before what is due later, here as in the keeper (eth2_order.h), and of
+ * the rest only as much is with the keeper as it hears in one turn: a flood of registrations waits here, and
+ * takes no place there from an attestation. Every packet has room for one of each class, so that none
+ * starves.
+ *
+ * A request whose client is known to have gone is not sent. One that is with the keeper already is not taken
+ * back: that would be a message and a search a request, to save the signature of a client that left within
+ * milliseconds; the order carries how long its request waits, and the keeper drops what is late.
+ *
  * The keeper decides everything that matters; what is checked here is checked there again. */
 #include <event2/event.h>
 #include <stdio.h>
@@ -19,10 +28,11 @@
 #include "front.h"
 #include "net/net_loop.h"
 
-enum { DEADLINE_SECONDS = 10, SLOT_BITS = 20 };
+enum { SLOT_BITS = 20, UNHURRIED_MAX = 4 * IPC_BATCH_MAX };
 
 struct slot {
-    TAILQ_ENTRY(slot) link; /* in free, in waiting, or in sent */
+    TAILQ_ENTRY(slot) by_age;
+    TAILQ_ENTRY(slot) link; /* in free or in waiting */
     uint64_t id;
     uint64_t began_ns, deadline_ns;
     struct net_http_request *request;
@@ -37,7 +47,8 @@ struct front_desk {
     struct front *front;
     struct event *send, *deadline;
     struct eth2_api_memory bodies;
-    struct slots free, waiting, sent;
+    struct slots free, aging, waiting[ETH2_DUE_END];
+    uint32_t num_unhurried;        /* with the keeper, and not due early */
     size_t num_slots, num_touched; /* slots never used lie behind: their pages cost nothing */
     struct slot slots[];
 };
@@ -108,24 +119,37 @@ static enum front_outcome reply(const struct slot *slot, const struct ipc_answer
 
 /* ---- slots ---- */
 
+static bool do_wait(const struct front_desk *desk)
+{
+    for (size_t due = 0; due < ETH2_DUE_END; due++)
+        if (!TAILQ_EMPTY(&desk->waiting[due]))
+            return true;
+    return false;
+}
+
+static void let_one_more(struct front_desk *desk)
+{
+    desk->num_unhurried--;
+    if (do_wait(desk))
+        event_active(desk->send, EV_TIMEOUT, 0);
+}
+
 static void release(struct front_desk *desk, struct slot *slot)
 {
-    TAILQ_REMOVE(slot->is_sent ? &desk->sent : &desk->waiting, slot, link);
+    enum eth2_due due = eth2_order_due(slot->order.kind);
+    TAILQ_REMOVE(&desk->aging, slot, by_age);
+    if (!slot->is_sent)
+        TAILQ_REMOVE(&desk->waiting[due], slot, link);
+    else if (due != ETH2_DUE_EARLY)
+        let_one_more(desk);
     slot->request = NULL;
     slot->id += (uint64_t)1 << SLOT_BITS;
     TAILQ_INSERT_HEAD(&desk->free, slot, link); /* a quiet front touches few */
 }
 
-static struct slot *oldest(struct front_desk *desk)
-{
-    /* Each list is in order of arrival, and what waits is younger than what was sent. */
-    struct slot *slot = TAILQ_FIRST(&desk->sent);
-    return slot ? slot : TAILQ_FIRST(&desk->waiting);
-}
-
 static void watch_deadline(struct front_desk *desk)
 {
-    const struct slot *slot = oldest(desk);
+    const struct slot *slot = TAILQ_FIRST(&desk->aging);
     if (slot && !event_pending(desk->deadline, EV_TIMEOUT, NULL))
         net_loop_alarm(desk->deadline, slot->deadline_ns);
 }
@@ -136,9 +160,10 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct front_desk *desk = context;
     uint64_t now = clock_monotonic_ns();
-    for (struct slot *slot = oldest(desk); slot && slot->deadline_ns <= now; slot = oldest(desk)) {
+    struct slot *slot;
+    while ((slot = TAILQ_FIRST(&desk->aging)) && slot->deadline_ns <= now) {
         front_log_note(slot->request, FRONT_LATE, slot->order.kind);
-        front_reply_error(slot->request, 503, "no answer within %d seconds", DEADLINE_SECONDS);
+        front_reply_error(slot->request, 503, "no signature within %d seconds", FRONT_DEADLINE_SECONDS);
         front_metrics_answered(desk->front, FRONT_LATE, slot->order.kind, slot->began_ns);
         release(desk, slot);
     }
@@ -147,37 +172,84 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
 
 /* ---- to the keeper and back ---- */
 
-static must_check result send_batch(struct front_desk *desk)
+uint16_t front_patience_ms(uint64_t deadline_ns)
+{
+    uint64_t now = clock_monotonic_ns();
+    uint64_t left_ms = deadline_ns > now ? (deadline_ns - now) / 1000000 : 0;
+    return left_ms > 0 ? (uint16_t)left_ms : 1;
+}
+
+/* What goes into one packet. */
+struct choice {
+    struct slot *next[ETH2_DUE_END];
+    uint32_t num_slots, num_unhurried;
+    struct slot *slots[IPC_BATCH_MAX];
+};
+
+static void leave(struct front_desk *desk, struct slot *slot)
+{
+    front_reply_error(slot->request, 503, "the client has gone");
+    front_metrics_answered(desk->front, FRONT_GONE, slot->order.kind, slot->began_ns);
+    release(desk, slot);
+}
+
+static void choose(struct front_desk *desk, struct choice *choice, enum eth2_due due, uint32_t max)
+{
+    struct slot *slot;
+    while (max > 0 && choice->num_slots < IPC_BATCH_MAX && (slot = choice->next[due]) &&
+           (due == ETH2_DUE_EARLY || desk->num_unhurried + choice->num_unhurried < UNHURRIED_MAX)) {
+        choice->next[due] = TAILQ_NEXT(slot, link);
+        if (net_http_is_gone(slot->request)) {
+            leave(desk, slot);
+            continue;
+        }
+        choice->slots[choice->num_slots++] = slot;
+        choice->num_unhurried += due != ETH2_DUE_EARLY;
+        max--;
+    }
+}
+
+static void choose_all(struct front_desk *desk, struct choice *choice)
+{
+    for (size_t due = 0; due < ETH2_DUE_END; due++)
+        choice->next[due] = TAILQ_FIRST(&desk->waiting[due]);
+    choose(desk, choice, ETH2_DUE_LATE, 1);
+    choose(desk, choice, ETH2_DUE_WHENEVER, 1);
+    for (enum eth2_due due = ETH2_DUE_EARLY; due < ETH2_DUE_END; due++)
+        choose(desk, choice, due, IPC_BATCH_MAX);
+}
+
+static must_check result send_chosen(struct front_desk *desk, const struct choice *choice)
 {
     struct front *front = desk->front;
     struct packer p = {.data = front->packet, .capacity = sizeof front->packet};
-    uint32_t count = 0;
-    struct slot *slot;
-    TAILQ_FOREACH(slot, &desk->waiting, link)
-    {
-        if (++count == IPC_BATCH_MAX)
-            break;
+    ipc_begin(&p, IPC_SIGN, choice->num_slots);
+    for (uint32_t i = 0; i < choice->num_slots; i++) {
+        const struct slot *slot = choice->slots[i];
+        ipc_pack_order(&p, &(struct ipc_order){.id = slot->id,
+                                               .patience_ms = front_patience_ms(slot->deadline_ns),
+                                               .order = slot->order});
     }
-    ipc_begin(&p, IPC_SIGN, count);
-    slot = TAILQ_FIRST(&desk->waiting);
-    for (uint32_t i = 0; i < count; i++, slot = TAILQ_NEXT(slot, link))
-        ipc_pack_order(&p, &(struct ipc_order){.id = slot->id, .order = slot->order});
     TRY(pack_end(&p));
     TRY(ipc_send_now(front->keeper, p.data, p.length, -1));
-    log_debug("%u orders to the keeper", count);
-    for (uint32_t i = 0; i < count; i++) {
-        slot = TAILQ_FIRST(&desk->waiting);
-        TAILQ_REMOVE(&desk->waiting, slot, link);
+    log_debug("%u orders to the keeper", choice->num_slots);
+    for (uint32_t i = 0; i < choice->num_slots; i++) {
+        struct slot *slot = choice->slots[i];
+        TAILQ_REMOVE(&desk->waiting[eth2_order_due(slot->order.kind)], slot, link);
         slot->is_sent = true;
-        TAILQ_INSERT_TAIL(&desk->sent, slot, link);
     }
+    desk->num_unhurried += choice->num_unhurried;
     return RESULT_OK;
 }
 
 result front_desk_send(struct front_desk *desk)
 {
-    while (!TAILQ_EMPTY(&desk->waiting)) {
-        TRY(send_batch(desk));
+    while (do_wait(desk)) {
+        struct choice choice = {0};
+        choose_all(desk, &choice);
+        if (choice.num_slots == 0)
+            return RESULT_OK; /* goes on when one of those that are with the keeper is answered */
+        TRY(send_chosen(desk, &choice));
     }
     return RESULT_OK;
 }
@@ -228,8 +300,10 @@ static void turn_away(struct front *front, struct net_http_request *request, enu
         front_reply_error(request, 413, "%s", error_text());
     else if (outcome == FRONT_UNKNOWN_KEY)
         front_reply_error(request, 404, "identifier: no such key is loaded");
-    else
+    else {
+        net_http_reply_header(request, "retry-after", "1");
         front_reply_error(request, 503, "too many requests at once");
+    }
     front_metrics_answered(front, outcome, kind, began_ns);
 }
 
@@ -275,8 +349,9 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
     slot->order = order;
     slot->is_sent = false;
     slot->began_ns = now;
-    slot->deadline_ns = now + (uint64_t)DEADLINE_SECONDS * 1000000000;
-    TAILQ_INSERT_TAIL(&desk->waiting, slot, link);
+    slot->deadline_ns = now + (uint64_t)FRONT_DEADLINE_SECONDS * 1000000000;
+    TAILQ_INSERT_TAIL(&desk->aging, slot, by_age);
+    TAILQ_INSERT_TAIL(&desk->waiting[eth2_order_due(order.kind)], slot, link);
     watch_deadline(desk);
     event_active(desk->send, EV_TIMEOUT, 0);
 }
@@ -289,8 +364,9 @@ result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_
     desk->front = front;
     desk->num_slots = num_slots;
     TAILQ_INIT(&desk->free);
-    TAILQ_INIT(&desk->waiting);
-    TAILQ_INIT(&desk->sent);
+    TAILQ_INIT(&desk->aging);
+    for (size_t due = 0; due < ETH2_DUE_END; due++)
+        TAILQ_INIT(&desk->waiting[due]);
     desk->send = event_new(front->base, -1, 0, on_send, desk);
     desk->deadline = evtimer_new(front->base, on_deadline, desk);
     *ret_desk = desk;
@@ -302,7 +378,8 @@ void front_desk_free(struct front_desk *desk)
 {
     if (!desk)
         return;
-    for (struct slot *slot = oldest(desk); slot; slot = oldest(desk)) {
+    struct slot *slot;
+    while ((slot = TAILQ_FIRST(&desk->aging))) {
         front_reply_error(slot->request, 503, "the signer stops");
         release(desk, slot);
     }

@@ -39,9 +39,11 @@ struct keeper_order *keeper_orders_add(struct keeper_orders *orders, const struc
                                        uint64_t now_ns)
 {
     struct keeper_order *order = take_place(orders);
+    uint64_t patience_ns = heard->patience_ms * UINT64_C(1000000);
     *order = (struct keeper_order){.list = &orders->ready,
                                    .has_deadline = true,
                                    .deadline_ns = now_ns + KEEPER_ORDER_SECONDS * UINT64_C(1000000000),
+                                   .until_ns = patience_ns ? now_ns + patience_ns : UINT64_MAX,
                                    .order = heard->order,
                                    .answer = {.id = heard->id}};
     TAILQ_INSERT_TAIL(&orders->aging, order, by_age);
@@ -115,6 +117,23 @@ void keeper_orders_take_signable(struct keeper_orders *orders, struct keeper_ord
             next = next_of_lane(&orders->lanes[first]);
         keeper_orders_move(orders, next, to);
     }
+}
+
+static struct keeper_order *late_first(const struct keeper_order_list *list, uint64_t now_ns)
+{
+    struct keeper_order *first = TAILQ_FIRST(list);
+    return first && first->until_ns <= now_ns ? first : NULL;
+}
+
+struct keeper_order *keeper_orders_late(const struct keeper_orders *orders, uint64_t now_ns)
+{
+    struct keeper_order *late = NULL;
+    for (size_t due = 0; due < ETH2_DUE_END && !late; due++) {
+        late = late_first(&orders->lanes[due].lone, now_ns);
+        if (!late)
+            late = late_first(&orders->lanes[due].of_many, now_ns);
+    }
+    return late;
 }
 
 bool keeper_orders_lone_are_due(const struct keeper_orders *orders)

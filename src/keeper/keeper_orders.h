@@ -2,7 +2,8 @@
  *
  * An order is in exactly one list at a time: ready (to be decided), genesis (waits for the store to be locked
  * to a network), the resting or held list of a request to the store (keeper_requests.h), or a signable one.
- * Each has a deadline until it is signable.
+ * Each has a deadline until it is signable, and, signable or not, a time until which its request waits: what
+ * is late is not signed.
  *
  * All that is ready is decided together, in the order of hearing, for that costs little. What is signable is
  * signed by when it is due (eth2_order.h): a lane a class, and the first lane that has an order is served. So
@@ -33,6 +34,7 @@ struct keeper_order {
     bool is_of_many;                /* one of many keys for the same message */
     bool has_deadline;
     uint64_t deadline_ns;
+    uint64_t until_ns; /* its request waits; UINT64_MAX when that is not known */
     unsigned attempts; /* decided and not true: the store held something else */
     struct eth2_order order;
     struct ipc_answer answer; /* as decided so far */
@@ -73,6 +75,9 @@ void keeper_orders_make_signable(struct keeper_orders *orders, struct keeper_ord
  * the batch. */
 void keeper_orders_take_signable(struct keeper_orders *orders, struct keeper_order_list *to, size_t max);
 bool keeper_orders_are_signable(const struct keeper_orders *orders);
+/* One of the signable whose request does not wait any more; NULL: those that are the next of their lanes are
+ * in time. */
+struct keeper_order *keeper_orders_late(const struct keeper_orders *orders, uint64_t now_ns);
 /* Lone orders that are due early are signable. */
 bool keeper_orders_lone_are_due(const struct keeper_orders *orders);
 /* In front of those that are there, in their order; not to those that are signable. */

@@ -27,6 +27,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ecdsa/ecdsa.h"
 #include "eth2/eth2_commit_boost.h"
@@ -58,7 +59,10 @@ static void refuse_slashable(const struct keeper *k, struct keeper_order *order,
 static bool examine(struct keeper *k, struct keeper_key **ret_key, struct keeper_order *order)
 {
     struct ipc_answer *answer = &order->answer;
-    *answer = (struct ipc_answer){.id = answer->id, .status = IPC_ANSWER_BAD_ORDER};
+    *answer = (struct ipc_answer){.id = answer->id, .status = IPC_ANSWER_LATE};
+    if (order->until_ns <= clock_monotonic_ns())
+        return false;
+    answer->status = IPC_ANSWER_BAD_ORDER;
     if (eth2_order_signing_root(answer->signing_root, &k->policy.network, &order->order).code)
         return false;
     answer->status = IPC_ANSWER_ROOT_DIFFERS;
@@ -111,6 +115,9 @@ static bool decide_ready(struct keeper *k)
 static bool may_be_signed(const struct keeper *k, const uint8_t **ret_secret, struct keeper_order *order)
 {
     const struct keeper_key *key = keeper_keys_find(k->keys, order->order.pubkey);
+    order->answer.status = IPC_ANSWER_LATE;
+    if (order->until_ns <= clock_monotonic_ns())
+        return false;
     order->answer.status = IPC_ANSWER_UNKNOWN_KEY; /* gone since it was decided */
     if (!key)
         return false;

@@ -197,11 +197,16 @@ static void hear(struct keeper *k, struct keeper_channel *channel)
         keeper_dispatch(k, channel);
 }
 
-/* Orders that have waited too long, for whatever it is. Their requests go on. */
+/* Orders that have waited too long, for whatever it is. Their requests to the store go on. A late one is
+ * found when it would be signed, too; here it is so that its place is free, however many are before it. */
 static void expire(struct keeper *k)
 {
     struct keeper_order *order;
     uint64_t now = clock_monotonic_ns();
+    while ((order = keeper_orders_late(&k->orders, now))) {
+        order->answer.status = IPC_ANSWER_LATE;
+        keeper_answer(k, order);
+    }
     while ((order = keeper_orders_expired(&k->orders, now))) {
         order->answer.status = IPC_ANSWER_STORE;
         keeper_answer(k, order);

@@ -347,7 +347,9 @@ def test_too_many_batches_at_once(front):
     statuses = []
     for stream in streams:
         stream.settimeout(20)
-        statuses.append(stream.recv(65536).split(b" ")[1])
+        reply = stream.recv(65536)
+        statuses.append(reply.split(b" ")[1])
+        assert (b"retry-after: 1\r\n" in reply) == (statuses[-1] == b"503")
         stream.close()
     assert set(statuses) == {b"200", b"503"} and statuses.count(b"200") >= 256
     assert f.request("POST", PATH, good()).status_code == 200

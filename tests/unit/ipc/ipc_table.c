@@ -376,7 +376,7 @@ static result take_loaded_keys(struct packer *again, struct ipc_message *m)
 
 static struct ipc_order order_of(enum eth2_order_kind kind)
 {
-    struct ipc_order order = {.id = 0x1122334455667788, .order = {.kind = kind, .has_client_root = true}};
+    struct ipc_order order = {.id = 0x1122334455667788, .patience_ms = 0x9988, .order = {.kind = kind, .has_client_root = true}};
     struct eth2_order *o = &order.order;
     memcpy(o->pubkey, pattern, 48);
     memcpy(o->client_root, pattern + 48, 32);
@@ -458,8 +458,8 @@ struct ipc_answer answer_of(enum ipc_answer_status status)
 
 static void pack_signed(struct packer *p)
 {
-    ipc_begin(p, IPC_SIGNED, IPC_ANSWER_INTERNAL + 1);
-    for (int status = 0; status <= IPC_ANSWER_INTERNAL; status++) {
+    ipc_begin(p, IPC_SIGNED, IPC_ANSWER_LATE + 1);
+    for (int status = 0; status <= IPC_ANSWER_LATE; status++) {
         struct ipc_answer answer = answer_of((enum ipc_answer_status)status);
         ipc_pack_answer(p, &answer);
     }
@@ -496,7 +496,7 @@ const struct table_row messages[] = {
     {"HIGH_WATERMARK, none", IPC_HIGH_WATERMARK, pack_no_high_watermark, take_high_watermark, 8 + 17},
     {"SIGN", IPC_SIGN, pack_sign, take_sign, 8 + 18 * 272},
     {"SIGN_MANY", IPC_SIGN_MANY, pack_sign_many, take_sign_many, 8 + 1 + 272 + 7 * 48},
-    {"SIGNED", IPC_SIGNED, pack_signed, take_signed, 8 + 7 * 192},
+    {"SIGNED", IPC_SIGNED, pack_signed, take_signed, 8 + 8 * 192},
     {"POLICY_RESULT, refused", IPC_POLICY_RESULT, pack_refusal, take_policy_result, 8 + 1 + 255},
     {"POLICY_RESULT, accepted", IPC_POLICY_RESULT, pack_acceptance, take_policy_result, 8 + 1},
     {"ATTEST", IPC_ATTEST, pack_attest, take_attest, 8 + 1 + 512},

@@ -40,7 +40,7 @@ static size_t make_hostile(struct hostile *all)
         uint8_t value;
     } changes[] = {{"unknown type", 0, 0x99},   {"reserved byte", 2, 1}, {"count 0", 4, 0},
                    {"count 2", 4, 2},           {"huge count", 7, 0xff}, {"kind 0", 16, 0},
-                   {"kind 12", 16, 12},         {"flag 2", 17, 2},       {"padding", 18, 1},
+                   {"kind 12", 16, 12},         {"flag 2", 17, 2},       {"padding", 20, 1},
                    {"root without flag", 72, 1}};
     for (size_t i = 0; i < ARRAY_LENGTH(changes); i++, count++) {
         all[count] = (struct hostile){.what = changes[i].what, .length = length};

@@ -125,6 +125,31 @@ static void a_deadline_ends_with_being_signable(void **state)
     assert_int_equal(keeper_orders_deadline_ns(&orders), UINT64_MAX);
 }
 
+/* Of each list the first one, so that all that are late are found one by one. */
+static void what_is_late_is_found_in_every_lane(void **state)
+{
+    (void)state;
+    struct keeper_order *late;
+    for (size_t i = 0; i < 4 * ARRAY_LENGTH(kinds); i++) {
+        struct ipc_order heard = {
+            .id = i, .patience_ms = (uint16_t)(1 + i), .order.kind = kinds[i % ARRAY_LENGTH(kinds)]};
+        struct keeper_order *order = keeper_orders_add(&orders, &heard, 1000);
+        order->is_of_many = i / ARRAY_LENGTH(kinds) % 2;
+        keeper_orders_make_signable(&orders, order);
+    }
+    add_signable(ETH2_ORDER_ATTESTATION, 1); /* does not say how long it waits */
+    assert_null(keeper_orders_late(&orders, 1000 + 999999));
+    for (uint64_t ms = 1; ms <= 4 * ARRAY_LENGTH(kinds); ms++) {
+        late = keeper_orders_late(&orders, 1000 + ms * 1000000);
+        assert_non_null(late);
+        assert_int_equal(late->answer.id, ms - 1);
+        keeper_orders_remove(&orders, late);
+        assert_null(keeper_orders_late(&orders, 1000 + ms * 1000000));
+    }
+    assert_null(keeper_orders_late(&orders, UINT64_MAX - 1));
+    assert_true(keeper_orders_are_signable(&orders));
+}
+
 /* ---- the model ---- */
 
 struct queue {
@@ -232,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup(who_is_due_early_is_next, setup),
         cmocka_unit_test_setup(no_lane_starves, setup),
         cmocka_unit_test_setup(a_deadline_ends_with_being_signable, setup),
+        cmocka_unit_test_setup(what_is_late_is_found_in_every_lane, setup),
         cmocka_unit_test_setup(as_the_model_does, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
