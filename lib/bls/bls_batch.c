@@ -1,6 +1,7 @@
 /* bls_batch.c - one message, many keys: what of a signature is the message's alone is done once, for all keys
- * and all threads (bls_messages.c): its hash to the curve; and, from the second key on, a table of the hash's
- * multiples (bls_multiples.c), with which a key costs less than a tenth of a signature by blst.
+ * and all threads (bls_messages.c): its hash to the curve; and, from the third key on, a table of the hash's
+ * multiples (bls_multiples.c), with which a key costs less than a tenth of a signature by blst. Before that
+ * the hash is multiplied by each secret by itself (bls_single.c).
  *
  * Messages are public, and so is who asked for them: that a second signature of a message takes less time
  * than the first tells a client what it knows. Signing itself is constant time in the secrets, see
@@ -20,8 +21,8 @@
 
 #include "base/secret.h"
 #include "bls/bls.h"
-#include "bls/bls_message.h"
 #include "bls/bls_messages.h"
+#include "bls/bls_single.h"
 
 _Static_assert((int)BLS_BATCH_MAX == BLS_MULTIPLES_TOGETHER, "what is signed together");
 
@@ -60,7 +61,7 @@ static struct bls_multiples_work *work_of(const struct bls_batch *batch)
 result bls_batch_prepare(struct bls_batch *batch, const uint8_t message[static BLS_MESSAGE_LEN], size_t num)
 {
     struct bls_known known;
-    if (num < 2 && bls_messages_know(batch->messages, message))
+    if (bls_messages_are_prepared(batch->messages, message, num))
         return RESULT_OK;
     TRY(bls_messages_take(batch->messages, &known, message));
     result r = bls_messages_take_table(batch->messages, &known, work_of(batch), num);
@@ -77,16 +78,18 @@ static must_check __attribute__((noinline)) result check_sums(const struct bls_g
 }
 
 static must_check result multiply(struct bls_multiples_work *work, uint8_t *ret_signatures,
-                                  const struct bls_multiples *multiples, const uint8_t *const *secrets,
-                                  size_t num)
+                                  const struct bls_known *known, const uint8_t *const *secrets, size_t num)
 {
-    result r = bls_multiples_take(work, multiples, secrets, num);
+    size_t num_lanes = num == 1 ? BLS_SINGLE_LANES : num * BLS_SPLIT_PARTS;
+    result r = known->table ? bls_multiples_take(work, bls_messages_multiples(known), secrets, num)
+                            : bls_single_take(work, known->hash, secrets[0]);
     if (!r.code)
         r = check_sums(work->lanes, num);
     for (size_t i = 0; i < num && !r.code; i++)
         blst_p2_affine_compress(ret_signatures + i * BLS_SIGNATURE_LEN, &work->lanes[i].sum);
     secret_wipe(work->splits, num * sizeof work->splits[0]);
-    secret_wipe(work->lanes, num * BLS_SPLIT_PARTS * sizeof work->lanes[0]);
+    secret_wipe(work->lanes, num_lanes * sizeof work->lanes[0]);
+    secret_wipe_stack();
     return r;
 }
 
@@ -95,10 +98,10 @@ static must_check result sign(struct bls_batch *batch, uint8_t *ret_signatures, 
 {
     TRY(bls_messages_take_table(batch->messages, known, work_of(batch), num));
     bls_messages_count(batch->messages, known, num);
-    result r = known->table
-                   ? multiply(work_of(batch), ret_signatures, bls_messages_multiples(known), secrets, num)
-                   : bls_message_sign(ret_signatures, secrets[0], known->hash);
-    secret_wipe_stack();
+    result r = RESULT_OK;
+    for (size_t i = 0; i < num && !r.code; i += known->table ? num : 1)
+        r = multiply(work_of(batch), ret_signatures + i * BLS_SIGNATURE_LEN, known, secrets + i,
+                     known->table ? num : 1);
     if (r.code)
         bls_messages_forget(batch->messages, known); /* whatever was wrong with it */
     return r;

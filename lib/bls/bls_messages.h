@@ -14,6 +14,9 @@ struct bls_known {
     struct bls_message_table *table; /* NULL: none, or none that pays yet */
 };
 
+/* All that pays for num more signatures of the message is there, or another thread is at it. */
+bool bls_messages_are_prepared(struct bls_messages *messages, const uint8_t message[static BLS_MESSAGE_LEN],
+                               size_t num);
 /* Hashes the message unless it is known. E_INTERNAL when too many threads have messages in use. */
 must_check result bls_messages_take(struct bls_messages *messages, struct bls_known *ret_known,
                                     const uint8_t message[static BLS_MESSAGE_LEN]);

@@ -1,16 +1,16 @@
 /* test_bls_batch.c - many signatures of one message against blst's own, and each step of the way there:
- * lib/bls/bls_batch.c, bls_messages.c, bls_multiples.c, bls_g2.c and bls_split.c. NS_SIGNATURES says how many
+ * lib/bls/bls_batch.c, bls_multiples.c, bls_single.c, bls_g2.c and bls_split.c. NS_SIGNATURES says how many
  * random keys (make soak: a million). */
 #include "testing.h"
 
 #include <blst.h>
 #include <openssl/bn.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "bls/bls.h"
 #include "bls/bls_message.h"
 #include "bls/bls_multiples.h"
+#include "bls/bls_single.h"
 
 enum { EDGES_MAX = 2048, RANDOM_SPLITS = 2000, RANDOM_SIGNATURES = 2000 };
 
@@ -329,6 +329,30 @@ static void edges_are_blsts(void **state)
     }
 }
 
+static void single_multiples_are_blsts(void **state)
+{
+    (void)state;
+    static struct edges edges;
+    static struct bls_multiples_work work;
+    blst_p2 point;
+    make_edges(&edges);
+    for (size_t i = 0; i < edges.num + RANDOM_SPLITS; i++) {
+        uint8_t secret[32], expected[96], found[96];
+        if (i < edges.num)
+            memcpy(secret, edges.secrets[i], sizeof secret);
+        else
+            random_secret(secret);
+        if (i % 16 == 0)
+            bls_message_hash(&point, secret, sizeof secret);
+        assert_ok(bls_message_sign(expected, secret, &point));
+        assert_ok(bls_single_take(&work, &point, secret));
+        blst_p2_affine_compress(found, &work.lanes[0].sum);
+        assert_memory_equal(found, expected, sizeof found);
+    }
+    blst_p2 infinity = {0};
+    assert_fails(E_INTERNAL, bls_single_take(&work, &infinity, edges.secrets[0]));
+}
+
 /* What the doubling at the end is for: without it, the secret 2 makes no signature. */
 static void two_makes_the_last_addition_double(void **state)
 {
@@ -365,23 +389,38 @@ result __wrap_bls_multiples_take(struct bls_multiples_work *work, const struct b
     return __real_bls_multiples_take(work, multiples, secrets, num);
 }
 
+result __wrap_bls_single_take(struct bls_multiples_work *work, const blst_p2 *point, const uint8_t *secret);
+result __real_bls_single_take(struct bls_multiples_work *work, const blst_p2 *point, const uint8_t *secret);
+
+result __wrap_bls_single_take(struct bls_multiples_work *work, const blst_p2 *point, const uint8_t *secret)
+{
+    TRY(__real_bls_single_take(work, point, secret));
+    work->lanes[0].sum.x.fp[0].l[1] ^= breaks_table;
+    return RESULT_OK;
+}
+
 static void what_is_not_on_the_curve_is_not_released(void **state)
 {
     (void)state;
-    static const uint8_t zeros[3 * 96], message[32] = {5};
+    static const uint8_t zeros[3 * 96];
+    uint8_t message[32] = {5};
     static uint8_t secrets[3][32];
     uint8_t signatures[3 * 96];
     const uint8_t *list[] = {secrets[0], secrets[1], secrets[2]};
     struct bls_batch *batch = new_batch();
     for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++)
         random_secret(secrets[i]);
-    compare(batch, (const uint8_t(*)[32])secrets, 3, message);
-    memset(signatures, 1, sizeof signatures);
-    breaks_table = true;
-    assert_fails(E_INTERNAL, bls_batch_sign(batch, signatures, list, 3, message));
-    assert_memory_equal(signatures, zeros, sizeof signatures);
-    breaks_table = false;
-    compare(batch, (const uint8_t(*)[32])secrets, 3, message);
+    for (size_t num = 1; num <= 3; num += 2) { /* without a table, and with one */
+        message[1] = (uint8_t)num;
+        compare(batch, (const uint8_t(*)[32])secrets, num, message);
+        memset(signatures, 1, sizeof signatures);
+        breaks_table = true;
+        assert_fails(E_INTERNAL, bls_batch_sign(batch, signatures, list, num, message));
+        assert_memory_equal(signatures, zeros, num * 96);
+        assert_false(bls_messages_know(messages, message));
+        breaks_table = false;
+        compare(batch, (const uint8_t(*)[32])secrets, num, message);
+    }
     bls_batch_free(batch);
 }
 
@@ -441,104 +480,6 @@ static void random_keys_are_blsts(void **state)
     bls_batch_free(batch);
 }
 
-static void preparing_changes_no_signature(void **state)
-{
-    (void)state;
-    static uint8_t secrets[BLS_BATCH_MAX][32];
-    struct bls_batch *batch = new_batch();
-    for (size_t i = 0; i < BLS_BATCH_MAX; i++)
-        random_secret(secrets[i]);
-    for (uint8_t num = 1; num < 40; num += 13) {
-        uint8_t message[32] = {6, num};
-        assert_false(bls_messages_know(messages, message));
-        assert_ok(bls_batch_prepare(batch, message, num));
-        assert_true(bls_messages_know(messages, message));
-        compare(batch, (const uint8_t(*)[32])secrets, 1, message);
-        compare(batch, (const uint8_t(*)[32])secrets, 5, message);
-    }
-    bls_batch_free(batch);
-}
-
-/* More messages than are remembered and more tables than there are, by several threads at once; all want some
- * of them at the same time. */
-enum { SHARERS = 4, SHARED_MESSAGES = 300, SHARED_KEYS = 5, SHARED_ROUNDS = 250 };
-
-struct sharing {
-    uint8_t secrets[SHARED_KEYS][32];
-    uint8_t expected[SHARED_MESSAGES][SHARED_KEYS][96];
-    _Atomic size_t num_failed, num_wrong;
-};
-
-struct sharer {
-    struct sharing *sharing;
-    struct bls_batch *batch;
-    uint32_t random;
-    pthread_t thread;
-};
-
-static void shared_message(uint8_t message[32], size_t number)
-{
-    memset(message, 0, 32);
-    message[0] = (uint8_t)number;
-    message[31] = (uint8_t)(number >> 8);
-}
-
-static void share_round(struct sharer *s, size_t number, size_t num)
-{
-    uint8_t message[32], signatures[SHARED_KEYS][96];
-    const uint8_t *list[SHARED_KEYS];
-    shared_message(message, number);
-    for (size_t i = 0; i < num; i++)
-        list[i] = s->sharing->secrets[i];
-    if (s->random % 5 == 0 && bls_batch_prepare(s->batch, message, s->random % 64).code)
-        s->sharing->num_failed++;
-    if (bls_batch_sign(s->batch, signatures[0], list, num, message).code)
-        s->sharing->num_failed++;
-    for (size_t i = 0; i < num; i++)
-        if (memcmp(signatures[i], s->sharing->expected[number][i], 96) != 0)
-            s->sharing->num_wrong++;
-}
-
-static void *share(void *argument)
-{
-    struct sharer *s = argument;
-    for (size_t round = 0; round < SHARED_ROUNDS; round++) {
-        s->random = s->random * 1664525 + 1013904223;
-        size_t number = round % 3 == 0 ? round / 24 : (s->random >> 8) % SHARED_MESSAGES;
-        share_round(s, number, 1 + (s->random >> 20) % SHARED_KEYS);
-    }
-    return NULL;
-}
-
-static void threads_share_messages(void **state)
-{
-    (void)state;
-    static struct sharing sharing;
-    static struct sharer sharers[SHARERS];
-    bls_batch_free(new_batch()); /* the messages stay */
-    for (size_t i = 0; i < SHARED_KEYS; i++)
-        random_secret(sharing.secrets[i]);
-    for (size_t number = 0; number < SHARED_MESSAGES; number++) {
-        uint8_t message[32];
-        blst_p2 hash;
-        shared_message(message, number);
-        bls_message_hash(&hash, message, 32);
-        for (size_t i = 0; i < SHARED_KEYS; i++)
-            assert_ok(bls_message_sign(sharing.expected[number][i], sharing.secrets[i], &hash));
-    }
-    for (size_t i = 0; i < SHARERS; i++) {
-        sharers[i] = (struct sharer){.sharing = &sharing, .random = (uint32_t)i * 7919 + 1};
-        assert_ok(bls_batch_new(&sharers[i].batch, messages));
-        assert_int_equal(pthread_create(&sharers[i].thread, NULL, share, &sharers[i]), 0);
-    }
-    for (size_t i = 0; i < SHARERS; i++) {
-        assert_int_equal(pthread_join(sharers[i].thread, NULL), 0);
-        bls_batch_free(sharers[i].batch);
-    }
-    assert_int_equal(sharing.num_failed, 0);
-    assert_int_equal(sharing.num_wrong, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,12 +491,11 @@ int main(void)
         cmocka_unit_test(infinity_is_refused),
         cmocka_unit_test(batches_of_every_size),
         cmocka_unit_test(edges_are_blsts),
+        cmocka_unit_test(single_multiples_are_blsts),
         cmocka_unit_test(two_makes_the_last_addition_double),
         cmocka_unit_test(what_is_not_on_the_curve_is_not_released),
         cmocka_unit_test(messages_do_not_get_mixed_up),
         cmocka_unit_test(bad_secrets_are_refused),
-        cmocka_unit_test(preparing_changes_no_signature),
-        cmocka_unit_test(threads_share_messages),
         cmocka_unit_test(random_keys_are_blsts),
     };
     return cmocka_run_group_tests(tests, open_heap, free_messages);
