@@ -33,7 +33,7 @@ result nsm_time(const struct nsm *n, uint64_t *ret_ms)
     AUTO(buffer) document = {0};
     TRY(nsm_attest(n, &document, NULL, 0, NULL, 0, NULL, 0));
     struct cbor_tree tree;
-    const struct cbor_node *payload;
+    const struct cbor_node *payload = NULL;
     TRY(read_tree(&tree, document.data, document.length));
     TRY(find_payload(&payload, &tree));
     struct cbor_tree claims;
