@@ -10,10 +10,23 @@
 
 enum { WAIT_MS = 10000, ANSWER_MAX = 65536 };
 
+void bench_connection_close(struct bench_connection *c, bool keeps_session)
+{
+    if (c->tls && !c->shaking) {
+        (void)SSL_shutdown(c->tls);
+        SSL_SESSION_free(c->session);
+        c->session = keeps_session ? SSL_get1_session(c->tls) : NULL;
+    }
+    SSL_free(c->tls);
+    c->tls = NULL;
+    fd_auto_close(&c->fd);
+    c->fd = -1;
+}
+
 void bench_connection_cleanup(struct bench_connection *c)
 {
-    SSL_free(c->tls);
-    fd_auto_close(&c->fd);
+    bench_connection_close(c, false);
+    SSL_SESSION_free(c->session);
     buffer_cleanup(&c->answer);
     *c = (struct bench_connection){.fd = -1};
 }
@@ -29,17 +42,23 @@ static result wait_for(const struct bench_connection *c, int code)
     return RESULT_OK;
 }
 
-result bench_connection_open(struct bench_connection *ret_connection, const struct net_address *address,
-                             SSL_CTX *context)
+result bench_connection_open(struct bench_connection *c, const struct net_address *address, SSL_CTX *context)
 {
-    struct bench_connection c __attribute__((cleanup(bench_connection_cleanup))) = {.fd = -1};
-    TRY(net_connect(&c.fd, address, WAIT_MS));
-    c.tls = SSL_new(context);
-    ENSURE(c.tls && SSL_set_fd(c.tls, c.fd) == 1, E_MEMORY, "no TLS connection");
-    for (int code = SSL_connect(c.tls); code != 1; code = SSL_connect(c.tls))
-        TRY(wait_for(&c, code));
-    *ret_connection = c;
-    c = (struct bench_connection){.fd = -1};
+    TRY(net_connect(&c->fd, address, WAIT_MS));
+    c->shaking = true;
+    c->tls = SSL_new(context);
+    ENSURE(c->tls && SSL_set_fd(c->tls, c->fd) == 1, E_MEMORY, "no TLS connection");
+    ENSURE(!c->session || SSL_set_session(c->tls, c->session) == 1, E_MEMORY, "no TLS session");
+    return bench_connection_shake(c);
+}
+
+result bench_connection_shake(struct bench_connection *c)
+{
+    int code = SSL_connect(c->tls);
+    ENSURE(code == 1 || SSL_get_error(c->tls, code) == SSL_ERROR_WANT_READ, E_PEER, "TLS: %s",
+           ERR_error_string(ERR_peek_last_error(), NULL));
+    c->shaking = code != 1;
+    c->resumed = code == 1 && SSL_session_reused(c->tls);
     return RESULT_OK;
 }
 
