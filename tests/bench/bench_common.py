@@ -141,22 +141,28 @@ def bounded(seconds, what):
         signal.signal(signal.SIGALRM, before)
 
 
-def cpu_seconds_of(pids):
+def cpu_ns_by_task(pids):
     """Of their threads that live, in nanoseconds' steps: the kernel's user and system times only count its ticks."""
-    total = 0
+    found = {}
     for pid in pids:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as stat:
-                total += int(stat.read().split()[0])
-    return total / 1e9
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as stat:
+                    found[int(task)] = int(stat.read().split()[0])
+    return found
+
+
+def cpu_seconds_of(pids):
+    return sum(cpu_ns_by_task(pids).values()) / 1e9
 
 
 class Signer:
     """The stand-alone signer, from its start to its first signature and on. protected may be a list of options instead; options
-    are further ones of nitro-signer's eth2 command, program_options those before that word; cores, where it may run."""
+    are further ones of nitro-signer's eth2 command, program_options those before that word; cores, where it may run; bin_dir has
+    other programs than those that were built."""
 
-    def __init__(self, context, count, name, protected=True, *, options=(), program_options=(), cores=None):
-        self.folder, self.port, self.epoch = context.folder, free_port(), 1
+    def __init__(self, context, count, name, protected=True, *, options=(), program_options=(), cores=None, bin_dir=BIN):
+        self.folder, self.port, self.epoch, self.cpu_ns = context.folder, free_port(), 1, {}
         keys = context.keys(count)
         context.certificate()
         logs = self.folder / f"logs-{name}"
@@ -165,7 +171,7 @@ class Signer:
         protection = [f"--slashing-protection-db-path={store}"] if protected is True else protected or ["--slashing-protection-enabled=false"]
         with on_cores(cores):
             started = time.monotonic()
-            self.process = Process(str(BIN / "nitro-signer"), [
+            self.process = Process(str(bin_dir / "nitro-signer"), [
                 "--http-listen-host=127.0.0.1", f"--http-listen-port={self.port}", f"--key-config-path={keys}",
                 f"--tls-keystore-file={self.folder}/tls.p12", f"--tls-keystore-password-file={self.folder}/password.txt",
                 "--tls-allow-any-client", *program_options, "eth2", "--network=mainnet", *protection, *options], str(logs))
@@ -233,7 +239,9 @@ class Signer:
         return names
 
     def cpu_seconds(self):
-        return cpu_seconds_of(self.pids())
+        """Of all its threads, those that ended since they were seen included."""
+        self.cpu_ns.update(cpu_ns_by_task(self.pids()))
+        return sum(self.cpu_ns.values()) / 1e9
 
     def memory_mib(self):
         """Resident (shared pages counted in every process) and proportional (counted once), in MiB.
@@ -249,11 +257,12 @@ class Signer:
                 proportional = float("nan")
         return resident / 1024, (proportional / 1024 if proportional == proportional else None)
 
-    def load(self, connections, milliseconds, *more, bursts=0, prefix=(), port=None, ca_file=None, timeout=60):
-        """What bench_load prints, and signer_cpu_seconds of the same time; another port leads through a proxy."""
+    def load(self, connections, milliseconds, *more, bursts=0, prefix=(), port=None, ca_file=None, keys_file=None, timeout=60):
+        """What bench_load prints, and signer_cpu_seconds of the same time; another port leads through a proxy, another file names
+        some of the keys."""
         before = self.cpu_seconds()
         outcome = tool("bench_load", f"--address=tcp:127.0.0.1:{port or self.port}", f"--ca-file={ca_file or self.folder / 'cert.pem'}",
-                       f"--keys={self.keys_file}", f"--connections={connections}", f"--milliseconds={milliseconds}",
+                       f"--keys={keys_file or self.keys_file}", f"--connections={connections}", f"--milliseconds={milliseconds}",
                        f"--first-epoch={self.epoch}", f"--bursts={bursts}", *more, prefix=prefix, timeout=timeout)
         outcome["signer_cpu_seconds"] = self.cpu_seconds() - before
         self.epoch = outcome["last_epoch"] + 1
