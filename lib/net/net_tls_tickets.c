@@ -135,7 +135,7 @@ result net_tls_tickets_use(SSL_CTX *context)
         tickets_free(NULL, tickets, NULL, 0, 0, NULL);
         FAIL(E_CRYPTO, "TLS: no ticket keys");
     }
-    ENSURE(SSL_CTX_set_num_tickets(context, 2) == 1 &&
+    ENSURE(SSL_CTX_set_num_tickets(context, 1) == 1 &&
                SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket_key) == 1,
            E_CRYPTO, "TLS: OpenSSL refuses our ticket keys");
     (void)SSL_CTX_set_timeout(context, 2 * KEY_SECONDS);

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -98,7 +99,7 @@ def test_half_open_and_slow_connections_are_bounded(front, folder):
     for i in range(600):
         streams.append(socket.create_connection(("127.0.0.1", f.port), 20))
         streams[-1].sendall(hello if i % 2 else hello[:-1])
-    assert served(kept)
+    assert served(kept) and served(f.connect(context))  # let in after all of them
     each = (resident(f) - before) / len(streams)
     report(f"{len(streams)} half-open connections: {each:.0f} bytes of memory each in the front")
     assert small(f, each, 65536)
@@ -239,6 +240,38 @@ def test_3000_connections_within_a_second(front, folder, with_tls):
     storm.run(60)
     report(f"3000 connections{' with TLS' if with_tls else ''}: opened in {opened:.2f} s, all signed for after "
            f"{time.monotonic() - began:.2f} s")
+
+
+@pytest.mark.parametrize("with_tls, count", [(False, 5000), (True, 2000)])
+def test_a_kept_connection_is_served_during_a_storm(front, folder, with_tls, count):
+    """All at once: none is lost, memory has a bound, and who was there before waits for a few of them, not for all.
+    With TLS no more than clients in Python can shake hands with in the ten seconds that the front gives them."""
+    raise_limit()
+    f = front(tls=Certificate(folder) if with_tls else None)
+    context = ssl.create_default_context(cafile=f.certificate.ca_file) if with_tls else None
+    kept, waits, over = f.connect(context), [], threading.Event()
+    assert served(kept)
+    before = resident(f)
+
+    def ask():
+        while not over.is_set():
+            began = time.monotonic()
+            assert served(kept).startswith(b"HTTP/1.1 200 ")
+            waits.append(time.monotonic() - began)
+            time.sleep(0.002)
+    asking = threading.Thread(target=ask)
+    storm = Storm(f.port, context, min(count, HARD // 2 - 200 if HARD > 0 else count))
+    asking.start()
+    try:
+        storm.open()
+        storm.run(120)
+    finally:
+        over.set()
+        asking.join()
+    each = (resident(f) - before) / storm.count
+    report(f"{storm.count} connections at once{' with TLS' if with_tls else ''}: {each:.0f} bytes each in the front; a kept connection was served "
+           f"{len(waits)} times meanwhile, after {sorted(waits)[len(waits) // 2] * 1e3:.1f} ms, at most {max(waits) * 1e3:.1f} ms")
+    assert len(waits) >= 10 and small(f, each, 65536)
 
 
 @pytest.mark.bar(7)
