@@ -1,6 +1,7 @@
-/* eth2_order.c - from an order to its signing root. The table and the few exceptions (exits, deposits,
- * changes of withdrawal credentials, what builder-specs define) below are all there is to domains; facts
- * behind them: the consensus specification's compute_domain and get_domain, EIP-7044, builder-specs.
+/* eth2_order.c - from an order to its signing root, computed or remembered. The table and the few exceptions
+ * (exits, deposits, changes of withdrawal credentials, what builder-specs define) below are all there is to
+ * domains; facts behind them: the consensus specification's compute_domain and get_domain, EIP-7044,
+ * builder-specs.
  */
 #include "eth2/eth2_order.h"
 
@@ -116,19 +117,97 @@ static const uint8_t *order_genesis(const struct eth2_order *order)
     return any_genesis ? zero_root : order->fork_info.genesis_validators_root;
 }
 
-result eth2_order_signing_root(uint8_t ret_root[static ETH2_ROOT_LEN], const struct eth2_network *network,
-                               const struct eth2_order *order)
+static must_check result domain_inputs(struct eth2_domain_inputs *ret_inputs,
+                                       const struct eth2_network *network, const struct eth2_order *order)
 {
     const struct kind_row *row = kind_row(order->kind);
     ENSURE(row, E_INPUT, "no such kind of order");
-    uint8_t object[32], domain[32];
+    memcpy(ret_inputs->type, row->domain_type, sizeof ret_inputs->type);
+    memcpy(ret_inputs->version, order_version(network, order), sizeof ret_inputs->version);
+    memcpy(ret_inputs->genesis_validators_root, order_genesis(order),
+           sizeof ret_inputs->genesis_validators_root);
+    return RESULT_OK;
+}
+
+static void object_root(uint8_t ret_root[static ETH2_ROOT_LEN], const struct eth2_order *order)
+{
     if (order->kind == ETH2_ORDER_BLOCK)
-        eth2_block_header_root(object, &order->of.header);
+        eth2_block_header_root(ret_root, &order->of.header);
     else if (order->kind == ETH2_ORDER_ATTESTATION)
-        eth2_attestation_data_root(object, &order->of.attestation);
+        eth2_attestation_data_root(ret_root, &order->of.attestation);
     else
-        memcpy(object, order->of.object.root, sizeof object);
-    TRY(eth2_domain(domain, row->domain_type, order_version(network, order), order_genesis(order)));
+        memcpy(ret_root, order->of.object.root, ETH2_ROOT_LEN);
+}
+
+result eth2_order_signing_root(uint8_t ret_root[static ETH2_ROOT_LEN], const struct eth2_network *network,
+                               const struct eth2_order *order)
+{
+    struct eth2_domain_inputs inputs;
+    uint8_t object[32], domain[32];
+    TRY(domain_inputs(&inputs, network, order));
+    TRY(eth2_domain(domain, inputs.type, inputs.version, inputs.genesis_validators_root));
+    object_root(object, order);
+    eth2_signing_data_root(ret_root, object, domain);
+    return RESULT_OK;
+}
+
+/* Without padding, so that bytes can be compared. */
+_Static_assert(sizeof(struct eth2_domain_inputs) == 4 + ETH2_VERSION_LEN + ETH2_ROOT_LEN,
+               "inputs of a domain");
+_Static_assert(sizeof(struct eth2_attestation_data) == 4 * 8 + 3 * ETH2_ROOT_LEN, "AttestationData");
+
+static size_t num_kept(size_t num_ever)
+{
+    return num_ever < ETH2_ORDER_MEMORY_LEN ? num_ever : ETH2_ORDER_MEMORY_LEN;
+}
+
+static must_check result recall_domain(uint8_t ret_domain[static 32], struct eth2_order_memory *memory,
+                                       const struct eth2_domain_inputs *inputs)
+{
+    for (size_t i = 0; i < num_kept(memory->num_domains); i++) {
+        if (memcmp(&memory->domains[i].inputs, inputs, sizeof *inputs) == 0) {
+            memcpy(ret_domain, memory->domains[i].domain, 32);
+            return RESULT_OK;
+        }
+    }
+    TRY(eth2_domain(ret_domain, inputs->type, inputs->version, inputs->genesis_validators_root));
+    size_t place = memory->num_domains++ % ETH2_ORDER_MEMORY_LEN;
+    memory->domains[place].inputs = *inputs;
+    memcpy(memory->domains[place].domain, ret_domain, 32);
+    return RESULT_OK;
+}
+
+static void recall_attestation(uint8_t ret_root[static ETH2_ROOT_LEN], struct eth2_order_memory *memory,
+                               const uint8_t domain[static 32], const struct eth2_attestation_data *data)
+{
+    uint8_t object[32];
+    for (size_t i = 0; i < num_kept(memory->num_attestations); i++) {
+        if (memcmp(&memory->attestations[i].data, data, sizeof *data) == 0 &&
+            memcmp(memory->attestations[i].domain, domain, 32) == 0) {
+            memcpy(ret_root, memory->attestations[i].root, ETH2_ROOT_LEN);
+            return;
+        }
+    }
+    eth2_attestation_data_root(object, data);
+    eth2_signing_data_root(ret_root, object, domain);
+    size_t place = memory->num_attestations++ % ETH2_ORDER_MEMORY_LEN;
+    memory->attestations[place].data = *data;
+    memcpy(memory->attestations[place].domain, domain, 32);
+    memcpy(memory->attestations[place].root, ret_root, ETH2_ROOT_LEN);
+}
+
+result eth2_order_recall_root(uint8_t ret_root[static ETH2_ROOT_LEN], struct eth2_order_memory *memory,
+                              const struct eth2_network *network, const struct eth2_order *order)
+{
+    struct eth2_domain_inputs inputs;
+    uint8_t object[32], domain[32];
+    TRY(domain_inputs(&inputs, network, order));
+    TRY(recall_domain(domain, memory, &inputs));
+    if (order->kind == ETH2_ORDER_ATTESTATION) {
+        recall_attestation(ret_root, memory, domain, &order->of.attestation);
+        return RESULT_OK;
+    }
+    object_root(object, order);
     eth2_signing_data_root(ret_root, object, domain);
     return RESULT_OK;
 }

@@ -99,6 +99,35 @@ must_check result eth2_domain(uint8_t ret_domain[static 32], const uint8_t domai
 must_check result eth2_order_signing_root(uint8_t ret_root[static ETH2_ROOT_LEN],
                                           const struct eth2_network *network, const struct eth2_order *order);
 
+/* What signing roots were lately made of: the order's whole AttestationData, of which all validators of a
+ * slot have the same, and all that a domain depends on. What is compared is the bytes that are hashed, all of
+ * them, so that a root which is remembered is the one that would be computed. All zero at the start. */
+enum { ETH2_ORDER_MEMORY_LEN = 8 };
+
+struct eth2_domain_inputs {
+    uint8_t type[4];
+    uint8_t version[ETH2_VERSION_LEN];
+    uint8_t genesis_validators_root[ETH2_ROOT_LEN];
+};
+
+struct eth2_order_memory {
+    struct {
+        struct eth2_domain_inputs inputs;
+        uint8_t domain[32];
+    } domains[ETH2_ORDER_MEMORY_LEN];
+    struct {
+        uint8_t domain[32];
+        struct eth2_attestation_data data;
+        uint8_t root[ETH2_ROOT_LEN];
+    } attestations[ETH2_ORDER_MEMORY_LEN];
+    size_t num_domains, num_attestations; /* kept so far; the oldest go first */
+};
+
+/* As eth2_order_signing_root, of which the result is the same. */
+must_check result eth2_order_recall_root(uint8_t ret_root[static ETH2_ROOT_LEN],
+                                         struct eth2_order_memory *memory, const struct eth2_network *network,
+                                         const struct eth2_order *order);
+
 /* WHENEVER for a kind that does not exist. */
 enum eth2_due eth2_order_due(enum eth2_order_kind kind);
 

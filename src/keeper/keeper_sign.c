@@ -63,7 +63,7 @@ static bool examine(struct keeper *k, struct keeper_key **ret_key, struct keeper
     if (order->until_ns <= clock_monotonic_ns())
         return false;
     answer->status = IPC_ANSWER_BAD_ORDER;
-    if (eth2_order_signing_root(answer->signing_root, &k->policy.network, &order->order).code)
+    if (eth2_order_recall_root(answer->signing_root, &k->roots, &k->policy.network, &order->order).code)
         return false;
     answer->status = IPC_ANSWER_ROOT_DIFFERS;
     if (order->order.has_client_root &&
