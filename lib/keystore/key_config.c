@@ -122,6 +122,8 @@ static must_check result read_file(struct reading *reading)
     AUTO_FD fd = open(config->path, O_RDONLY | O_CLOEXEC);
     ENSURE(fd >= 0, errno == ENOENT ? E_NOT_FOUND : E_IO, "%s: %s", config->path, strerror(errno));
     ENSURE(fstat(fd, &status) == 0, E_IO, "%s: %s", config->path, strerror(errno));
+    if (S_ISDIR(status.st_mode) && !config->strict)
+        return RESULT_OK; /* a folder of that name is passed over */
     ENSURE((uint64_t)status.st_size <= config->file_max, E_TOO_LARGE, "%s: is longer than %zu bytes",
            config->path, config->file_max);
     TRY(yaml_read_documents(fd, config->file_max, YAML_NESTED_IGNORE, on_section, reading));

@@ -57,6 +57,36 @@ static must_check result open_raw(struct keystore *ret_keystore, const struct se
     return RESULT_OK;
 }
 
+static must_check result take_raw(struct keystore *ret_keystore, const struct key_source *source,
+                                  const uint8_t pubkey[static BLS_PUBKEY_LEN])
+{
+    TRY(secret_copy(&ret_keystore->secret, source->raw.data, source->raw.length));
+    memcpy(ret_keystore->pubkey, pubkey, BLS_PUBKEY_LEN);
+    return RESULT_OK;
+}
+
+result key_sources_open_raw(struct keystore *ret_keystores, const struct key_source *const *sources,
+                            size_t num, const struct bls_fixed_base *base)
+{
+    const uint8_t *secrets[KEY_SOURCES_RAW_MAX];
+    uint8_t pubkeys[KEY_SOURCES_RAW_MAX][BLS_PUBKEY_LEN];
+    ENSURE(num >= 1 && num <= KEY_SOURCES_RAW_MAX, E_INTERNAL, "%zu raw keys together", num);
+    for (size_t i = 0; i < num; i++) {
+        ENSURE(sources[i]->kind == KEY_SOURCE_RAW, E_INTERNAL, "not a raw key");
+        secrets[i] = sources[i]->raw.data;
+    }
+    TRY(bls_fixed_base_public_keys(base, pubkeys[0], secrets, num));
+    result r = RESULT_OK;
+    size_t taken = 0;
+    for (; taken < num && !r.code; taken++) {
+        ret_keystores[taken] = (struct keystore){0};
+        r = take_raw(&ret_keystores[taken], sources[taken], pubkeys[taken]);
+    }
+    while (r.code && taken > 0)
+        keystore_cleanup(&ret_keystores[--taken]);
+    return r;
+}
+
 result key_source_parse(struct keystore *ret_keystore, const char *text, size_t text_len)
 {
     AUTO(secret) raw = {0};

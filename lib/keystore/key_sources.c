@@ -2,11 +2,13 @@
  *
  * Folders are read in alphabetical order, so that which of two equal keys is the first does not
  * depend on the file system. Symbolic links to files count as files: that is how orchestrators
- * mount secrets. */
+ * mount secrets. Most of the time to read ten thousand files is the kernel's, a few system calls for each, so
+ * several threads read a large folder, each its part of the list of names. */
 #include "keystore/key_sources.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,9 @@
 #include <sys/stat.h>
 
 #include "keystore/key_sources_list.h"
+
+/* A thread costs as much to start as ten files to read. */
+enum { FILES_A_THREAD = 256, THREADS_MAX = 16 };
 
 void key_source_cleanup(struct key_source *source)
 {
@@ -139,13 +144,14 @@ static bool is_folder(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-static must_check result add_config_file(struct key_sources *sources, const char *folder, const char *name,
-                                         size_t file_max)
+static must_check result add_config_file(struct key_sources *sources, const struct key_folder *folder,
+                                         const char *name)
 {
     char *path;
-    TRY(key_sources_join(&path, folder, name));
-    const struct key_config config = {.path = path, .folder = folder, .name = name, .file_max = file_max};
-    result r = is_folder(path) ? RESULT_OK : key_config_read(sources, &config);
+    TRY(key_sources_join(&path, folder->path, name));
+    const struct key_config config = {
+        .path = path, .folder = folder->path, .name = name, .file_max = folder->file_max};
+    result r = key_config_read(sources, &config);
     free(path);
     return r.code ? error_prefix(r, "%s", name) : r;
 }
@@ -164,12 +170,90 @@ result key_sources_add_config_file(struct key_sources *sources, const char *fold
     return r.code ? error_prefix(r, "%s", name) : r;
 }
 
-result key_sources_add_config_folder(struct key_sources *sources, const char *folder, size_t file_max)
+/* A part of the names and what is in these files. */
+struct part {
+    const struct key_folder *folder;
+    struct dirent **entries;
+    size_t num_entries;
+    struct key_sources found;
+    pthread_t thread;
+    bool is_running;
+    result outcome;
+    char why[256];
+};
+
+static must_check result read_part(struct part *part)
+{
+    for (size_t i = 0; i < part->num_entries; i++)
+        TRY(add_config_file(&part->found, part->folder, part->entries[i]->d_name));
+    return RESULT_OK;
+}
+
+static void *read_part_by_thread(void *argument)
+{
+    struct part *part = argument;
+    part->outcome = read_part(part);
+    if (part->outcome.code)
+        (void)snprintf(part->why, sizeof part->why, "%s", error_text()); /* which is this thread's */
+    return NULL;
+}
+
+struct parts {
+    struct part list[THREADS_MAX];
+    size_t num;
+};
+
+static void parts_cleanup(struct parts *parts)
+{
+    for (size_t i = 0; i < parts->num; i++) {
+        if (parts->list[i].is_running)
+            (void)pthread_join(parts->list[i].thread, NULL);
+        key_sources_cleanup(&parts->list[i].found);
+    }
+}
+
+/* The last part is read by the caller, and so are those for which there is no thread. */
+static void read_parts(struct parts *parts)
+{
+    for (size_t i = 0; i < parts->num; i++) {
+        struct part *part = &parts->list[i];
+        bool is_last = i + 1 == parts->num;
+        part->is_running = !is_last && pthread_create(&part->thread, NULL, read_part_by_thread, part) == 0;
+        if (!part->is_running)
+            (void)read_part_by_thread(part);
+    }
+    for (size_t i = 0; i < parts->num; i++)
+        if (parts->list[i].is_running)
+            parts->list[i].is_running = pthread_join(parts->list[i].thread, NULL) != 0;
+}
+
+static must_check result take_part(struct key_sources *sources, struct part *part)
+{
+    for (size_t i = 0; i < part->found.num_items; i++) {
+        struct key_source item = part->found.items[i];
+        part->found.items[i] = (struct key_source){0};
+        TRY(key_sources_append(sources, &item));
+    }
+    return part->outcome.code ? error_set((enum error_code)part->outcome.code, "%s", part->why) : RESULT_OK;
+}
+
+result key_sources_add_config_folder(struct key_sources *sources, const struct key_folder *folder)
 {
     AUTO(names) names = {0};
-    TRY(list_folder(&names, folder, is_config_name));
-    for (int i = 0; i < names.num_entries; i++)
-        TRY(add_config_file(sources, folder, names.entries[i]->d_name, file_max));
+    AUTO(parts) parts = {0};
+    TRY(list_folder(&names, folder->path, is_config_name));
+    size_t total = (size_t)names.num_entries, begun = 0, most = total / FILES_A_THREAD + 1;
+    parts.num = folder->threads < most ? folder->threads : most;
+    parts.num = parts.num < 1 ? 1 : parts.num < THREADS_MAX ? parts.num : THREADS_MAX;
+    for (size_t i = 0; i < parts.num; i++) {
+        size_t end = total * (i + 1) / parts.num;
+        parts.list[i] =
+            (struct part){.folder = folder, .entries = names.entries + begun, .num_entries = end - begun};
+        begun = end;
+    }
+    read_parts(&parts);
+    for (size_t i = 0; i < parts.num; i++)
+        TRY(take_part(sources, &parts.list[i]));
     return RESULT_OK;
 }
 

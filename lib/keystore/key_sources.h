@@ -76,8 +76,12 @@ void key_sources_cleanup(struct key_sources *sources);
  * document, or one of another type, is one broken item; YAML that is malformed, and a file of more than
  * file_max bytes, make one of all that was not read. E_MEMORY when the secure heap is full, E_IO when the
  * folder cannot be read, E_TOO_LARGE over KEY_SOURCES_MAX items. */
-must_check result key_sources_add_config_folder(struct key_sources *sources, const char *folder,
-                                                size_t file_max);
+struct key_folder {
+    const char *path;
+    size_t file_max;
+    size_t threads; /* that may read it; the order of the items does not depend on it */
+};
+must_check result key_sources_add_config_folder(struct key_sources *sources, const struct key_folder *folder);
 
 /* Appends what one such file of the folder names. Unlike above, a file that is no good is an error. */
 must_check result key_sources_add_config_file(struct key_sources *sources, const char *folder,
@@ -92,6 +96,13 @@ must_check result key_sources_add_keystores(struct key_sources *sources, const c
  * those of reading a file, with the item's origin in front. May be called from several threads at once. */
 must_check result key_source_open(struct keystore *ret_keystore, const struct key_source *source,
                                   size_t max_kdf_memory);
+
+/* Opens num sources of kind KEY_SOURCE_RAW together, several times as fast as one by one. All or none; when
+ * it fails, one of them is no secret, or memory is short: then open each by itself. */
+enum { KEY_SOURCES_RAW_MAX = 128 };
+must_check result key_sources_open_raw(struct keystore *ret_keystores,
+                                       const struct key_source *const *sources, size_t num,
+                                       const struct bls_fixed_base *base);
 
 /* The key that stands as 64 hexadecimal digits in a text, with blanks around it. E_INPUT; the text is not
  * echoed. */

@@ -13,6 +13,7 @@
 
 enum {
     TLS_PASSWORD_MAX = 1024,
+    KEYS_WORTH_A_TABLE = 64,
     JOBS_AHEAD = 4096 /* more keys than these are never open and unsent: the keeper may be slower */
 };
 
@@ -43,8 +44,9 @@ static must_check result list_sources(struct key_sources *sources, struct loader
 {
     if (settings->key_config_path) {
         loader_report_count(report, IPC_SOURCE_CONFIG_FILES);
-        result r =
-            key_sources_add_config_folder(sources, settings->key_config_path, settings->key_config_file_max);
+        const struct key_folder folder = {settings->key_config_path, settings->key_config_file_max,
+                                          settings->jobs};
+        result r = key_sources_add_config_folder(sources, &folder);
         if (r.code)
             return error_prefix(r, "--key-config-path");
     }
@@ -110,6 +112,8 @@ static must_check result load_all(struct loader_report *report, const struct key
     AUTO(load)
     load = {.settings = settings, .report = report, .sources = sources, .num_config = num_config};
     TRY(loader_pool_open(&load.pool, NULL, settings->jobs));
+    if (sources->num_items >= KEYS_WORTH_A_TABLE)
+        TRY(loader_pool_expect_many(&load.pool));
     if (settings->has_fetcher)
         TRY(loader_fetch_start(&load.fetch, &load.pool, LOADER_FETCHER_FD));
     TRY(load_sources(&load));

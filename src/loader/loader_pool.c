@@ -1,5 +1,7 @@
 /* loader_pool.c - threads that open records and keystores. scrypt is all of the time: half a
- * second and 256 MiB a key, so a queue under one lock is fast enough. */
+ * second and 256 MiB a key, so a queue under one lock is fast enough. Raw keys take a hundredth of a
+ * millisecond each when many are opened together; a thread takes as many at once as stand one behind the
+ * other. */
 #include "loader_pool.h"
 
 #include <stdlib.h>
@@ -9,6 +11,8 @@
 #include "loader_proxies.h"
 #include "loader_record.h"
 #include "loader_sealed.h"
+
+enum { TOGETHER_THREADS = 4 };
 
 /* Its pubkey member says whose it is, and must be there: the history was chosen by it. */
 static must_check result open_keystore(struct loader_job *job)
@@ -85,13 +89,39 @@ static struct loader_job *next_job(struct loader_pool *pool, size_t *next, bool 
     return NULL;
 }
 
-/* NULL when the pool stops. */
-static struct loader_job *take_job(struct loader_pool *pool)
+/* Jobs that one thread does together: one, or raw keys. */
+struct hand {
+    struct loader_job *jobs[KEY_SOURCES_RAW_MAX];
+    size_t num;
+    bool together; /* counted in num_together */
+};
+
+static bool is_raw(const struct loader_job *job)
+{
+    return job->kind == LOADER_JOB_SOURCE && job->source->kind == KEY_SOURCE_RAW;
+}
+
+/* To open some together takes 64 KiB of the secure heap for a while, of which a pool of many threads shall
+ * not need all. Under the lock. */
+static void take_more(struct loader_pool *pool, struct hand *hand)
+{
+    hand->together = pool->base && pool->num_together < TOGETHER_THREADS && is_raw(hand->jobs[0]);
+    pool->num_together += hand->together;
+    while (hand->together && hand->num < KEY_SOURCES_RAW_MAX && pool->next < pool->num_jobs &&
+           is_raw(pool->jobs[pool->next]))
+        hand->jobs[hand->num++] = pool->jobs[pool->next++];
+}
+
+/* False when the pool stops. */
+static bool take_jobs(struct loader_pool *pool, struct hand *hand)
 {
     struct loader_job *job = NULL;
     (void)pthread_mutex_lock(&pool->lock);
     while (!pool->stopping && !(job = next_job(pool, &pool->next, false)))
         (void)pthread_cond_wait(&pool->added, &pool->lock);
+    *hand = (struct hand){.jobs = {job}, .num = job ? 1 : 0};
+    if (job)
+        take_more(pool, hand);
     (void)pthread_mutex_unlock(&pool->lock);
     return job;
 }
@@ -130,13 +160,44 @@ void loader_pool_finish(struct loader_pool *pool, struct loader_job *job)
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
+static must_check result open_together(const struct hand *hand, const struct bls_fixed_base *base)
+{
+    const struct key_source *sources[KEY_SOURCES_RAW_MAX];
+    struct keystore keys[KEY_SOURCES_RAW_MAX];
+    for (size_t i = 0; i < hand->num; i++)
+        sources[i] = hand->jobs[i]->source;
+    TRY(key_sources_open_raw(keys, sources, hand->num, base));
+    for (size_t i = 0; i < hand->num; i++)
+        hand->jobs[i]->key = keys[i];
+    return RESULT_OK;
+}
+
+/* One that is no key, and what is wrong with it, is found when each is opened by itself. */
+static void work_all(const struct loader_pool *pool, const struct hand *hand)
+{
+    if (hand->together && hand->num > 1 && !open_together(hand, pool->base).code)
+        return;
+    for (size_t i = 0; i < hand->num; i++)
+        work(hand->jobs[i], pool->recipient_key);
+}
+
+static void put_down(struct loader_pool *pool, const struct hand *hand)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; i < hand->num; i++)
+        hand->jobs[i]->done = true;
+    pool->num_together -= hand->together;
+    (void)pthread_cond_broadcast(&pool->finished);
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
 static void *worker(void *argument)
 {
     struct loader_pool *pool = argument;
-    struct loader_job *job;
-    while ((job = take_job(pool))) {
-        work(job, pool->recipient_key);
-        loader_pool_finish(pool, job);
+    struct hand hand;
+    while (take_jobs(pool, &hand)) {
+        work_all(pool, &hand);
+        put_down(pool, &hand);
     }
     return NULL;
 }
@@ -167,6 +228,7 @@ void loader_pool_cleanup(struct loader_pool *pool)
         free(pool->jobs[i]);
     }
     free(pool->jobs);
+    bls_fixed_base_free(pool->base);
     (void)pthread_cond_destroy(&pool->finished);
     (void)pthread_cond_destroy(&pool->added);
     (void)pthread_mutex_destroy(&pool->lock);
@@ -185,6 +247,16 @@ result loader_pool_open(struct loader_pool *pool, EVP_PKEY *recipient_key, size_
         ENSURE(!failed, E_IO, "cannot start a thread: %s", strerror(failed));
         pool->num_threads++;
     }
+    return RESULT_OK;
+}
+
+result loader_pool_expect_many(struct loader_pool *pool)
+{
+    struct bls_fixed_base *base;
+    TRY(bls_fixed_base_new(&base));
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->base = base;
+    (void)pthread_mutex_unlock(&pool->lock);
     return RESULT_OK;
 }
 

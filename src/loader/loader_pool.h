@@ -1,6 +1,7 @@
 /* loader_pool.h - jobs worked on by a fixed number of threads, handed back in the order in which
  * they were added: so that of two equal keys it is always the first that counts. At most
- * num_threads key derivations run at once, which bounds the memory they take. */
+ * num_threads key derivations run at once, which bounds the memory they take. Raw keys that stand one behind
+ * the other are opened together: their public keys are most of the work, and cheaper in numbers. */
 #ifndef LOADER_POOL_H
 #define LOADER_POOL_H
 
@@ -61,12 +62,17 @@ struct loader_pool {
     size_t next, next_remote; /* to be looked at by the pool's threads, and by who takes remote ones */
     pthread_t threads[LOADER_THREADS_MAX];
     size_t num_threads;
-    EVP_PKEY *recipient_key; /* borrowed; NULL in files mode */
+    EVP_PKEY *recipient_key;     /* borrowed; NULL in files mode */
+    struct bls_fixed_base *base; /* of raw keys that are opened together, or NULL */
+    size_t num_together;         /* threads that open some together */
     bool open, stopping, no_more_remote;
 };
 void loader_pool_cleanup(struct loader_pool *pool);
 
 must_check result loader_pool_open(struct loader_pool *pool, EVP_PKEY *recipient_key, size_t num_threads);
+
+/* Raw keys will come in numbers, and may be opened many at once. */
+must_check result loader_pool_expect_many(struct loader_pool *pool);
 
 /* Takes over what the job owns, also when it fails. E_TOO_LARGE over LOADER_JOBS_MAX. */
 must_check result loader_pool_add(struct loader_pool *pool, struct loader_job *job);

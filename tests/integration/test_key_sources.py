@@ -482,7 +482,7 @@ def test_progress_in_the_log(start, pair, config, scripted):
 
 def test_progress_on_a_terminal(bin_dir, pair, config):
     """One line, written over, and taken away at the end."""
-    (config / "keys.yaml").write_text("---\n".join(f'type: file-raw\nprivateKey: "{key(i)}"\n' for i in range(1, 4001)))
+    (config / "keys.yaml").write_text("---\n".join(f'type: file-raw\nprivateKey: "{key(i)}"\n' for i in range(1, 40001)))
     keeper, of_loader = pair()
     ours, theirs = pty.openpty()
     pid = os.fork()
@@ -505,8 +505,8 @@ def test_progress_on_a_terminal(bin_dir, pair, config):
     reader.join(10)
     os.close(ours)
     text = b"".join(shown).decode()
-    assert outcome.end == (4000, 0)
-    assert re.search(r"\rloaded \d+ of 4000 keys, 0 failed\x1b\[K", text)
+    assert outcome.end == (40000, 0)
+    assert re.search(r"\rloaded \d+ of 40000 keys, 0 failed\x1b\[K", text)
     assert text.count("\n") <= 2 and "\r\x1b[K" in text
 
 

@@ -38,6 +38,11 @@ static void put(const char *name, const char *text)
     assert_ok(file_write(path, text, strlen(text), 0600));
 }
 
+static must_check result add_folder(struct key_sources *sources, const char *path)
+{
+    return key_sources_add_config_folder(sources, &(struct key_folder){path, KEY_SOURCES_CONFIG_FILE_MAX, 4});
+}
+
 static void put_keystore(const char *name, uint8_t key, const char *password)
 {
     uint8_t secret[32] = {[31] = key};
@@ -66,7 +71,8 @@ static void check_breaks(const struct key_source *source, int error, const char 
     assert_null(opened.secret.data);
 }
 
-#define ZEROS "00000000000000000000000000000000000000000000000000000000000000"
+#define SOME_ZEROS "000000000000000000000000000000000000000000000000000000000000"
+#define ZEROS "00" SOME_ZEROS
 
 static void documents_files_and_their_order(void **state)
 {
@@ -86,7 +92,7 @@ static void documents_files_and_their_order(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
 
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_ok(add_folder(&sources, folder));
     assert_int_equal(sources.num_items, 4);
     check_opens(&sources.items[0], 1);
     check_opens(&sources.items[1], 2);
@@ -109,7 +115,7 @@ static void absolute_paths_and_links(void **state)
     put_keystore("k.json", 5, "p");
     put("k.txt", "p");
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_ok(add_folder(&sources, folder));
     assert_int_equal(sources.num_items, 1);
     check_opens(&sources.items[0], 5);
 }
@@ -166,7 +172,7 @@ static void a_bad_file_is_one_broken_item(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         put("x.yaml", cases[i].text);
         AUTO(key_sources) sources = {0};
-        assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
+        assert_ok(add_folder(&sources, folder));
         assert_int_equal(sources.num_items, 2);
         check_breaks(&sources.items[0], cases[i].error, cases[i].part);
         assert_null(strstr(error_text(), ZEROS));
@@ -182,7 +188,7 @@ static void one_broken_document_of_many(void **state)
                   "type: aws-kms\nkmsKeyId: k\n---\ntype: azure-key\nkeyType: BLS\n---\n"
                   "type: file-raw\nprivateKey: " ZEROS "02\n---\ntype: [\n---\ntype: file-raw\n");
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_ok(add_folder(&sources, folder));
     assert_int_equal(sources.num_items, 4);
     check_opens(&sources.items[0], 1);
     check_breaks(&sources.items[1], E_INPUT, "document at line 4: privateKey");
@@ -197,11 +203,72 @@ static void a_file_over_the_limit_is_not_read(void **state)
     static const char text[] = "type: file-raw\nprivateKey: " ZEROS "01\n";
     put("x.yaml", text);
     AUTO(key_sources) fits = {0}, over = {0};
-    assert_ok(key_sources_add_config_folder(&fits, folder, strlen(text)));
+    assert_ok(key_sources_add_config_folder(&fits, &(struct key_folder){folder, strlen(text), 1}));
     check_opens(&fits.items[0], 1);
-    assert_ok(key_sources_add_config_folder(&over, folder, strlen(text) - 1));
+    assert_ok(key_sources_add_config_folder(&over, &(struct key_folder){folder, strlen(text) - 1, 1}));
     assert_int_equal(over.num_items, 1);
     check_breaks(&over.items[0], E_TOO_LARGE, "is longer than 91 bytes");
+}
+
+static void put_raw(unsigned number)
+{
+    char name[32], text[160];
+    (void)snprintf(name, sizeof name, "%05u.yaml", number);
+    (void)snprintf(text, sizeof text, "type: file-raw\nprivateKey: " SOME_ZEROS "%04x\n", number);
+    put(name, text);
+}
+
+/* More than one thread reads 1,500 files; two documents stand in one of them, another one is no good. */
+static void the_order_is_that_of_the_names_however_many_read(void **state)
+{
+    (void)state;
+    enum { FILES = 1500, TWO_IN = 700, BROKEN = 1400 };
+    for (unsigned i = 0; i < FILES; i++)
+        put_raw(i);
+    put("00700.yaml",
+        "type: file-raw\nprivateKey: " ZEROS "01\n---\ntype: file-raw\nprivateKey: " ZEROS "02\n");
+    put("01400.yaml", "type: other\n");
+    for (size_t threads = 1; threads <= 64; threads *= 4) {
+        AUTO(key_sources) sources = {0};
+        assert_ok(key_sources_add_config_folder(
+            &sources, &(struct key_folder){folder, KEY_SOURCES_CONFIG_FILE_MAX, threads}));
+        assert_int_equal(sources.num_items, FILES + 1);
+        for (unsigned i = 0; i <= FILES; i++) {
+            char name[32];
+            (void)snprintf(name, sizeof name, "%05u.yaml", i > TWO_IN ? i - 1 : i);
+            assert_string_equal(sources.items[i].origin, name);
+        }
+        check_breaks(&sources.items[BROKEN + 1], E_UNSUPPORTED, "type");
+        check_opens(&sources.items[7], 7);
+    }
+}
+
+static void raw_keys_together_are_as_one_by_one(void **state)
+{
+    (void)state;
+    struct bls_fixed_base *base = NULL;
+    struct keystore keys[KEY_SOURCES_RAW_MAX] = {0};
+    const struct key_source *list[KEY_SOURCES_RAW_MAX];
+    AUTO(key_sources) sources = {0};
+    for (unsigned i = 0; i < KEY_SOURCES_RAW_MAX; i++) /* the first is 0, which is no key */
+        put_raw(i);
+    assert_ok(add_folder(&sources, folder));
+    assert_int_equal(sources.num_items, KEY_SOURCES_RAW_MAX);
+    for (size_t i = 0; i < sources.num_items; i++)
+        list[i] = &sources.items[i];
+    assert_ok(bls_fixed_base_new(&base));
+    assert_ok(key_sources_open_raw(keys, list + 1, KEY_SOURCES_RAW_MAX - 1, base));
+    for (size_t i = 1; i < KEY_SOURCES_RAW_MAX; i++) {
+        AUTO(keystore) one = {0};
+        assert_ok(key_source_open(&one, list[i], KDF_MEMORY_MAX));
+        assert_memory_equal(keys[i - 1].pubkey, one.pubkey, BLS_PUBKEY_LEN);
+        assert_memory_equal(keys[i - 1].secret.data, one.secret.data, BLS_SECRET_LEN);
+        assert_true(CRYPTO_secure_allocated(keys[i - 1].secret.data));
+        keystore_cleanup(&keys[i - 1]);
+    }
+    assert_fails(E_INPUT, key_sources_open_raw(keys, list, KEY_SOURCES_RAW_MAX, base));
+    assert_null(keys[1].secret.data);
+    bls_fixed_base_free(base);
 }
 
 static void check_texts(const struct key_source *source, const char *const wanted[static KEY_REMOTE_TEXTS])
@@ -224,7 +291,7 @@ static void keys_that_other_servers_have(void **state)
         "KUBERNETES\n"
         "kubernetesRole: r\n");
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_ok(add_folder(&sources, folder));
     assert_int_equal(sources.num_items, 4);
     const struct key_source *s = sources.items;
     char known[128];
@@ -273,7 +340,7 @@ static void the_password_is_the_first_line_and_not_blank(void **state)
     put("x.yaml", "type: file-keystore\nkeystoreFile: k.json\nkeystorePasswordFile: k.txt\n");
     put_keystore("k.json", 6, " two words ");
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_ok(add_folder(&sources, folder));
     for (size_t i = 0; i < ARRAY_LENGTH(blank); i++) {
         put("k.txt", blank[i]);
         check_breaks(&sources.items[0], E_INPUT, "blank");
@@ -337,15 +404,14 @@ static void folders_that_cannot_be_read(void **state)
 {
     (void)state;
     AUTO(key_sources) sources = {0};
-    assert_fails(E_NOT_FOUND, key_sources_add_config_folder(&sources, "/tmp/ns-there-is-no-such-folder",
-                                                            KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_fails(E_NOT_FOUND, add_folder(&sources, "/tmp/ns-there-is-no-such-folder"));
     assert_error_names("/tmp/ns-there-is-no-such-folder");
     assert_fails(E_NOT_FOUND,
                  key_sources_add_keystores(&sources, "/tmp/ns-there-is-no-such-folder", "x", NULL));
     put("file", "x");
     char path[128];
     (void)snprintf(path, sizeof path, "%s/file", folder);
-    assert_fails(E_IO, key_sources_add_config_folder(&sources, path, KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_fails(E_IO, add_folder(&sources, path));
     assert_int_equal(sources.num_items, 0);
 }
 
@@ -356,7 +422,7 @@ static void the_secure_heap_is_as_it_was(void **state)
     put("a.yaml", "type: file-raw\nprivateKey: " ZEROS "01\n");
     put("b.yaml", "type: file-raw\nprivateKey: " ZEROS "02\n---\ntype: nothing\n");
     AUTO(key_sources) sources = {0};
-    assert_ok(key_sources_add_config_folder(&sources, folder, KEY_SOURCES_CONFIG_FILE_MAX));
+    assert_ok(add_folder(&sources, folder));
     key_sources_cleanup(&sources);
     assert_int_equal(CRYPTO_secure_used(), before);
 }
@@ -365,7 +431,7 @@ static void the_secure_heap_is_as_it_was(void **state)
 
 int main(void)
 {
-    if (secret_heap_open(65536).code)
+    if (secret_heap_open(1 << 20).code)
         return 1;
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(documents_files_and_their_order),
@@ -373,6 +439,8 @@ int main(void)
         FOLDER_TEST(a_bad_file_is_one_broken_item),
         FOLDER_TEST(one_broken_document_of_many),
         FOLDER_TEST(a_file_over_the_limit_is_not_read),
+        FOLDER_TEST(the_order_is_that_of_the_names_however_many_read),
+        FOLDER_TEST(raw_keys_together_are_as_one_by_one),
         FOLDER_TEST(keys_that_other_servers_have),
         cmocka_unit_test(the_key_in_a_text),
         FOLDER_TEST(the_password_is_the_first_line_and_not_blank),
