@@ -27,7 +27,14 @@
 
 /* 8 signatures of one message in a job cost a tenth more each than 32, 16 a fiftieth; and a thread has to be
  * woken. */
-enum { STACK_SIZE = 128 << 10, SHARE_LEAST = 8 };
+enum { SHARE_LEAST = 8 };
+
+#if defined(__SANITIZE_ADDRESS__) ||                                                                         \
+    defined(__SANITIZE_THREAD__) /* whose runtime keeps its own things there */
+enum { STACK_SIZE = 4 << 20 };
+#else
+enum { STACK_SIZE = 128 << 10 };
+#endif
 
 struct ahead {
     uint8_t message[BLS_MESSAGE_LEN];
