@@ -168,7 +168,7 @@ def as_text(found):
         loads = [one["signing"][name] for one in found["rounds"]]
         text += line(f"    signatures, TLS 1.{version[-1]}", spread(map(rate, loads)), "/s")
         text += line("      against s_time's handshakes at their best", storm_ratio(found, name), "x", 2)
-        text += line("      processor time, s_time's and s_server's against ours", storm_processor_ratio(found, name), "x", 2)
+        text += line("      processor time, that pair's against ours", storm_processor_ratio(found, name), "x", 2)
         text += line("      the signer's processor time", spread(1e6 * o["signer_cpu_seconds"] / o["signed"] for o in loads), "us")
         text += line("      the load generator's", spread(1e6 * o["cpu_seconds"] / o["signed"] for o in loads), "us")
     return text

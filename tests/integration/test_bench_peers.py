@@ -25,7 +25,7 @@ def test_the_goal_is_the_lower_ratio_to_dirk_at_its_best():
     found = {"version": "v1", "same_signatures": 1000, "rounds": [one_round([50.0, 60.0, 90.0], [20.0])]}
     [row] = bench_dirk.goals(found)
     assert row.measured["median"] == pytest.approx(300 / 60) and row.met is True
-    assert "single requests 5.0, all in one request 10.0" in row.beside and "12.0 and 3.0" in row.beside
+    assert "single requests 5.0, all in one request 10.0; by go-eth2-wallet-dirk 10.0 and 14.0" in row.beside and "12.0 and 3.0" in row.beside
     found["rounds"] = [one_round([50.0], [50.0])]
     [row] = bench_dirk.goals(found)
     assert row.measured["median"] == pytest.approx(200 / 50) and row.met is False
