@@ -26,8 +26,13 @@
 /* Records that one stream writes in a turn, before others get theirs. */
 enum { RECORD_MAX = 16384, RECORDS_A_TURN = 4 };
 
+/* A handshake takes two or three steps, one of them a signature: without a bound thousands of new connections
+ * would be one turn of half a second. */
+enum { STEPS_A_TURN = 16 };
+
 struct net_stream {
     SSL *tls;
+    struct net_stream_pace *pace;
     const struct net_stream_events *events;
     void *context;
     struct evbuffer *input, *output;
@@ -162,6 +167,37 @@ static void read_some(struct net_stream *stream)
         event_active(&stream->later, 0, 0);
 }
 
+/* ---- the handshake ---- */
+
+static void on_turn(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct net_stream_pace *pace = context;
+    pace->steps = 0;
+}
+
+void net_stream_pace_open(struct net_stream_pace *pace, struct event_base *base)
+{
+    pace->steps = 0;
+    (void)event_assign(&pace->turn, base, -1, 0, on_turn, pace);
+}
+
+void net_stream_pace_close(struct net_stream_pace *pace)
+{
+    (void)event_del(&pace->turn);
+}
+
+/* The event is run behind all that the loop has found; who is refused until then is found again after it. */
+static bool may_step(struct net_stream_pace *pace)
+{
+    if (pace->steps == STEPS_A_TURN)
+        return false;
+    if (pace->steps++ == 0)
+        event_active(&pace->turn, 0, 0);
+    return true;
+}
+
 /* False if that was the end of it. */
 static bool shake(struct net_stream *stream)
 {
@@ -192,6 +228,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         watch(stream, false);
         return;
     }
+    if (stream->shaking && !may_step(stream->pace))
+        return;
     if (stream->shaking && (!shake(stream) || stream->shaking || !has_more(stream)))
         return;
     if (stream->reading)
@@ -326,11 +364,12 @@ static must_check result open_stream(struct net_stream *stream, SSL_CTX *tls)
 }
 
 result net_stream_new(struct net_stream **ret_stream, struct event_base *base, int descriptor, SSL_CTX *tls,
-                      const struct net_stream_events *events, void *context)
+                      struct net_stream_pace *pace, const struct net_stream_events *events, void *context)
 {
     struct net_stream *stream = calloc(1, sizeof *stream);
     ENSURE(stream, E_MEMORY, "out of memory");
     stream->descriptor = descriptor;
+    stream->pace = pace;
     stream->events = events;
     stream->context = context;
     (void)event_assign(&stream->readable, base, descriptor, EV_READ | EV_PERSIST, on_readable, stream);

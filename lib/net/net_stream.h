@@ -5,6 +5,7 @@
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
+#include <event2/event_struct.h>
 #include <openssl/ssl.h>
 
 #include "base/result.h"
@@ -12,6 +13,15 @@
 struct event_base;
 struct evbuffer;
 struct net_stream;
+
+/* What streams may spend on handshakes, together, before others get their turn; one for all of a server, and
+ * it must outlive them. */
+struct net_stream_pace {
+    struct event turn;
+    unsigned steps;
+};
+void net_stream_pace_open(struct net_stream_pace *pace, struct event_base *base);
+void net_stream_pace_close(struct net_stream_pace *pace);
 
 /* A stream holds no more input than this; the rest waits in the kernel, and in OpenSSL one record. */
 enum { NET_STREAM_INPUT_MAX = 16384 };
@@ -27,7 +37,8 @@ struct net_stream_events {
 /* Reads and, with TLS, shakes hands from the next turn of the loop on. events must outlive it. Owns the
  * descriptor, which does not block, only on success. */
 must_check result net_stream_new(struct net_stream **ret_stream, struct event_base *base, int descriptor,
-                                 SSL_CTX *tls, const struct net_stream_events *events, void *context);
+                                 SSL_CTX *tls, struct net_stream_pace *pace,
+                                 const struct net_stream_events *events, void *context);
 /* Closes at once. */
 void net_stream_free(struct net_stream *stream);
 
