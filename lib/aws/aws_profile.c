@@ -7,6 +7,8 @@
 enum { FILE_MAX = 64 * 1024 };
 
 static const char blanks[] = " \t\r";
+/* It becomes part of a host's name. */
+static const char region_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
 
 /* Cut in place. */
 static char *trim(char *text)
@@ -99,8 +101,10 @@ result aws_profile_region(char out[static AWS_REGION_MAX + 1], const char *path,
     TRY(read_text(&text, path));
     const struct profile profile = find((char *)text.data, section);
     ENSURE(profile.region, E_NOT_FOUND, "%s: %s: there is no region", path, section);
-    ENSURE(strlen(profile.region) <= AWS_REGION_MAX, E_INPUT,
-           "%s: %s: region: must have at most %d characters", path, section, AWS_REGION_MAX);
-    memcpy(out, profile.region, strlen(profile.region) + 1);
+    size_t length = strlen(profile.region);
+    ENSURE(length >= 1 && length <= AWS_REGION_MAX && strspn(profile.region, region_letters) == length,
+           E_INPUT, "%s: %s: region: must have from 1 to %d letters, digits and hyphens", path, section,
+           AWS_REGION_MAX);
+    memcpy(out, profile.region, length + 1);
     return RESULT_OK;
 }

@@ -126,8 +126,10 @@ static bool step_idle(struct net_http_connection *c, struct evbuffer *input)
 {
     /* An empty line before a request is an old client's way to end the body before (RFC 9112 2.2). */
     char start[2];
-    while (evbuffer_copyout(input, start, sizeof start) == sizeof start && memcmp(start, "\r\n", 2) == 0)
+    while (evbuffer_copyout(input, start, sizeof start) == sizeof start && memcmp(start, "\r\n", 2) == 0) {
         (void)evbuffer_drain(input, sizeof start);
+        c->maybe_http2 = false; /* whose preface comes first of all */
+    }
     size_t ready = evbuffer_get_length(input);
     if (ready == 0 || (ready == 1 && evbuffer_copyout(input, start, 1) == 1 && start[0] == '\r'))
         return false;

@@ -175,7 +175,10 @@ static result batch_answered(struct aws_call *call, bool *ret_again)
         *ret_again = *ret_again || fates[i].kind == LATER;
         refused = fates[i].kind == REFUSED ? fates[i].code : refused;
     }
-    ENSURE(!refused, E_STORE, "a statement was refused: %s", refused);
+    if (refused) { /* and nothing is asked again: the call has failed as it is */
+        *ret_again = false;
+        FAIL(E_STORE, "a statement was refused: %s", refused);
+    }
     if (!*ret_again)
         return RESULT_OK;
     TRY(write_body(batch));

@@ -86,7 +86,7 @@ result front_proxies_format(struct buffer *out, const struct front_proxies *prox
         while (end < proxies->num_items && memcmp(proxies->items[end].delegator, pubkey, PUBKEY_LEN) == 0)
             end++;
         TRY(buffer_append_text(out, i > 0 ? "," : ""));
-        TRY(append_key(out, pubkey, proxies->items + at, end - at));
+        TRY(append_key(out, pubkey, end > at ? proxies->items + at : NULL, end - at));
         at = end;
     }
     return buffer_append_text(out, "]}");

@@ -87,7 +87,8 @@ static must_check result take_pcr0(struct watchdog_cli_described *out, const str
     if (!json_has(&measurements, "PCR0"))
         return RESULT_OK;
     TRY(json_get_text(&text, &length, &measurements, "PCR0"));
-    ENSURE(length == WATCHDOG_CLI_PCR0_LEN, E_INPUT, "PCR0: must have %d digits", WATCHDOG_CLI_PCR0_LEN);
+    ENSURE(length == WATCHDOG_CLI_PCR0_LEN && strspn(text, "0123456789abcdefABCDEF") == length, E_INPUT,
+           "PCR0: must have %d hexadecimal digits", WATCHDOG_CLI_PCR0_LEN);
     for (size_t i = 0; i < length; i++)
         out->pcr0[i] = (char)tolower((unsigned char)text[i]);
     out->pcr0[length] = 0;

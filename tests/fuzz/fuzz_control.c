@@ -2,9 +2,8 @@
  * has records that lie in its ciphertexts, and keeps to the limits of what the keeper is told. */
 #include "courier/courier_request.h"
 #include "fuzz.h"
+#include "fuzz_secret.h"
 #include "policy/policy.h"
-
-enum { SECURE_HEAP_LEN = 1 << 20 };
 
 static void check_records(const struct courier_request *r)
 {
@@ -66,11 +65,8 @@ static void check_request(const struct courier_request *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool open;
     AUTO(courier_request) request = {0};
-    if (!open)
-        PROMISE(secret_heap_open(SECURE_HEAP_LEN).code == 0);
-    open = true;
+    fuzz_open_secret_heap();
     fuzz_forget_reason();
     if (!fuzz_accepted(courier_request_parse(&request, (const char *)data, size)))
         return 0;

@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "fuzz_secret.h"
 #include "keystore/key_sources_list.h"
 
-enum { SECURE_HEAP_LEN = 1 << 20, FILE_MAX = 1 << 20 };
+enum { FILE_MAX = 1 << 20 };
 
 static bool ends_inside(const struct key_remote *remote)
 {
@@ -56,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(key_sources) lenient = {0}, strict = {0};
     struct key_config config = {.path = path, .folder = "/keys", .name = "a.yaml", .file_max = FILE_MAX};
     if (fd < 0) {
-        PROMISE(secret_heap_open(SECURE_HEAP_LEN).code == 0);
+        fuzz_open_secret_heap();
         fd = memfd_create("fuzz", MFD_CLOEXEC);
         (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     }

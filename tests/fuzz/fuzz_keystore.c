@@ -6,11 +6,12 @@
 #include <jansson.h>
 
 #include "fuzz.h"
+#include "fuzz_secret.h"
 #include "keystore/keystore_file.h"
 #include "keystore/keystore_password.h"
 #include "wallet/wallet_file.h"
 
-enum { KDF_MEMORY_MAX = 256 << 20, CHEAP = 64, SECURE_HEAP_LEN = 1 << 17 };
+enum { KDF_MEMORY_MAX = 256 << 20, CHEAP = 64 };
 
 static void check_keystore_file(const struct keystore_file *file)
 {
@@ -98,10 +99,7 @@ static void try_wallet(const char *json, size_t length)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool open;
-    if (!open)
-        PROMISE(secret_heap_open(SECURE_HEAP_LEN).code == 0);
-    open = true;
+    fuzz_open_secret_heap();
     fuzz_forget_reason();
     if (size > 0 && (data[0] == '{' || data[0] == ' ')) {
         try_keystore((const char *)data, size);

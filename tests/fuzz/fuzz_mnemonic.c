@@ -1,10 +1,11 @@
 /* fuzz_mnemonic.c - BIP-39. Entropy makes a mnemonic that is accepted, and that is not accepted when one of
  * its letters is missing; a mnemonic that is accepted has one of the five lengths and a seed. */
 #include "fuzz.h"
+#include "fuzz_secret.h"
 #include "keystore/keystore.h"
 #include "keystore/mnemonic_words.h"
 
-enum { SECURE_HEAP_LEN = 1 << 17, ENTROPY_LEN = 32, LONGEST = 24 };
+enum { ENTROPY_LEN = 32, LONGEST = 24 };
 
 static void try_entropy(const uint8_t *entropy)
 {
@@ -56,12 +57,9 @@ static size_t count_words(const char *text, size_t length)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool open;
     AUTO(secret) seed = {0};
     const char *text = (const char *)data;
-    if (!open)
-        PROMISE(secret_heap_open(SECURE_HEAP_LEN).code == 0);
-    open = true;
+    fuzz_open_secret_heap();
     fuzz_forget_reason();
     if (size == ENTROPY_LEN)
         try_entropy(data);

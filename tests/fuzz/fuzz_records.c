@@ -4,12 +4,11 @@
  *
  * Each entry is tried as it is, and with a MAC of ours: no mutation would get past that. */
 #include "fuzz.h"
+#include "fuzz_secret.h"
 #include "nitro/nitro_sealed.h"
 #include "slashing/slashing_attested.h"
 #include "slashing/slashing_codec.h"
 #include "slashing/slashing_seal.h"
-
-enum { SECURE_HEAP_LEN = 1 << 17 };
 
 static struct slashing_seal seal;
 static struct secret data_key;
@@ -88,7 +87,7 @@ static void open_keys(void)
     static const uint8_t bytes[SLASHING_SEAL_KEY_LEN] = {3, 1, 4, 1, 5},
                          store_id[SLASHING_STORE_ID_LEN] = {9};
     struct secret key = {0};
-    PROMISE(secret_heap_open(SECURE_HEAP_LEN).code == 0);
+    fuzz_open_secret_heap();
     PROMISE(secret_copy(&key, bytes, sizeof bytes).code == 0);
     PROMISE(secret_copy(&data_key, bytes, NITRO_SEALED_DATA_KEY_LEN).code == 0);
     PROMISE(slashing_seal_open(&seal, &key, store_id).code == 0);

@@ -8,12 +8,13 @@
 #include <openssl/pkcs12.h>
 
 #include "fuzz.h"
+#include "fuzz_secret.h"
 #include "loader/loader_tls.h"
 #include "net/net_tls.h"
 #include "net/net_tls_clients.h"
 #include "net/net_tls_known.h"
 
-enum { SECURE_HEAP_LEN = 1 << 20, SEQUENCE = 0x30 };
+enum { SEQUENCE = 0x30 };
 
 static void try_known(const char *text, size_t length)
 {
@@ -73,10 +74,7 @@ static void try_with_mac(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool open;
-    if (!open)
-        PROMISE(secret_heap_open(SECURE_HEAP_LEN).code == 0);
-    open = true;
+    fuzz_open_secret_heap();
     fuzz_forget_reason();
     if (size == 0 || data[0] != SEQUENCE) {
         try_known((const char *)data, size);

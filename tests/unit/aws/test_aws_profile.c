@@ -59,7 +59,8 @@ static void the_region_of_a_section(void **state)
     (void)state;
     static const char text[] =
         "region = outside\n[default]\nregion=eu-central-1\n[profile ops]\noutput = json\n"
-        "region = us-west-2 \n[profile none]\naws_access_key_id = A\n";
+        "region = us-west-2 \n[profile none]\naws_access_key_id = A\n"
+        "[profile elsewhere]\nregion = a/b\n[profile empty]\nregion =\n";
     char region[AWS_REGION_MAX + 1] = "";
     assert_ok(file_write(path, text, strlen(text), 0600));
     assert_ok(aws_profile_region(region, path, "default"));
@@ -67,6 +68,8 @@ static void the_region_of_a_section(void **state)
     assert_ok(aws_profile_region(region, path, "profile ops"));
     assert_string_equal(region, "us-west-2");
     assert_fails(E_NOT_FOUND, aws_profile_region(region, path, "profile none"));
+    assert_fails(E_INPUT, aws_profile_region(region, path, "profile elsewhere"));
+    assert_fails(E_INPUT, aws_profile_region(region, path, "profile empty"));
     assert_fails(E_NOT_FOUND, aws_profile_region(region, path, "ops"));
     assert_fails(E_NOT_FOUND, aws_profile_region(region, "/tmp/ns-there-is-no-such-file", "default"));
     assert_string_equal(region, "us-west-2");

@@ -247,6 +247,18 @@ static void test_without_leave_it_is_not_spoken(void **state)
     stop();
 }
 
+/* A server that passed over something before the preface could be made to see other requests than a proxy. */
+static void test_the_preface_comes_first(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_http2 = 8});
+    int fd = client();
+    send_text(fd, "\r\n" PREFACE);
+    assert_starts(receive_until(fd, "\r\n", 2000), "HTTP/1.1 505 ");
+    (void)close(fd);
+    stop();
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -259,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_requests_outlive_streams_clients_and_the_server),
         cmocka_unit_test(test_only_so_many_may_speak_it),
         cmocka_unit_test(test_without_leave_it_is_not_spoken),
+        cmocka_unit_test(test_the_preface_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
 #define ID "i-0abc-enc0123456789abcdef"
 #define PCR0                                                                                                 \
     "ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
+#define NOT_PCR0                                                                                             \
+    "gBCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
 #define RUNNING                                                                                              \
     "{\"EnclaveName\":\"signer\",\"EnclaveID\":\"" ID "\",\"ProcessID\":12,\"EnclaveCID\":16,"               \
     "\"NumberOfCPUs\":2,\"CPUIDs\":[1,3],\"MemoryMiB\":512,\"State\":\"RUNNING\",\"Flags\":\"NONE\","        \
@@ -65,6 +67,7 @@ static void test_what_is_no_answer_is_refused(void **state)
         "[{\"EnclaveID\":\"\",\"EnclaveCID\":16}]",
         "[{\"EnclaveID\":\"x\",\"EnclaveCID\":4294967296}]",
         "[{\"EnclaveID\":\"x\",\"EnclaveCID\":16,\"Measurements\":{\"PCR0\":\"00\"}}]",
+        "[{\"EnclaveID\":\"x\",\"EnclaveCID\":16,\"Measurements\":{\"PCR0\":\"" NOT_PCR0 "\"}}]",
         "[] []"};
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         AUTO(buffer) text = text_of(wrong[i]);
