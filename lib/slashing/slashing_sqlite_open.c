@@ -23,6 +23,9 @@
 /* The smallest page. */
 enum { DATABASE_MIN = 512 };
 
+/* Of 4 KiB, in the log: so many are settled when there is time, and so many whenever they are there. */
+enum { LOG_PAGES_MANY = 250, LOG_PAGES_MAX = 8192 };
+
 /* What the store says of itself: always one row. */
 #define CREATE_STORE                                                                                         \
     "CREATE TABLE store ("                                                                                   \
@@ -275,6 +278,31 @@ static must_check result check_not_emptied(const char *path, const char *log_pat
     return RESULT_OK;
 }
 
+/* What SQLite ignores when it does this by itself, at 1,000 pages and so in the middle of bursts. */
+static void settle(struct slashing_sqlite *store)
+{
+    if (sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
+        store->log_pages = 0;
+}
+
+static int on_commit(void *context, sqlite3 *database, const char *name, int pages)
+{
+    struct slashing_sqlite *store = context;
+    (void)database;
+    (void)name;
+    store->log_pages = pages;
+    if (pages >= LOG_PAGES_MAX)
+        settle(store);
+    return SQLITE_OK;
+}
+
+void slashing_sqlite_settle(struct slashing_store *base)
+{
+    struct slashing_sqlite *store = (struct slashing_sqlite *)base; /* its first member */
+    if (store->log_pages >= LOG_PAGES_MANY)
+        settle(store);
+}
+
 static must_check result open_into(struct slashing_sqlite *store, const char *path)
 {
     store->path = strdup(path);
@@ -291,6 +319,7 @@ static must_check result open_into(struct slashing_sqlite *store, const char *pa
         if (sqlite3_prepare_v3(store->database, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &store->statements[i], NULL) != SQLITE_OK)
             return slashing_sqlite_failure(store->database, "reading the tables");
+    (void)sqlite3_wal_hook(store->database, on_commit, store);
     TRY(sync_log(store->log_path));
     TRY(sync_folder(store->path));
     TRY(identify(&store->file, store->path));

@@ -33,6 +33,7 @@ struct slashing_sqlite {
     sqlite3_stmt *statements[STORE_STATEMENT_COUNT];
     char *path, *log_path; /* the file and its write-ahead log */
     struct file_identity file, log;
+    int log_pages;       /* in the log, and not settled as far as is known */
     bool in_transaction; /* of slashing_store_transaction, which ends it */
 };
 

@@ -125,5 +125,8 @@ void keeper_local_record(struct keeper *k)
 
 result keeper_local_probe(struct keeper *k)
 {
-    return slashing_store_advance(k->store.file, NULL, 0);
+    TRY(slashing_store_advance(k->store.file, NULL, 0));
+    if (k->orders.num_orders == 0)
+        slashing_sqlite_settle(k->store.file);
+    return RESULT_OK;
 }

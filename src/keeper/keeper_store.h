@@ -104,6 +104,7 @@ void keeper_store_probe(struct keeper *k);
 must_check result keeper_local_know(struct keeper *k, struct keeper_key *key);
 must_check result keeper_local_lock_genesis(struct keeper *k, const uint8_t root[static 32]);
 void keeper_local_record(struct keeper *k);
+/* While no order waits it also does what commits would have to do by and by. */
 must_check result keeper_local_probe(struct keeper *k);
 
 #endif

@@ -8,7 +8,7 @@ enum { ANSWERS_MAX = 64 };
 
 /* The store and the clock under the gate. */
 static struct {
-    unsigned advances;
+    unsigned advances, settled;
     size_t last_batch; /* advances in the latest transaction */
     uint64_t monotonic_ns, advance_takes_ns;
 } fake;
@@ -51,6 +51,13 @@ result __wrap_slashing_store_lock_genesis(struct slashing_store *store, const ui
     (void)store;
     (void)root;
     return RESULT_OK;
+}
+
+void __wrap_slashing_sqlite_settle(struct slashing_store *store);
+void __wrap_slashing_sqlite_settle(struct slashing_store *store)
+{
+    (void)store;
+    fake.settled++;
 }
 
 static struct keeper k;
@@ -224,6 +231,21 @@ static void a_storm_of_registrations_is_signed_after_what_is_due(void **state)
     assert_int_equal(num_collected, STORM + 3);
 }
 
+/* It takes a while, so not while anybody waits. */
+static void the_log_is_settled_when_nothing_waits(void **state)
+{
+    (void)state;
+    struct ipc_order order = randao(0);
+    num_collected = 0;
+    (void)keeper_orders_add(&k.orders, &order, 0);
+    keeper_store_probe(&k);
+    assert_int_equal(fake.settled, 0);
+    while (keeper_sign(&k))
+        ;
+    keeper_store_probe(&k);
+    assert_int_equal(fake.settled, 1);
+}
+
 int main(void)
 {
     if (secret_heap_open(2 << 20).code) {
@@ -234,6 +256,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_late_is_not_decided, setup),
         cmocka_unit_test_setup(what_was_recorded_and_is_late_can_be_asked_for_again, setup),
         cmocka_unit_test_setup(a_storm_of_registrations_is_signed_after_what_is_due, setup),
+        cmocka_unit_test_setup(the_log_is_settled_when_nothing_waits, setup),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     keeper_pool_free(k.pool);

@@ -466,6 +466,60 @@ static void records_found_at_opening_are_made_durable(void **state)
     assert_null(store);
 }
 
+enum { MANY_KEYS = 4000, BATCHES_MANY = 8, BATCHES_MAX = 120 };
+
+/* How often the log was begun anew: the checkpoint sequence number of its header. */
+static uint32_t times_begun(void)
+{
+    uint8_t header[16] = {0};
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s-wal", store_path);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, header, sizeof header), sizeof header);
+    (void)close(fd);
+    return (uint32_t)header[12] << 24 | (uint32_t)header[13] << 16 | (uint32_t)header[14] << 8 | header[15];
+}
+
+/* All of many keys, which is about 100 pages. */
+static void commit_all(struct slashing_store *store, uint64_t slot)
+{
+    static struct slashing_advance all[MANY_KEYS];
+    struct slashing_record old = slot > 1 ? block_record(slot - 1, 1) : nothing, next = block_record(slot, 1);
+    for (uint32_t i = 0; i < MANY_KEYS; i++) {
+        all[i] = (struct slashing_advance){.old = old, .next = next};
+        all[i].pubkey[0] = (uint8_t)(i >> 8);
+        all[i].pubkey[1] = (uint8_t)i;
+    }
+    assert_ok(slashing_store_advance(store, all, MANY_KEYS));
+    for (uint32_t i = 0; i < MANY_KEYS; i++)
+        assert_true(all[i].done);
+}
+
+/* Not in the middle of a burst, unless the log has become very long. */
+static void the_log_is_settled_when_told(void **state)
+{
+    (void)state;
+    struct slashing_store *store = open_store();
+    uint64_t slot = 0;
+    commit_all(store, ++slot);
+    uint32_t first = times_begun();
+    slashing_sqlite_settle(store); /* too little to be worth it */
+    while (slot < BATCHES_MANY)
+        commit_all(store, ++slot);
+    assert_int_equal(times_begun(), first);
+    slashing_sqlite_settle(store);
+    commit_all(store, ++slot);
+    assert_int_equal(times_begun(), first + 1);
+    while (slot < BATCHES_MAX && times_begun() == first + 1)
+        commit_all(store, ++slot);
+    assert_in_range(slot, 3 * BATCHES_MANY, BATCHES_MAX - 1);
+    slashing_store_close(store);
+    store = open_store();
+    commit_all(store, ++slot);
+    slashing_store_close(store);
+}
+
 static void a_file_of_two_names_is_refused(void **state)
 {
     (void)state;
@@ -499,6 +553,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(records_found_at_opening_are_made_durable, store_setup,
                                         store_teardown),
         cmocka_unit_test_setup_teardown(a_file_of_two_names_is_refused, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(the_log_is_settled_when_told, store_setup_in_memory, store_teardown),
         cmocka_unit_test_setup_teardown(durability_is_configured, store_setup, store_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
