@@ -1,16 +1,14 @@
 /* net_relay.c - see net_relay.h.
  *
- * A link is two sides. While it connects it holds two plain descriptors and one event; afterwards two
- * bufferevents whose callbacks are deferred to the loop, so that nothing here is entered twice. Connecting is
- * done by hand: libevent's own reports no success for unix sockets, which connect at once, and tries one
- * address of a name only. Names are resolved for the relay, not for each connection: at once, then every
- * minute, and the last good answer stands when the resolver is away. Rejected: splice(2), which AF_VSOCK
- * knows only since Linux 6.5. */
+ * A link connects here, and copies in net_link.c. Connecting is done by hand: libevent's own reports no
+ * success for unix sockets, which connect at once, and tries one address of a name only. Names are resolved
+ * for the relay, not for each connection: at once, then every minute, and the last good answer stands when
+ * the resolver is away. One thread: a host gives most of its processors to the enclave, and one that relays
+ * is not what signing waits for; more would each want listeners of their own (SO_REUSEPORT), which vsock has
+ * not. */
 #include "net/net_relay.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <event2/listener.h>
@@ -23,9 +21,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/net_link.h"
 
 enum {
-    PART = NET_RELAY_BUFFER / 3, /* of input; and of output, when no more input is taken */
     MAX_ENDPOINTS = 8,
     ACCEPT_PAUSE_US = 100000,
     FULL_QUEUE_PAUSE_US = 5000,
@@ -39,21 +37,17 @@ struct endpoint {
     socklen_t length;
 };
 
-struct side {
-    struct bufferevent *stream;
-    bool ended; /* it sends no more */
-    bool shut;  /* we send it no more */
-};
-
 struct link {
     TAILQ_ENTRY(link) entry;
     struct net_relay *relay;
-    struct side sides[2]; /* client, target; once connected */
     /* while connecting */
     int client, target;
     struct event *connecting;
     size_t endpoint; /* which one is tried */
     uint64_t deadline_ns;
+    /* once connected */
+    bool is_copying;
+    struct net_link copying;
 };
 
 struct net_relay {
@@ -65,6 +59,7 @@ struct net_relay {
     struct endpoint endpoints[MAX_ENDPOINTS];
     size_t num_endpoints;
     struct net_relay_counts counts;
+    struct net_link_shared shared;
     bool closing;
 };
 
@@ -82,10 +77,8 @@ static void update_listening(struct net_relay *relay)
 static void link_free(struct link *link)
 {
     struct net_relay *relay = link->relay;
-    for (size_t i = 0; i < 2; i++) {
-        if (link->sides[i].stream)
-            bufferevent_free(link->sides[i].stream);
-    }
+    if (link->is_copying)
+        net_link_stop(&link->copying);
     if (link->connecting)
         event_free(link->connecting);
     fd_auto_close(&link->client);
@@ -96,98 +89,18 @@ static void link_free(struct link *link)
     update_listening(relay);
 }
 
-/* ---- copying ---- */
-
-/* Moves what one side sent towards the other, and passes its end on once everything before it is written.
- * The link may be finished and gone afterwards. */
-static void pump(struct link *link, size_t from)
-{
-    struct side *source = &link->sides[from], *sink = &link->sides[1 - from];
-    struct evbuffer *input = bufferevent_get_input(source->stream);
-    struct evbuffer *output = bufferevent_get_output(sink->stream);
-    if (sink->shut)
-        (void)evbuffer_drain(input, evbuffer_get_length(input));
-    else if (evbuffer_get_length(output) < PART && bufferevent_write_buffer(sink->stream, input) != 0)
-        source->ended = true;
-    bool full = evbuffer_get_length(output) >= PART;
-    if (full)
-        (void)bufferevent_disable(source->stream, EV_READ);
-    else if (!source->ended)
-        (void)bufferevent_enable(source->stream, EV_READ);
-    if (source->ended && !sink->shut && evbuffer_get_length(input) == 0 && evbuffer_get_length(output) == 0) {
-        sink->shut = true;
-        (void)shutdown(bufferevent_getfd(sink->stream), SHUT_WR);
-    }
-    if (source->shut && sink->shut)
-        link_free(link);
-}
-
-static size_t side_of(const struct link *link, const struct bufferevent *stream)
-{
-    return stream == link->sides[0].stream ? 0 : 1;
-}
-
-static void on_read(struct bufferevent *stream, void *context)
-{
-    pump(context, side_of(context, stream));
-}
-
-static void on_written(struct bufferevent *stream, void *context)
-{
-    pump(context, 1 - side_of(context, stream));
-}
-
-static void on_event(struct bufferevent *stream, short what, void *context)
-{
-    struct link *link = context;
-    size_t from = side_of(link, stream);
-    if (what & BEV_EVENT_TIMEOUT) {
-        link_free(link);
-        return;
-    }
-    link->sides[from].ended = true;
-    struct timeval patience = {.tv_sec = (time_t)link->relay->config.patience_seconds};
-    (void)bufferevent_set_timeouts(link->sides[1 - from].stream, &patience, &patience);
-    if (what & BEV_EVENT_ERROR) {
-        /* It takes nothing more either; what the other side still sends is dropped. */
-        link->sides[from].shut = true;
-        (void)bufferevent_disable(stream, EV_READ | EV_WRITE);
-        struct evbuffer *output = bufferevent_get_output(stream);
-        (void)evbuffer_drain(output, evbuffer_get_length(output));
-        link->sides[1 - from].ended = true;
-    }
-    pump(link, from);
-}
-
 /* ---- connecting ---- */
 
-static struct bufferevent *make_stream(struct link *link, int *fd)
+static void on_link_end(void *context)
 {
-    struct bufferevent *stream =
-        bufferevent_socket_new(link->relay->base, *fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    if (!stream)
-        return NULL;
-    (void)fd_take(fd);
-    bufferevent_setcb(stream, on_read, on_written, on_event, link);
-    bufferevent_setwatermark(stream, EV_READ, 0, PART);
-    bufferevent_setwatermark(stream, EV_WRITE, PART / 2, 0);
-    struct timeval patience = {.tv_sec = (time_t)link->relay->config.patience_seconds};
-    (void)bufferevent_set_timeouts(stream, NULL, &patience);
-    (void)bufferevent_set_max_single_read(stream, PART);
-    (void)bufferevent_set_max_single_write(stream, NET_RELAY_BUFFER);
-    return stream;
+    link_free(context);
 }
 
 static void established(struct link *link)
 {
-    link->sides[0].stream = make_stream(link, &link->client);
-    link->sides[1].stream = make_stream(link, &link->target);
-    if (!link->sides[0].stream || !link->sides[1].stream) {
-        link_free(link);
-        return;
-    }
-    (void)bufferevent_enable(link->sides[0].stream, EV_READ | EV_WRITE);
-    (void)bufferevent_enable(link->sides[1].stream, EV_READ | EV_WRITE);
+    int fds[2] = {fd_take(&link->client), fd_take(&link->target)};
+    link->is_copying = true;
+    net_link_start(&link->copying, &link->relay->shared, fds, on_link_end, link);
 }
 
 static void set_tcp_options(int fd, int family)
@@ -367,8 +280,9 @@ result net_relay_new(struct net_relay **ret_relay, struct event_base *base,
     ENSURE(relay, E_MEMORY, "out of memory");
     relay->base = base;
     relay->config = *config;
-    if (relay->config.patience_seconds == 0)
-        relay->config.patience_seconds = PATIENCE_SECONDS;
+    relay->shared.base = base;
+    relay->shared.pipes = config->pipes;
+    relay->shared.patience_seconds = config->patience_seconds ? config->patience_seconds : PATIENCE_SECONDS;
     TAILQ_INIT(&relay->links);
     relay->accept_again = evtimer_new(base, on_accept_again, relay);
     relay->resolve_again = evtimer_new(base, resolve, relay);
@@ -411,4 +325,6 @@ void net_relay_free(struct net_relay *relay)
 void net_relay_count(struct net_relay_counts *ret_counts, const struct net_relay *relay)
 {
     *ret_counts = relay->counts;
+    ret_counts->copied = relay->shared.copied;
+    ret_counts->spliced = relay->shared.spliced;
 }

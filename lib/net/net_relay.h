@@ -16,15 +16,15 @@
 #include "base/result.h"
 #include "net/net_address.h"
 
-enum { NET_RELAY_BUFFER = 65536 };
-
 struct event_base;
 struct evdns_base;
+struct net_pipes;
 struct net_relay;
 
 struct net_relay_config {
     struct net_address target;
     struct evdns_base *dns;           /* resolves tcp targets now and then, without blocking; else NULL */
+    struct net_pipes *pipes;          /* shared by relays of the loop; NULL: everything is copied */
     uint32_t max_connections;         /* further clients wait in the listen queue */
     uint32_t connect_timeout_seconds; /* per address of the target */
     uint32_t patience_seconds;        /* 0: 60 */
@@ -40,6 +40,7 @@ void net_relay_free(struct net_relay *relay);
 
 struct net_relay_counts {
     uint64_t accepted, connect_failures;
+    uint64_t copied, spliced; /* bytes delivered, of both directions */
     uint32_t open;
 };
 /* Since the relay was made; open is now. */

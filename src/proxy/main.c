@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/process_limits.h"
 #include "net/net_loop.h"
+#include "net/net_pipes.h"
 #include "net/net_relay.h"
 #include "process/process_notify.h"
 #include "proxy.h"
@@ -23,7 +24,7 @@ enum {
     BACKLOG = 4096,
     LOG_BACKLOG = 128,
     CONNECT_SECONDS = 10,
-    OTHER_DESCRIPTORS = 128
+    OTHER_DESCRIPTORS = 128 + 2 * NET_PIPES
 };
 
 struct options {
@@ -39,6 +40,7 @@ struct proxy {
     struct event_base *base;
     struct evdns_base *dns;
     struct event *terminate, *interrupt;
+    struct net_pipes *pipes;
     struct net_relay *relays[MAX_RELAYS];
     size_t num_relays;
     struct proxy_log *log;
@@ -120,6 +122,7 @@ static must_check result start_relay(struct proxy *proxy, const struct proxy_rou
 {
     struct net_relay_config config = {.target = route->target,
                                       .dns = proxy->dns,
+                                      .pipes = proxy->pipes,
                                       .max_connections = proxy->options.max_connections,
                                       .connect_timeout_seconds = CONNECT_SECONDS};
     char from[300], to[300];
@@ -169,6 +172,7 @@ static must_check result start(struct proxy *proxy)
         proxy->dns = evdns_base_new(proxy->base, EVDNS_BASE_INITIALIZE_NAMESERVERS);
         ENSURE(proxy->dns, E_IO, "the resolver's configuration cannot be read");
     }
+    TRY(net_pipes_new(&proxy->pipes, NET_PIPES));
     for (size_t i = 0; i < proxy->num_routes; i++)
         TRY(start_relay(proxy, &proxy->routes[i]));
     return proxy->options.log_sink ? start_log(proxy) : RESULT_OK;
@@ -195,6 +199,7 @@ static void stop(struct proxy *proxy)
                  (unsigned long long)counts.accepted, (unsigned long long)counts.connect_failures);
         net_relay_free(proxy->relays[i]);
     }
+    net_pipes_free(proxy->pipes);
     proxy_log_free(proxy->log);
     if (proxy->terminate)
         event_free(proxy->terminate);
