@@ -231,12 +231,13 @@ static bool wait_to_write(struct net_link *link, size_t i, bool wanted)
     return ok;
 }
 
-/* Passes ends on, and has the loop wait for what can happen next. The link may be stopped afterwards. */
+/* Passes ends on (what came before one has gone: a side is read only when nothing of it waits), and has the
+ * loop wait for what can happen next. The link may be stopped afterwards. */
 static void settle(struct net_link *link)
 {
     for (size_t from = 0; from < 2; from++) {
         struct net_link_side *sink = &link->sides[1 - from];
-        if (link->sides[from].ended && link->ways[from].waits == 0 && !sink->shut) {
+        if (link->sides[from].ended && !sink->shut) {
             sink->shut = true;
             (void)shutdown(sink->fd, SHUT_WR);
         }

@@ -27,6 +27,7 @@ enum {
     MAX_ENDPOINTS = 8,
     ACCEPT_PAUSE_US = 100000,
     FULL_QUEUE_PAUSE_US = 5000,
+    UNSENT_MAX = 131072, /* bytes in the kernel that a peer gave no room for */
     PATIENCE_SECONDS = 60,
     RESOLVE_SECONDS = 60,
     RESOLVE_AGAIN_SECONDS = 5
@@ -105,11 +106,13 @@ static void established(struct link *link)
 
 static void set_tcp_options(int fd, int family)
 {
-    int one = 1, idle_seconds = 60;
+    int one = 1, idle_seconds = 60, unsent = UNSENT_MAX;
     if (family != AF_INET && family != AF_INET6)
         return;
-    /* A peer that vanished without a word is noticed within minutes. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    /* Else the kernel keeps up to megabytes for each peer that does not read. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    /* A peer that vanished without a word is noticed within minutes. */
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
 }

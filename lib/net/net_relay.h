@@ -1,12 +1,12 @@
 /* net_relay.h - copies bytes both ways between each accepted connection and a fresh one to a target.
  * Target net_relay.
  *
- * Parses nothing. At most NET_RELAY_BUFFER bytes wait in each direction: a reader that is slow slows
- * the writer and costs no memory. An end of one direction is passed on (shutdown) while the other goes
- * on; an error of one side ends the other as soon as what was read before has been written. No idle time-out:
- * silence is normal between slots. But a side that takes none of the bytes that wait for it, or is silent
- * after the other has ended, has patience_seconds: else a client that neither reads nor closes keeps its
- * place for ever. The process must ignore SIGPIPE.
+ * Parses nothing. At most NET_LINK_BUFFER bytes of memory wait in each direction, or NET_PIPE_SIZE in one of
+ * the few pipes: a reader that is slow slows the writer. An end of one direction is passed on (shutdown)
+ * while the other goes on; an error of one side ends the other as soon as what was read before has been
+ * written. No idle time-out: silence is normal between slots. But a side that takes none of the bytes that
+ * wait for it, or is silent after the other has ended, has patience_seconds: else a client that neither reads
+ * nor closes keeps its place for ever. The process must ignore SIGPIPE.
  */
 #ifndef NET_RELAY_H
 #define NET_RELAY_H

@@ -90,7 +90,7 @@ static must_check result parse_options(struct proxy *proxy, int argc, char *cons
     return RESULT_OK;
 }
 
-/* Two descriptors a connection; fewer connections when the system does not give that many. */
+/* Two descriptors a connection, beside those of the pipes; fewer connections when the system does not give that many. */
 static must_check result limit_connections(struct proxy *proxy)
 {
     struct rlimit limit;
