@@ -27,7 +27,7 @@ enum {
     MAX_ENDPOINTS = 8,
     ACCEPT_PAUSE_US = 100000,
     FULL_QUEUE_PAUSE_US = 5000,
-    UNSENT_MAX = 131072, /* bytes in the kernel that a peer gave no room for */
+    SEND_BUFFER = 262144,
     PATIENCE_SECONDS = 60,
     RESOLVE_SECONDS = 60,
     RESOLVE_AGAIN_SECONDS = 5
@@ -106,12 +106,13 @@ static void established(struct link *link)
 
 static void set_tcp_options(int fd, int family)
 {
-    int one = 1, idle_seconds = 60, unsent = UNSENT_MAX;
+    int one = 1, idle_seconds = 60, buffer = SEND_BUFFER;
     if (family != AF_INET && family != AF_INET6)
         return;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    /* Else the kernel keeps up to megabytes for each peer that does not read. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    /* Else the kernel keeps up to four megabytes for each peer that does not read; and what is under way here
+     * does not stay in the processor's caches, which costs both ends a fifth of their processor time. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     /* A peer that vanished without a word is noticed within minutes. */
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
