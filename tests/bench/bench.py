@@ -120,7 +120,7 @@ def as_text(machine, outcomes):
     for name, outcome in outcomes.items():
         text += f"\n== {MODULES[name]} ({name}, {outcome['seconds']:.0f} s)\n"
         text += outcome["text"] if "text" in outcome else f"  {why_not(outcome)}\n"
-    return text
+    return text + f"\nAll of it took {sum(outcome['seconds'] for outcome in outcomes.values()):.0f} s.\n"
 
 
 def chosen(only):

@@ -11,8 +11,8 @@ KEYS, CONNECTIONS, BURSTS = 1000, 256, 15
 BLST_MS = 600
 
 
-def take(signer):
-    return signer.load(min(CONNECTIONS, len(signer.keys)), 0, bursts=BURSTS)
+def take(signer, bursts=BURSTS):
+    return signer.load(min(CONNECTIONS, len(signer.keys)), 0, bursts=bursts, timeout=120)
 
 
 def measure(context):

@@ -1,15 +1,17 @@
 """Of make bench: how start, memory and a slot's burst grow with the number of keys."""
 import bench_burst
-from bench_common import line
+from bench_common import line, say
 
-COUNTS, ROUNDS, BLST_MS = (1, 10, 100, 1000, 10000), 3, 600
+COUNTS, ROUNDS, BLST_MS = (1, 10, 100, 1000, 10000, 100000), 3, 600
+SIGNATURES_A_ROUND, SECONDS = 50000, 360
 
 
 def measure_count(context, count):
-    rounds = []
+    rounds, bursts = [], min(bench_burst.BURSTS, max(2, SIGNATURES_A_ROUND // count))
+    say(f"bench: growth: {count:,} keys")
     with context.signer(count, f"growth-{count}") as signer:
         for _ in range(ROUNDS):
-            rounds.append({"blst": context.blst(BLST_MS), "burst": bench_burst.take(signer)})
+            rounds.append({"blst": context.blst(BLST_MS), "burst": bench_burst.take(signer, bursts)})
         resident, _ = signer.memory_mib()
     return {"keys": count, "ready_seconds": signer.ready_seconds, "first_signature_seconds": signer.first_signature_seconds,
             "resident_mib": resident, "rounds": rounds}

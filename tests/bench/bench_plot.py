@@ -167,7 +167,8 @@ def picture(report):
     drawing = Drawing()
     machine = report["machine"]
     drawing.text(MARGIN, drawing.y + 14, "nitro-signer bench", size=18, weight="bold")
-    drawing.text(MARGIN, drawing.y + 34, f"{machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}; {machine['date']}", PALE)
+    drawing.text(MARGIN, drawing.y + 34, f"{machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}; {machine['date']}, "
+                 f"load average at the start {machine['load_average']:.1f}", PALE)
     drawing.y += 62
     draw_goals(drawing, report["goals"])
     growth = report["modules"].get("growth", {}).get("found")
