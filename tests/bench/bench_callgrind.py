@@ -68,7 +68,8 @@ def measure(context):
         raise NotHere("no valgrind: Debian's valgrind")
     folder = counted_programs(context)
     return {"requests": {name: count_case(context, folder, number, case) for number, (name, case) in enumerate(CASES.items())},
-            "signature_alone": count_signatures("bls_sign", 32 + BATCHES_A_ROUND, "--keys=32", "--rounds=1"),
+            "signature_alone": count_signatures("bls_batch_sign", BATCHES_A_ROUND + 1, "--keys=1", "--rounds=1"),
+            "signature_by_blst": count_signatures("bls_sign", 32 + BATCHES_A_ROUND, "--keys=32", "--rounds=1"),
             "signature_of_32_together": count_signatures("bls_batch_sign", 32 * (BATCHES_A_ROUND + 1), "--keys=32", "--rounds=1")}
 
 
@@ -76,8 +77,9 @@ def as_text(found):
     text = f"instructions a request (callgrind, which emulates no ADX), one signing thread\n  {'':<58} {'front':>12} {'keeper':>12}\n"
     for name, counts in found["requests"].items():
         text += f"  {name:<58} {counts['front']:>12,.0f} {counts['keeper']:>12,.0f}\n"
-    text += f"  {'the signature itself, alone (hash and multiply, by blst)':<58} {'':>12} {found['signature_alone']:>12,.0f}\n"
-    return text + f"  {'the signature itself, of 32 together':<58} {'':>12} {found['signature_of_32_together']:>12,.0f}\n"
+    for name, key in (("by blst: hash and multiply", "by_blst"), ("alone", "alone"), ("of 32 together", "of_32_together")):
+        text += f"  {f'the signature itself, {name}':<58} {'':>12} {found[f'signature_{key}']:>12,.0f}\n"
+    return text
 
 
 def goals(_):

@@ -68,7 +68,9 @@ def around(values, base):
 
 
 def short(value):
-    """An axis label: 0.25, 1, 100, 10k."""
+    """An axis label: 0.25, 1, 100, 10k, 1M."""
+    if value >= 1e6:
+        return f"{value / 1e6:g}M"
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 

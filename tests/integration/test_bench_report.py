@@ -149,6 +149,8 @@ def test_the_table_has_every_goal_and_why_it_is_not_measured():
 
 def test_the_machine_is_told_with_what_a_wake_costs():
     assert "waking an idle processor costs 30 us" in bench_machine.as_text(MACHINE)
+    assert "Other programs" not in bench_machine.as_text(MACHINE)
+    assert "Other programs were busy" in bench_machine.as_text({**MACHINE, "load_average": 1.5})
 
 
 def test_the_picture_shows_every_panel_that_has_figures():
@@ -174,3 +176,4 @@ def test_an_axis_grows_with_the_values_and_keeps_them_within():
     assert (scale.low, scale.high) == (1, 1000) and scale.powers(10) == [1, 10, 100, 1000]
     assert scale(1) == 0 and scale(1000) == 100 and scale(10) == pytest.approx(100 / 3)
     assert bench_plot.around([10, 10], 10) == (10, 100)
+    assert [bench_plot.short(value) for value in (0.25, 1, 100, 10000, 1000000)] == ["0.25", "1", "100", "10k", "1M"]
