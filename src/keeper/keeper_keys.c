@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper_pool.h"
+
 /* One less than a power of two: secret_new adds a byte, and the heap gives powers of two. */
 enum { CHUNK_KEYS = 4095, HASH_KEY_LEN = 16, HASH_LEN = 16, FIRST_SLOTS = 1024 };
 
@@ -156,13 +158,13 @@ result keeper_keys_add(struct keeper_keys *keys, bool *ret_added, const uint8_t 
                        const uint8_t pubkey[static BLS_PUBKEY_LEN])
 {
     struct keeper_new_key one = {.secret = secret, .pubkey = pubkey};
-    TRY(keeper_keys_add_many(keys, &one, 1, NULL));
+    TRY(keeper_keys_add_many(keys, &one, 1, NULL, NULL));
     *ret_added = one.added;
     return RESULT_OK;
 }
 
 static must_check result public_keys(uint8_t *ret_pubkeys, const struct keeper_new_key *list, uint32_t num,
-                                     const struct bls_fixed_base *base)
+                                     const struct bls_fixed_base *base, struct keeper_pool *pool)
 {
     const uint8_t *secrets[KEEPER_NEW_KEYS_MAX] = {0};
     for (uint32_t i = 0; i < num; i++) {
@@ -170,17 +172,17 @@ static must_check result public_keys(uint8_t *ret_pubkeys, const struct keeper_n
         if (!base)
             TRY(bls_public_key(ret_pubkeys + (size_t)i * BLS_PUBKEY_LEN, secrets[i]));
     }
-    return base ? bls_fixed_base_public_keys(base, ret_pubkeys, secrets, num) : RESULT_OK;
+    return base ? keeper_pool_public_keys(pool, base, ret_pubkeys, secrets, num) : RESULT_OK;
 }
 
 /* Records are kept by public key: one secret under two of them could sign twice. So what the loader says a
  * public key is, is computed here again. */
 result keeper_keys_add_many(struct keeper_keys *keys, struct keeper_new_key *list, uint32_t num,
-                            const struct bls_fixed_base *base)
+                            const struct bls_fixed_base *base, struct keeper_pool *pool)
 {
     uint8_t pubkeys[KEEPER_NEW_KEYS_MAX * BLS_PUBKEY_LEN];
     ENSURE(num <= KEEPER_NEW_KEYS_MAX, E_TOO_LARGE, "more than %d keys at once", KEEPER_NEW_KEYS_MAX);
-    TRY(public_keys(pubkeys, list, num, base));
+    TRY(public_keys(pubkeys, list, num, base, pool));
     for (uint32_t i = 0; i < num; i++)
         ENSURE(memcmp(pubkeys + (size_t)i * BLS_PUBKEY_LEN, list[i].pubkey, BLS_PUBKEY_LEN) == 0, E_MISMATCH,
                "a public key is not that of its secret");

@@ -6,6 +6,7 @@
 #include "slashing/slashing_store.h"
 
 struct keeper_request;
+struct keeper_pool;
 
 struct keeper_key {
     uint8_t pubkey[BLS_PUBKEY_LEN];
@@ -31,14 +32,14 @@ must_check result keeper_keys_add(struct keeper_keys *keys, bool *ret_added,
                                   const uint8_t secret[static BLS_SECRET_LEN],
                                   const uint8_t pubkey[static BLS_PUBKEY_LEN]);
 /* The same of many: none is added unless every public key is its secret's. With base NULL each takes its own
- * time. */
+ * time; with a pool its threads share the work. */
 struct keeper_new_key {
     const uint8_t *secret, *pubkey;
     bool added;
 };
 enum { KEEPER_NEW_KEYS_MAX = 512 };
 must_check result keeper_keys_add_many(struct keeper_keys *keys, struct keeper_new_key *list, uint32_t num,
-                                       const struct bls_fixed_base *base);
+                                       const struct bls_fixed_base *base, struct keeper_pool *pool);
 /* Adds every key of another set, records included. */
 must_check result keeper_keys_add_all(struct keeper_keys *keys, struct keeper_keys *from);
 

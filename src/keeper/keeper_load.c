@@ -124,7 +124,7 @@ result keeper_load_take_keys(struct keeper *k, const struct ipc_loaded_key *keys
         TRY(bls_fixed_base_new(&k->load.base));
     for (uint32_t i = 0; i < num; i++)
         list[i] = (struct keeper_new_key){.secret = keys[i].secret, .pubkey = keys[i].pubkey};
-    TRY(keeper_keys_add_many(k->load.keys, list, num, k->load.base));
+    TRY(keeper_keys_add_many(k->load.keys, list, num, k->load.base, k->pool));
     for (uint32_t i = 0; i < num; i++)
         if (!list[i].added)
             log_info("record %u: its key is there already", keys[i].index);

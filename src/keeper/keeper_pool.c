@@ -27,7 +27,7 @@
 
 /* 8 signatures of one message in a job cost a tenth more each than 32, 16 a fiftieth; and a thread has to be
  * woken. */
-enum { SHARE_LEAST = 8 };
+enum { SHARE_LEAST = 8, PUBLIC_KEYS_A_JOB = 128 /* which share an inversion */ };
 
 #if defined(__SANITIZE_ADDRESS__) ||                                                                         \
     defined(__SANITIZE_THREAD__) /* whose runtime keeps its own things there */
@@ -82,9 +82,13 @@ size_t keeper_pool_num_threads(const struct keeper_pool *pool)
     return pool->num_threads;
 }
 
-static void sign_job(struct bls_batch *batch, struct keeper_job *job)
+static void do_job(struct bls_batch *batch, struct keeper_job *job)
 {
     job->outcome = RESULT_OK;
+    if (job->base) {
+        job->outcome = bls_fixed_base_public_keys(job->base, job->pubkeys, job->secrets, job->num);
+        return;
+    }
     if (job->num_alike > job->num)
         job->outcome = bls_batch_prepare(batch, job->message, job->num_alike);
     if (job->outcome.code)
@@ -104,7 +108,7 @@ static bool do_next_job(struct keeper_pool *pool, struct bls_batch *batch)
         return false;
     struct keeper_job *job = &pool->jobs[pool->num_begun++];
     (void)pthread_mutex_unlock(&pool->lock);
-    sign_job(batch, job);
+    do_job(batch, job);
     (void)pthread_mutex_lock(&pool->lock);
     pool->finished[pool->num_done++] = job;
     if (pool->is_awaited)
@@ -180,7 +184,7 @@ void keeper_pool_sign(struct keeper_pool *pool, struct keeper_job *jobs, size_t 
     size_t num_taken = 0;
     if (num == 1 || pool->num_threads == 1) {
         for (size_t i = 0; i < num; i++) {
-            sign_job(pool->workers[0].batch, &jobs[i]);
+            do_job(pool->workers[0].batch, &jobs[i]);
             done(context, &jobs[i]);
         }
         return;
@@ -206,6 +210,34 @@ size_t keeper_pool_share(const struct keeper_pool *pool, size_t num)
         num_shares = 1;
     size_t share = (num + num_shares - 1) / num_shares;
     return share < BLS_BATCH_MAX ? share : BLS_BATCH_MAX;
+}
+
+static void note_failure(void *context, struct keeper_job *job)
+{
+    bool *has_failed = context;
+    *has_failed = *has_failed || job->outcome.code;
+}
+
+/* What has failed is done again by this thread alone: the outcome, and the memory that is needed, are then
+ * those of one thread. */
+result keeper_pool_public_keys(struct keeper_pool *pool, const struct bls_fixed_base *base,
+                               uint8_t *ret_pubkeys, const uint8_t *const *secrets, size_t num)
+{
+    struct keeper_job jobs[KEEPER_PUBLIC_KEYS_MAX / PUBLIC_KEYS_A_JOB] = {0};
+    size_t num_jobs = 0;
+    bool has_failed = false;
+    ENSURE(num <= KEEPER_PUBLIC_KEYS_MAX, E_INTERNAL, "%zu public keys at once", num);
+    for (size_t done = 0; pool && done < num; done += jobs[num_jobs++].num)
+        jobs[num_jobs] =
+            (struct keeper_job){.base = base,
+                                .secrets = secrets + done,
+                                .pubkeys = ret_pubkeys + done * BLS_PUBKEY_LEN,
+                                .num = num - done < PUBLIC_KEYS_A_JOB ? num - done : PUBLIC_KEYS_A_JOB};
+    if (num_jobs > 1)
+        keeper_pool_sign(pool, jobs, num_jobs, note_failure, &has_failed);
+    if (num_jobs > 1 && !has_failed)
+        return RESULT_OK;
+    return bls_fixed_base_public_keys(base, ret_pubkeys, secrets, num);
 }
 
 void keeper_pool_hash_ahead(struct keeper_pool *pool, const uint8_t message[static BLS_MESSAGE_LEN],

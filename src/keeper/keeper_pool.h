@@ -1,8 +1,8 @@
 /* keeper_pool.h - several threads that sign, by fork and join: none of them holds a secret between two calls.
  *
  * The thread that opens the pool is one of them, and the only one that calls these functions. The others
- * sleep until there is work, with every signal blocked; they read what a job points to, write its signatures
- * and its outcome, and touch nothing else of the keeper's.
+ * sleep until there is work, with every signal blocked; they read what a job points to, write its signatures,
+ * or public keys, and its outcome, and touch nothing else of the keeper's.
  */
 #ifndef KEEPER_KEEPER_POOL_H
 #define KEEPER_KEEPER_POOL_H
@@ -26,6 +26,9 @@ struct keeper_job {
     result outcome;
     char why[KEEPER_WHY_LEN]; /* it failed */
     void *owner;              /* the caller's */
+    /* With a base: not signatures, but the secrets' public keys. */
+    const struct bls_fixed_base *base;
+    uint8_t *pubkeys;
 };
 
 struct keeper_pool;
@@ -45,6 +48,12 @@ size_t keeper_pool_share(const struct keeper_pool *pool, size_t num);
  * been done; all are done on return, and no thread knows of their secrets any more. */
 void keeper_pool_sign(struct keeper_pool *pool, struct keeper_job *jobs, size_t num,
                       void done(void *context, struct keeper_job *job), void *context);
+
+/* The public keys of at most KEEPER_PUBLIC_KEYS_MAX secrets, num times 48 bytes. As
+ * bls_fixed_base_public_keys; a pool of NULL is this thread alone. */
+enum { KEEPER_PUBLIC_KEYS_MAX = 512 };
+must_check result keeper_pool_public_keys(struct keeper_pool *pool, const struct bls_fixed_base *base,
+                                          uint8_t *ret_pubkeys, const uint8_t *const *secrets, size_t num);
 
 /* Has another thread do what can be done of num signatures of a message without a secret, when it has nothing
  * better to do. Never waits. Nothing happens for a message that is known, without other threads, and when too

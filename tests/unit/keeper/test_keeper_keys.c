@@ -1,6 +1,10 @@
 /* test_keeper_keys.c - the key set: finding, adding, copying, and a secure heap that is full. */
 #include "testing.h"
 
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <time.h>
+
 #include "keeper/keeper_keys.h"
 
 static void thousands_of_keys_are_found(void **state)
@@ -53,6 +57,81 @@ static void a_full_heap_refuses_keys(void **state)
         keeper_keys_free(sets[made]);
 }
 
+static struct {
+    uint8_t key[16];
+    size_t key_len;
+} hashed;
+
+int __real_EVP_MAC_init(EVP_MAC_CTX *context, const unsigned char *key, size_t key_len,
+                        const OSSL_PARAM parameters[]);
+int __wrap_EVP_MAC_init(EVP_MAC_CTX *context, const unsigned char *key, size_t key_len,
+                        const OSSL_PARAM parameters[]);
+
+int __wrap_EVP_MAC_init(EVP_MAC_CTX *context, const unsigned char *key, size_t key_len,
+                        const OSSL_PARAM parameters[])
+{
+    memcpy(hashed.key, key, key_len < sizeof hashed.key ? key_len : sizeof hashed.key);
+    hashed.key_len = key_len;
+    return __real_EVP_MAC_init(context, key, key_len, parameters);
+}
+
+/* Which public keys collide cannot be known: the hash of each set has a key of its own. */
+static void each_set_hashes_under_a_key_of_its_own(void **state)
+{
+    (void)state;
+    static const uint8_t none[16];
+    uint8_t seen[8][16];
+    for (size_t i = 0; i < ARRAY_LENGTH(seen); i++) {
+        struct keeper_keys *keys = NULL;
+        assert_ok(keeper_keys_new(&keys));
+        assert_null(keeper_keys_find(keys, (const uint8_t[48]){1}));
+        assert_int_equal(hashed.key_len, 16);
+        assert_memory_not_equal(hashed.key, none, 16);
+        for (size_t j = 0; j < i; j++)
+            assert_memory_not_equal(hashed.key, seen[j], 16);
+        memcpy(seen[i], hashed.key, 16);
+        keeper_keys_free(keys);
+    }
+}
+
+enum { MANY = 5000 };
+
+/* Nanoseconds of a processor to add and find these keys. */
+static uint64_t effort(uint8_t pubkeys[MANY][48])
+{
+    struct keeper_keys *keys = NULL;
+    struct timespec begun, ended;
+    assert_ok(keeper_keys_new(&keys));
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct keeper_key key = {0};
+        memcpy(key.pubkey, pubkeys[i], sizeof key.pubkey);
+        assert_ok(keeper_keys_remember(keys, &key));
+        assert_non_null(keeper_keys_find(keys, key.pubkey));
+    }
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ended);
+    assert_int_equal(keeper_keys_count(keys), MANY);
+    keeper_keys_free(keys);
+    return (uint64_t)(ended.tv_sec - begun.tv_sec) * 1000000000 + (uint64_t)ended.tv_nsec -
+           (uint64_t)begun.tv_nsec;
+}
+
+/* Those that have all but a few bits in common are found as fast as random ones: were they to collide, it
+ * would take a hundred times as long and more. */
+static void alike_keys_cost_no_more(void **state)
+{
+    (void)state;
+    static uint8_t pubkeys[MANY][48];
+    assert_int_equal(RAND_bytes(pubkeys[0], sizeof pubkeys), 1);
+    uint64_t random = effort(pubkeys);
+    for (size_t at = 0; at <= 44; at += 4) {
+        memset(pubkeys, 0x80, sizeof pubkeys);
+        for (uint32_t i = 0; i < MANY; i++)
+            memcpy(pubkeys[i] + at, &i, sizeof i);
+        assert_true(effort(pubkeys) < 10 * random);
+    }
+}
+
 int main(void)
 {
     if (secret_heap_open(2 << 20).code) {
@@ -62,6 +141,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thousands_of_keys_are_found),
         cmocka_unit_test(a_full_heap_refuses_keys),
+        cmocka_unit_test(each_set_hashes_under_a_key_of_its_own),
+        cmocka_unit_test(alike_keys_cost_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

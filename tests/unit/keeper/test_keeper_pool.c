@@ -213,6 +213,38 @@ static void signatures_are_blsts(void **state)
     }
 }
 
+static void public_keys_are_blsts(void **state)
+{
+    (void)state;
+    static const size_t threads[] = {0, 1, 2, MANY_THREADS}; /* 0: no pool */
+    static const size_t sizes[] = {1, 128, 129, 300, KEEPER_PUBLIC_KEYS_MAX};
+    static uint8_t secret_of[KEEPER_PUBLIC_KEYS_MAX][32], wanted[KEEPER_PUBLIC_KEYS_MAX][48];
+    static uint8_t found[KEEPER_PUBLIC_KEYS_MAX][48];
+    struct bls_fixed_base *base = NULL;
+    assert_ok(bls_fixed_base_new(&base));
+    for (size_t i = 0; i < KEEPER_PUBLIC_KEYS_MAX; i++) {
+        secret_of[i][30] = (uint8_t)((i + 1) >> 8);
+        secret_of[i][31] = (uint8_t)(i + 1);
+        secrets[i] = secret_of[i];
+        assert_ok(bls_public_key(wanted[i], secrets[i]));
+    }
+    for (size_t t = 0; t < ARRAY_LENGTH(threads); t++) {
+        if (threads[t])
+            open_pool(threads[t]);
+        for (size_t s = 0; s < ARRAY_LENGTH(sizes); s++) {
+            memset(found, 0, sizeof found);
+            assert_ok(keeper_pool_public_keys(threads[t] ? pool : NULL, base, found[0], secrets, sizes[s]));
+            assert_memory_equal(found, wanted, sizes[s] * 48);
+        }
+        secrets[200] = (const uint8_t[32]){0};
+        assert_fails(E_INPUT,
+                     keeper_pool_public_keys(threads[t] ? pool : NULL, base, found[0], secrets, 300));
+        assert_ok(keeper_pool_public_keys(threads[t] ? pool : NULL, base, found[0], secrets, 200));
+        secrets[200] = secret_of[200];
+    }
+    bls_fixed_base_free(base);
+}
+
 static void a_bad_secret_fails_its_job(void **state)
 {
     (void)state;
@@ -342,6 +374,7 @@ int main(void)
         cmocka_unit_test_teardown(one_job_wakes_nobody, teardown),
         cmocka_unit_test_teardown(a_failure_is_its_jobs_only, teardown),
         cmocka_unit_test_teardown(signatures_are_blsts, teardown),
+        cmocka_unit_test_teardown(public_keys_are_blsts, teardown),
         cmocka_unit_test_teardown(a_bad_secret_fails_its_job, teardown),
         cmocka_unit_test_teardown(hashing_ahead_is_done_by_others, teardown),
         cmocka_unit_test_teardown(too_much_ahead_is_left_out, teardown),
