@@ -167,8 +167,8 @@ def as_text(found):
     return text + "".join(show(one) for one in found["starts"])
 
 
-def measure(_):
-    batch, single, ratio = compare()
+def measure_starts(wanted):
+    """wanted has pairs of a number of keys and how many starts to measure."""
     processes = []
 
     def start(program, *arguments):
@@ -182,11 +182,16 @@ def measure(_):
         try:
             cloud = Cloud(start, BIN, folder, num_keys=1)
             cloud.begin()
-            found = [measure_count(cloud, count, STARTS) for count in COUNTS]
+            return [measure_count(cloud, count, starts) for count, starts in wanted]
         finally:
             for process in processes:
                 process.cleanup()
-    return {"public_keys_us": {"batch": batch, "single": single, "ratio": ratio}, "starts": found}
+
+
+def measure(_):
+    batch, single, ratio = compare()
+    return {"public_keys_us": {"batch": batch, "single": single, "ratio": ratio},
+            "starts": measure_starts([(count, STARTS) for count in COUNTS])}
 
 
 def goals(_):
