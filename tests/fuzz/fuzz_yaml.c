@@ -26,7 +26,7 @@ static bool same_section(const struct yaml_section *a, const struct yaml_section
 
 static void check_section(const struct yaml_section *section, enum yaml_nested nested)
 {
-    PROMISE(section->num_pairs >= 1 && section->num_pairs <= YAML_KEYS_MAX && section->line >= 1);
+    PROMISE(section->num_pairs <= YAML_KEYS_MAX && section->line >= 1);
     for (size_t i = 0; i < section->num_pairs; i++) {
         const struct yaml_pair *pair = &section->pairs[i];
         PROMISE(pair->key && pair->line >= section->line);
