@@ -60,7 +60,10 @@ result watchdog_collect_key(struct watchdog_collection *c, const uint8_t pubkey[
                             const char *ciphertext)
 {
     struct buffer *list = &c->items.encrypted_validator_keys, *pubkeys = &c->items.validator_pubkeys;
+    static const uint8_t none[WATCHDOG_PUBKEY_LEN];
     char digits[2 * WATCHDOG_PUBKEY_LEN + 1];
+    /* The enclave would refuse all keys over it. */
+    ENSURE(memcmp(pubkey, none, sizeof none) != 0, E_INPUT, "pubkey: must not be zero");
     TRY(buffer_append(&c->pubkeys, pubkey, WATCHDOG_PUBKEY_LEN));
     TRY(buffer_append_text(list, list->length ? "," : "["));
     TRY(json_append_quoted(list, ciphertext));

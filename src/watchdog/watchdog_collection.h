@@ -32,7 +32,7 @@ must_check result watchdog_ciphertext(const char **ret_text, const struct json_v
 /* The same for a text that was got otherwise. */
 must_check result watchdog_ciphertext_check(const char *text, size_t text_len);
 
-/* E_TOO_LARGE over what one init message holds. */
+/* E_TOO_LARGE over what one init message holds; E_INPUT for a public key of zeros. */
 must_check result watchdog_collect_key(struct watchdog_collection *collection,
                                        const uint8_t pubkey[static WATCHDOG_PUBKEY_LEN],
                                        const char *ciphertext);

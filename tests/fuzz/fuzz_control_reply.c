@@ -47,12 +47,17 @@ static void turn(void)
         PROMISE(event_base_loop(base, EVLOOP_NONBLOCK) >= 0);
 }
 
+static void remove_socket(void)
+{
+    (void)unlink(address.host);
+}
+
 static void listen_once(void)
 {
     char text[64];
     (void)snprintf(text, sizeof text, "unix:/tmp/fuzz_control_reply.%d", (int)getpid());
     PROMISE((base = event_base_new()) && net_address_parse(&address, text).code == 0);
-    PROMISE(net_listen(&listener, &address, 4).code == 0);
+    PROMISE(net_listen(&listener, &address, 4).code == 0 && atexit(remove_socket) == 0);
 }
 
 static void run(struct outcome *o, const uint8_t *data, size_t size, size_t piece)

@@ -110,6 +110,10 @@ static void test_damaged_items_are_named(void **state)
     refuse("[]", "must be an object");
     refuse("{\"pubkey\":\"00\"}", "pubkey");
     refuse(ITEM("", "QkJC", "true"), "pubkey");
+    refuse(ITEM("00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                "0000",
+                "QkJC", "true"),
+           "pubkey");
     refuse(ITEM(KEY_B, "QkJ", "true"), "encrypted_key_password_mnemonic_b64");
     refuse(ITEM(KEY_B, "", "true"), "encrypted_key_password_mnemonic_b64");
     refuse(ITEM(KEY_B, "QkJC", "\"true\""), "active");
