@@ -87,12 +87,18 @@ result key_sources_open_raw(struct keystore *ret_keystores, const struct key_sou
     return r;
 }
 
+/* Not a NUL, which strchr alone would find. */
+static bool is_blank(char c)
+{
+    return c && strchr(" \t\r\n", c);
+}
+
 result key_source_parse(struct keystore *ret_keystore, const char *text, size_t text_len)
 {
     AUTO(secret) raw = {0};
-    while (text_len > 0 && strchr(" \t\r\n", text[text_len - 1]))
+    while (text_len > 0 && is_blank(text[text_len - 1]))
         text_len--;
-    for (; text_len > 0 && strchr(" \t\r\n", *text); text++)
+    for (; text_len > 0 && is_blank(*text); text++)
         text_len--;
     TRY(secret_new(&raw, BLS_SECRET_LEN));
     TRY(hex_decode(raw.data, BLS_SECRET_LEN, text, text_len));

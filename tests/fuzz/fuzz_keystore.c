@@ -7,6 +7,7 @@
 
 #include "fuzz.h"
 #include "fuzz_secret.h"
+#include "keystore/key_sources.h"
 #include "keystore/keystore_file.h"
 #include "keystore/keystore_password.h"
 #include "wallet/wallet_file.h"
@@ -97,6 +98,17 @@ static void try_wallet(const char *json, size_t length)
     PROMISE(fuzz_accepted(r) == (opened.secret.data != NULL));
 }
 
+/* A key that stands in a text: digits, and blanks around them. */
+static void try_raw(const char *text, size_t length)
+{
+    AUTO(keystore) opened = {0};
+    if (!fuzz_accepted(key_source_parse(&opened, text, length)))
+        return;
+    PROMISE(opened.secret.length == BLS_SECRET_LEN && length >= 2 * BLS_SECRET_LEN);
+    for (size_t i = 0; i < length; i++)
+        PROMISE(text[i] && strchr("0123456789abcdefABCDEFx \t\r\n", text[i]));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_open_secret_heap();
@@ -106,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_wallet((const char *)data, size);
         return 0;
     }
+    try_raw((const char *)data, size);
     try_password(data, size);
     if (size >= BLS_SECRET_LEN)
         try_secret(data, size);

@@ -331,6 +331,8 @@ static void the_key_in_a_text(void **state)
         assert_null(opened.secret.data);
         assert_null(strstr(error_text(), ZEROS));
     }
+    AUTO(keystore) opened = {0};
+    assert_fails(E_INPUT, key_source_parse(&opened, good[0], strlen(good[0]) + 1)); /* its NUL is no blank */
 }
 
 static void the_password_is_the_first_line_and_not_blank(void **state)
