@@ -112,7 +112,8 @@ static must_check result take_host(struct policy_access *access, const char *val
 
 static must_check result take_origin(struct policy_access *access, const char *value, size_t length)
 {
-    size_t scheme_len = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
+    /* Without the plus that a scheme could have: the front takes that for a regular expression's. */
+    size_t scheme_len = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-.");
     size_t begin_len = scheme_len + strlen("://");
     ENSURE(scheme_len > 0 && length > begin_len && length <= HOST_MAX_LEN &&
                memcmp(value + scheme_len, "://", 3) == 0 &&

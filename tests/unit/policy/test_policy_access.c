@@ -94,6 +94,7 @@ static void every_malformed_line_is_named(void **state)
         {ONE "cors ://a\n", "line 3: cors: must be an origin"},
         {ONE "cors https://a/b\n", "line 3: cors: must be an origin"},
         {ONE "cors *\n", "line 3: cors: must be an origin"},
+        {ONE "cors a+b://c\n", "line 3: cors: must be an origin"},
         {ONE "cors https://a,https://b\n", "line 3: cors: must be an origin"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
