@@ -275,7 +275,7 @@ static bool connection_new(struct net_http_server *server, int fd, const struct 
 {
     struct net_http_connection *c = calloc(1, sizeof *c);
     if (!c ||
-        net_stream_new(&c->stream, server->base, fd, server->config.tls, &server->pace, &stream_events, c)
+        net_stream_new(&c->stream, server->base, fd, server->config.tls, &server->common, &stream_events, c)
             .code) {
         free(c);
         return false;
@@ -377,7 +377,7 @@ result net_http_server_new(struct net_http_server **ret_server, struct event_bas
     ENSURE(server, E_MEMORY, "out of memory");
     server->base = base;
     server->config = *config;
-    net_stream_pace_open(&server->pace, base);
+    net_stream_common_open(&server->common, base);
     set_default(&server->config.max_connections, 4096);
     set_default(&server->config.idle_timeout_seconds, 30);
     set_default(&server->config.request_timeout_seconds, 30);
@@ -437,7 +437,7 @@ void net_http_server_free(struct net_http_server *server)
         net_http_connection_free(TAILQ_FIRST(&server->all));
     }
     event_free(server->accept_again);
-    net_stream_pace_close(&server->pace);
+    net_stream_common_close(&server->common);
     SSL_CTX_free(server->config.tls);
     free(server);
 }

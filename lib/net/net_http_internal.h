@@ -149,7 +149,7 @@ struct net_http_server {
     bool listening;     /* listener is pending */
     bool accept_paused; /* out of descriptors a moment ago */
     struct event *accept_again;
-    struct net_stream_pace pace;
+    struct net_stream_common common;
     struct net_http_connections all, fresh, idle;
     struct net_http_connections writing; /* large replies, the oldest first */
     size_t num_connections;

@@ -32,7 +32,7 @@ enum { STEPS_A_TURN = 16 };
 
 struct net_stream {
     SSL *tls;
-    struct net_stream_pace *pace;
+    struct net_stream_common *common;
     const struct net_stream_events *events;
     void *context;
     struct evbuffer *input, *output;
@@ -149,12 +149,11 @@ static bool has_more(const struct net_stream *stream)
 
 static void read_some(struct net_stream *stream)
 {
-    uint8_t bytes[NET_STREAM_INPUT_MAX];
+    uint8_t *bytes = stream->common->arriving;
     size_t room = NET_STREAM_INPUT_MAX - evbuffer_get_length(stream->input), n = 0;
-    bool full = room == 0;
-    if (!full && !stream->ended)
+    if (room > 0 && !stream->ended)
         n = stream->tls ? read_tls(stream, bytes, room) : read_plain(stream, bytes, room);
-    full = n == room;
+    bool full = n == room;
     if (n > 0 && evbuffer_add(stream->input, bytes, n) != 0)
         stream->failed = stream->ended = true;
     explicit_bzero(bytes, n);
@@ -173,28 +172,28 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct net_stream_pace *pace = context;
-    pace->steps = 0;
+    struct net_stream_common *common = context;
+    common->steps = 0;
 }
 
-void net_stream_pace_open(struct net_stream_pace *pace, struct event_base *base)
+void net_stream_common_open(struct net_stream_common *common, struct event_base *base)
 {
-    pace->steps = 0;
-    (void)event_assign(&pace->turn, base, -1, 0, on_turn, pace);
+    common->steps = 0;
+    (void)event_assign(&common->turn, base, -1, 0, on_turn, common);
 }
 
-void net_stream_pace_close(struct net_stream_pace *pace)
+void net_stream_common_close(struct net_stream_common *common)
 {
-    (void)event_del(&pace->turn);
+    (void)event_del(&common->turn);
 }
 
 /* The event is run behind all that the loop has found; who is refused until then is found again after it. */
-static bool may_step(struct net_stream_pace *pace)
+static bool may_step(struct net_stream_common *common)
 {
-    if (pace->steps == STEPS_A_TURN)
+    if (common->steps == STEPS_A_TURN)
         return false;
-    if (pace->steps++ == 0)
-        event_active(&pace->turn, 0, 0);
+    if (common->steps++ == 0)
+        event_active(&common->turn, 0, 0);
     return true;
 }
 
@@ -228,7 +227,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         watch(stream, false);
         return;
     }
-    if (stream->shaking && !may_step(stream->pace))
+    if (stream->shaking && !may_step(stream->common))
         return;
     if (stream->shaking && (!shake(stream) || stream->shaking || !has_more(stream)))
         return;
@@ -364,12 +363,12 @@ static must_check result open_stream(struct net_stream *stream, SSL_CTX *tls)
 }
 
 result net_stream_new(struct net_stream **ret_stream, struct event_base *base, int descriptor, SSL_CTX *tls,
-                      struct net_stream_pace *pace, const struct net_stream_events *events, void *context)
+                      struct net_stream_common *common, const struct net_stream_events *events, void *context)
 {
     struct net_stream *stream = calloc(1, sizeof *stream);
     ENSURE(stream, E_MEMORY, "out of memory");
     stream->descriptor = descriptor;
-    stream->pace = pace;
+    stream->common = common;
     stream->events = events;
     stream->context = context;
     (void)event_assign(&stream->readable, base, descriptor, EV_READ | EV_PERSIST, on_readable, stream);

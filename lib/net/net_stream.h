@@ -14,17 +14,18 @@ struct event_base;
 struct evbuffer;
 struct net_stream;
 
-/* What streams may spend on handshakes, together, before others get their turn; one for all of a server, and
- * it must outlive them. */
-struct net_stream_pace {
-    struct event turn;
-    unsigned steps;
-};
-void net_stream_pace_open(struct net_stream_pace *pace, struct event_base *base);
-void net_stream_pace_close(struct net_stream_pace *pace);
-
 /* A stream holds no more input than this; the rest waits in the kernel, and in OpenSSL one record. */
 enum { NET_STREAM_INPUT_MAX = 16384 };
+
+/* What the streams of a server share; it must outlive them. */
+struct net_stream_common {
+    struct event turn;
+    unsigned steps; /* of handshakes, in this turn */
+    /* Where input arrives. Not on the stack: what is there the compiler zeroes, each time all of it. */
+    uint8_t arriving[NET_STREAM_INPUT_MAX];
+};
+void net_stream_common_open(struct net_stream_common *common, struct event_base *base);
+void net_stream_common_close(struct net_stream_common *common);
 
 struct net_stream_events {
     void (*connected)(void *context); /* TLS only: the handshake is done; before any input */
@@ -37,7 +38,7 @@ struct net_stream_events {
 /* Reads and, with TLS, shakes hands from the next turn of the loop on. events must outlive it. Owns the
  * descriptor, which does not block, only on success. */
 must_check result net_stream_new(struct net_stream **ret_stream, struct event_base *base, int descriptor,
-                                 SSL_CTX *tls, struct net_stream_pace *pace,
+                                 SSL_CTX *tls, struct net_stream_common *common,
                                  const struct net_stream_events *events, void *context);
 /* Closes at once. */
 void net_stream_free(struct net_stream *stream);
