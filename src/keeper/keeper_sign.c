@@ -34,6 +34,8 @@
 
 /* By each thread in one turn: others are heard, and the store's answers taken, between a few signatures. */
 enum { SIGNED_TOGETHER = BLS_BATCH_MAX };
+/* Answers to messages of their own, each of which takes as long to sign as ten of one message. */
+enum { ANSWERED_TOGETHER = 4 };
 
 _Static_assert((int)IPC_VERDICT_FIRST == SLASHING_REFUSE_FIRST &&
                    (int)IPC_VERDICT_LAST == SLASHING_REFUSE_LAST,
@@ -197,6 +199,8 @@ static void answer_job(void *context, struct keeper_job *job)
             memcpy(orders[i]->answer.signature, job->signatures + i * BLS_SIGNATURE_LEN, BLS_SIGNATURE_LEN);
         keeper_answer(s->k, orders[i]);
     }
+    if (job->num == 1 && s->num_jobs > ANSWERED_TOGETHER && s->k->num_answers >= ANSWERED_TOGETHER)
+        keeper_send_answers(s->k);
 }
 
 static void sign(struct keeper *k)

@@ -42,7 +42,7 @@ static void compare(struct bls_batch *batch, const uint8_t (*secrets)[32], size_
                     const uint8_t message[32])
 {
     uint8_t signatures[BLS_BATCH_MAX][96];
-    const uint8_t *list[BLS_BATCH_MAX];
+    const uint8_t *list[BLS_BATCH_MAX] = {0};
     for (size_t i = 0; i < num; i++)
         list[i] = secrets[i];
     assert_ok(bls_batch_sign(batch, signatures[0], list, num, message));
@@ -119,7 +119,7 @@ static void shared_message(uint8_t message[32], size_t number)
 static void share_round(struct sharer *s, size_t number, size_t num)
 {
     uint8_t message[32], signatures[SHARED_KEYS][96];
-    const uint8_t *list[SHARED_KEYS];
+    const uint8_t *list[SHARED_KEYS] = {0};
     shared_message(message, number);
     for (size_t i = 0; i < num; i++)
         list[i] = s->sharing->secrets[i];
