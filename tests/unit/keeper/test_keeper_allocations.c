@@ -79,11 +79,6 @@ void keeper_answer(struct keeper *keeper, struct keeper_order *order)
     keeper_orders_remove(&keeper->orders, order);
 }
 
-void keeper_send_answers(struct keeper *keeper)
-{
-    (void)keeper;
-}
-
 void keeper_remote_send(struct keeper *keeper)
 {
     (void)keeper;
@@ -92,12 +87,6 @@ void keeper_remote_send(struct keeper *keeper)
 void keeper_head_refresh(struct keeper *keeper)
 {
     (void)keeper;
-}
-
-void keeper_head_take_limits(struct keeper_store *store, const struct slashing_head *head)
-{
-    (void)store;
-    (void)head;
 }
 
 static void open_keeper(const char *folder, size_t num_threads)

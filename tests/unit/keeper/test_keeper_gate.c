@@ -102,11 +102,6 @@ void keeper_answer(struct keeper *keeper, struct keeper_order *order)
     keeper_orders_remove(&keeper->orders, order);
 }
 
-void keeper_send_answers(struct keeper *keeper)
-{
-    (void)keeper;
-}
-
 void keeper_remote_send(struct keeper *keeper)
 {
     (void)keeper;
@@ -117,12 +112,6 @@ void keeper_head_refresh(struct keeper *keeper)
 {
     (void)keeper;
     fail_msg("there is no courier");
-}
-
-void keeper_head_take_limits(struct keeper_store *store, const struct slashing_head *head)
-{
-    (void)store;
-    (void)head;
 }
 
 static void hear(const struct ipc_order *orders, size_t num_orders)
