@@ -46,8 +46,15 @@ def test_an_enclave_serves_a_hundred_thousand_sealed_keys(start, bin_dir, folder
     assert checks[0]["data"] == {"keys-loaded": count + 1, "error-count": 0}
     cloud.keys = [keys[0], keys[count // 2 - 1], keys[count // 2], keys[-1]]
     assert [enclave.attest(number).status_code for number in range(4)] == [200] * 4
-    # Digest and count in the document are those of the list that is served.
-    said = cloud.ctl("attest", "verify", f"--url=https://localhost:{enclave.port}", f"--root={folder}/cloud/nsm-root.der", f"--pcr0={measure(cloud)}")
+    # Digest and count in the document are those of the list that is served. A machine that is busy with other things is asked again.
+    words = ["attest", "verify", f"--url=https://localhost:{enclave.port}", f"--root={folder}/cloud/nsm-root.der", f"--pcr0={measure(cloud)}"]
+    for left in (2, 1, 0):
+        try:
+            said = cloud.ctl(*words)
+            break
+        except AssertionError:
+            if left == 0:
+                raise
     assert f"\nvalidators {count + 1}\n" in said
     with connect(f"unix:{folder}/a-control", timeout=60) as stream:
         answer = control(stream, {"operation": "reload", "encrypted_validator_keys": [],
