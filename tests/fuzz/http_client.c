@@ -45,6 +45,20 @@ static bool receive(struct buffer *replies, int fd)
     }
 }
 
+/* Until nothing has come for a while; what was sent in one go may take the server many turns. */
+static bool receive_rest(struct http_client *client, struct buffer *replies, int fd)
+{
+    bool open = true;
+    for (int silent = 0; open && silent < TURNS; silent++) {
+        size_t before = replies->length;
+        http_client_turn(client);
+        open = receive(replies, fd);
+        if (replies->length > before)
+            silent = 0;
+    }
+    return open;
+}
+
 void http_client_exchange(struct http_client *client, struct buffer *replies, const uint8_t *data,
                           size_t size, size_t piece)
 {
@@ -61,11 +75,11 @@ void http_client_exchange(struct http_client *client, struct buffer *replies, co
         http_client_turn(client);
         open = receive(replies, fd);
     }
+    /* Only then: who ends its output is not answered more than what is under way. */
+    open = open && receive_rest(client, replies, fd);
     (void)shutdown(fd, SHUT_WR);
-    for (int i = 0; i < TURNS && open; i++) {
-        http_client_turn(client);
-        open = receive(replies, fd);
-    }
+    if (open)
+        (void)receive_rest(client, replies, fd);
     (void)close(fd);
     http_client_turn(client);
 }
