@@ -1,7 +1,7 @@
 """Of make bench: a storm of new connections. How fast they are taken, and what a signature costs that has a handshake of its own.
 
 The yardstick is OpenSSL's own pair: `openssl s_time` asks `openssl s_server`, and in turns it asks the signer, with the same P-256
-certificate, the same suites (AES-128-GCM, X25519) and as many tickets (two, OpenSSL's default). s_time has one connection at a time,
+certificate, the same suites (AES-128-GCM, X25519) and as many tickets (one). s_time has one connection at a time,
 so several of it run at once too. Forms: full handshakes of TLS 1.2 and 1.3, alone and with a request (GET /upcheck, which s_server answers
 from a file), and resumed ones. s_time takes its session before a ticket of TLS 1.3 has come, so of 1.3 only connections with
 a request are resumed; how many really were is read from what it prints.
@@ -47,7 +47,8 @@ class Server:
         folder.mkdir()
         (folder / "upcheck").write_text("OK")
         self.process = subprocess.Popen(
-            ["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", "-cert", "../cert.pem", "-key", "../key.pem", "-WWW", "-quiet"],
+            ["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", "-cert", "../cert.pem", "-key", "../key.pem", "-WWW", "-quiet",
+             "-num_tickets", "1"],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def __enter__(self):
