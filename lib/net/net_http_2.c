@@ -243,8 +243,9 @@ static must_check result send_output(struct net_http_2 *s, bool *ret_done)
         return RESULT_OK;
     if (net_stream_send(s->c->stream)) {
         *ret_done = !nghttp2_session_want_write(s->session);
+        struct timeval at_once = {0};
         if (!*ret_done)
-            event_active(s->flush, 0, 0); /* others' turn first */
+            (void)event_add(s->flush, &at_once); /* others' turn first */
         return RESULT_OK;
     }
     s->output_ns = net_http_2_after(s->c->server->config.request_timeout_seconds);

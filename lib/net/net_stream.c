@@ -9,6 +9,11 @@
  * - OpenSSL reads ahead: head and body of a record, and of several that came together, in one call. What it
  *   then holds epoll does not know of, so whoever stops before it is drained has to come back by itself.
  *
+ * Each time an event calls it a stream reads its socket once, and it comes back by a timer, which others'
+ * sockets go before. Else who sends without end would be the only one who is served: libevent runs what a
+ * callback makes active before it looks at sockets again, and OpenSSL reads on behind KeyUpdates, and behind
+ * the hellos of TLS 1.2 that ask for a renegotiation, as long as there are any.
+ *
  * Rejected: libevent's bufferevents, which switch writing on and off around each answer and never look at
  * what OpenSSL has read ahead. */
 #include "net/net_stream.h"
@@ -46,6 +51,7 @@ struct net_stream {
     bool ended;    /* nothing more comes */
     bool failed;   /* nothing more goes out */
     bool told;     /* the owner knows that it has ended */
+    bool fed;      /* has read its socket since the loop called */
     bool busy;     /* a callback runs */
     bool freed;    /* in it */
 };
@@ -78,6 +84,13 @@ static void block(struct net_stream *stream, bool blocked)
         return;
     stream->blocked = blocked;
     (void)(blocked ? event_add(&stream->writable, NULL) : event_del(&stream->writable));
+}
+
+/* Runs on_later in the next turn. */
+static void come_back(struct net_stream *stream)
+{
+    struct timeval at_once = {0};
+    (void)event_add(&stream->later, &at_once);
 }
 
 static void tell_end(struct net_stream *stream)
@@ -141,6 +154,26 @@ static size_t read_tls(struct net_stream *stream, uint8_t *out, size_t out_len)
     return n;
 }
 
+/* To OpenSSL it looks as if the socket had no more; if it has, epoll says so in the next turn. */
+static long on_socket(BIO *socket, int operation, const char *bytes, size_t bytes_len, int more, long larger,
+                      int returned, size_t *processed)
+{
+    (void)bytes;
+    (void)bytes_len;
+    (void)more;
+    (void)larger;
+    (void)processed;
+    struct net_stream *stream = (struct net_stream *)BIO_get_callback_arg(socket);
+    if (operation != BIO_CB_READ)
+        return returned;
+    if (stream->fed) {
+        BIO_set_retry_read(socket);
+        return -1;
+    }
+    stream->fed = true;
+    return returned;
+}
+
 /* OpenSSL may hold more of what was read ahead, which nobody else would tell us. */
 static bool has_more(const struct net_stream *stream)
 {
@@ -163,7 +196,7 @@ static void read_some(struct net_stream *stream)
     if (stream->ended)
         tell_end(stream);
     else if (full && stream->reading && has_more(stream))
-        event_active(&stream->later, 0, 0);
+        come_back(stream);
 }
 
 /* ---- the handshake ---- */
@@ -227,6 +260,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         watch(stream, false);
         return;
     }
+    stream->fed = false;
     if (stream->shaking && !may_step(stream->common))
         return;
     if (stream->shaking && (!shake(stream) || stream->shaking || !has_more(stream)))
@@ -240,6 +274,7 @@ static void on_later(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct net_stream *stream = context;
+    stream->fed = false;
     if (stream->failed)
         tell_end(stream);
     else if (stream->reading && !stream->shaking)
@@ -254,7 +289,7 @@ void net_stream_set_reading(struct net_stream *stream, bool reading)
         return;
     watch(stream, true);
     if (evbuffer_get_length(stream->input) > 0 || has_more(stream))
-        event_active(&stream->later, 0, 0);
+        come_back(stream);
 }
 
 /* ---- writing ---- */
@@ -299,7 +334,7 @@ bool net_stream_send(struct net_stream *stream)
         return false; /* its owner is told, or will be */
     write_some(stream);
     if (stream->failed)
-        event_active(&stream->later, 0, 0);
+        come_back(stream);
     return !stream->failed && !stream->blocked;
 }
 
@@ -309,7 +344,8 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct net_stream *stream = context;
     if (stream->shaking) {
-        (void)shake(stream);
+        if (shake(stream) && !stream->shaking && has_more(stream))
+            come_back(stream);
         return;
     }
     write_some(stream);
@@ -352,6 +388,8 @@ static must_check result open_stream(struct net_stream *stream, SSL_CTX *tls)
     if (tls) {
         stream->tls = SSL_new(tls);
         ENSURE(stream->tls && SSL_set_fd(stream->tls, stream->descriptor) == 1, E_MEMORY, "out of memory");
+        BIO_set_callback_ex(SSL_get_rbio(stream->tls), on_socket);
+        BIO_set_callback_arg(SSL_get_rbio(stream->tls), (char *)stream);
         SSL_set_accept_state(stream->tls);
         SSL_set_read_ahead(stream->tls, 1);
         (void)SSL_set_mode(stream->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

@@ -2,13 +2,17 @@
 damaged at random. What the keeper gets to see of it, is sound orders."""
 import http.client
 import json
+import select
 import socket
+import ssl
+import threading
+import time
 
 import pytest
 
 from front_process import IDENTIFIER, front, post, randao  # noqa: F401 (front is a fixture)
 from hostile import damage, mutants, name_of, seeded
-from scripted_keeper import ORDER_LEN, answer, order_fields, signature_of
+from scripted_keeper import ORDER_LEN, Certificate, answer, order_fields, signature_of
 
 SEPOLIA = """nitro-signer-policy 3
 network sepolia
@@ -144,4 +148,38 @@ def test_requests_damaged_at_random(front, seed):
                 pass
         assert got == b"" or got.startswith(b"HTTP/1.1 "), (seed, number, data, got)
     assert f.sign().status_code == 200
+    assert f.process.terminate() == 0
+
+
+def ask_without_end(stream, request, stop, most_seconds):
+    """Sends as fast as the front takes it and reads what comes back, until it is told to stop or time is up."""
+    data, at, end = memoryview(request * 1000), 0, time.monotonic() + most_seconds
+    while not stop.is_set() and time.monotonic() < end:
+        select.select([stream], [stream], [], 1)
+        try:
+            at = (at + stream.send(data[at:at + 16384])) % len(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        try:
+            stream.recv(1 << 20)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_requests_without_end_on_one_connection_leave_others_their_turn(front, folder, secure):
+    """Nobody waits for the end of what one client pipelines."""
+    f = front(tls=Certificate(folder) if secure else None)
+    stop = threading.Event()
+    with f.connect() as greedy:
+        greedy.setblocking(False)
+        flood = threading.Thread(target=ask_without_end, args=(
+            greedy, b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n", stop, 15))
+        flood.start()
+        time.sleep(0.3)
+        for _ in range(5):
+            assert f.request("GET", "/upcheck").status_code == 200
+        assert flood.is_alive()
+        stop.set()
+        flood.join()
     assert f.process.terminate() == 0
