@@ -9,15 +9,32 @@
 
 #include "net/net_http_internal.h"
 
-enum { CHUNK_LINE_MAX = 256, TRAILER_MAX = 8192 };
+enum { CHUNK_LINE_MAX = 256, TRAILER_MAX = 8192, MOVED_MIN = 1024 };
+
+/* Moving takes the whole piece of memory that bytes came in, a kibibyte at least: fine for the first ones,
+ * and for many. Of a body that dribbles each byte would cost that much. */
+static bool may_move(const struct evbuffer *out, size_t step)
+{
+    return step >= MOVED_MIN || evbuffer_get_length(out) == 0;
+}
+
+static bool copy_bytes(struct evbuffer *out, struct evbuffer *in, size_t step)
+{
+    uint8_t bytes[MOVED_MIN];
+    (void)evbuffer_remove(in, bytes, step);
+    bool copied = evbuffer_add(out, bytes, step) == 0;
+    explicit_bzero(bytes, step);
+    return copied;
+}
 
 static must_check result move_bytes(struct net_http_body *body, int *ret_status, struct evbuffer *out,
                                     struct evbuffer *in)
 {
     size_t ready = evbuffer_get_length(in);
     size_t step = body->left < ready ? (size_t)body->left : ready;
-    int moved = step > 0 ? evbuffer_remove_buffer(in, out, step) : 0;
-    ACCEPT_IF(moved == (int)step, 503, "out of memory");
+    bool moved = step == 0 || (may_move(out, step) ? evbuffer_remove_buffer(in, out, step) == (int)step
+                                                   : copy_bytes(out, in, step));
+    ACCEPT_IF(moved, 503, "out of memory");
     body->left -= step;
     return RESULT_OK;
 }

@@ -291,6 +291,30 @@ static void test_lines_of_a_chunked_body_have_limits(void **state)
     evbuffer_free(out);
 }
 
+/* Each byte that comes alone is a piece of memory of its own in the input; not so in the body. */
+static void test_a_body_that_dribbles_is_kept_in_few_pieces(void **state)
+{
+    (void)state;
+    enum { LENGTH = 10000 };
+    struct net_http_body body = {.left = LENGTH};
+    struct evbuffer *in = evbuffer_new(), *out = evbuffer_new();
+    int status = 0;
+    bool done = false;
+    for (int i = 0; i < LENGTH; i++) {
+        char byte = (char)i;
+        assert_false(done);
+        assert_int_equal(evbuffer_add(in, &byte, 1), 0);
+        assert_ok(net_http_body_take(&body, &done, &status, out, in, LENGTH));
+    }
+    assert_true(done);
+    assert_true(evbuffer_peek(out, -1, NULL, NULL, 0) < 10);
+    const unsigned char *bytes = evbuffer_pullup(out, -1);
+    for (int i = 0; i < LENGTH; i++)
+        assert_int_equal(bytes[i], (unsigned char)i);
+    evbuffer_free(in);
+    evbuffer_free(out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_too_many_headers),
         cmocka_unit_test(test_chunks_in_every_split),
         cmocka_unit_test(test_lines_of_a_chunked_body_have_limits),
+        cmocka_unit_test(test_a_body_that_dribbles_is_kept_in_few_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
