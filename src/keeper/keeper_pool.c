@@ -2,7 +2,8 @@
  *
  * One lock guards the list; a job is 0.1 ms of work at least, so that it is no bottleneck. The caller works
  * like the others and, between jobs of its own, takes what they have done: a thread that the system does not
- * run holds up nothing but the one job it has. One job is done by the caller, and nobody is woken.
+ * run holds up nothing but the one job it has. One job is done by the caller; then, and for none, nobody is
+ * woken.
  *
  * What is hashed ahead is copied into a ring: that work has no secret, belongs to no call and may go on after
  * it, and signing goes before it.
@@ -182,7 +183,7 @@ void keeper_pool_sign(struct keeper_pool *pool, struct keeper_job *jobs, size_t 
                       void done(void *context, struct keeper_job *job), void *context)
 {
     size_t num_taken = 0;
-    if (num == 1 || pool->num_threads == 1) {
+    if (num <= 1 || pool->num_threads == 1) {
         for (size_t i = 0; i < num; i++) {
             do_job(pool->workers[0].batch, &jobs[i]);
             done(context, &jobs[i]);
@@ -283,7 +284,8 @@ static must_check result start_thread(struct worker *worker)
             code = pthread_create(&worker->thread, &attributes, work, worker);
         (void)pthread_attr_destroy(&attributes);
     }
-    ENSURE(code == 0, E_MEMORY, "a thread for signing: %s", strerror(code));
+    ENSURE(code == 0, E_MEMORY, "a thread for signing cannot be made: %s; --signing-threads asks for fewer",
+           strerror(code));
     worker->is_running = true;
     return RESULT_OK;
 }

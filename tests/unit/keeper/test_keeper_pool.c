@@ -172,6 +172,30 @@ static void one_job_wakes_nobody(void **state)
     assert_int_equal(fake.by_caller, 50);
 }
 
+/* How often somebody is woken. */
+static _Atomic unsigned num_signals;
+
+int __wrap_pthread_cond_signal(pthread_cond_t *condition);
+int __real_pthread_cond_signal(pthread_cond_t *condition);
+
+int __wrap_pthread_cond_signal(pthread_cond_t *condition)
+{
+    num_signals++;
+    return __real_pthread_cond_signal(condition);
+}
+
+/* The keeper's loop turns often while it has nothing to sign. */
+static void no_job_wakes_nobody(void **state)
+{
+    (void)state;
+    open_pool(MANY_THREADS);
+    (void)usleep(20000); /* they all sleep */
+    num_signals = 0;
+    for (size_t turn = 0; turn < 50; turn++)
+        keeper_pool_sign(pool, jobs, 0, done, num_done);
+    assert_int_equal(num_signals, 0);
+}
+
 static void a_failure_is_its_jobs_only(void **state)
 {
     (void)state;
@@ -372,6 +396,7 @@ int main(void)
         cmocka_unit_test_teardown(one_thread_keeps_the_order, teardown),
         cmocka_unit_test_teardown(all_threads_sign_at_once, teardown),
         cmocka_unit_test_teardown(one_job_wakes_nobody, teardown),
+        cmocka_unit_test_teardown(no_job_wakes_nobody, teardown),
         cmocka_unit_test_teardown(a_failure_is_its_jobs_only, teardown),
         cmocka_unit_test_teardown(signatures_are_blsts, teardown),
         cmocka_unit_test_teardown(public_keys_are_blsts, teardown),
