@@ -5,9 +5,11 @@
 #include <blst.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "bls/bls.h"
 #include "bls/bls_message.h"
+#include "bls/bls_multiples.h"
 
 static struct bls_messages *messages;
 
@@ -171,12 +173,93 @@ static void threads_share_messages(void **state)
     assert_int_equal(sharing.num_wrong, 0);
 }
 
+/* What is to become of tables that are made. */
+static struct {
+    _Atomic unsigned num_made, num_failing;
+    _Atomic bool is_held;
+} making;
+
+result __wrap_bls_multiples_make(struct bls_multiples *ret_multiples, struct bls_multiples_work *work,
+                                 const blst_p2 *point, unsigned bits);
+result __real_bls_multiples_make(struct bls_multiples *ret_multiples, struct bls_multiples_work *work,
+                                 const blst_p2 *point, unsigned bits);
+
+result __wrap_bls_multiples_make(struct bls_multiples *ret_multiples, struct bls_multiples_work *work,
+                                 const blst_p2 *point, unsigned bits)
+{
+    unsigned number = ++making.num_made;
+    while (making.is_held)
+        (void)usleep(1000);
+    ENSURE(number > making.num_failing, E_INTERNAL, "no table");
+    return __real_bls_multiples_make(ret_multiples, work, point, bits);
+}
+
+struct waiter {
+    struct bls_batch *batch;
+    pthread_t thread;
+    result outcome;
+    uint8_t signatures[3][96];
+};
+
+static void *sign_three(void *argument)
+{
+    static const uint8_t message[32] = {77};
+    struct waiter *waiter = argument;
+    uint8_t secrets[3][32] = {0};
+    const uint8_t *list[3];
+    for (size_t i = 0; i < 3; i++) {
+        make_secret(secrets[i], i);
+        list[i] = secrets[i];
+    }
+    waiter->outcome = bls_batch_sign(waiter->batch, waiter->signatures[0], list, 3, message);
+    return NULL;
+}
+
+/* Each that waits for a table goes on when it is not made: one makes it instead, until one has it. */
+static void a_table_that_fails_holds_up_nobody(void **state)
+{
+    (void)state;
+    enum { WAITERS = 4 };
+    static const uint8_t message[32] = {77}, zeros[3][96];
+    for (unsigned num_failing = 0; num_failing <= WAITERS; num_failing++) {
+        static struct waiter waiters[WAITERS];
+        size_t num_failed = 0;
+        making.num_made = 0;
+        making.num_failing = num_failing;
+        making.is_held = true;
+        for (size_t i = 0; i < WAITERS; i++) {
+            waiters[i] = (struct waiter){0};
+            assert_ok(bls_batch_new(&waiters[i].batch, messages));
+            assert_int_equal(pthread_create(&waiters[i].thread, NULL, sign_three, &waiters[i]), 0);
+        }
+        (void)usleep(50000); /* the others wait by now */
+        making.is_held = false;
+        for (size_t i = 0; i < WAITERS; i++) {
+            assert_int_equal(pthread_join(waiters[i].thread, NULL), 0);
+            num_failed += waiters[i].outcome.code != 0;
+            if (waiters[i].outcome.code)
+                assert_memory_equal(waiters[i].signatures, zeros, sizeof zeros);
+        }
+        assert_int_equal(num_failed, num_failing);
+        static uint8_t secrets[3][32];
+        for (size_t i = 0; i < 3; i++)
+            make_secret(secrets[i], i);
+        making.num_failing = 0;
+        compare(waiters[0].batch, (const uint8_t(*)[32])secrets, 3, message);
+        for (size_t i = 0; i < WAITERS; i++)
+            bls_batch_free(waiters[i].batch);
+        bls_messages_free(messages);
+        assert_ok(bls_messages_new(&messages));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_messages_used_last_are_known, setup, teardown),
         cmocka_unit_test_setup_teardown(preparing_changes_no_signature, setup, teardown),
         cmocka_unit_test_setup_teardown(threads_share_messages, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_table_that_fails_holds_up_nobody, setup, teardown),
     };
     return cmocka_run_group_tests(tests, open_heap, NULL);
 }
