@@ -36,7 +36,7 @@ void secret_cleanup(struct secret *s);
 bool secret_equal(const void *a, const void *b, size_t bytes_len);
 /* A wipe the compiler keeps. */
 void secret_wipe(void *bytes, size_t bytes_len);
-/* Wipes what the functions that the caller has called left of their variables on the stack, 8 KiB deep: for
+/* Wipes what the functions that the caller has called left of their variables on the stack, 24 KiB deep: for
  * secrets that other libraries' functions work with. */
 void secret_wipe_stack(void);
 

@@ -168,9 +168,10 @@ result bls_fixed_base_public_keys(const struct bls_fixed_base *base, uint8_t *re
         num = num_secrets - done < BATCH ? num_secrets - done : BATCH;
         uint8_t *pubkeys = ret_pubkeys + done * BLS_PUBKEY_LEN;
         result r = multiply((struct work *)(void *)work.data, pubkeys, base, secrets + done, num);
+        if (!r.code)
+            r = check_one(pubkeys, secrets[done]);
         secret_wipe_stack(); /* a secret's last digits, and what blst keeps there */
         TRY(r);
-        TRY(check_one(pubkeys, secrets[done]));
     }
     return RESULT_OK;
 }

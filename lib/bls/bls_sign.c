@@ -3,7 +3,9 @@
  * blst reads a secret key from a blst_scalar, a little-endian copy. Each copy here lives on
  * the stack for one call and is wiped by its clean-up attribute, however the function is
  * left. Rejected: keeping scalars instead of the 32 big-endian bytes; the conversion costs
- * nanoseconds and one form of a key in memory is easier to account for than two.
+ * nanoseconds and one form of a key in memory is easier to account for than two. What blst's
+ * own functions leave below, points on the way to the result, is wiped as well, and so is that
+ * one: its third coordinate tells of the way.
  *
  * blst's pairing checks whether points are in their groups only where its caller asks; this
  * file asks for each point itself, at the place where it is decoded, so that no verification
@@ -48,6 +50,8 @@ result bls_public_key(uint8_t ret_pubkey[static BLS_PUBKEY_LEN], const uint8_t s
     blst_p1 point;
     blst_sk_to_pk_in_g1(&point, &key.value);
     blst_p1_compress(ret_pubkey, &point);
+    secret_wipe(&point, sizeof point);
+    secret_wipe_stack();
     return RESULT_OK;
 }
 
@@ -64,6 +68,8 @@ result bls_message_sign(uint8_t ret_signature[static BLS_SIGNATURE_LEN],
     blst_p2 signature;
     blst_sign_pk_in_g1(&signature, hash, &key.value);
     blst_p2_compress(ret_signature, &signature);
+    secret_wipe(&signature, sizeof signature);
+    secret_wipe_stack();
     return RESULT_OK;
 }
 
