@@ -158,7 +158,7 @@ bool front_refusal_is_logged(struct front_refusals *refusals);
 net_http_refused front_refused;
 
 /* front_sign.c: orders on their way to the keeper and back. */
-must_check result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_t num_slots);
+must_check result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_t num_connections);
 void front_desk_free(struct front_desk *desk);
 /* The genesis validators root, where the policy or the list of networks has it. */
 void front_learn_network(struct front *front);

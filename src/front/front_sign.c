@@ -7,8 +7,8 @@
  *
  * What is due early in its slot goes before what is due later, here as in the keeper (eth2_order.h), and of
  * the rest only as much is with the keeper as it hears in one turn: a flood of registrations waits here, and
- * takes no place there from an attestation. Every packet has room for one of each class, so that none
- * starves.
+ * takes no place there from an attestation. Nor here: a fifth of the slots is for what is due early. Every
+ * packet has room for one of each class, so that none starves.
  *
  * A request whose client is known to have gone is not sent. One that is with the keeper already is not taken
  * back: that would be a message and a search a request, to save the signature of a client that left within
@@ -28,7 +28,7 @@
 #include "front.h"
 #include "net/net_loop.h"
 
-enum { SLOT_BITS = 20, UNHURRIED_MAX = 4 * IPC_BATCH_MAX };
+enum { SLOT_BITS = 20, UNHURRIED_MAX = 4 * IPC_BATCH_MAX, EARLY_SHARE = 5 };
 
 struct slot {
     TAILQ_ENTRY(slot) by_age;
@@ -49,6 +49,7 @@ struct front_desk {
     struct eth2_api_memory bodies;
     struct slots free, aging, waiting[ETH2_DUE_END];
     uint32_t num_unhurried;        /* with the keeper, and not due early */
+    size_t num_patient;            /* slots in use of what is not due early */
     size_t num_slots, num_touched; /* slots never used lie behind: their pages cost nothing */
     struct slot slots[];
 };
@@ -142,6 +143,7 @@ static void release(struct front_desk *desk, struct slot *slot)
         TAILQ_REMOVE(&desk->waiting[due], slot, link);
     else if (due != ETH2_DUE_EARLY)
         let_one_more(desk);
+    desk->num_patient -= due != ETH2_DUE_EARLY;
     slot->request = NULL;
     slot->id += (uint64_t)1 << SLOT_BITS;
     TAILQ_INSERT_HEAD(&desk->free, slot, link); /* a quiet front touches few */
@@ -307,16 +309,19 @@ static void turn_away(struct front *front, struct net_http_request *request, enu
     front_metrics_answered(front, outcome, kind, began_ns);
 }
 
-/* NULL when all are taken; else it is in no list. */
-static struct slot *take_slot(struct front_desk *desk)
+/* NULL when all that it may have are taken; else it is in no list. */
+static struct slot *take_slot(struct front_desk *desk, enum eth2_due due)
 {
     struct slot *slot = TAILQ_FIRST(&desk->free);
+    if (due != ETH2_DUE_EARLY && desk->num_patient == desk->num_slots - desk->num_slots / EARLY_SHARE)
+        return NULL;
     if (slot) {
         TAILQ_REMOVE(&desk->free, slot, link);
     } else if (desk->num_touched < desk->num_slots) {
         slot = &desk->slots[desk->num_touched];
         slot->id = desk->num_touched++;
     }
+    desk->num_patient += slot && due != ETH2_DUE_EARLY;
     return slot;
 }
 
@@ -338,7 +343,8 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
         turn_away(front, request, FRONT_UNKNOWN_KEY, order.kind, now);
         return;
     }
-    struct slot *slot = take_slot(desk);
+    enum eth2_due due = eth2_order_due(order.kind);
+    struct slot *slot = take_slot(desk, due);
     if (!slot) {
         turn_away(front, request, FRONT_BUSY, order.kind, now);
         return;
@@ -351,13 +357,15 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
     slot->began_ns = now;
     slot->deadline_ns = now + (uint64_t)FRONT_DEADLINE_SECONDS * 1000000000;
     TAILQ_INSERT_TAIL(&desk->aging, slot, by_age);
-    TAILQ_INSERT_TAIL(&desk->waiting[eth2_order_due(order.kind)], slot, link);
+    TAILQ_INSERT_TAIL(&desk->waiting[due], slot, link);
     watch_deadline(desk);
     event_active(desk->send, EV_TIMEOUT, 0);
 }
 
-result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_t num_slots)
+result front_desk_new(struct front_desk **ret_desk, struct front *front, uint32_t num_connections)
 {
+    /* Each connection of HTTP/1.1 can have its request, whatever it is. */
+    uint32_t num_slots = num_connections + num_connections / (EARLY_SHARE - 1);
     ENSURE(num_slots < (uint32_t)1 << SLOT_BITS, E_INTERNAL, "too many slots");
     struct front_desk *desk = calloc(1, sizeof *desk + num_slots * sizeof desk->slots[0]);
     ENSURE(desk, E_MEMORY, "out of memory");

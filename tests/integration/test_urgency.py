@@ -8,7 +8,7 @@ import time
 
 import requests
 
-from front_process import ATTESTATION, IDENTIFIER, front, leave, randao  # noqa: F401 (front is a fixture)
+from front_process import ATTESTATION, IDENTIFIER, Front, front, leave, randao  # noqa: F401 (front is a fixture)
 from http2_client import Http2, frames
 from scripted_keeper import ORDER_LEN, answer, order_fields, signature_of
 from test_signer_standalone import Signer, attestation, write_raw_keys
@@ -169,3 +169,24 @@ def test_attestations_beside_a_storm_of_registrations(start, folder):
             assert signer.sign(key, attestation(target, source=target - 1)).status_code == 200
         assert len(done) - before < 10 * STREAMS / 2, "attestations waited for the storm"
         assert all(status == 200 for one in storms for status in one.result())
+
+
+def test_a_flood_leaves_places_in_the_front_to_attestations(start, pair, bin_dir):
+    """More requests that are not due early than the front has places for: those are refused, not the attestation."""
+    def small(program, *arguments, **more):
+        return start("/usr/bin/prlimit", "--nofile=800:800", str(bin_dir / program), *arguments, **more)
+
+    held = Held(lambda: Front(small, pair))
+    clients = held.flood(REGISTRATION, 3 * STREAMS)
+    with Http2(held.front) as one:
+        for _ in range(50):
+            one.sign(ATTESTATION)
+        one.h2.ping(b"all came")
+        one.flush()
+        while one.pings == 0:
+            assert one.receive()
+        held.keeper.go.set()
+        assert [a.status for a in answers_of([one])] == [200] * 50
+    statuses = [a.status for a in answers_of(clients)]
+    assert set(statuses) == {200, 503} and statuses.count(200) > 500
+    assert held.front.process.terminate() == 0
