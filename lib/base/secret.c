@@ -18,12 +18,20 @@
 /* The smallest block handed out: one BLS secret key. */
 enum { SMALLEST_BLOCK = 32 };
 
+static size_t opened_size;
+
 result secret_heap_open(size_t heap_size)
 {
     int locked = CRYPTO_secure_malloc_init(heap_size, SMALLEST_BLOCK);
     ENSURE(locked == 1, E_MEMORY, "cannot lock %zu bytes of memory for secrets; raise RLIMIT_MEMLOCK",
            heap_size);
+    opened_size = heap_size;
     return RESULT_OK;
+}
+
+size_t secret_heap_size(void)
+{
+    return opened_size;
 }
 
 static bool can_lock(size_t size)

@@ -20,6 +20,8 @@ must_check result secret_heap_open(size_t heap_size);
 /* The same with as much of most as may be locked, halved until it fits, but no less than least; both are
  * powers of two. Pages that no secret needs are never touched. */
 must_check result secret_heap_open_up_to(size_t least, size_t most);
+/* Of the heap that was opened. */
+size_t secret_heap_size(void);
 
 /* A new zeroed secret of length bytes; E_MEMORY if the heap is full. */
 must_check result secret_new(struct secret *ret_secret, size_t length);

@@ -50,7 +50,7 @@ static struct table make_table(struct enclave_options *o)
         {"metrics", OPTION_TEXT, &o->metrics, "where metrics are served (nowhere; PID 1: vsock:any:9001)", 0,
          0},
         {"signing-threads", OPTION_U32, &o->signing_threads,
-         "threads that sign (as many as there are processors, at most 16)", 1, 16},
+         "threads that sign (as many as there are processors and MiB for secrets, at most 16)", 1, 16},
         LOG_OPTION_ROWS(&o->log_options),
         {"drop-privileges", OPTION_FLAG, &o->drop_privileges,
          "run each child as its own user (true for PID 1)", 0, 0},

@@ -30,6 +30,9 @@
  * woken. */
 enum { SHARE_LEAST = 8, PUBLIC_KEYS_A_JOB = 128 /* which share an inversion */ };
 
+/* Of the secure heap, which keys are to have: all threads together at most an eighth, of what each takes. */
+enum { HEAP_SHARE = 8, HEAP_A_THREAD = 128 << 10 };
+
 #if defined(__SANITIZE_ADDRESS__) ||                                                                         \
     defined(__SANITIZE_THREAD__) /* whose runtime keeps its own things there */
 enum { STACK_SIZE = 4 << 20 };
@@ -69,12 +72,14 @@ struct keeper_pool {
     size_t first_ahead, num_ahead;
 };
 
-uint32_t keeper_pool_default_threads(void)
+uint32_t keeper_pool_default_threads(size_t heap_size)
 {
     cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
-        return 1;
-    int num = CPU_COUNT(&allowed);
+    size_t num = 1, most = heap_size / HEAP_SHARE / HEAP_A_THREAD;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+        num = (size_t)CPU_COUNT(&allowed);
+    if (num > most)
+        num = most > 0 ? most : 1;
     return num > KEEPER_THREADS_MAX ? KEEPER_THREADS_MAX : (uint32_t)num;
 }
 

@@ -33,8 +33,9 @@ struct keeper_job {
 
 struct keeper_pool;
 
-/* The processors this process may run on, at most KEEPER_THREADS_MAX. */
-uint32_t keeper_pool_default_threads(void);
+/* The processors this process may run on, at most KEEPER_THREADS_MAX and one for each MiB of a secure heap of
+ * that size: a heap that is as large as may be locked is there for keys. */
+uint32_t keeper_pool_default_threads(size_t heap_size);
 /* Makes num_threads - 1 threads. Before the sandbox is entered; the secure heap is open. */
 must_check result keeper_pool_new(struct keeper_pool **ret_pool, size_t num_threads);
 /* Ends the threads, whatever they do ahead first. NULL is fine. */

@@ -59,8 +59,8 @@ struct settings {
     const char *mode, *nsm;
     struct log_options log;
     bool key_manager, extension_signing, commit_boost;
-    uint32_t heap_mib; /* 0: not given */
-    uint32_t signing_threads;
+    uint32_t heap_mib;        /* 0: not given */
+    uint32_t signing_threads; /* 0: not given */
     uint32_t reload_timeout;
 };
 
@@ -72,7 +72,8 @@ static must_check result parse_options(struct settings *settings, int argc, char
         {"secure-heap-mib", OPTION_U32, &settings->heap_mib,
          "memory for secrets, a power of two (as much of 16 as may be locked, at least 4)", 1, 1024},
         {"signing-threads", OPTION_U32, &settings->signing_threads,
-         "threads that sign (as many as there are processors for it, at most 16)", 1, KEEPER_THREADS_MAX},
+         "threads that sign (as many as there are processors and MiB for secrets, at most 16)", 1,
+         KEEPER_THREADS_MAX},
         {"key-manager", OPTION_FLAG, &settings->key_manager,
          "keys may be imported and deleted by way of the front (false; standalone)", 0, 0},
         {"reload-timeout-seconds", OPTION_U32, &settings->reload_timeout,
@@ -125,10 +126,12 @@ static must_check result start(struct keeper *k, const struct settings *settings
     ENSURE(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1, E_CRYPTO, "OpenSSL does not start");
     if (settings->heap_mib)
         TRY(secret_heap_open((size_t)settings->heap_mib << 20));
-    else /* 4 MiB hold 120,000 keys; a reload takes the old and the new ones */
+    else /* 4 MiB hold 100,000 keys and threads to sign with; a reload takes the old and the new keys */
         TRY(secret_heap_open_up_to(HEAP_LEAST, HEAP_MOST));
     TRY(secret_new(&k->incoming, IPC_PACKET_MAX));
-    TRY(keeper_pool_new(&k->pool, settings->signing_threads));
+    TRY(keeper_pool_new(&k->pool, settings->signing_threads
+                                      ? settings->signing_threads
+                                      : keeper_pool_default_threads(secret_heap_size())));
     TRY(adopt(&k->supervisor, SUPERVISOR_FD));
     TRY(adopt(&k->front, FRONT_FD));
     /* Stand-alone there is a courier only when the store is across a network. */
@@ -318,11 +321,8 @@ int main(int argc, char *argv[])
 {
     static struct keeper
         k; /* its tables are large: no initialiser, or they would be bytes of the executable */
-    struct settings settings = {.mode = "enclave",
-                                .nsm = "/dev/nsm",
-                                .log = LOG_OPTIONS_DEFAULT,
-                                .reload_timeout = 1800,
-                                .signing_threads = keeper_pool_default_threads()};
+    struct settings settings = {
+        .mode = "enclave", .nsm = "/dev/nsm", .log = LOG_OPTIONS_DEFAULT, .reload_timeout = 1800};
     log_open("nitro-signer-keeper", LOG_LEVEL_INFO);
     if (parse_options(&settings, argc, argv).code || log_configure(&settings.log).code) {
         log_error("%s", error_text());

@@ -77,7 +77,7 @@ static const struct setting global[] = {
      .kind = SETTING_U32,
      .initial = "0",
      .high = 16,
-     .help = "threads that sign; 0: as many as there are processors for it, at most 16",
+     .help = "threads that sign; 0: as many as there are processors and MiB for secrets, at most 16",
      AT(signing_threads)},
 
     {.group = "HTTP",

@@ -196,6 +196,35 @@ static void no_job_wakes_nobody(void **state)
     assert_int_equal(num_signals, 0);
 }
 
+static int num_processors;
+
+int __wrap_sched_getaffinity(pid_t pid, size_t set_len, cpu_set_t *set);
+
+int __wrap_sched_getaffinity(pid_t pid, size_t set_len, cpu_set_t *set)
+{
+    (void)pid;
+    (void)set_len;
+    CPU_ZERO(set);
+    for (int i = 0; i < num_processors; i++)
+        CPU_SET((size_t)i, set);
+    return num_processors > 0 ? 0 : -1;
+}
+
+/* Those of a large machine leave room for the keys where little memory may be locked. */
+static void there_are_threads_for_processors_and_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        int num_processors;
+        size_t heap_mib, expected;
+    } rows[] = {{1, 16, 1},   {2, 16, 2},     {3, 4, 3}, {16, 4, 4}, {64, 8, 8},
+                {64, 16, 16}, {64, 1024, 16}, {8, 1, 1}, {8, 0, 1},  {0, 16, 1}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        num_processors = rows[i].num_processors;
+        assert_int_equal(keeper_pool_default_threads(rows[i].heap_mib << 20), rows[i].expected);
+    }
+}
+
 static void a_failure_is_its_jobs_only(void **state)
 {
     (void)state;
@@ -397,6 +426,7 @@ int main(void)
         cmocka_unit_test_teardown(all_threads_sign_at_once, teardown),
         cmocka_unit_test_teardown(one_job_wakes_nobody, teardown),
         cmocka_unit_test_teardown(no_job_wakes_nobody, teardown),
+        cmocka_unit_test(there_are_threads_for_processors_and_memory),
         cmocka_unit_test_teardown(a_failure_is_its_jobs_only, teardown),
         cmocka_unit_test_teardown(signatures_are_blsts, teardown),
         cmocka_unit_test_teardown(public_keys_are_blsts, teardown),
