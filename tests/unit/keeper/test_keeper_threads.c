@@ -4,7 +4,9 @@
 #include "keeper_rig.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { KEYS = 60, ROUNDS = 4, THREADS = 4 };
 
@@ -54,6 +56,58 @@ static void several_packets_at_once(void **state)
     rig_stop(rig);
 }
 
+enum { MANY = 400 }; /* more than a turn of its loop signs */
+
+/* Takes what the keeper still sends until its end; each answer is whole, of an order that was sent, and the
+ * only one of it. */
+static uint32_t take_the_rest(struct rig *rig, const struct ipc_order *orders)
+{
+    bool answered[MANY] = {0};
+    size_t length = 0;
+    uint32_t num = 0;
+    while (!ipc_receive(rig->front, rig->packet, &length, NULL).code) {
+        assert_ok(ipc_open(&rig->message, rig->packet, length));
+        if (rig->message.type != IPC_SIGNED)
+            continue;
+        for (uint32_t i = 0; i < rig->message.count; i++, num++) {
+            struct ipc_answer answer;
+            assert_ok(ipc_take_answer(&answer, &rig->message.body));
+            assert_in_range(answer.id, orders[0].id, orders[0].id + MANY - 1);
+            size_t at = (size_t)(answer.id - orders[0].id);
+            assert_false(answered[at]);
+            answered[at] = true;
+            rig_assert_signed(rig, &answer, &orders[at].order);
+        }
+        assert_ok(cursor_end(&rig->message.body));
+    }
+    return num;
+}
+
+/* Told to end while it signs, it finishes what it has begun and ends well. */
+static void an_end_in_the_middle_is_a_clean_one(void **state)
+{
+    struct rig *rig = *state;
+    enum { PACKETS = 4, EACH = MANY / PACKETS, TIMES = 8 };
+    static struct ipc_order orders[MANY];
+    uint32_t num_answered = 0;
+    for (uint32_t time = 0; time < TIMES; time++) {
+        rig_boot(rig, KEYS);
+        for (uint32_t i = 0; i < MANY; i++) {
+            orders[i].order =
+                i < KEYS ? make_order(i, 5 + time) : rig_order(i % KEYS, ETH2_ORDER_RANDAO_REVEAL);
+            if (i >= KEYS)
+                memcpy(orders[i].order.of.object.root, &i, sizeof i);
+        }
+        for (uint32_t i = 0; i < PACKETS; i++)
+            rig_send_orders(rig, orders + i * EACH, EACH);
+        (void)usleep(time * 3000);
+        assert_int_equal(kill(rig->pid, SIGTERM), 0);
+        num_answered += take_the_rest(rig, orders);
+        rig_expect_end(rig, 0);
+    }
+    assert_in_range(num_answered, 1, TIMES * MANY - 1);
+}
+
 static int seccomp_mode(pid_t pid, const char *thread)
 {
     char path[320], line[256];
@@ -98,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(all_are_signed_as_they_were_asked_for),
         RIG_TEST(several_packets_at_once),
+        RIG_TEST(an_end_in_the_middle_is_a_clean_one),
         RIG_TEST(each_thread_is_in_the_sandbox),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
