@@ -131,8 +131,10 @@ static must_check result add_row(struct work *w, const struct bls_fixed_base *ba
     return RESULT_OK;
 }
 
-static must_check result multiply(struct work *w, uint8_t *ret_pubkeys, const struct bls_fixed_base *base,
-                                  const uint8_t *const *secrets, size_t num)
+/* With a stack frame of its own, which its caller can wipe. */
+static must_check __attribute__((noinline)) result multiply(struct work *w, uint8_t *ret_pubkeys,
+                                                            const struct bls_fixed_base *base,
+                                                            const uint8_t *const *secrets, size_t num)
 {
     for (size_t i = 0; i < num; i++) {
         bls_recode(&w->secrets[i], secrets[i]);

@@ -11,7 +11,8 @@ enum {
     SIZE = 1 << 20,
     ALLOWED = 64 << 10, /* half of what such a thread has */
     PAINT = 0xa5,
-    LOOSE_MAX = 8 /* bytes that change from run to run: the C library's counters */
+    LOOSE_MAX =
+        24 /* bytes that change from run to run, the C library's: less than a secret or a coordinate */
 };
 
 static struct bls_messages *messages;
@@ -148,15 +149,18 @@ static int close_all(void **state)
     return 0;
 }
 
+/* Sanitizers keep their own things there, and so do programs that are not optimised. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+enum { IS_AS_SHIPPED = 0 };
+#else
+enum { IS_AS_SHIPPED = 1 };
+#endif
+
 int main(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__OPTIMIZE__) == 0
-    return 77; /* which keep their own things there, as do programs that are not optimised */
-#else
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(little_of_it_is_used),
         cmocka_unit_test(no_secret_is_left_there),
     };
-    return cmocka_run_group_tests(tests, open_all, close_all);
-#endif
+    return IS_AS_SHIPPED ? cmocka_run_group_tests(tests, open_all, close_all) : 77;
 }
