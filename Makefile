@@ -74,6 +74,12 @@ fuzz: setup ## feed the readers of outside bytes with mutated inputs, a minute e
 	@cmake --build build/fuzz --target fuzz
 	@tests/fuzz/run build/fuzz --seconds=$(or $(SECONDS),60) $(if $(TARGETS),--targets=$(TARGETS)) $(if $(JOBS),--jobs=$(JOBS))
 
+# SCENARIOS names some of them (keeper,interchange); NS_TORTURE_MODE one way to fail (one, same, all, short, torn, interrupted).
+torture: setup ## make every call of libc, OpenSSL and SQLite fail in turn, under the sanitizers, scenario by scenario
+	@cmake --preset asan -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
+	@cmake --build build/asan --target torture
+	@tests/torture/run build/asan/tests '$(SCENARIOS)'
+
 fuzz-coverage: setup ## how much of each reader the fuzzers' inputs reach, those of earlier runs of make fuzz included
 	@cmake --preset fuzz-coverage -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
 	@cmake --build build/fuzz-coverage --target fuzz

@@ -1,0 +1,167 @@
+/* calls.c - decides at each entry point whether the call fails. Built without sanitizers: it runs before they
+ * are ready. Where the library's own function is, the dynamic linker is asked once; that asks for no memory.
+ */
+#include "calls.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <execinfo.h>
+#include <string.h>
+#include <unistd.h>
+
+enum how { LIBC, INTERRUPTIBLE, TRANSFER, API };
+
+static const struct function {
+    const char *name;
+    enum how how;
+    int64_t result;
+    int error;
+} functions[] = {
+#define FUNCTION(name, how, result, error) {#name, how, result, error},
+#include "functions.def"
+#undef FUNCTION
+};
+enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
+
+struct torture_plan *torture_plan;
+_Thread_local bool torture_armed;
+static void *own[FUNCTIONS];
+
+/* As entry_points.S keeps them. */
+struct torture_registers {
+    uint64_t arguments[6];
+    int64_t result;
+};
+
+/* What the linker says of this program's own code. */
+extern const char __executable_start[], etext[];
+
+const char *torture_function_name(uint32_t function)
+{
+    return functions[function].name;
+}
+
+bool torture_can(enum torture_mode mode, uint32_t function)
+{
+    switch (mode) {
+    case TORTURE_COUNT:
+    case TORTURE_ONE:
+    case TORTURE_SAME:
+    case TORTURE_ALL:
+        return true;
+    case TORTURE_SHORT:
+    case TORTURE_TORN:
+        return functions[function].how == TRANSFER;
+    case TORTURE_INTERRUPTED:
+        return functions[function].how == TRANSFER || functions[function].how == INTERRUPTIBLE;
+    case TORTURE_MODES:
+        break;
+    }
+    return false;
+}
+
+static bool is(const struct function *f, const char *name, const char *other)
+{
+    return strcmp(f->name, name) == 0 || strcmp(f->name, other) == 0;
+}
+
+/* Follows what becomes of files. */
+static void follow(const struct function *f, const struct torture_registers *r, bool fails)
+{
+    int fd = (int)r->arguments[0];
+    if (is(f, "pwrite64", "pwrite") && !fails)
+        torture_disk_wrote(fd, (int64_t)r->arguments[3], r->arguments[2]);
+    else if (is(f, "write", "write") && !fails)
+        torture_disk_wrote(fd, lseek(fd, 0, SEEK_CUR), r->arguments[2]);
+    else if (is(f, "ftruncate64", "ftruncate") && !fails)
+        torture_disk_resized(fd);
+    else if (is(f, "fsync", "fdatasync"))
+        torture_disk_synced(fd, !fails);
+    else if (is(f, "unlink", "unlink") && !fails)
+        torture_disk_unlinked((const char *)r->arguments[0]); /* NOLINT: a register is what it is */
+}
+
+static bool is_openssl(const char *caller)
+{
+    Dl_info found;
+    return dladdr(caller, &found) && found.dli_fname &&
+           (strstr(found.dli_fname, "/libcrypto.so") || strstr(found.dli_fname, "/libssl.so"));
+}
+
+static uint64_t place_of(uint32_t number, void *const *stack, int num)
+{
+    uint64_t hash = 14695981039346656037U ^ number;
+    for (int i = 0; i < num; i++)
+        hash = (hash ^ (uint64_t)(uintptr_t)stack[i]) * 1099511628211U;
+    return hash;
+}
+
+enum what { PASS, FAIL_CALL, HALVE, INTERRUPT };
+
+/* What becomes of the chosen call, of later ones of the same function, and of all others that are later. */
+static const struct ways {
+    enum what chosen, same, others;
+} ways[TORTURE_MODES] = {
+    [TORTURE_ONE] = {FAIL_CALL, PASS, PASS},           [TORTURE_SAME] = {FAIL_CALL, FAIL_CALL, PASS},
+    [TORTURE_ALL] = {FAIL_CALL, FAIL_CALL, FAIL_CALL}, [TORTURE_SHORT] = {HALVE, PASS, PASS},
+    [TORTURE_TORN] = {HALVE, FAIL_CALL, PASS},         [TORTURE_INTERRUPTED] = {INTERRUPT, PASS, PASS},
+};
+
+static enum what decide(uint32_t call, uint32_t number)
+{
+    const struct ways *way = &ways[torture_plan->mode];
+    if (call == torture_plan->at)
+        return way->chosen;
+    if (torture_plan->num_failed == 0)
+        return PASS;
+    return number == torture_plan->failed_function ? way->same : way->others;
+}
+
+/* Whether the library's own function is to be called. */
+static bool goes_on(struct torture_registers *r, uint32_t number, const char *caller)
+{
+    struct torture_plan *plan = torture_plan;
+    const struct function *f = &functions[number];
+    void *stack[TORTURE_STACK_MAX + 2];
+    uint32_t call = plan->num_calls++;
+    enum what what = decide(call, number);
+    if (plan->mode == TORTURE_COUNT && call < TORTURE_CALLS_MAX) {
+        int num = backtrace(stack, TORTURE_STACK_MAX);
+        plan->calls[call] = (struct torture_call){number, place_of(number, stack, num)};
+    }
+    if (what != PASS && plan->num_failed++ == 0) {
+        plan->failed_function = number;
+        plan->num_stack = (uint32_t)backtrace(plan->stack, TORTURE_STACK_MAX);
+    }
+    if (what == HALVE && r->arguments[2] > 1)
+        r->arguments[2] /= 2;
+    bool fails = what == FAIL_CALL || what == INTERRUPT;
+    if (fails && is_openssl(caller))
+        plan->in_openssl = true;
+    follow(f, r, fails);
+    if (fails) {
+        r->result = f->result;
+        if (f->error || what == INTERRUPT)
+            errno = what == INTERRUPT ? EINTR : f->error;
+    }
+    return !fails;
+}
+
+void *torture_before(struct torture_registers *r, uint32_t number, const char *caller);
+
+void *torture_before(struct torture_registers *r, uint32_t number, const char *caller)
+{
+    if (!own[number])
+        own[number] = dlsym(RTLD_NEXT, functions[number].name);
+    if (!torture_armed || !torture_plan)
+        return own[number];
+    if (functions[number].how == API && (caller < __executable_start || caller >= etext))
+        return own[number];
+    int before = errno;
+    torture_armed = false;
+    bool on = goes_on(r, number, caller);
+    torture_armed = true;
+    if (on)
+        errno = before;
+    return on ? own[number] : NULL;
+}

@@ -1,0 +1,56 @@
+/* calls.h - between the entry points and the runner: which call fails, and how. */
+#ifndef CALLS_H
+#define CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum torture_mode {
+    TORTURE_COUNT,       /* none fails */
+    TORTURE_ONE,         /* that call */
+    TORTURE_SAME,        /* that call, and from there on all of the same function */
+    TORTURE_ALL,         /* that call and all that follow */
+    TORTURE_SHORT,       /* that call transfers half of what it was to */
+    TORTURE_TORN,        /* the same, and from there on all of the same function fail */
+    TORTURE_INTERRUPTED, /* that call fails with EINTR */
+    TORTURE_MODES
+};
+
+enum { TORTURE_CALLS_MAX = 1 << 19, TORTURE_STACK_MAX = 14 };
+
+struct torture_call {
+    uint32_t function; /* its number in functions.def */
+    uint64_t place;    /* a hash of the stack */
+};
+
+/* Shared by all processes of a program. */
+struct torture_plan {
+    enum torture_mode mode;
+    uint32_t at;              /* the number of the call */
+    uint32_t num_calls;       /* so far in this run */
+    uint32_t num_failed;      /* calls in this run that were made to */
+    uint32_t failed_function; /* the first of them */
+    uint32_t num_stack;
+    void *stack[TORTURE_STACK_MAX]; /* its callers */
+    bool in_openssl;                /* one that failed was called by OpenSSL itself */
+    bool succeeded, refused;
+    uint32_t num_violations;
+    struct torture_call calls[TORTURE_CALLS_MAX]; /* of the counting run */
+};
+extern struct torture_plan *torture_plan;
+extern _Thread_local bool torture_armed;
+
+const char *torture_function_name(uint32_t function);
+bool torture_can(enum torture_mode mode, uint32_t function);
+
+/* disk.c: what would be left of files after a power failure. */
+void torture_disk_open(void);
+void torture_disk_forget(void);
+void torture_disk_wrote(int fd, int64_t offset, uint64_t length); /* about to */
+void torture_disk_resized(int fd);                                /* about to */
+void torture_disk_synced(int fd, bool ok);
+void torture_disk_unlinked(const char *path);
+/* Every file in the folder becomes that. */
+void torture_disk_cut_power(const char *folder);
+
+#endif
