@@ -354,6 +354,12 @@ class Symbols(LintCase):
         for part in ("not position-independent", "binds lazily", "relocations writable", "executable stack"):
             self.red(check_symbols, "nitro-signer-keeper", part)
 
+    def test_program_without_a_rule(self):
+        self.write("src/other/CMakeLists.txt", "ns_program(nitro-signer-other DEPENDS base SOURCES main.c)\n")
+        self.build()
+        shutil.copy(os.path.join(self.root, "build/bin/nitro-signer-keeper"), os.path.join(self.root, "build/bin/nitro-signer-other"))
+        self.red(check_symbols, "nitro-signer-other", "has no row in RULES")
+
     def test_much_initialised_data(self):
         self.append("src/keeper/main.c", "char keeper_table[300000] = {1};\n")
         self.build()
