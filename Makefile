@@ -9,7 +9,7 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup clients build demo run test image lambda image-verify enclave-boot soak fuzz fuzz-coverage bench interop clean help
+.PHONY: all setup analyse sbom clients build demo run test image lambda image-verify enclave-boot soak fuzz fuzz-coverage bench interop clean help
 
 all: build ## set up and build everything (into build/bin)
 
@@ -67,6 +67,14 @@ soak: build ## search the model of several signers, run a million orders against
 	@NS_FLIPS_STRIDE=1 $(build)/tests/test_nitro_flips
 	@NS_SIGNATURES=$${NS_ORDERS:-1000000} $(build)/tests/test_bls_batch
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
+
+# Quick when little has changed since it ran last. JOBS says how many files at a time, ROOMS which (lib/net src/front).
+analyse: setup ## let gcc -fanalyzer, clang-tidy and cppcheck look at the product's C: three minutes, then only at what changed
+	@cmake --preset analyzer >/dev/null
+	@$(python) -B tests/lint/analyse.py --build=build/analyzer --jobs=$(or $(JOBS),1) $(ROOMS)
+
+sbom: build ## list what the programs link and the images ship, with versions and licences, as SPDX: build/sbom.spdx.json
+	@scripts/sbom --bin=$(build)/bin --output=$(build)/sbom.spdx.json
 
 # SECONDS says how long each runs, TARGETS which (xml,json), JOBS how many at a time. tests/fuzz/run says where it keeps what.
 fuzz: setup ## feed the readers of outside bytes with mutated inputs, a minute each, under the sanitizers

@@ -176,8 +176,9 @@ result aws_kms_encrypt_many(struct aws_client *client, struct aws_kms_encrypt *e
             .target = ENCRYPT, .body = {e.bodies[i].data, e.bodies[i].length}, .answer = &e.answers[i]};
     }
     /* Each call has its outcome, and its sentence is made below. */
-    result first = aws_client_call_many(client, e.calls, num_encrypts, credentials, deadline_ns);
-    first = RESULT_OK;
+    result called = aws_client_call_many(client, e.calls, num_encrypts, credentials, deadline_ns);
+    (void)called;
+    result first = RESULT_OK;
     for (size_t i = 0; i < num_encrypts; i++) {
         result r = take_ciphertext(&encrypts[i], &e.calls[i], key_id);
         first = first.code ? first : r;

@@ -135,8 +135,9 @@ result aws_ssm_progress(struct aws_client *client, struct aws_ssm_progress *ret_
     TRY(append_member(&body, "CommandId", command_id));
     TRY(buffer_append_text(&body, "}"));
     result r = call(client, &document, &root, credentials, operation, &body);
-    if (r.code)
-        return strstr(error_text(), "InvalidCommandId") ? (result){E_NOT_FOUND} : r;
+    if (r.code && strstr(error_text(), "InvalidCommandId"))
+        r.code = E_NOT_FOUND;
+    TRY(r);
     r = parse_progress(ret_progress, &root);
     return r.code == E_NOT_FOUND ? r : aws_error_in_answer(r, operation);
 }

@@ -24,6 +24,6 @@ must_check result policy_names_parse(struct policy_names *ret_names, const char 
 /* The same of origins, each "scheme://host[:port]". */
 must_check result policy_origins_parse(struct policy_names *ret_origins, const char *option,
                                        const char *text);
-void policy_names_cleanup(struct policy_names *names);
+void policy_names_cleanup(struct policy_names *list);
 
 #endif

@@ -119,7 +119,9 @@ static result transaction_answered(struct aws_call *call, bool *ret_again)
         return RESULT_OK;
     if (strcmp(call->error.type, "TransactionCanceledException") != 0) {
         result r = aws_error_result(&call->error, call->status);
-        return r.code == E_MISMATCH ? (result){E_STORE} : r;
+        if (r.code == E_MISMATCH)
+            r.code = E_STORE;
+        return r;
     }
     TRY(read_reasons(call, &condition));
     *ret_again = !condition;

@@ -11,6 +11,6 @@ must_check result slashing_sqlite_open(struct slashing_store **ret_store, const 
 /* Carries what is durable in the write-ahead log over to the file, if there is much: that reads the log,
  * writes, and syncs once more, so it is for a moment when nobody waits. A log that is never settled grows to
  * 32 MiB, then commits do it. Nothing rests on whether it succeeds: the log stays until it has. */
-void slashing_sqlite_settle(struct slashing_store *store);
+void slashing_sqlite_settle(struct slashing_store *base);
 
 #endif

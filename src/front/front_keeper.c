@@ -209,7 +209,9 @@ static must_check result receive_one(struct front *front)
     if (r.code || message.type == IPC_TLS)
         secret_wipe(front->packet, sizeof front->packet);
     /* Waiting for more is the caller's business; a handler that times out has failed. */
-    return r.code == E_TIMEOUT ? (result){E_PEER} : r;
+    if (r.code == E_TIMEOUT)
+        r.code = E_PEER;
+    return r;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)

@@ -78,7 +78,7 @@ struct subject {
 static void copy_printable(char *out, size_t out_capacity, const char *text)
 {
     size_t i = 0;
-    for (; text[i] && i < out_capacity - 1; i++)
+    for (; i < out_capacity - 1 && text[i]; i++)
         out[i] = (char)(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?');
     out[i] = 0;
 }

@@ -68,7 +68,7 @@ static bool is_keystore(const char *name)
 }
 
 static must_check result list_files(struct loader_proxy_files *files, const char *folder,
-                                    struct loader_proxy_file *file)
+                                    const struct loader_proxy_file *like)
 {
     AUTO_POINTER(DIR) list = NULL;
     const struct dirent *entry;
@@ -79,8 +79,9 @@ static must_check result list_files(struct loader_proxy_files *files, const char
             continue;
         int length = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         ENSURE(length > 0 && length < PATH_LEN, E_INPUT, "%s: too long", folder);
-        file->path = path;
-        TRY(append(files, file));
+        struct loader_proxy_file file = *like;
+        file.path = path;
+        TRY(append(files, &file));
     }
     return RESULT_OK;
 }

@@ -16,8 +16,6 @@
 
 enum { OUTPUT_MAX = 1 << 20, ENVIRONMENT_MAX = 256 };
 
-extern char **environ;
-
 static bool is_ours(const char *variable)
 {
     static const char *const prefixes[] = {"NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_", "AWS_"};

@@ -14,7 +14,7 @@ def python_tool(name, requirements="requirements"):
     digest = hashlib.sha256((REQUIREMENTS / f"{requirements}.txt").read_bytes()).hexdigest()[:16]
     place = cache / "nitro-signer" / f"python-{digest}"
     if not (place / "complete").exists():
-        if requirements == "requirements":
+        if requirements != "localstack":
             pytest.fail("the Python tools are not here: run scripts/setup")
         pytest.skip(f"{requirements} is not here: scripts/setup --interop brings it")
     return place / "bin" / name
