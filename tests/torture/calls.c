@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum how { LIBC, INTERRUPTIBLE, TRANSFER, API };
+enum how { LIBC, INTERRUPTIBLE, TRANSFER, DISK, API };
 
 static const struct function {
     const char *name;
@@ -58,6 +58,11 @@ bool torture_can(enum torture_mode mode, uint32_t function)
         break;
     }
     return false;
+}
+
+bool torture_is_transfer(uint32_t function)
+{
+    return functions[function].how == TRANSFER || functions[function].how == DISK;
 }
 
 static bool is(const struct function *f, const char *name, const char *other)

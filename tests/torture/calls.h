@@ -41,6 +41,8 @@ extern struct torture_plan *torture_plan;
 extern _Thread_local bool torture_armed;
 
 const char *torture_function_name(uint32_t function);
+/* What is on a disk, or gone to a peer, depends on when it fails: every call is a case of its own. */
+bool torture_is_transfer(uint32_t function);
 bool torture_can(enum torture_mode mode, uint32_t function);
 
 /* disk.c: what would be left of files after a power failure. */

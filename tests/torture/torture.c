@@ -193,24 +193,35 @@ static bool run(const struct torture_scenario *scenario, const char *folder)
     return plan->num_violations == 0;
 }
 
-/* The calls worth a run in this mode: all, or the first of each place. */
-static uint32_t choose(uint32_t *ret_calls, uint32_t num_calls, enum torture_mode mode, bool all)
+/* Whether a call of this place comes for the first time. */
+static bool is_new(uint64_t place)
 {
     enum { SLOTS = 1 << 17 };
     static uint64_t seen[SLOTS];
-    uint32_t num = 0;
-    memset(seen, 0, sizeof seen);
+    uint32_t slot = (uint32_t)(place % SLOTS);
+    while (seen[slot] && seen[slot] != place)
+        slot = (slot + 1) % SLOTS;
+    bool found = seen[slot] == place;
+    seen[slot] = place;
+    return !found;
+}
+
+/* The calls worth a run in this mode: all; or every transfer, and of other places' first calls one in so
+ * many. NS_TORTURE_FUNCTION names the only function. */
+static uint32_t choose(uint32_t *ret_calls, uint32_t num_calls, enum torture_mode mode, uint32_t one_place_in)
+{
+    const char *only = getenv("NS_TORTURE_FUNCTION"), *wanted = getenv("NS_TORTURE");
+    bool all = wanted && strcmp(wanted, "all") == 0;
+    uint32_t num = 0, num_others = 0;
     for (uint32_t i = 0; i < num_calls; i++) {
         const struct torture_call *call = &torture_plan->calls[i];
-        if (!torture_can(mode, call->function))
+        if (!torture_can(mode, call->function) ||
+            (only && strcmp(only, torture_function_name(call->function)) != 0))
             continue;
-        uint32_t slot = (uint32_t)(call->place % SLOTS);
-        while (seen[slot] && seen[slot] != call->place)
-            slot = (slot + 1) % SLOTS;
-        if (seen[slot] && !all)
-            continue;
-        seen[slot] = call->place;
-        ret_calls[num++] = i;
+        if (all || torture_is_transfer(call->function))
+            ret_calls[num++] = i;
+        else if (is_new(call->place ^ (uint64_t)mode << 56) && num_others++ % one_place_in == 0)
+            ret_calls[num++] = i;
     }
     return num;
 }
@@ -219,20 +230,17 @@ static uint32_t run_mode(const struct torture_scenario *scenario, const char *fo
                          enum torture_mode mode)
 {
     static uint32_t calls[TORTURE_CALLS_MAX];
-    const char *wanted = getenv("NS_TORTURE");
-    bool all = wanted && strcmp(wanted, "all") == 0;
-    uint32_t num = choose(calls, num_calls, mode, all);
-    uint32_t most = all || !scenario->calls_max || num < scenario->calls_max ? num : scenario->calls_max;
+    uint32_t num = choose(calls, num_calls, mode, scenario->one_place_in ? scenario->one_place_in : 1);
     uint32_t num_bad = 0, num_reached = 0, num_refused = 0;
-    for (uint32_t i = 0; i < most; i++) {
+    for (uint32_t i = 0; i < num; i++) {
         torture_plan->mode = mode;
-        torture_plan->at = calls[(uint64_t)i * num / most];
+        torture_plan->at = calls[i];
         num_bad += !run(scenario, folder);
         num_reached += torture_plan->num_failed > 0;
         num_refused += torture_plan->refused;
     }
     (void)printf("%s: mode %s: %u of %u calls, %u reached, %u refusals, %u bad\n", scenario->name,
-                 mode_names[mode], most, num, num_reached, num_refused, num_bad);
+                 mode_names[mode], num, num_calls, num_reached, num_refused, num_bad);
     return num_bad;
 }
 

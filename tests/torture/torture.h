@@ -23,8 +23,8 @@ struct torture_scenario {
     void (*check)(const char *folder);
     /* Once, before all; may be NULL. Threads must not be left. */
     void (*prepare)(void);
-    /* So many calls of a mode are enough in NS_TORTURE's absence, spread evenly; 0: no limit. */
-    unsigned calls_max;
+    /* Without NS_TORTURE one place in so many is enough, reads, writes and syncs apart; 0: every one. */
+    unsigned one_place_in;
 };
 
 /* An exit status: 0, or 1 when any run was not as it must be. */

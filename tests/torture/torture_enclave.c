@@ -100,6 +100,6 @@ static void act(const char *folder)
 int main(void)
 {
     const struct torture_scenario scenario = {
-        .name = "enclave", .prepare = prepare, .act = act, .calls_max = 80};
+        .name = "enclave", .prepare = prepare, .act = act, .one_place_in = 9};
     return torture_main(&scenario);
 }
