@@ -166,6 +166,8 @@ static bool receive(struct courier_control *control, struct connection *c)
     }
     bool kept = held_by_all(control) + (size_t)n <= COURIER_HELD_MAX &&
                 !net_frame_feed(&c->parser, bytes, (size_t)n).code;
+    if (!kept)
+        log_warn("control: too much is held of messages that are not whole; connection closed");
     secret_wipe(bytes, (size_t)n);
     c->active_ns = clock_monotonic_ns();
     return kept;

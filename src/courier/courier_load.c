@@ -49,15 +49,22 @@ static must_check result abort_load(struct courier *c, int status, const char *t
     return end_with_error(c, status, text);
 }
 
+static must_check result refuse(struct courier *c, uint64_t connection, const struct courier_request *request,
+                                const char *text)
+{
+    log_warn("%s: 409 %s", courier_operation_name(request->operation), text);
+    return courier_reply_error(c, connection, 409, text);
+}
+
 result courier_load_begin(struct courier *c, uint64_t connection, struct courier_request *request)
 {
     bool is_init = request->operation == COURIER_INIT;
     if (c->load.phase != COURIER_IDLE || courier_kms_busy(c->kms))
-        return courier_reply_error(c, connection, 409, "another init or reload is under way");
+        return refuse(c, connection, request, "another init or reload is under way");
     if (is_init && c->initialised)
-        return courier_reply_error(c, connection, 409, "already initialised");
+        return refuse(c, connection, request, "already initialised");
     if (!is_init && !c->initialised)
-        return courier_reply_error(c, connection, 409, "not initialised yet");
+        return refuse(c, connection, request, "not initialised yet");
 
     const struct courier_waiter waiter = {.wish = COURIER_WISH_LOAD};
     c->load = (struct courier_load){.phase = COURIER_CHECKING, .connection = connection, .request = *request};

@@ -14,6 +14,7 @@ from test_signer_standalone import GENESIS
 
 VERIFIER = pathlib.Path(__file__).resolve().parents[1] / "interop/verify.mjs"
 FORK_VERSION = "0x00000001"
+CHAIN = FORK_VERSION, GENESIS  # what goes into domains; of another network where one is given
 PROPOSER_DOMAIN, ATTESTER_DOMAIN = bytes(4), bytes([1, 0, 0, 0])
 
 BLOCK, VOTE = "block", "vote"
@@ -74,10 +75,11 @@ def _vote(message):
             "source": {"epoch": str(message.low), "root": _filled(5)}, "target": {"epoch": str(message.high), "root": _filled(6)}}
 
 
-def request_of(message):
+def request_of(message, chain=CHAIN):
     """The body of the request to sign it."""
-    fork_info = {"fork": {"previous_version": FORK_VERSION, "current_version": FORK_VERSION, "epoch": "0"},
-                 "genesis_validators_root": GENESIS}
+    version, genesis = chain
+    fork_info = {"fork": {"previous_version": version, "current_version": version, "epoch": "0"},
+                 "genesis_validators_root": genesis}
     if message.kind == VOTE:
         return {"type": "ATTESTATION", "fork_info": fork_info, "attestation": _vote(message)}
     return {"type": "BLOCK_V2", "fork_info": fork_info,
@@ -109,7 +111,8 @@ def _root(text):
     return bytes.fromhex(text[2:])
 
 
-def signing_root(message):
+def signing_root(message, chain=CHAIN):
+    version, genesis = chain
     if message.kind == VOTE:
         vote, domain = _vote(message), ATTESTER_DOMAIN
         checkpoints = [_container(_number(vote[end]["epoch"]), _root(vote[end]["root"])) for end in ("source", "target")]
@@ -118,17 +121,17 @@ def signing_root(message):
         header, domain = _header(message), PROPOSER_DOMAIN
         object_root = _container(_number(header["slot"]), _number(header["proposer_index"]),
                                  *(_root(header[name]) for name in ("parent_root", "state_root", "body_root")))
-    fork_root = _container(_root(FORK_VERSION).ljust(32, b"\0"), _root(GENESIS))
+    fork_root = _container(_root(version).ljust(32, b"\0"), _root(genesis))
     return _hash(object_root, domain + fork_root[:28])
 
 
-def wrong_signatures(signed):
+def wrong_signatures(signed, chain=CHAIN):
     """Those of these that are not what they should be: by blst, and because one message has one signature."""
     known, wrong = {}, []
     for one in signed:
         if known.setdefault(one.message, one.signature) != one.signature:
             wrong.append(one)
-    sets = [[message.key, "0x" + signing_root(message).hex(), signature] for message, signature in known.items()]
+    sets = [[message.key, "0x" + signing_root(message, chain).hex(), signature] for message, signature in known.items()]
     done = subprocess.run(["node", VERIFIER], input=json.dumps(sets), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     verdicts = json.loads(done.stdout)

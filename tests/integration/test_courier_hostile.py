@@ -187,6 +187,7 @@ def test_held_memory_is_bounded(make_rig):
         send_most_of_it(stream)
     assert eventually(lambda: refused or any(stream in select.select(streams, [], [], 0)[0] for stream in streams))
     assert rig.ask("status")["status"] == 200
+    assert "control: too much is held of messages that are not whole; connection closed" in rig.courier.log()
 
 
 def test_the_end_of_the_keeper_is_the_end(make_rig):
