@@ -131,11 +131,13 @@ def chosen(only):
     return names
 
 
-def measure_all(names, context):
+def measure_all(names, context, after_each):
+    """after_each is given what there is so far: a run that is cut off keeps that."""
     outcomes = {}
     for name in names:
         say(f"bench: {name}: {MODULES[name]}")
         outcomes[name] = run_module(name, context)
+        after_each(outcomes)
         say(f"bench: {name}: {outcomes[name]['seconds']:.0f} s\n" + (outcomes[name].get("text") or f"  {why_not(outcomes[name])}\n"))
     return outcomes
 
@@ -174,10 +176,9 @@ def main():
     try:
         context = Context(folder, **({"rounds": asked.rounds} if asked.rounds else {}))
         machine = bench_machine.measure(context)
-        outcomes = measure_all(names, context)
+        outcomes = measure_all(names, context, lambda so_far: write_reports(TOOLS, machine, so_far))
     finally:
         shutil.rmtree(folder)
-    write_reports(TOOLS, machine, outcomes)
     print((TOOLS / "report.txt").read_text(), end="")
     print("\nThe same with every round, and as a picture: " + ", ".join(os.path.relpath(TOOLS / f"report.{kind}") for kind in ("json", "svg")))
     if asked.update_docs:

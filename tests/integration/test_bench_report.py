@@ -71,7 +71,9 @@ def test_a_failing_module_is_told_and_the_others_still_run(monkeypatch, capsys):
     modules = {"burst": module(broken), "lone": module(lambda _: {"figure": 7}, goals=lambda _: [goal("lone", spread([1.0]))])}
     monkeypatch.setattr(bench, "find", modules.__getitem__)
     monkeypatch.setattr(bench.run_module, "__defaults__", (modules.__getitem__,))
-    outcomes = bench.measure_all(["burst", "lone"], None)
+    so_far = []
+    outcomes = bench.measure_all(["burst", "lone"], None, lambda there_are: so_far.append(list(there_are)))
+    assert so_far == [["burst"], ["burst", "lone"]]
     text = bench.as_text(MACHINE, outcomes)
     assert "failed: ValueError: the server fell over" in text and "figure 7" in text
     assert "bench: lone" in capsys.readouterr().err
