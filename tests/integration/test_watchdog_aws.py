@@ -45,7 +45,7 @@ def ciphertext_of(number):
 
 def validator(number, stack=STACK, active=True):
     """An item as the key loader of the system we replace writes it."""
-    return {"web3signer_uuid": {"S": stack}, "pubkey": {"S": f"{number:096x}"}, "chain": {"S": "goerli"},
+    return {"web3signer_uuid": {"S": stack}, "pubkey": {"S": f"b{number:095x}"}, "chain": {"S": "goerli"},
             "encrypted_key_password_mnemonic_b64": {"S": ciphertext_of(number)}, "active": {"BOOL": active},
             "deposit_json_b64": {"S": base64.b64encode(b"[{}]" * 200).decode()}, "datetime": {"S": "2022-11-15T11:02:09.123456"}}
 
