@@ -18,6 +18,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <linux/vm_sockets.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -36,6 +37,8 @@
 /* Of those that wait to be let in, so many a turn of the loop: connections that are there go on. */
 enum { ACCEPTS_A_TURN = 16, ACCEPT_PAUSE_US = 100000 };
 enum { HANDSHAKE_SECONDS = 10, CLOSING_SECONDS = 2, CROWDED_SECONDS = 3 };
+/* So many more or fewer connections than the last time are worth a walk through the heap, after so long. */
+enum { TIDY_FROM = 256, TIDY_SECONDS = 1 };
 
 /* ---- closing and time ---- */
 
@@ -75,6 +78,30 @@ void net_http_update_listening(struct net_http_server *server)
     (void)(listening ? event_add(server->listener, NULL) : event_del(server->listener));
 }
 
+/* ---- memory ---- */
+
+static void on_tidy(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct net_http_server *server = context;
+    server->tidied_connections = server->num_connections;
+    (void)malloc_trim(0);
+}
+
+/* A storm of handshakes takes twice what its connections keep, and leaves holes of whole pages: malloc gives
+ * none back by itself that has something behind it. */
+static void tidy_later(struct net_http_server *server)
+{
+    struct timeval later = {.tv_sec = TIDY_SECONDS};
+    size_t now = server->num_connections, before = server->tidied_connections;
+    size_t changed = now > before ? now - before : before - now;
+    if (changed >= TIDY_FROM && !evtimer_pending(&server->tidy, NULL))
+        (void)evtimer_add(&server->tidy, &later);
+}
+
+/* ---- lists ---- */
+
 static struct net_http_connections *idle_list(struct net_http_connection *c)
 {
     return c->fresh ? &c->server->fresh : &c->server->idle;
@@ -103,6 +130,7 @@ void net_http_connection_free(struct net_http_connection *c)
     net_http_connection_set_idle(c, false);
     TAILQ_REMOVE(&server->all, c, link);
     server->num_connections--;
+    tidy_later(server);
     server->num_http2 -= c->counted_http2;
     (void)event_del(&c->deadline);
     net_stream_free(c->stream);
@@ -294,6 +322,7 @@ static bool connection_new(struct net_http_server *server, int fd, const struct 
     TAILQ_INSERT_TAIL(&server->all, c, link);
     net_http_connection_set_idle(c, true);
     server->num_connections++;
+    tidy_later(server);
     if (c->handshaking)
         net_http_connection_deadline(c, net_http_patience(server, HANDSHAKE_SECONDS));
     else
@@ -394,6 +423,7 @@ result net_http_server_new(struct net_http_server **ret_server, struct event_bas
         free(server);
         FAIL(E_MEMORY, "out of memory");
     }
+    (void)evtimer_assign(&server->tidy, base, on_tidy, server);
     if (config->tls)
         (void)SSL_CTX_up_ref(config->tls);
     *ret_server = server;
@@ -437,6 +467,7 @@ void net_http_server_free(struct net_http_server *server)
         net_http_connection_free(TAILQ_FIRST(&server->all));
     }
     event_free(server->accept_again);
+    (void)evtimer_del(&server->tidy);
     net_stream_common_close(&server->common);
     SSL_CTX_free(server->config.tls);
     free(server);

@@ -149,6 +149,8 @@ struct net_http_server {
     bool listening;     /* listener is pending */
     bool accept_paused; /* out of descriptors a moment ago */
     struct event *accept_again;
+    struct event tidy;
+    size_t tidied_connections; /* there were so many when the heap was tidied last */
     struct net_stream_common common;
     struct net_http_connections all, fresh, idle;
     struct net_http_connections writing; /* large replies, the oldest first */

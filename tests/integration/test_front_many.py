@@ -286,6 +286,25 @@ def test_a_kept_connection_is_served_during_a_storm(front, folder, with_tls, cou
     assert len(waits) >= 10 and small(f, each, 65536)
 
 
+def test_what_a_storm_took_is_given_back(front, folder):
+    f = front(tls=Certificate(folder))
+    context = ssl.create_default_context(cafile=f.certificate.ca_file)
+    before, streams = resident(f), []
+    for _ in range(600):
+        stream = context.wrap_socket(socket.create_connection(("127.0.0.1", f.port)), server_hostname="localhost")
+        assert served(stream).startswith(b"HTTP/1.1 200")
+        streams.append(stream)
+    most = resident(f)
+    for stream in streams[:-1]:  # the last keeps what lies before it from the end of the heap
+        stream.close()
+    until = time.monotonic() + 15
+    while resident(f) - before > (most - before) // 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert resident(f) - before <= (most - before) // 2 or sanitized(f"/proc/{f.process.pid}/exe")
+    assert served(streams[-1]).startswith(b"HTTP/1.1 200")
+    streams[-1].close()
+
+
 @pytest.mark.bar(7)
 def test_health_is_answered_while_signing_is_saturated(front, folder):
     """100 clients that never pause, on connections they keep, from processes of their own; a prober beside them."""
