@@ -81,7 +81,7 @@ GOALS = {
     "proxy-python-1": Wanted("proxy", "proxy, bulk bytes, 1 connection", "the Python relay of 1 KiB copies", 5, True),
     "proxy-python-1000": Wanted("proxy", "proxy, bulk bytes, 1,000 connections", "the Python relay of 1 KiB copies", 5, True),
     "proxy-signing": Wanted("proxy", "proxy, signing requests over 64 kept TLS connections", "the same load without the proxy", 0.75, True),
-    "memory": Wanted("keys", "resident memory, 10,000 keys, 2,000 connections", "Web3Signer's documented sizing", 64, False, "MB"),
+    "memory": Wanted("keys", "resident memory, 10,000 keys, 2,000 kept connections", "Web3Signer's documented sizing", 64, False, "MB"),
     "sealed-start": Wanted("keys", "10,000 sealed keys, start to first signature", "10,000 scrypt keystores of a peer", 0.5, False, "s"),
 }
 
