@@ -263,26 +263,31 @@ static void run(struct net_link *link, size_t from)
     settle(link);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *context)
+/* Something happened on a side that concerns the way that begins at from. */
+static void go_on(struct net_link_side *side, short what, size_t from)
 {
-    (void)fd;
-    struct net_link_side *side = context;
     struct net_link *link = side->link;
     if (what & EV_TIMEOUT)
         link->on_end(link->context);
     else
-        run(link, side == &link->sides[0] ? 0 : 1);
+        run(link, from);
+}
+
+static size_t number_of(const struct net_link_side *side)
+{
+    return side == &side->link->sides[0] ? 0 : 1;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    go_on(context, what, number_of(context));
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
-    struct net_link_side *side = context;
-    struct net_link *link = side->link;
-    if (what & EV_TIMEOUT)
-        link->on_end(link->context);
-    else
-        run(link, side == &link->sides[0] ? 1 : 0);
+    go_on(context, what, 1 - number_of(context));
 }
 
 void net_link_start(struct net_link *link, struct net_link_shared *shared, const int fds[2],
