@@ -46,16 +46,6 @@ void keeper_answer(struct keeper *keeper, struct keeper_order *order)
     torture_go_on();
 }
 
-void keeper_remote_send(struct keeper *keeper)
-{
-    (void)keeper;
-}
-
-void keeper_head_refresh(struct keeper *keeper)
-{
-    (void)keeper;
-}
-
 static void close_keeper(void)
 {
     keeper_pool_free(TAKE(k.pool));

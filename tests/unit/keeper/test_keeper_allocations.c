@@ -79,16 +79,6 @@ void keeper_answer(struct keeper *keeper, struct keeper_order *order)
     keeper_orders_remove(&keeper->orders, order);
 }
 
-void keeper_remote_send(struct keeper *keeper)
-{
-    (void)keeper;
-}
-
-void keeper_head_refresh(struct keeper *keeper)
-{
-    (void)keeper;
-}
-
 static void open_keeper(const char *folder, size_t num_threads)
 {
     struct policy policy = {.slashing_protection = true};

@@ -73,18 +73,6 @@ void keeper_answer(struct keeper *keeper, struct keeper_order *order)
     keeper_orders_remove(&keeper->orders, order);
 }
 
-void keeper_remote_send(struct keeper *keeper)
-{
-    (void)keeper;
-    fail_msg("there is no courier");
-}
-
-void keeper_head_refresh(struct keeper *keeper)
-{
-    (void)keeper;
-    fail_msg("there is no courier");
-}
-
 static int setup(void **state)
 {
     static int anything;
