@@ -9,6 +9,7 @@ differ. The credentials that KMS gives out are those that the relay wants signat
 
 Without DynamoDB the record is in SQLite: Cloud(start, bin_dir, folder).
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -36,7 +37,10 @@ def key_policy(actions):
 
 
 def children_of(pid):
-    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Its children's numbers; none of one that has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 class Enclave:

@@ -404,8 +404,12 @@ class HostileHost:
         return self.enclave.log()
 
     def descriptors(self):
-        """Of the whole enclave."""
-        return sum(len(os.listdir(f"/proc/{one}/fd")) for one in family_of(self.enclave.pid))
+        """Of the whole enclave; none of a loader that has just ended."""
+        total = 0
+        for one in family_of(self.enclave.pid):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                total += len(os.listdir(f"/proc/{one}/fd"))
+        return total
 
     # ---- as a client, by way of the host ----
 

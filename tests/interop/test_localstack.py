@@ -113,7 +113,7 @@ def test_an_enclave_gets_its_keys_from_localstack_and_signs(localstack, start, b
     enclave = cloud.enclave("a")
     assert localstack.opened() == opened + 3  # two keys and the TLS key
     assert set(enclave.get("/api/v1/eth2/publicKeys").json()) == set(cloud.keys)
-    cloud.ctl("sign-test", f"--url=https://localhost:{enclave.port}", "--ca-file=items/tls-cert.pem", f"--genesis-validators-root={MAINNET_GENESIS}")
+    cloud.ctl("sign-test", f"--url=https://localhost:{enclave.port}", "--ca-file=items/tls-cert.pem", f"--genesis-validators-root={MAINNET_GENESIS}", f"--epoch={EPOCH}")
     enclave.kill()  # another RSA key, another document, other envelopes
     assert localstack.opened() == opened + 6
     assert enclave.attest(1, target=EPOCH + 1).status_code == 200
