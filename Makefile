@@ -9,7 +9,7 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup analyse sbom clients build demo run test image lambda image-verify enclave-boot soak fuzz fuzz-coverage bench interop clean help
+.PHONY: all setup analyse sbom clients build demo run test image lambda image-verify enclave-boot soak coverage fuzz fuzz-coverage bench interop clean help
 
 all: build ## set up and build everything (into build/bin)
 
@@ -88,6 +88,12 @@ torture: setup ## make every call of libc, OpenSSL and SQLite fail in turn, unde
 	@cmake --preset asan -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
 	@cmake --build build/asan --target torture
 	@tests/torture/run build/asan/tests '$(SCENARIOS)'
+
+# ROOMS names some of them (lib/eth2 src/keeper); TESTS those of their tests that are run, keeping the other counts (slashing_seal).
+coverage: setup ## which branches of lib/slashing, lib/eth2, lib/nitro and src/keeper the tests reach: all, or listed with a reason; minutes
+	@cmake --preset coverage -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
+	@cmake --build build/coverage
+	@tests/coverage/coverage.py $(if $(TESTS),--tests='$(TESTS)') $(ROOMS)
 
 fuzz-coverage: setup ## how much of each reader the fuzzers' inputs reach, those of earlier runs of make fuzz included
 	@cmake --preset fuzz-coverage -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null

@@ -19,7 +19,8 @@ struct process_sandbox_rule {
 /* From here on: calls in rules work (openat for reading only); starting programs, tracing, loading kernel
  * code and the like end the process; every other call fails with EPERM. It holds every thread there is, and
  * none can be made afterwards. It cannot be undone. After process_harden. In builds with a sanitizer, whose
- * runtime makes calls of its own, only the calls that end the process are watched. */
+ * runtime makes calls of its own, and in those that write at their end what was covered, only the calls that
+ * end the process are watched. */
 must_check result process_sandbox_enter(const struct process_sandbox_rule *rules, size_t num_rules);
 
 /* The number of a call on this architecture: itself, or where there is no such call what libc makes

@@ -6,15 +6,6 @@
  * new ones can be made. */
 #include "interchange_sandbox.h"
 
-#ifdef INTERCHANGE_WITHOUT_SANDBOX
-/* A build that measures coverage writes files at its end. */
-result interchange_sandbox_enter(enum interchange_sandbox kind)
-{
-    (void)kind;
-    return RESULT_OK;
-}
-#else
-
 #include "base/process_sandbox.h"
 
 static const struct process_sandbox_rule file_rules[] = {
@@ -71,4 +62,3 @@ result interchange_sandbox_enter(enum interchange_sandbox kind)
     }
     FAIL(E_INTERNAL, "no such sandbox");
 }
-#endif

@@ -5,14 +5,6 @@
  * by base/process_sandbox. */
 #include "keeper_sandbox.h"
 
-#ifdef KEEPER_WITHOUT_SANDBOX
-/* A build that measures coverage writes files at its end. */
-result keeper_sandbox_enter(void)
-{
-    return RESULT_OK;
-}
-#else
-
 #include "base/process_sandbox.h"
 
 static const struct process_sandbox_rule rules[] = {
@@ -46,4 +38,3 @@ result keeper_sandbox_enter(void)
     entered = true;
     return RESULT_OK;
 }
-#endif

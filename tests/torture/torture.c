@@ -22,6 +22,10 @@
 
 #include "calls.h"
 
+#ifdef NS_COVERAGE
+#include <gcov.h>
+#endif
+
 enum { RUN_SECONDS = 60, DESCRIPTORS_MAX = 256 };
 
 static const char *const mode_names[TORTURE_MODES] = {"none",  "one",  "same",       "all",
@@ -171,6 +175,9 @@ static bool run(const struct torture_scenario *scenario, const char *folder)
         scenario->act(folder);
         torture_armed = false;
         (void)fflush(NULL);
+#ifdef NS_COVERAGE
+        __gcov_dump(); /* what was reached counts, however the process ends */
+#endif
         if (plan->in_openssl)
             _exit(0); /* when it cannot have memory, OpenSSL itself leaks: not looked at */
         exit(0);

@@ -16,7 +16,7 @@
 #include "loader/loader_sandbox.h"
 
 /* Under a sanitizer the filter is not loaded; the test would show nothing. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(NS_COVERAGE)
 #define FILTERED false
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
