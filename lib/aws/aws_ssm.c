@@ -101,11 +101,14 @@ result aws_ssm_send(struct aws_client *client, char ret_command_id[static AWS_SS
     AUTO(buffer) body = {0};
     AUTO_POINTER(json_t) document = NULL;
     struct json_view root, sent;
+    char id[AWS_SSM_COMMAND_ID_MAX + 1];
     TRY(make_command(&body, command));
     TRY(call(client, &document, &root, credentials, operation, &body));
     TRY(aws_error_in_answer(json_get_object(&sent, &root, "Command"), operation));
-    return aws_error_in_answer(json_copy_text(ret_command_id, AWS_SSM_COMMAND_ID_MAX + 1, &sent, "CommandId"),
-                               operation);
+    TRY(aws_error_in_answer(json_copy_text(id, sizeof(id), &sent, "CommandId"), operation));
+    ENSURE(*id, E_PEER, "%s: the answer's CommandId is empty", operation);
+    memcpy(ret_command_id, id, sizeof(id));
+    return RESULT_OK;
 }
 
 static must_check result parse_progress(struct aws_ssm_progress *ret_progress, const struct json_view *root)

@@ -146,6 +146,21 @@ static void a_command_and_its_request(void **state)
                       "\"first \\\"line\\\"\",\"second\"]}}"));
 }
 
+/* It could never be asked for again. */
+static void a_command_without_a_number(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"first"};
+    const struct aws_ssm_command command = {
+        .tag = "t", .value = "v", .lines = lines, .num_lines = 1, .comment = "c"};
+    char id[AWS_SSM_COMMAND_ID_MAX + 1] = "as before";
+    AUTO(fixture) f = {0};
+    begin(&f, AWS_PROTOCOL_JSON, OK_HEAD "{\"Command\":{\"CommandId\":\"\"}}");
+    assert_int_equal(aws_ssm_send(f.client, id, &f.credentials, &command).code, E_PEER);
+    assert_non_null(strstr(error_text(), "CommandId"));
+    assert_string_equal(id, "as before");
+}
+
 static int invocation(struct aws_ssm_invocation *ret_invocation, const char *answer)
 {
     AUTO(fixture) f = {0};
@@ -306,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_stack_and_its_outputs),
         cmocka_unit_test(stacks_that_are_none),
         cmocka_unit_test(a_command_and_its_request),
+        cmocka_unit_test(a_command_without_a_number),
         cmocka_unit_test(invocations),
         cmocka_unit_test(groups),
         cmocka_unit_test(functions),
