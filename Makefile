@@ -64,7 +64,7 @@ soak: build ## search the model of several signers, run a million orders against
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) $(python) -m pytest -q -s tests/integration/test_store_postgresql.py -k random
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) NS_SECONDS=$${NS_SECONDS:-60} $(python) -m pytest -q -s tests/integration/test_fleet_torture.py
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 50 )) $(python) -m pytest -q -s tests/integration/test_property_dynamodb.py
-	@NS_SEED=$${NS_SEED:-$$(date +%s)} NS_ROUNDS=30 $(python) -m pytest -q -s tests/integration/test_hostile_host.py
+	@NS_SEED=$${NS_SEED:-$$(date +%s)} NS_ROUNDS=30 $(python) -m pytest -q -s tests/integration/test_hostile_host.py tests/integration/test_hostile_order.py
 	@NS_FLIPS_STRIDE=1 $(build)/tests/test_nitro_flips
 	@NS_SIGNATURES=$${NS_ORDERS:-1000000} $(build)/tests/test_bls_batch
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'

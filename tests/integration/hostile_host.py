@@ -124,6 +124,31 @@ class Replay(Fault):
         return f"Replay({len(self.said)} bytes)"
 
 
+class Records(Fault):
+    """Whole records of TLS with application data. The first one after armed was set is given twice; behind an earlier one of the same
+    connection (old); or not (left out). Or, while it is set, nothing is given on this and any later connection (withheld)."""
+
+    def __init__(self, what, armed, way=DOWN):
+        super().__init__(way=way)
+        self.what, self.armed, self.done, self.seen = what, armed, False, []
+
+    def __repr__(self):
+        return f"Records({self.what!r}, way={self.way!r})"
+
+    def instead_of(self, record):
+        """The records that go on in its place."""
+        if self.what == "withheld":
+            self.done = self.done or self.armed.is_set()
+            return [] if self.done else [record]
+        if record[0] != 23 or self.done or not self.armed.is_set():
+            self.seen.append(record)
+            return [record]
+        self.done = True
+        self.armed.clear()
+        earlier = [one for one in self.seen if one[0] == 23]
+        return {"twice": [record, record], "old": [earlier[-1], record] if earlier else [record, record], "left out": []}[self.what]
+
+
 class Elsewhere(Fault):
     """Connected to another address than the one that was meant."""
 
@@ -263,7 +288,9 @@ class Wire:
     def _pump(self, source, sink, way, fault, kept):
         mine = fault is not None and not isinstance(fault, Elsewhere) and fault.way == way
         try:
-            if mine:
+            if mine and isinstance(fault, Records):
+                self._pump_records(source, sink, fault)
+            elif mine:
                 self._pump_badly(source, sink, fault)
             else:
                 while part := source.recv(65536):
@@ -275,6 +302,16 @@ class Wire:
             for end in (source, sink):
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def _pump_records(source, sink, fault):
+        rest = b""
+        while part := source.recv(65536):
+            rest += part
+            while len(rest) >= 5 and len(rest) >= (whole := 5 + int.from_bytes(rest[3:5], "big")):
+                record, rest = rest[:whole], rest[whole:]
+                for one in fault.instead_of(record):
+                    sink.sendall(one)
 
     def _pump_badly(self, source, sink, fault):
         passed = 0
@@ -355,7 +392,7 @@ def resident(pid):
 class HostileHost:
     """The host, with its enclave."""
 
-    def __init__(self, cloud, name, log=None):
+    def __init__(self, cloud, name, log=None, metrics=None):
         self.cloud, self.name, folder = cloud, name, cloud.folder
         self.address = f"unix:{folder}/{name}-control"
         self.port = free_port()
@@ -365,7 +402,7 @@ class HostileHost:
         self.enclave = cloud.start(
             "nitro-signer-enclave", f"--control={self.address}", f"--https=unix:{folder}/{name}-https", f"--nsm=unix:{folder}/nsm-a",
             f"--kms-via=unix:{folder}/{name}-kms", f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem",
-            "--log-level=debug", *[f"--log={log}"] * bool(log))
+            "--log-level=debug", *[f"--log={log}"] * bool(log), *[f"--metrics={metrics}"] * bool(metrics))
         self.before = resident(self.enclave.pid)
         self.credential = {key: json.loads((folder / "cloud/credentials.json").read_text())[key] for key in ("access_key_id", "secret_access_key", "token")}
         self._session = threading.local()

@@ -1,8 +1,14 @@
 """Whom a malicious host puts in the place of KMS, DynamoDB and the reader of the log (test_hostile_host.py)."""
 import contextlib
+import datetime
+import pathlib
 import socket
 import ssl
 import threading
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from dynamodb_relay import Authority
 from harness import connect
@@ -27,6 +33,23 @@ class Certificates:
             stream, _ = listener.accept()
             with contextlib.suppress(OSError), stream, context.wrap_socket(stream, server_side=True) as secure:
                 self.heard += secure.recv(65536)
+
+
+def certificates_of_days(folder, authority, name, first, last):
+    """Those of a server by this name, from an authority that is good today: good from so many days after now, to so many."""
+    folder = pathlib.Path(folder)
+    folder.mkdir()
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.timezone.utc)
+    issuer = x509.load_pem_x509_certificate(authority.ca_file.read_bytes())
+    issuer_key = serialization.load_pem_private_key(authority.ca_file.with_suffix(".key").read_bytes(), None)
+    certificate = x509.CertificateBuilder(
+        issuer.subject, x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "server")]), key.public_key(), x509.random_serial_number(),
+        now + datetime.timedelta(days=first), now + datetime.timedelta(days=last),
+    ).add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False).add_extension(  # authorities of tests share a name
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False).sign(issuer_key, hashes.SHA256())
+    (folder / "server.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "server.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return Certificates(folder, folder / "server.pem", folder / "server.key")
 
 
 class RecordingKms:

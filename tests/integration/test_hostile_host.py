@@ -12,6 +12,8 @@ What the other files do to single programs is not repeated here. Which attack is
     HTTPS from outside: requests, HTTP/2, floods                          test_hostile_http.py, test_hostile_http2.py, test_front_clients.py
     channels between the enclave's own processes                          test_hostile_ipc.py
     what a log nobody reads costs                                         tests/unit/enclave/test_enclave_log.c, test_enclave_pid_1.py
+    certificates out of their time; things said again, late, never, in
+    any order; deaths in a start; the metrics port; the watchdog's part   test_hostile_order.py
     everything between them, at the level of bytes and of whole starts    here
 
 NS_SEED chooses other damage, NS_ROUNDS more of it; a failure names what was done."""
