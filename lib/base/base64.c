@@ -62,8 +62,8 @@ result base64_decode(uint8_t *out, size_t *ret_len, size_t out_capacity, const c
 {
     ENSURE(text_len % 4 == 0, E_INPUT, "must be base64 with padding");
     size_t padding = 0;
-    if (text_len && text[text_len - 1] == '=')
-        padding = text[text_len - 2] == '=' ? 2 : 1;
+    if (text_len && secret_verdict(text[text_len - 1] == '=')) /* the number of bytes is public */
+        padding = secret_verdict(text[text_len - 2] == '=') ? 2 : 1;
     size_t length = text_len / 4 * 3 - padding;
     ENSURE(length <= out_capacity, E_TOO_LARGE, "base64 of more than %zu bytes", out_capacity);
 
@@ -82,7 +82,7 @@ result base64_decode(uint8_t *out, size_t *ret_len, size_t out_capacity, const c
         /* What the padding cuts off must be zero, or two texts would mean the same bytes. */
         bad |= missing == 2 ? group & 0xffff : missing == 1 ? group & 0xff : 0;
     }
-    if (bad) {
+    if (!secret_verdict(bad == 0)) { /* whether it is base64, not which character is not */
         OPENSSL_cleanse(out, length);
         FAIL(E_INPUT, "must be base64 with padding");
     }

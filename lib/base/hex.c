@@ -1,7 +1,10 @@
-/* hex.c - no table and no branch depends on the bytes, only on their number. */
+/* hex.c - no table and no branch depends on the bytes, only on their number. Whether "0x" leads is told by
+ * the length, too: to look for it would tell the first digits of a text without. */
 #include "base/hex.h"
 
 #include <openssl/crypto.h>
+
+#include "base/secret.h"
 
 /* All ones when low <= c <= high, else 0; c is at most 255, so a negative difference shows
  * in the top bit. */
@@ -47,17 +50,18 @@ static unsigned undigit(unsigned *bad, char character)
 
 result hex_decode(uint8_t *out, size_t out_len, const char *text, size_t text_len)
 {
-    if (text_len >= 2 && text[0] == '0' && text[1] == 'x') {
+    unsigned bad = 0;
+    if (text_len == 2 * out_len + 2) {
+        bad = (unsigned)(text[0] ^ '0') | (unsigned)(text[1] ^ 'x');
         text += 2;
         text_len -= 2;
     }
     bool fits = text_len == 2 * out_len;
-    unsigned bad = 0;
     for (size_t i = 0; fits && i < out_len; i++) {
         unsigned high = undigit(&bad, text[2 * i]);
         out[i] = (uint8_t)(high << 4 | undigit(&bad, text[2 * i + 1]));
     }
-    if (bad || !fits) {
+    if (!fits || !secret_verdict(bad == 0)) { /* whether it is hex, not which character is not */
         OPENSSL_cleanse(out, out_len);
         FAIL(E_INPUT, "must be %zu bytes of hex", out_len);
     }

@@ -36,6 +36,11 @@ void secret_cleanup(struct secret *s);
 
 /* Constant-time comparison of bytes_len bytes. */
 bool secret_equal(const void *a, const void *b, size_t bytes_len);
+/* Returns what it is given: the outcome of a check of secret bytes that was computed without a branch, and
+ * from here on may be known. All such checks whose outcome leads to a branch come through here or
+ * secret_equal, so that the tests under valgrind (tests/unit/ctime) have one place where what was secret
+ * becomes public. */
+bool secret_verdict(bool outcome);
 /* A wipe the compiler keeps. */
 void secret_wipe(void *bytes, size_t bytes_len);
 /* Wipes what the functions that the caller has called left of their variables on the stack, 24 KiB deep: for

@@ -86,7 +86,7 @@ static must_check result hkdf_mod_r(struct secret *ret_key, const struct secret 
                  (struct bytes){info, sizeof info}));
         bool zero;
         reduce(key.data, &zero, wide.data);
-        if (!zero)
+        if (secret_verdict(!zero)) /* EIP-2333's loop: it is not, but once in 2^255 */
             break;
         TRY(sha256(salt, salt, sizeof salt));
     }

@@ -32,7 +32,7 @@ static void scalar_cleanup(struct scalar *s)
 static must_check result scalar_load(struct scalar *ret_scalar, const uint8_t secret[static BLS_SECRET_LEN])
 {
     blst_scalar_from_bendian(&ret_scalar->value, secret);
-    ENSURE(blst_sk_check(&ret_scalar->value), E_INPUT,
+    ENSURE(secret_verdict(blst_sk_check(&ret_scalar->value)), E_INPUT,
            "a secret key must be above 0 and below the group order");
     return RESULT_OK;
 }

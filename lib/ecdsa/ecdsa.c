@@ -30,7 +30,7 @@ static must_check result make_context(secp256k1 **ret_context)
 
 static must_check result check_secret(const secp256k1 *context, const uint8_t *secret)
 {
-    ENSURE(secp256k1_ec_seckey_verify(context, secret) == 1, E_INPUT,
+    ENSURE(secret_verdict(secp256k1_ec_seckey_verify(context, secret) == 1), E_INPUT,
            "a secret key must be above 0 and below the group order");
     return RESULT_OK;
 }

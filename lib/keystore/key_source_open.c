@@ -4,6 +4,7 @@
 
 #include "base/file_io.h"
 #include "base/hex.h"
+#include "base/secret_text.h"
 #include "keystore/key_sources.h"
 #include "keystore/keystore_password.h"
 
@@ -12,9 +13,8 @@ enum { KEYSTORE_FILE_MAX = 16384 };
 /* The first line without its end; E_INPUT when it is blank. */
 static must_check result cut_to_first_line(struct secret *password)
 {
-    size_t length = strcspn((const char *)password->data, "\r\n");
-    ENSURE(strspn((const char *)password->data, " \t") < length, E_INPUT,
-           "password file: its first line is blank");
+    size_t length = secret_line_length(password);
+    ENSURE(!secret_is_blank(password->data, length), E_INPUT, "password file: its first line is blank");
     secret_truncate(password, length);
     return RESULT_OK;
 }
@@ -87,18 +87,12 @@ result key_sources_open_raw(struct keystore *ret_keystores, const struct key_sou
     return r;
 }
 
-/* Not a NUL, which strchr alone would find. */
-static bool is_blank(char c)
-{
-    return c && strchr(" \t\r\n", c);
-}
-
 result key_source_parse(struct keystore *ret_keystore, const char *text, size_t text_len)
 {
     AUTO(secret) raw = {0};
-    while (text_len > 0 && is_blank(text[text_len - 1]))
+    while (text_len > 0 && secret_is_blank(text + text_len - 1, 1))
         text_len--;
-    for (; text_len > 0 && is_blank(*text); text++)
+    for (; text_len > 0 && secret_is_blank(text, 1); text++)
         text_len--;
     TRY(secret_new(&raw, BLS_SECRET_LEN));
     TRY(hex_decode(raw.data, BLS_SECRET_LEN, text, text_len));

@@ -10,6 +10,7 @@
 
 #include "base/file_io.h"
 #include "base/hex.h"
+#include "base/secret_text.h"
 #include "ctl_deposit.h"
 #include "eth2/eth2_config.h"
 #include "json/json_secret.h"
@@ -75,7 +76,7 @@ static must_check result read_mnemonic(struct secret *ret_mnemonic, const struct
     size_t length = 0;
     TRY(secret_new(&mnemonic, MNEMONIC_MAX));
     TRY(file_read_up_to((int)o->existing_mnemonic_fd, mnemonic.data, &length, MNEMONIC_MAX));
-    while (length > 0 && strchr(" \t\r\n", mnemonic.data[length - 1]))
+    while (length > 0 && secret_is_blank(mnemonic.data + length - 1, 1))
         length--;
     secret_truncate(&mnemonic, length);
     TRY(mnemonic_check((const char *)mnemonic.data, mnemonic.length));

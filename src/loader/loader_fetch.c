@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret_text.h"
 
 enum { LOOK_MS = 200, SILENCE_S = 180, KNOWN_SERVERS_MAX = IPC_FETCH_TEXT_MAX, TOKEN_MAX = 8192 };
 
@@ -68,8 +69,7 @@ static must_check result read_files(struct file_texts *texts, struct ipc_fetch *
     TRY(read_text(&texts->role_token, fetch, IPC_FETCH_ROLE_TOKEN, TOKEN_MAX,
                   "kubernetesServiceAccountTokenPath"));
     if (texts->role_token.data)
-        fetch->texts[IPC_FETCH_ROLE_TOKEN].length =
-            (uint32_t)strcspn((const char *)texts->role_token.data, "\r\n");
+        fetch->texts[IPC_FETCH_ROLE_TOKEN].length = (uint32_t)secret_line_length(&texts->role_token);
     return RESULT_OK;
 }
 

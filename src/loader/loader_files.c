@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/secret_text.h"
 #include "keystore/key_sources.h"
 #include "loader_fetch.h"
 #include "loader_pool.h"
@@ -24,7 +25,7 @@ static must_check result send_tls(struct loader_report *report, const char *keys
     AUTO(loader_tls) tls = {0};
     TRY(secret_read_file(&pkcs12, keystore_path, LOADER_PKCS12_MAX));
     TRY(secret_read_file(&password, password_path, TLS_PASSWORD_MAX));
-    secret_truncate(&password, strcspn((const char *)password.data, "\r\n"));
+    secret_truncate(&password, secret_line_length(&password));
     result r = loader_tls_open(&tls, pkcs12.data, pkcs12.length, &password);
     if (r.code)
         return error_prefix(r, "%s", keystore_path);

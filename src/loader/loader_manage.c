@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret_text.h"
+
 #include "ipc/ipc.h"
 #include "loader_folder.h"
 #include "loader_modes.h"
@@ -69,10 +71,10 @@ static must_check result receive_keystores(struct manage *m, struct ipc_message 
 /* A file that the loading of the folder would not read back is no import: first line, not blank. */
 static must_check result check_password(const struct loader_job *job)
 {
-    const char *password = (const char *)job->password.data;
-    size_t line = strcspn(password, "\r\n");
-    ENSURE(line == job->password.length && strspn(password, " \t") < line, E_INPUT,
-           "Failed to decrypt keystore: a password must be one line that is not blank");
+    const struct secret *password = &job->password;
+    ENSURE(secret_line_length(password) == password->length &&
+               !secret_is_blank(password->data, password->length),
+           E_INPUT, "Failed to decrypt keystore: a password must be one line that is not blank");
     return RESULT_OK;
 }
 

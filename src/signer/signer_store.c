@@ -16,6 +16,7 @@
 #include "base/file_watch.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/secret_text.h"
 #include "ipc/ipc_store.h"
 #include "slashing/slashing_postgresql_url.h"
 
@@ -193,7 +194,7 @@ result signer_store_password(struct secret *ret_password, const struct signer_st
     result r = secret_read_file(&password, o->password_file, PASSWORD_FILE_MAX);
     if (r.code)
         return error_prefix(r, "--slashing-protection-db-password-file");
-    secret_truncate(&password, strcspn((const char *)password.data, "\r\n"));
+    secret_truncate(&password, secret_line_length(&password));
     *ret_password = password;
     password = (struct secret){0};
     return RESULT_OK;

@@ -13,6 +13,7 @@
 #include "base/options.h"
 #include "base/secret.h"
 #include "base/secret_allocators.h"
+#include "base/secret_text.h"
 
 static void hex_round_trip_of_every_byte(void **state)
 {
@@ -44,6 +45,8 @@ static void hex_refuses_every_foreign_character(void **state)
     assert_memory_equal(out, "\xab\xcd", 2);
     assert_fails(E_INPUT, hex_decode(out, 2, "0xabc", 5));
     assert_fails(E_INPUT, hex_decode(out, 2, "0Xabcd", 6));
+    assert_fails(E_INPUT, hex_decode(out, 2, "1xabcd", 6));
+    assert_fails(E_INPUT, hex_decode(out, 2, "0xab", 4));
     assert_ok(hex_decode(out, 2, "abcd", 4));
     assert_fails(E_INPUT, hex_decode(out, 2, "abc", 3));
     assert_memory_equal(out, "\0\0", 2); /* wiped, as after a foreign character */
@@ -139,6 +142,33 @@ static void openssl_wipes_from_the_start_or_not_at_all(void **state)
 {
     (void)state;
     assert_fails(E_INTERNAL, secret_openssl_wipes()); /* the secure heap was made without it */
+}
+
+static void first_lines_and_blanks(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t length, line;
+        bool blank;
+    } rows[] = {
+        {"", 0, 0, true},
+        {"word", 4, 4, false},
+        {"two words\nmore", 14, 9, false},
+        {"\r\nmore", 6, 0, true},
+        {" \t \r\nmore", 9, 3, true},
+        {"a\0b\n", 4, 1, false},
+        {"\xff\x8a\x8d", 3, 3, false},
+        {" x \n", 4, 3, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO(secret) text = {0};
+        assert_ok(secret_copy(&text, rows[i].text, rows[i].length));
+        assert_int_equal(secret_line_length(&text), rows[i].line);
+        assert_int_equal(secret_is_blank(text.data, rows[i].line), rows[i].blank);
+    }
+    assert_true(secret_is_blank("\r\n", 2));
+    assert_false(secret_is_blank("\0", 1));
 }
 
 static void secret_file_limits(void **state)
@@ -245,6 +275,7 @@ int main(void)
         cmocka_unit_test(cursor_never_reads_past_the_end),
         cmocka_unit_test(secrets_live_in_the_secure_heap_and_are_wiped),
         cmocka_unit_test(openssl_wipes_from_the_start_or_not_at_all),
+        cmocka_unit_test(first_lines_and_blanks),
         cmocka_unit_test(secret_file_limits),
         cmocka_unit_test(a_replacement_shows_only_when_it_is_whole),
         cmocka_unit_test(options_name_the_mistake),
