@@ -16,6 +16,7 @@ enum { RIG_KEYS_MAX = 2600, RIG_ORDERS_MAX = IPC_BATCH_MAX };
 struct rig {
     pid_t pid;
     bool has_courier;                       /* stand-alone too */
+    const char *program;                    /* its path, or NULL: the product's */
     const char *option;                     /* one more of the keeper's, or NULL */
     bool has_proxies;                       /* that option is --commit-boost */
     uint32_t num_proxies;                   /* that the front was told of last */
@@ -32,8 +33,8 @@ struct rig {
 void rig_secret(uint8_t out[static 32], uint32_t i);
 const uint8_t *rig_pubkey(uint32_t i);
 
-/* For cmocka: a fresh folder and policy (hoodi, protection on, any genesis); the teardown kills and removes.
- */
+/* For cmocka: a fresh folder and policy (hoodi, protection on, any genesis); the teardown ends the keeper,
+ * which must still listen to SIGTERM, and removes. */
 int rig_setup(void **state);
 int rig_teardown(void **state);
 
