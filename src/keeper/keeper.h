@@ -177,7 +177,7 @@ must_check result keeper_attest_export_key(struct secret *ret_der, const struct 
 
 /* keeper_identity.c */
 must_check result keeper_identity_attest(struct keeper *k, struct buffer *out, struct ipc_bytes nonce);
-/* E_STATE while another one is wanted. */
+/* With a nonce of at most IPC_IDENTITY_NONCE_MAX bytes. E_STATE while another one is wanted. */
 must_check result keeper_identity_want(struct keeper *k, struct ipc_bytes nonce);
 /* When the turn has something to do; UINT64_MAX if nothing. */
 uint64_t keeper_identity_due_ns(const struct keeper *k);

@@ -73,8 +73,7 @@ result keeper_attest_export_key(struct secret *ret_der, const struct keeper *k)
            "the RSA key cannot be encoded");
     char *bytes = NULL;
     long length = BIO_get_mem_data(out, &bytes);
-    ENSURE(bytes && length > 0 && length <= IPC_POLICY_MAX, E_CRYPTO,
-           "the RSA key has an impossible encoding");
+    ENSURE(length > 0 && length <= IPC_POLICY_MAX, E_CRYPTO, "the RSA key has an impossible encoding");
     return secret_copy(ret_der, bytes, (size_t)length);
 }
 

@@ -88,7 +88,6 @@ static must_check result on_sign(struct keeper *k, struct ipc_message *m)
     ENSURE(m->count <= keeper_orders_room(&k->orders), E_INTERNAL, "no room for %u orders", m->count);
     for (uint32_t i = 0; i < m->count; i++)
         TRY(ipc_take_order(&orders[i], &m->body));
-    TRY(cursor_end(&m->body));
     for (uint32_t i = 0; i < m->count; i++)
         (void)keeper_orders_add(&k->orders, &orders[i], now);
     return RESULT_OK;
@@ -182,7 +181,6 @@ static must_check result on_key(struct keeper *k, struct ipc_message *m)
     struct ipc_loaded_key keys[IPC_LOADED_KEYS_MAX];
     for (uint32_t i = 0; i < m->count; i++)
         TRY(ipc_take_loaded_key(&keys[i], &m->body));
-    TRY(cursor_end(&m->body));
     return keeper_load_take_keys(k, keys, m->count);
 }
 
@@ -294,7 +292,6 @@ static must_check result on_key_info(struct keeper *k, struct ipc_message *m)
         TRY(ipc_take_key_info(&info, &m->body));
         ipc_pack_key_info(&p, &info);
     }
-    TRY(cursor_end(&m->body));
     keeper_send(&k->front, &p);
     return RESULT_OK;
 }

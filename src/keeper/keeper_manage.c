@@ -60,18 +60,17 @@ static bool reaches_high_watermark(const struct slashing_limits *limits, const s
                                                                   r->target_epoch >= limits->high_epoch)));
 }
 
-static must_check result take_item(struct keeper *k, struct keeper_manage_item *item, struct cursor *c)
+static must_check result take_item(struct keeper *k, struct keeper_manage_item *item,
+                                   const uint8_t named[static IPC_STORE_NAMED_ENTRY_LEN])
 {
-    const uint8_t *pubkey = NULL, *bytes = NULL;
+    const uint8_t *pubkey = named;
     struct slashing_entry entry;
-    TRY(cursor_view(c, &pubkey, BLS_PUBKEY_LEN));
-    TRY(cursor_view(c, &bytes, IPC_STORE_ENTRY_LEN));
-    TRY(slashing_entry_decode(&entry, bytes));
+    TRY(slashing_entry_decode(&entry, named + BLS_PUBKEY_LEN));
     ENSURE(!find_item(&k->manage, pubkey), E_PEER, "the key manager is asked twice about a key");
     *item = (struct keeper_manage_item){.history = entry.record};
     memcpy(item->pubkey, pubkey, BLS_PUBKEY_LEN);
     item->history.disabled = false;
-    item->is_served = k->keys && keeper_keys_find(k->keys, pubkey);
+    item->is_served = keeper_keys_find(k->keys, pubkey);
     if (k->manage.action == IPC_MANAGE_IMPORT && item->is_served)
         settle(item, IPC_MANAGED_ERROR, "the key is there already");
     else if (reaches_high_watermark(&k->store.limits, &item->history))
@@ -85,14 +84,13 @@ static must_check result take_request(struct keeper *k, const struct ipc_manage 
     *m = (struct keeper_manage){.action = wanted->action, .has_genesis = wanted->genesis != NULL};
     if (wanted->genesis)
         memcpy(m->genesis, wanted->genesis, sizeof m->genesis);
-    struct cursor c = {.at = wanted->items, .left = (size_t)wanted->num_items * IPC_STORE_NAMED_ENTRY_LEN};
     for (uint32_t i = 0; i < wanted->num_items; i++) {
-        TRY(take_item(k, &m->items[i], &c));
+        TRY(take_item(k, &m->items[i], wanted->items + (size_t)i * IPC_STORE_NAMED_ENTRY_LEN));
         m->num_items++;
     }
     m->num_awaited = wanted->action == IPC_MANAGE_IMPORT ? m->num_items : 0;
     m->is_active = true;
-    return cursor_end(&c);
+    return RESULT_OK;
 }
 
 static bool is_of_other_genesis(const struct keeper *k)
@@ -305,7 +303,7 @@ result keeper_manage_amend_local(struct keeper *k)
     for (uint32_t i = 0; i < k->manage.num_items; i++) {
         struct keeper_key *key = keeper_keys_find(k->load.keys, k->manage.items[i].pubkey);
         struct slashing_record next;
-        if (!key || key->refused || !keeper_manage_amend(k, &next, key))
+        if (!key || !keeper_manage_amend(k, &next, key))
             continue;
         advances[num] = (struct slashing_advance){.old = key->record, .next = next};
         memcpy(advances[num].pubkey, key->pubkey, BLS_PUBKEY_LEN);
@@ -322,11 +320,11 @@ result keeper_manage_amend_local(struct keeper *k)
 /* Whose record cannot be believed is not imported. */
 static void drop_refused(struct keeper *k)
 {
-    for (uint32_t i = 0; i < k->manage.num_items; i++) {
-        struct keeper_manage_item *item = &k->manage.items[i];
-        const struct keeper_key *key = item->is_going ? keeper_keys_find(k->load.keys, item->pubkey) : NULL;
-        if (key && key->refused)
-            settle(item, IPC_MANAGED_ERROR,
+    for (uint32_t i = 0; i < keeper_keys_count(k->load.keys); i++) {
+        const struct keeper_key *key = keeper_keys_at(k->load.keys, i);
+        uint32_t place = key->refused ? place_of(&k->manage, key->pubkey) : k->manage.num_items;
+        if (place < k->manage.num_items)
+            settle(&k->manage.items[place], IPC_MANAGED_ERROR,
                    "Error importing keystore: its record in the slashing protection store was seen to be "
                    "wrong");
     }
@@ -415,8 +413,8 @@ static void finish_deletion(struct keeper *k)
     for (uint32_t i = 0; i < k->manage.num_items; i++) {
         struct keeper_manage_item *item = &k->manage.items[i];
         const struct keeper_key *key = keeper_keys_find(k->load.keys, item->pubkey);
-        if (!key || item->is_settled)
-            continue;
+        if (!key)
+            continue; /* settled before the walk */
         item->record = key->record;
         if (key->refused)
             settle(item, IPC_MANAGED_ERROR,

@@ -239,7 +239,6 @@ result keeper_remote_take_advanced(struct keeper *k, struct ipc_message *m)
     static struct advanced advanced[IPC_STORE_ADVANCES_MAX];
     for (uint32_t i = 0; i < m->count; i++)
         TRY(take_one(k, &advanced[i], &m->body));
-    TRY(cursor_end(&m->body));
     bool any_judged = false, any_open = false;
     for (uint32_t i = 0; i < m->count; i++)
         TRY(act(k, &any_judged, &any_open, &advanced[i]));

@@ -30,6 +30,8 @@ void faults_close(void)
 static void set(enum fault fault, int number, int times, bool bent, long gives)
 {
     struct fault_plan *plan = &plans->of[fault];
+    plan->num_happened = 0;
+    plan->delay_ms = 0;
     plan->times = times;
     plan->bent = bent;
     plan->gives = gives;
@@ -46,15 +48,20 @@ void faults_fail_all(enum fault fault)
     set(fault, 1, INT32_MAX, false, 0);
 }
 
-void faults_bend(enum fault fault, long gives)
+void faults_bend(enum fault fault, int number, long gives)
 {
-    set(fault, 1, 1, true, gives);
+    set(fault, number, 1, true, gives);
+}
+
+void faults_delay(enum fault fault, unsigned delay_ms)
+{
+    set(fault, 0, 1, false, 0);
+    plans->of[fault].delay_ms = delay_ms;
+    plans->of[fault].in = 1;
 }
 
 bool faults_stop(enum fault fault)
 {
-    struct fault_plan *plan = &plans->of[fault];
-    bool happened = plan->in == 0 || (plan->in == 1 && plan->times < INT32_MAX);
-    plan->in = 0;
-    return happened;
+    plans->of[fault].in = 0;
+    return plans->of[fault].num_happened > 0;
 }

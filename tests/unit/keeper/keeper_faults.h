@@ -1,6 +1,6 @@
-/* keeper_faults.h - a keeper of its own making, whose calls of keeper_faults.def can be made to fail: the test
- * says so in memory that both share, while the keeper waits for a message. The program is the product's own
- * sources and libraries, linked with --wrap. */
+/* keeper_faults.h - a keeper of its own making, whose calls of keeper_faults.def can be made to fail: the
+ * test says so in memory that both share, while the keeper waits for a message. The program is the product's
+ * own sources and libraries, linked with --wrap. */
 #ifndef KEEPER_FAULTS_H
 #define KEEPER_FAULTS_H
 
@@ -22,6 +22,8 @@ struct fault_plan {
     _Atomic int times; /* how many calls from there on */
     _Atomic bool bent; /* it does nothing, and returns this instead of its failure */
     _Atomic long gives;
+    _Atomic unsigned delay_ms; /* it does not fail, but takes so long */
+    _Atomic unsigned num_happened;
 };
 
 struct fault_plans {
@@ -36,8 +38,10 @@ void faults_close(void);
 void faults_fail(enum fault fault, int number);
 /* Every call from now on fails, until faults_stop. */
 void faults_fail_all(enum fault fault);
-/* The next call does nothing and returns that. */
-void faults_bend(enum fault fault, long gives);
+/* The number-th call from now does nothing and returns that. */
+void faults_bend(enum fault fault, int number, long gives);
+/* The next call takes so much longer. */
+void faults_delay(enum fault fault, unsigned delay_ms);
 /* None fails any more. True when what was asked for has happened. */
 bool faults_stop(enum fault fault);
 

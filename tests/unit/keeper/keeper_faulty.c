@@ -1,4 +1,5 @@
-/* keeper_faulty.c - what stands before the functions of keeper_faults.def in the keeper of test_keeper_faults.
+/* keeper_faulty.c - what stands before the functions of keeper_faults.def in the keeper of
+ * test_keeper_faults.
  *
  * One shape fits all of them: their arguments and results are integers and pointers, eight at most, and to
  * hand on more than there are does no harm. */
@@ -8,6 +9,8 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+
+#include "base/clock.h"
 
 static struct fault_plans *plans;
 
@@ -26,7 +29,11 @@ static bool is_due(enum fault fault)
     }
     if (atomic_fetch_sub(&plan->times, 1) <= 1)
         atomic_store(&plan->in, 0);
-    return true;
+    (void)atomic_fetch_add(&plan->num_happened, 1);
+    uint64_t until = clock_monotonic_ns() + (uint64_t)plan->delay_ms * 1000000;
+    while (clock_monotonic_ns() < until)
+        ; /* the sandbox lets nobody sleep */
+    return plan->delay_ms == 0;
 }
 
 static long outcome(enum fault fault, long failure)

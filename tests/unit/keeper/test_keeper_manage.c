@@ -2,19 +2,11 @@
  * what becomes of a request whose loader dies or whose store does not answer. The test is the front, the
  * loader and the courier. */
 #include "keeper_courier.h"
+#include "keeper_manager.h"
 
 #include <unistd.h>
 
 #include "slashing/slashing_rules.h"
-
-enum { ITEM_LEN = 48 + SLASHING_ENTRY_BYTES };
-
-static uint8_t packet[IPC_PACKET_MAX];
-
-static struct packer begin(void)
-{
-    return (struct packer){.data = packet, .capacity = sizeof packet};
-}
 
 static void boot(struct rig *rig, uint32_t count)
 {
@@ -22,95 +14,18 @@ static void boot(struct rig *rig, uint32_t count)
     courier_boot(&courier, rig, count);
 }
 
-static void ask(struct rig *rig, enum ipc_manage_action action, uint32_t key,
-                const struct slashing_record *history, const uint8_t *genesis)
-{
-    uint8_t item[ITEM_LEN];
-    struct packer p = begin();
-    memcpy(item, rig_pubkey(key), 48);
-    slashing_entry_encode(item + 48, &(struct slashing_entry){.record = *history});
-    ipc_pack_manage(
-        &p, &(struct ipc_manage){.action = action, .genesis = genesis, .items = item, .num_items = 1});
-    rig_send(rig->front, &p);
-}
-
-static void take_manager(struct rig *rig, uint32_t served)
-{
-    rig_expect_state(rig, IPC_LOAD_STATE, served, 0);
-    rig_expect(rig, rig->supervisor, IPC_MANAGER_START);
-    fd_auto_close(&rig->loader);
-    rig->loader = fd_take(&rig->descriptor);
-}
-
-/* MANAGE and KEYSTORE, up to the loader that has it. */
-static void begin_import(struct rig *rig, uint32_t served, uint32_t key,
-                         const struct slashing_record *history)
-{
-    uint8_t genesis[32];
-    static const struct slashing_record none;
-    struct ipc_keystore keystore;
-    memset(genesis, 0x21, sizeof genesis);
-    ask(rig, IPC_MANAGE_IMPORT, key, history ? history : &none, history ? genesis : NULL);
-    take_manager(rig, served);
-    struct packer p = begin();
-    ipc_pack_keystore(&p, &(struct ipc_keystore){.index = 0,
-                                                 .pubkey = rig_pubkey(key),
-                                                 .password = {(const uint8_t *)"geheim", 6},
-                                                 .json = {(const uint8_t *)"{}", 2}});
-    rig_send(rig->front, &p);
-    rig_expect(rig, rig->loader, IPC_KEYSTORE);
-    assert_ok(ipc_take_keystore(&keystore, &rig->message));
-    assert_memory_equal(keystore.pubkey, rig_pubkey(key), 48);
-    rig_expect(rig, rig->loader, IPC_LOAD_END);
-}
-
 /* The loader has decrypted it. */
 static void send_key(struct rig *rig, uint32_t key)
 {
-    uint8_t secret[32];
-    struct packer p = begin();
-    rig_secret(secret, key);
-    ipc_begin(&p, IPC_KEY, 1);
-    ipc_pack_loaded_key(&p, &(struct ipc_loaded_key){0, secret, rig_pubkey(key)});
-    rig_send(rig->loader, &p);
+    manager_send_key(rig, 0, key);
     rig_loader_end(rig, 1, 0);
-}
-
-static void expect_files(struct rig *rig, enum ipc_manage_action action)
-{
-    struct ipc_files files;
-    rig_expect(rig, rig->loader, IPC_FILES);
-    assert_ok(ipc_take_files(&files, &rig->message));
-    assert_int_equal(files.action, action);
-    assert_int_equal(files.num_items, 1);
-}
-
-static void send_file_done(struct rig *rig, enum error_code error)
-{
-    struct packer p = begin();
-    ipc_pack_file_done(&p, &(struct ipc_record_failed){0, error, {(const uint8_t *)"its why", 7}, NULL});
-    rig_send(rig->loader, &p);
-}
-
-static void expect_keys(struct rig *rig, uint32_t count)
-{
-    struct ipc_keys keys;
-    rig_expect(rig, rig->front, IPC_KEYS);
-    assert_ok(ipc_take_keys(&keys, &rig->message));
-    assert_int_equal(keys.num_keys, count);
-    rig_expect(rig, rig->front, IPC_HEALTH);
 }
 
 static struct slashing_record expect_managed(struct rig *rig, enum ipc_managed_status status, uint32_t served)
 {
-    struct ipc_managed managed;
-    struct slashing_entry entry;
-    rig_expect(rig, rig->front, IPC_MANAGED);
-    assert_ok(ipc_take_managed(&managed, &rig->message));
-    assert_int_equal(managed.status, status);
-    assert_ok(slashing_entry_decode(&entry, managed.entry));
+    struct slashing_record told = manager_expect(rig, 0, status, NULL);
     rig_expect_state(rig, IPC_SERVE_STATE, served, 0);
-    return entry.record;
+    return told;
 }
 
 static void expect_unknown(struct rig *rig, uint32_t key)
@@ -131,7 +46,7 @@ static void a_history_is_durable_before_the_files_are_valid(void **state)
     struct rig *rig = *state;
     struct slashing_record history = courier_vote_record(6, 7);
     boot(rig, 1);
-    begin_import(rig, 1, 1, &history);
+    manager_begin_import(rig, 1, 1, 1, &history);
     send_key(rig, 1);
     courier.advances = COURIER_KEEPS;
     while (courier.num_kept == 0)
@@ -140,11 +55,11 @@ static void a_history_is_durable_before_the_files_are_valid(void **state)
     rig_expect_silence(rig->front);
     assert_true(!has_row(1) || !courier_row(&courier, 1)->entry.record.has_attestation);
     courier_answer_kept(&courier, rig, 0);
-    expect_files(rig, IPC_MANAGE_IMPORT);
+    manager_expect_files(rig, IPC_MANAGE_IMPORT, 1);
     assert_int_equal(courier_row(&courier, 1)->entry.record.target_epoch, 7);
     rig_expect_silence(rig->front); /* it serves once its files are valid */
-    send_file_done(rig, E_NONE);
-    expect_keys(rig, 2);
+    manager_send_file_done(rig, 0, E_NONE);
+    manager_expect_keys(rig, 2);
     (void)expect_managed(rig, IPC_MANAGED_IMPORTED, 2);
     courier.advances = COURIER_HONEST;
     assert_int_equal(courier_sign_one(&courier, rig, rig_vote(1, 6, 7, 1)).status, IPC_ANSWER_SLASHABLE);
@@ -157,14 +72,14 @@ static void a_history_that_cannot_be_recorded_is_no_import(void **state)
     struct rig *rig = *state;
     struct slashing_record history = courier_vote_record(6, 7);
     boot(rig, 1);
-    begin_import(rig, 1, 1, &history);
+    manager_begin_import(rig, 1, 1, 1, &history);
     courier.status = IPC_STORE_HEAD_FAILED;
     send_key(rig, 1);
     courier_serve_until(&courier, rig, rig->front);
     (void)expect_managed(rig, IPC_MANAGED_ERROR, 1);
     courier.status = IPC_STORE_HEAD_FOUND;
     expect_unknown(rig, 1);
-    assert_int_equal(read(rig->loader, packet, 1), 0); /* let go, and no file is valid */
+    assert_int_equal(read(rig->loader, rig->packet, 1), 0); /* let go, and no file is valid */
     rig_stop(rig);
 }
 
@@ -172,11 +87,11 @@ static void files_that_cannot_be_written_are_no_import(void **state)
 {
     struct rig *rig = *state;
     boot(rig, 1);
-    begin_import(rig, 1, 1, NULL);
+    manager_begin_import(rig, 1, 1, 1, NULL);
     send_key(rig, 1);
     courier_serve_until(&courier, rig, rig->loader);
-    expect_files(rig, IPC_MANAGE_IMPORT);
-    send_file_done(rig, E_IO);
+    manager_expect_files(rig, IPC_MANAGE_IMPORT, 1);
+    manager_send_file_done(rig, 0, E_IO);
     (void)expect_managed(rig, IPC_MANAGED_ERROR, 1);
     expect_unknown(rig, 1);
     rig_stop(rig);
@@ -186,11 +101,11 @@ static void a_loader_that_dies_fails_the_import(void **state)
 {
     struct rig *rig = *state;
     boot(rig, 1);
-    begin_import(rig, 1, 1, NULL);
+    manager_begin_import(rig, 1, 1, 1, NULL);
     fd_auto_close(&rig->loader);
     (void)expect_managed(rig, IPC_MANAGED_ERROR, 1);
     expect_unknown(rig, 1);
-    begin_import(rig, 1, 1, NULL);
+    manager_begin_import(rig, 1, 1, 1, NULL);
     send_key(rig, 1);
     courier_serve_until(&courier, rig, rig->loader);
     fd_auto_close(&rig->loader);
@@ -203,7 +118,7 @@ static void a_key_of_somebody_else_is_no_import(void **state)
 {
     struct rig *rig = *state;
     boot(rig, 1);
-    begin_import(rig, 1, 1, NULL);
+    manager_begin_import(rig, 1, 1, 1, NULL);
     send_key(rig, 2);
     (void)expect_managed(rig, IPC_MANAGED_ERROR, 1);
     expect_unknown(rig, 2);
@@ -212,26 +127,18 @@ static void a_key_of_somebody_else_is_no_import(void **state)
 
 /* ---- deletion ---- */
 
-static void begin_deletion(struct rig *rig, uint32_t served, uint32_t key)
-{
-    static const struct slashing_record none;
-    ask(rig, IPC_MANAGE_DELETE, key, &none, NULL);
-    take_manager(rig, served);
-    expect_files(rig, IPC_MANAGE_DELETE);
-}
-
 static void files_go_then_the_key_then_it_is_disabled(void **state)
 {
     struct rig *rig = *state;
     boot(rig, 2);
     assert_int_equal(courier_sign_one(&courier, rig, rig_vote(1, 1, 2, 1)).status, IPC_ANSWER_SIGNED);
-    begin_deletion(rig, 2, 1);
+    manager_begin_deletion(rig, 2, 1, 1);
     rig_expect_silence(rig->front);
     rig_expect_silence(rig->courier);
     assert_int_equal(courier_sign_one(&courier, rig, rig_vote(1, 2, 3, 1)).status, IPC_ANSWER_SIGNED);
     courier.advances = COURIER_KEEPS;
-    send_file_done(rig, E_NONE);
-    expect_keys(rig, 1);
+    manager_send_file_done(rig, 0, E_NONE);
+    manager_expect_keys(rig, 1);
     courier_serve_one(&courier, rig, IPC_STORE_HEAD_WANTED);
     courier_serve_one(&courier, rig, IPC_STORE_LOAD);
     courier_serve_one(&courier, rig, IPC_STORE_ADVANCE);
@@ -249,8 +156,8 @@ static void files_that_cannot_be_removed_leave_the_key_as_it_is(void **state)
 {
     struct rig *rig = *state;
     boot(rig, 2);
-    begin_deletion(rig, 2, 1);
-    send_file_done(rig, E_IO);
+    manager_begin_deletion(rig, 2, 1, 1);
+    manager_send_file_done(rig, 0, E_IO);
     courier_serve_until(&courier, rig, rig->front);
     (void)expect_managed(rig, IPC_MANAGED_ERROR, 2);
     assert_false(courier_row(&courier, 1)->entry.record.disabled);
@@ -263,17 +170,17 @@ static void a_store_that_does_not_answer_leaves_a_deleted_key_out_of_service(voi
     struct rig *rig = *state;
     boot(rig, 2);
     assert_int_equal(courier_sign_one(&courier, rig, rig_vote(1, 1, 2, 1)).status, IPC_ANSWER_SIGNED);
-    begin_deletion(rig, 2, 1);
+    manager_begin_deletion(rig, 2, 1, 1);
     courier.status = IPC_STORE_HEAD_FAILED;
-    send_file_done(rig, E_NONE);
-    expect_keys(rig, 1);
+    manager_send_file_done(rig, 0, E_NONE);
+    manager_expect_keys(rig, 1);
     courier_serve_until(&courier, rig, rig->front);
     (void)expect_managed(rig, IPC_MANAGED_ERROR, 1);
     courier.status = IPC_STORE_HEAD_FOUND;
     expect_unknown(rig, 1);
     assert_false(courier_row(&courier, 1)->entry.record.disabled);
-    begin_deletion(rig, 1, 1); /* asked for again, it becomes disabled */
-    send_file_done(rig, E_NOT_FOUND);
+    manager_begin_deletion(rig, 1, 1, 1); /* asked for again, it becomes disabled */
+    manager_send_file_done(rig, 0, E_NOT_FOUND);
     courier_serve_until(&courier, rig, rig->front);
     assert_int_equal(expect_managed(rig, IPC_MANAGED_NOT_ACTIVE, 1).target_epoch, 2);
     assert_true(courier_row(&courier, 1)->entry.record.disabled);
@@ -285,7 +192,7 @@ static void without_the_option_there_is_no_key_manager(void **state)
     struct rig *rig = *state;
     static const struct slashing_record none;
     courier_boot(&courier, rig, 1);
-    ask(rig, IPC_MANAGE_DELETE, 0, &none, NULL);
+    manager_ask(rig, IPC_MANAGE_DELETE, 0, 1, &none, NULL);
     rig_expect_end(rig, 1);
 }
 
@@ -293,8 +200,9 @@ static void a_reload_beside_a_request_breaks_the_channel(void **state)
 {
     struct rig *rig = *state;
     boot(rig, 2);
-    begin_deletion(rig, 2, 1);
-    struct packer p = begin();
+    manager_begin_deletion(rig, 2, 1, 1);
+    uint8_t packet[16];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
     ipc_pack_empty(&p, IPC_RELOAD);
     rig_send(rig->front, &p);
     rig_expect_end(rig, 1);

@@ -1,6 +1,0 @@
-#include "keeper_courier.h"
-#include "keeper_faults.h"
-int main(void)
-{
-    return 0;
-}
