@@ -9,7 +9,7 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup analyse sbom clients build demo run test image lambda image-verify enclave-boot soak coverage fuzz fuzz-coverage bench interop clean help
+.PHONY: all setup analyse sbom clients build demo run test image lambda image-verify enclave-boot soak soak-load coverage fuzz fuzz-coverage bench interop clean help
 
 all: build ## set up and build everything (into build/bin)
 
@@ -57,7 +57,7 @@ image-verify: setup ## make the images twice, in other folders, by other users, 
 
 # Each part prints its numbers, the seed of its orders too; NS_SEED asks for the same ones again. NS_ORDERS and NS_SECONDS (of
 # each of the last part's runs, where executables are killed) say how long.
-soak: build ## search the model of several signers, run a million orders against each kind of store, torture fleets; minutes
+soak: build ## search the model of several signers, run a million orders against each kind of store, torture fleets, half an hour of load; an hour
 	@tests/model/check
 	@NS_ORDERS=$${NS_ORDERS:-1000000} $(build)/tests/test_store_property
 	@NS_ORDERS=$$(( $${NS_ORDERS:-1000000} / 5 )) $(build)/tests/test_keeper_property
@@ -67,7 +67,12 @@ soak: build ## search the model of several signers, run a million orders against
 	@NS_SEED=$${NS_SEED:-$$(date +%s)} NS_ROUNDS=30 $(python) -m pytest -q -s tests/integration/test_hostile_host.py tests/integration/test_hostile_order.py
 	@NS_FLIPS_STRIDE=1 $(build)/tests/test_nitro_flips
 	@NS_SIGNATURES=$${NS_ORDERS:-1000000} $(build)/tests/test_bls_batch
+	@$(MAKE) --no-print-directory soak-load
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
+
+# MINUTES says how long all set-ups together take, SETUPS which of sqlite,enclave,postgresql, SEED in what order things are done.
+soak-load: build ## half an hour at saturation while keys, clocks, stores, proxies and processes come and go: docs/soak.md
+	@$(python) tests/soak/soak.py --minutes=$(or $(MINUTES),30) $(if $(SETUPS),--setups=$(SETUPS)) $(if $(SEED),--seed=$(SEED)) --output=build/soak-report
 
 # Quick when little has changed since it ran last. JOBS says how many files at a time, ROOMS which (lib/net src/front).
 analyse: setup ## let gcc -fanalyzer, clang-tidy and cppcheck look at the product's C: three minutes, then only at what changed

@@ -220,7 +220,7 @@ class TlsRelay:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(authority.certificate, authority.key)
         self._context.set_alpn_protocols(["http/1.1"])
-        self._faults, self._lock = [], threading.Lock()
+        self._faults, self._lock, self._tasks = [], threading.Lock(), set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -273,6 +273,7 @@ class TlsRelay:
         self.connections += 1
         self.open_connections += 1
         self.most_connections = max(self.most_connections, self.open_connections)
+        self._tasks.add(asyncio.current_task())  # the loop itself does not keep it from being collected
         upstream = []
         try:
             while (request := await read_message(reader, writer)) is not None:
@@ -284,6 +285,7 @@ class TlsRelay:
         except (OSError, ValueError, EOFError, asyncio.LimitOverrunError):
             pass  # the peer is gone or talks nonsense: the connection ends, tests see that at the other end
         finally:
+            self._tasks.discard(asyncio.current_task())
             self.open_connections -= 1
             for stream in [writer, *upstream[1:]]:
                 with contextlib.suppress(RuntimeError):  # the loop may be closed by now

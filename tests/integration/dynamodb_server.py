@@ -46,26 +46,30 @@ def free_port():
 
 
 class DynamodbServer:
-    """DynamoDB Local with its tables in memory: port speaks plain HTTP. Tables of all regions and credentials are one."""
+    """DynamoDB Local with its tables in memory: port speaks plain HTTP. Tables of all regions and credentials are one.
+    With durable they outlive the process: kill() and start() again lose nothing that was answered."""
 
-    def __init__(self):
+    def __init__(self, durable=False):
         self.library = library_folder()
         assert self.library.is_dir(), f"no DynamoDB Local in {self.library}: run scripts/setup"
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ns-dynamodb-"))
+        # In memory anyway: on a disk each answer would wait for it, tens a second.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ns-dynamodb-", dir="/dev/shm" if durable else None))
         self.log_path = self.folder / "log"
         self._serial = itertools.count(1)
         self._local = threading.local()
         self._process = None
+        self._tables = ["-dbPath", str(self.folder)] if durable else ["-inMemory"]
+        self.port = free_port()
         try:
-            self._start()
+            self.start()
         except BaseException:
             self.close()
             raise
 
-    def _start(self):
-        self.port = free_port()
+    def start(self):
+        """Returns when it answers, on the port as ever."""
         command = ["setpriv", "--pdeathsig", "KILL", "java", "-Xmx768m", "-XX:+UseSerialGC",
-                   f"-Djava.library.path={self.library}", "-cp", f"{self.library}/*", MAIN_CLASS, "-inMemory", "-sharedDb",
+                   f"-Djava.library.path={self.library}", "-cp", f"{self.library}/*", MAIN_CLASS, *self._tables, "-sharedDb",
                    "-disableTelemetry", "-port", str(self.port)]
         with open(self.log_path, "wb") as log:
             self._process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -116,9 +120,13 @@ class DynamodbServer:
                                  "AttributeDefinitions": [{"AttributeName": key, "AttributeType": key_type}]})
         return name
 
-    def close(self):
+    def kill(self):
+        """By SIGKILL, as in a crash."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             self._process.wait(10)
+
+    def close(self):
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -52,19 +52,29 @@ class Enclave:
         self.credentials = folder / f"{name}-credentials.json"
         self.genuine = (folder / "cloud/credentials.json").read_text()
         self.credentials.write_text(self.genuine)
-        self.proxy = cloud.start(
+        self._proxy = [
             "nitro-signer-proxy", f"--inbound=tcp:127.0.0.1:{self.port}=unix:{folder}/{name}-https", f"--outbound=unix:{folder}/{name}-kms=unix:{folder}/kms", f"--allow=unix:{folder}/kms",
-            *([f"--outbound=unix:{folder}/{name}-dynamodb={cloud.relay.address}", f"--allow={cloud.relay.address}"] if cloud.relay else []))
-        self.watchdog = cloud.start(
+            *([f"--outbound=unix:{folder}/{name}-dynamodb={cloud.relay.address}", f"--allow={cloud.relay.address}"] if cloud.relay else [])]
+        self._watchdog = [
             "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", *cloud.sources, f"--credentials={cloud.credentials or self.credentials}",
             f"--policy={folder}/policy.txt", *[f"--access={cloud.access}"] * bool(cloud.access), "--status-interval=1", "--", str(cloud.bin_dir / "nitro-signer-enclave"), f"--control=unix:{folder}/{name}-control",
             f"--https=unix:{folder}/{name}-https", f"--nsm=unix:{folder}/nsm-{name}", f"--kms-via=unix:{folder}/{name}-kms",
-            f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug", ready=False)
-        if wait:
-            self.watchdog.wait_ready(seconds)
+            f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug"]
+        self.start_proxy()
+        self.start_watchdog(seconds if wait else None)
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.verify = str(folder / "items/tls-cert.pem")
+
+    def start_proxy(self):
+        """Anew, if there was one, which must have ended."""
+        self.proxy = self.cloud.start(*self._proxy)
+
+    def start_watchdog(self, seconds=30):
+        """Anew, if there was one, which must have ended. Returns when its enclave serves; None: at once."""
+        self.watchdog = self.cloud.start(*self._watchdog, ready=False)
+        if seconds is not None:
+            self.watchdog.wait_ready(seconds)
 
     def log(self):
         return self.watchdog.log()

@@ -1,0 +1,120 @@
+"""One set-up under load, with chaos, and its judgement."""
+import contextlib
+import pathlib
+import shutil
+import tempfile
+import time
+import traceback
+
+import soak_judges
+from fleet_judge import BLOCK, VOTE, Message, Signed, request_of, wrong_signatures
+from soak_chaos import Chaos
+from soak_common import CUTS, say
+from soak_generator import Generator
+from soak_rude import Rude
+from soak_sampler import Sampler, quiet
+
+WARM_SHARE, WARM_SECONDS, CALM_SHARE, CALM_SECONDS, QUIET_SECONDS = 0.15, 30, 0.1, 15, 3
+SAMPLE_MAX = 2000
+
+
+def folder_of_a_run():
+    return pathlib.Path(tempfile.mkdtemp(prefix="ns-soak-"))
+
+
+class Run:
+    """setup: an object such as soak_standalone.Standalone, not yet started; result is JSON-able."""
+
+    def __init__(self, setup, seed, only=None, connections=64, least=3, quiet_seconds=QUIET_SECONDS):
+        self.setup, self.seed, self._only, self._connections, self._least, self._quiet_seconds = setup, seed, only, connections, least, quiet_seconds
+        self.wrong, self._quiet = [], []
+        self.result = {"name": setup.name, "title": setup.title, "seed": seed, "connections": connections, "keys": 0}
+
+    def go(self, seconds):
+        """Warming up, a quiet moment, chaos, a calm spell, a quiet moment, the record."""
+        self.setup.start()
+        self.result["keys"] = len(self.setup.keys)
+        deeds = [deed for deed in self.setup.deeds() if not self._only or deed.name in self._only]
+        chaos = Chaos(self.seed, deeds)
+        generator = Generator(self.setup.folder, self.setup.port, self.setup.ca_file, self.setup.keys, self.setup.chain, seed=self.seed,
+                              connections=self._connections, sample_one_in=500)
+        began = time.monotonic()
+        body = request_of(Message(VOTE, self.setup.keys[0], 1, 2, 1), self.setup.chain)
+        try:
+            with Sampler(self._processes, lambda: generator.answered) as sampler:
+                with Rude(self.setup.port, self.setup.ca_file, self.setup.keys[0], self.seed, body) as rude:
+                    time.sleep(min(WARM_SECONDS, seconds * WARM_SHARE))
+                    self.setup.reload()
+                self._be_quiet(generator)
+                with Rude(self.setup.port, self.setup.ca_file, self.setup.keys[0], self.seed, body) as rude:
+                    chaos.run(began + seconds * (1 - CALM_SHARE) - self._quiet_seconds, self._least)
+                    time.sleep(min(CALM_SECONDS, seconds * CALM_SHARE))
+                self._be_quiet(generator)
+            generator.end()
+            self.setup.stop()
+            self._judge(generator, chaos.acts + self.setup.observed(), rude, sampler)
+        finally:
+            generator.close()
+        self.result |= {"began": began, "seconds": time.monotonic() - began, "rude": rude.done}
+
+    def _processes(self):
+        with contextlib.suppress(OSError, AttributeError):
+            return self.setup.processes()
+        return {}
+
+    def _be_quiet(self, generator):
+        generator.pause()
+        self.setup.hang_up()
+        time.sleep(self._quiet_seconds)
+        self._quiet.append(quiet(self.setup.processes()))
+        generator.resume()
+
+    def _judge(self, generator, acts, rude, sampler):
+        slow = [f"a slow client was not answered: asked at {began:.3f}, until {ended:.3f}, got {answer!r}" for began, ended, answer in rude.unanswered
+                if not any(act.excuses(CUTS, began, ended) for act in acts)]
+        excused = [event for event in generator.events if event["kind"] in ("cut", "refused")]
+        signed = [Signed(Message({"vote": VOTE, "block": BLOCK}[one["kind"]], one["key"], one["low"], one["high"], one["variant"]), one["signature"],
+                         None, None, None) for one in generator.samples]
+        step = 1 + len(signed) // SAMPLE_MAX
+        sample, marks = signed[::step], generator.marks()
+        verdicts = {
+            "no answer is lost": soak_judges.unexcused(generator.events, acts) + soak_judges.unaccounted(generator.seconds) + slow,
+            "nothing slashable is signed": soak_judges.slashable(generator.verdict),
+            "signatures are right": [f"wrong: {one}" for one in wrong_signatures(sample, self.setup.chain)],
+            "what was signed is on record": soak_judges.uncovered(marks, self.setup.record()),
+            "memory does not grow": soak_judges.growing(sampler.lives),
+            "no descriptor or thread stays": soak_judges.left_over(*self._quiet),
+        }
+        self.wrong = [f"{judge}: {complaint}" for judge, complaints in verdicts.items() for complaint in complaints]
+        growths = [{"name": name, "bytes": found[0], "answers": found[1], "seconds": samples[-1].at - samples[0].at}
+                   for (name, _), samples in sampler.lives.items() if (found := soak_judges.growth(samples))]
+        self.result |= {
+            "verdicts": {judge: len(complaints) for judge, complaints in verdicts.items()}, "wrong": self.wrong[:200],
+            "series": generator.seconds, "acts": [vars(act) | {"keys": len(act.keys)} for act in acts], "oracle": generator.verdict,
+            "verified": len(sample), "growths": growths, "quiet": self._quiet, "cuts": sum(event["kind"] == "cut" for event in excused),
+            "errors": sum(event["kind"] == "refused" and event["status"] != 404 for event in excused),
+            "memory": {name: [[round(one.at, 1), one.resident] for one in samples] for (name, _), samples in sampler.lives.items()}}
+
+
+def run(make_setup, seconds, seed, keep=False, **more):
+    """The Run, whatever became of it: what went wrong is in its wrong."""
+    folder = folder_of_a_run()
+    setup = one = None
+    try:
+        setup = make_setup(folder)
+        one = Run(setup, seed, **more)
+        one.go(seconds)
+    except Exception:  # pylint: disable=broad-except
+        said = traceback.format_exc()
+        if one is None:
+            raise
+        one.wrong.append(f"the run itself failed: {said}\n{setup.log()[-6000:]}")
+        one.result["wrong"] = one.wrong
+    finally:
+        if setup:
+            setup.close()
+        if keep or (one and one.wrong):
+            say(f"soak: logs are in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return one
