@@ -9,14 +9,34 @@
 
 #include "base/version.h"
 
+static size_t choice_length(const struct option *option)
+{
+    return option->kind == OPTION_CHOICE ? strcspn(option->help, " ") : 0;
+}
+
+const char *options_help(const struct option *option)
+{
+    const char *help = option->help + choice_length(option);
+    return help + strspn(help, " ");
+}
+
+void options_shape(char *out, size_t out_capacity, const struct option *option)
+{
+    static const char *const shapes[] = {
+        [OPTION_TEXT] = "=TEXT",     [OPTION_FLAG] = "",      [OPTION_U32] = "=N",
+        [OPTION_LIST] = "=TEXT ...", [OPTION_FILE] = "=FILE", [OPTION_FOLDER] = "=FOLDER",
+        [OPTION_CHOICE] = "="};
+    (void)snprintf(out, out_capacity, "--%s%s%.*s", option->name, shapes[option->kind],
+                   (int)choice_length(option), option->help);
+}
+
 static void print_help(const struct option *table, size_t num_options, const char *usage)
 {
-    static const char *const shapes[] = {"=TEXT", "", "=N", "=TEXT ..."};
     (void)printf("Usage: %s\n\nOptions:\n", usage);
     for (size_t i = 0; i < num_options; i++) {
         char left[64];
-        (void)snprintf(left, sizeof left, "--%s%s", table[i].name, shapes[table[i].kind]);
-        (void)printf("  %-42s %s\n", left, table[i].help);
+        options_shape(left, sizeof left, &table[i]);
+        (void)printf("  %-42s %s\n", left, options_help(&table[i]));
     }
     (void)printf("  %-42s %s\n  %-42s %s\n", "--help", "show this help and exit", "--version",
                  "show the version and exit");
@@ -48,10 +68,36 @@ static must_check result store_flag(const struct option *option, const char *val
     return RESULT_OK;
 }
 
+/* The word is among those before the first blank of help, '|' between them. */
+static bool is_choice(const struct option *option, const char *word)
+{
+    size_t word_len = strlen(word);
+    const char *end = option->help + choice_length(option);
+    for (const char *at = option->help; at < end;) {
+        size_t length = strcspn(at, "| ");
+        if (length == word_len && memcmp(at, word, length) == 0)
+            return true;
+        at += length + 1;
+    }
+    return false;
+}
+
+static must_check result store_choice(const struct option *option, const char *value)
+{
+    ENSURE(is_choice(option, value), E_INPUT, "--%s: must be one of %.*s", option->name,
+           (int)choice_length(option), option->help);
+    *(const char **)option->target = value;
+    return RESULT_OK;
+}
+
 static must_check result store(const struct option *option, const char *value)
 {
     switch (option->kind) {
+    case OPTION_CHOICE:
+        return store_choice(option, value);
     case OPTION_TEXT:
+    case OPTION_FILE:
+    case OPTION_FOLDER:
         *(const char **)option->target = value;
         return RESULT_OK;
     case OPTION_FLAG:

@@ -11,17 +11,30 @@
 /* A descriptor option that was not given. */
 #define CTL_NO_FD UINT32_MAX
 
+struct ctl_verb;
+
 /* One call of a verb: its arguments, argv[0] being the verb itself. */
 struct ctl_call {
     int argc;
     char *const *argv;
+    const struct ctl_verb *verb;
+    /* For who asks what a verb takes instead of doing it: given its options by ctl_parse, which then fails.
+     */
+    void (*describe)(void *context, const struct option *table, size_t num_options);
+    void *context;
+    char **operands;     /* of ctl_parse, for main to free */
+    bool json;           /* out: --output=json */
+    bool was_described;  /* out: describe was called, or help printed; nothing else was done */
     bool is_usage_error; /* out: the command line was wrong, and nothing was done */
+    int exit_status;     /* out: instead of 1 when the verb fails; ctl_verbs.h */
 };
 
-/* Parses the options of a verb; num_operands words must follow them (*ret_operands points at the first).
- * E_INPUT, marked as a usage error. */
+/* Parses the options of a verb, and those that all have (--output, --color); as many words must be there
+ * as the verb takes, before or behind options (*ret_operands: an array that NULL ends). E_INPUT, marked as a
+ * usage error. A verb calls it before anything else: help, manual pages and completion of words are made of
+ * what it is given. */
 must_check result ctl_parse(struct ctl_call *call, const struct option *table, size_t num_options,
-                            const char *usage, int num_operands, char *const **ret_operands);
+                            char *const **ret_operands);
 /* For rules between options: a usage error that says that --name is required, unless value is set. */
 must_check result ctl_require(struct ctl_call *call, const void *value, const char *name);
 
@@ -47,6 +60,7 @@ must_check result ctl_make_folder(const char *directory, const char *name);
 /* 2026-01-31T12:00:00Z */
 void ctl_now(char out[static 21]);
 
+must_check result ctl_help(struct ctl_call *call);
 must_check result ctl_keys_generate(struct ctl_call *call);
 must_check result ctl_keys_upload(struct ctl_call *call);
 must_check result ctl_keys_list(struct ctl_call *call);
@@ -66,7 +80,7 @@ must_check result ctl_status(struct ctl_call *call);
 must_check result ctl_attest_verify(struct ctl_call *call);
 must_check result ctl_sign_test(struct ctl_call *call);
 must_check result ctl_slashing_init(struct ctl_call *call);
-must_check result ctl_slashing_status(struct ctl_call *call);
+must_check result ctl_slashing_show(struct ctl_call *call);
 must_check result ctl_service_start(struct ctl_call *call);
 must_check result ctl_service_stop(struct ctl_call *call);
 must_check result ctl_service_status(struct ctl_call *call);

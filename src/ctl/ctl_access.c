@@ -168,21 +168,20 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
 {
     *o = (struct options){0};
     const struct option table[] = {
-        {"tls-known-clients-file", OPTION_TEXT, &o->known_clients,
+        {"tls-known-clients-file", OPTION_FILE, &o->known_clients,
          "serve TLS clients whose certificate's name and fingerprint are in this file (none)", 0, 0},
-        {"tls-client-ca-file", OPTION_TEXT, &o->client_ca,
+        {"tls-client-ca-file", OPTION_FILE, &o->client_ca,
          "serve TLS clients whose certificate comes from an authority in this PEM file (none)", 0, 0},
-        {"http-path-tokens-file", OPTION_TEXT, &o->path_tokens,
+        {"http-path-tokens-file", OPTION_FILE, &o->path_tokens,
          "file of tokens; requests need one of them before their path, or HTTP Basic (none)", 0, 0},
-        {"http-basic-credentials-file", OPTION_TEXT, &o->basic,
+        {"http-basic-credentials-file", OPTION_FILE, &o->basic,
          "file of user:password lines; requests need one of them, or a token (none)", 0, 0},
         {"http-host-allowlist", OPTION_TEXT, &o->hosts, "comma-separated Host names served (all)", 0, 0},
         {"http-cors-origins", OPTION_TEXT, &o->origins, "comma-separated origins whose pages may ask (none)",
          0, 0},
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl access make [options] > FILE", 0,
-                  &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     call->is_usage_error = !o->known_clients && !o->client_ca && !o->path_tokens && !o->basic;
     ENSURE(!call->is_usage_error, E_INPUT,
            "one of --tls-known-clients-file, --tls-client-ca-file, --http-path-tokens-file and "

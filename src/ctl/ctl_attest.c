@@ -79,17 +79,17 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         {"control", OPTION_TEXT, &o->control, "the control port, such as vsock:16:5000", 0, 0},
         {"url", OPTION_TEXT, &o->server.url, "or the signer's HTTPS, such as https://signer.example:443", 0,
          0},
-        {"ca-file", OPTION_TEXT, &o->server.ca_file,
+        {"ca-file", OPTION_FILE, &o->server.ca_file,
          "PEM file of a certificate that must vouch for the server's as well (none: its key is attested)", 0,
          0},
-        {"client-cert-file", OPTION_TEXT, &o->server.client_cert_file,
+        {"client-cert-file", OPTION_FILE, &o->server.client_cert_file,
          "PEM file of the certificate to present, and those above it (none)", 0, 0},
-        {"client-key-file", OPTION_TEXT, &o->server.client_key_file,
+        {"client-key-file", OPTION_FILE, &o->server.client_key_file,
          "PEM file of its key (that of the certificate)", 0, 0},
-        {"path-token-file", OPTION_TEXT, &o->path_token_file,
+        {"path-token-file", OPTION_FILE, &o->path_token_file,
          "file of the token that paths begin with (none)", 0, 0},
-        {"basic-credentials-file", OPTION_TEXT, &o->basic_file, "file of user:password (none)", 0, 0},
-        {"root", OPTION_TEXT, &o->root,
+        {"basic-credentials-file", OPTION_FILE, &o->basic_file, "file of user:password (none)", 0, 0},
+        {"root", OPTION_FILE, &o->root,
          "DER file of the root certificate to trust (AWS Nitro Enclaves root G1)", 0, 0},
         {registers[0].option, OPTION_TEXT, &o->pcrs[0], registers[0].help, 0, 0},
         {registers[1].option, OPTION_TEXT, &o->pcrs[1], registers[1].help, 0, 0},
@@ -100,12 +100,12 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
          "accept an enclave in debug mode, whose console the host reads (false)", 0, 0},
         {"max-age-seconds", OPTION_U32, &o->max_age,
          "how far the document's time may be from this machine's (300)", 1, 10800},
-        {"not-before", OPTION_TEXT, &o->not_before,
+        {"not-before", OPTION_FILE, &o->not_before,
          "file of an earlier --save: nothing may have gone back since", 0, 0},
-        {"save", OPTION_TEXT, &o->save, "file to keep the state in, once all is verified", 0, 0},
+        {"save", OPTION_FILE, &o->save, "file to keep the state in, once all is verified", 0, 0},
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl attest verify [options]", 0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     return check_options(o, call);
 }
 

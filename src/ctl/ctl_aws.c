@@ -35,8 +35,6 @@ void ctl_aws_cleanup(struct ctl_aws *aws)
 static must_check result check_options(struct ctl_call *call, const struct ctl_aws_options *o)
 {
     call->is_usage_error = true;
-    ENSURE(!o->output || strcmp(o->output, "text") == 0 || strcmp(o->output, "json") == 0, E_INPUT,
-           "--output: must be text or json");
     ENSURE(!o->stack || (strlen(o->stack) > 0 && strlen(o->stack) <= AWS_STACK_NAME_MAX), E_INPUT,
            "--stack: must be the name of a stack");
     ENSURE(!o->outputs || o->stack, E_INPUT, "--stack: required with --outputs: which stack of the file");
@@ -47,8 +45,7 @@ static must_check result check_options(struct ctl_call *call, const struct ctl_a
 result ctl_aws_open(struct ctl_aws *ret_aws, struct ctl_call *call, const struct ctl_aws_options *o)
 {
     AUTO(ctl_aws)
-    aws = {
-        .stack_name = o->stack, .outputs = o->outputs, .json = o->output && strcmp(o->output, "json") == 0};
+    aws = {.stack_name = o->stack, .outputs = o->outputs, .json = call->json};
     TRY(check_options(call, o));
     TRY(ctl_secrets_open());
     json_set_alloc_funcs(malloc, secret_wiping_free);

@@ -20,7 +20,6 @@ enum { CTL_AWS_REGION_MAX = 63, CTL_AWS_URL_MAX = 300 };
 
 struct ctl_aws_options {
     const char *stack, *outputs, *region, *credentials, *ca_file;
-    const char *output; /* json, or NULL and text: look at ctl_aws.json */
 };
 
 /* Rows for the option table of such a verb. */
@@ -29,7 +28,7 @@ struct ctl_aws_options {
         "stack", OPTION_TEXT, &(o).stack, "name of the CloudFormation stack, such as prodNitroValidator", 0, \
         0},                                                                                                  \
         {"outputs",                                                                                          \
-         OPTION_TEXT,                                                                                        \
+         OPTION_FILE,                                                                                        \
          &(o).outputs,                                                                                       \
          "file of cdk deploy --outputs-file: the stack's outputs (asked of CloudFormation)",                 \
          0,                                                                                                  \
@@ -38,21 +37,17 @@ struct ctl_aws_options {
          &(o).region, "region ($AWS_REGION, $AWS_DEFAULT_REGION, else the profile's)",                       \
          0,           0},                                                                                    \
         {"credentials",                                                                                      \
-         OPTION_TEXT,                                                                                        \
+         OPTION_FILE,                                                                                        \
          &(o).credentials,                                                                                   \
          "JSON file of AWS credentials ($AWS_ACCESS_KEY_ID and others, else the profile's, else the "        \
          "instance's)",                                                                                      \
          0,                                                                                                  \
          0},                                                                                                 \
-        {"ca-file",                                                                                          \
-         OPTION_TEXT,                                                                                        \
-         &(o).ca_file,                                                                                       \
-         "PEM file of the authorities that AWS's certificates may come from ($AWS_CA_BUNDLE, else the "      \
-         "system's)",                                                                                        \
-         0,                                                                                                  \
-         0},                                                                                                 \
     {                                                                                                        \
-        "output", OPTION_TEXT, &(o).output, "text or json (text)", 0, 0                                      \
+        "ca-file", OPTION_FILE, &(o).ca_file,                                                                \
+            "PEM file of the authorities that AWS's certificates may come from ($AWS_CA_BUNDLE, else the "   \
+            "system's)",                                                                                     \
+            0, 0                                                                                             \
     }
 
 struct ctl_aws {

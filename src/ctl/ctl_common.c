@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <openssl/rand.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -11,21 +12,97 @@
 #include "base/clock.h"
 #include "base/file_io.h"
 #include "base/secret_allocators.h"
-#include "ctl.h"
+#include "ctl_help.h"
+#include "ctl_terminal.h"
 #include "json/json.h"
 
-enum { SECURE_HEAP = 1 << 20, PASSWORD_RANDOM_LEN = 24 };
+enum { SECURE_HEAP = 1 << 20, PASSWORD_RANDOM_LEN = 24, ROWS_MAX = 64 };
 
-result ctl_parse(struct ctl_call *call, const struct option *table, size_t num_options, const char *usage,
-                 int num_operands, char *const **ret_operands)
+static must_check result take_words(struct ctl_call *call, int *ret_num, const struct option *rows,
+                                    size_t num_rows)
 {
-    int next;
+    int num = 0;
+    call->operands = calloc((size_t)call->argc + 1, sizeof *call->operands);
+    ENSURE(call->operands, E_MEMORY, "out of memory");
+    bool may_be_options = true;
+    for (int i = 1; i < call->argc; i++) {
+        int next;
+        if (!may_be_options || strncmp(call->argv[i], "--", 2) != 0) {
+            call->operands[num++] = call->argv[i];
+            continue;
+        }
+        TRY(options_parse(&next, rows, num_rows, "", call->argc - i + 1, call->argv + i - 1));
+        i += next - 2; /* the last word that it took */
+        may_be_options = strcmp(call->argv[i], "--") != 0;
+    }
+    *ret_num = num;
+    return RESULT_OK;
+}
+
+static bool is_right_number(const struct ctl_verb *verb, int num)
+{
+    switch (verb->operands) {
+    case CTL_NO_OPERANDS:
+        return num == 0;
+    case CTL_ONE_FILE:
+        return num == 1;
+    case CTL_FILES:
+    case CTL_WORDS:
+        return num > 0;
+    case CTL_ANY_WORDS:
+        return true;
+    }
+    return false;
+}
+
+static bool asks_for_help(const struct ctl_call *call)
+{
+    for (int i = 1; i < call->argc && strcmp(call->argv[i], "--") != 0; i++) {
+        if (strcmp(call->argv[i], "--help") == 0 || strcmp(call->argv[i], "-h") == 0)
+            return true;
+    }
+    return false;
+}
+
+static must_check result parse_rows(struct ctl_call *call, const struct option *rows, size_t num_rows)
+{
+    char name[CTL_VERB_NAME_MAX];
+    int num;
+    if (call->describe || asks_for_help(call)) {
+        if (call->describe)
+            call->describe(call->context, rows, num_rows);
+        else
+            ctl_help_verb(call->verb, rows, num_rows);
+        call->was_described = true;
+        FAIL(E_STATE, "described, not done");
+    }
     call->is_usage_error = true;
-    TRY(options_parse(&next, table, num_options, usage, call->argc, call->argv));
-    ENSURE(call->argc - next == num_operands || (num_operands < 0 && call->argc > next), E_INPUT, "usage: %s",
-           usage);
+    TRY(take_words(call, &num, rows, num_rows));
+    ctl_verb_name(name, call->verb);
+    ENSURE(is_right_number(call->verb, num), E_INPUT, "usage: nitro-signer-ctl %s [options] %s", name,
+           call->verb->operands_text ? call->verb->operands_text : "");
     call->is_usage_error = false;
-    *ret_operands = call->argv + next;
+    return RESULT_OK;
+}
+
+result ctl_parse(struct ctl_call *call, const struct option *table, size_t num_options,
+                 char *const **ret_operands)
+{
+    const char *output = "text", *color = "auto";
+    const struct option common[] = {
+        {"output", OPTION_CHOICE, &output, "text|json how results are printed (text)", 0, 0},
+        {"color", OPTION_CHOICE, &color,
+         "auto|always|never colours; auto: on a terminal, unless NO_COLOR is set (auto)", 0, 0},
+    };
+    struct option rows[ROWS_MAX];
+    ENSURE(num_options + ARRAY_LENGTH(common) <= ROWS_MAX, E_INTERNAL, "too many options");
+    if (num_options > 0)
+        memcpy(rows, table, num_options * sizeof *rows);
+    memcpy(rows + num_options, common, sizeof common);
+    TRY(parse_rows(call, rows, num_options + ARRAY_LENGTH(common)));
+    call->json = strcmp(output, "json") == 0;
+    ctl_terminal_use_colors(color);
+    *ret_operands = call->operands;
     return RESULT_OK;
 }
 

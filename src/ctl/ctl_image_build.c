@@ -56,31 +56,31 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
 {
     *o = (struct options){.architecture = "x86_64", .name = "nitro-signer", .version = NITRO_SIGNER_VERSION};
     const struct option table[] = {
-        {"kernel", OPTION_TEXT, &o->kernel, "the kernel: a bzImage, for arm64 an Image", 0, 0},
+        {"kernel", OPTION_FILE, &o->kernel, "the kernel: a bzImage, for arm64 an Image", 0, 0},
         {"cmdline", OPTION_TEXT, &o->cmdline, "the kernel's command line", 0, 0},
         {"ramdisk", OPTION_LIST, &o->ramdisks,
          "a manifest of what is in a ramdisk, or a cpio archive, perhaps compressed; again for each", 0, 0},
-        {"sources", OPTION_TEXT, &o->sources,
+        {"sources", OPTION_FOLDER, &o->sources,
          "where the files are that manifests name (each manifest's folder)", 0, 0},
-        {"architecture", OPTION_TEXT, &o->architecture, "x86_64 or arm64 (x86_64)", 0, 0},
+        {"architecture", OPTION_CHOICE, &o->architecture, "x86_64|arm64 of the kernel (x86_64)", 0, 0},
         {"image-name", OPTION_TEXT, &o->name, "in the metadata (nitro-signer)", 0, 0},
         {"image-version", OPTION_TEXT, &o->version, "in the metadata (this program's)", 0, 0},
         {"build-time", OPTION_TEXT, &o->build_time,
          "in the metadata: seconds since 1970 (SOURCE_DATE_EPOCH of the environment, else 0)", 0, 0},
-        {"kernel-config", OPTION_TEXT, &o->kernel_config,
+        {"kernel-config", OPTION_FILE, &o->kernel_config,
          "the kernel's .config, whose version goes to the metadata", 0, 0},
-        {"metadata", OPTION_TEXT, &o->metadata, "a JSON object of at most 4096 bytes for the metadata", 0, 0},
-        {"signing-certificate", OPTION_TEXT, &o->certificate,
+        {"metadata", OPTION_FILE, &o->metadata, "a JSON object of at most 4096 bytes for the metadata", 0, 0},
+        {"signing-certificate", OPTION_FILE, &o->certificate,
          "sign: the certificate (PEM) that PCR8 measures", 0, 0},
-        {"private-key", OPTION_TEXT, &o->private_key, "its private key (PEM; P-256, P-384 or P-521)", 0, 0},
-        {"output", OPTION_TEXT, &o->output, "the image", 0, 0},
+        {"private-key", OPTION_FILE, &o->private_key, "its private key (PEM; P-256, P-384 or P-521)", 0, 0},
+        {"out", OPTION_FILE, &o->output, "the image", 0, 0},
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl image build [options]", 0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o->kernel, "kernel"));
     TRY(ctl_require(call, o->cmdline, "cmdline"));
     TRY(ctl_require(call, o->ramdisks.num_values > 0 ? o : NULL, "ramdisk"));
-    TRY(ctl_require(call, o->output, "output"));
+    TRY(ctl_require(call, o->output, "out"));
     if (o->certificate || o->private_key) {
         TRY(ctl_require(call, o->certificate, "signing-certificate"));
         TRY(ctl_require(call, o->private_key, "private-key"));
@@ -88,8 +88,6 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     call->is_usage_error = true;
     ENSURE(o->ramdisks.num_values <= NITRO_EIF_RAMDISKS_MAX, E_INPUT, "--ramdisk: at most %d",
            NITRO_EIF_RAMDISKS_MAX);
-    ENSURE(strcmp(o->architecture, "x86_64") == 0 || strcmp(o->architecture, "arm64") == 0, E_INPUT,
-           "--architecture: must be x86_64 or arm64");
     call->is_usage_error = false;
     return RESULT_OK;
 }

@@ -175,7 +175,7 @@ result ctl_image_describe(struct ctl_call *call)
     struct nitro_eif eif;
     AUTO(buffer) bytes = {0};
     AUTO_POINTER(json_t) object = json_object();
-    TRY(ctl_parse(call, NULL, 0, "nitro-signer-ctl image describe FILE", 1, &file));
+    TRY(ctl_parse(call, NULL, 0, &file));
     TRY(file_read(&bytes, file[0], NITRO_EIF_SIZE_MAX));
     result r = nitro_eif_read(&eif, bytes.data, bytes.length);
     if (!r.code)

@@ -32,14 +32,14 @@ result ctl_image_ramdisk(struct ctl_call *call)
     AUTO(buffer) text = {0};
     AUTO(buffer) archive = {0};
     const struct option table[] = {
-        {"manifest", OPTION_TEXT, &manifest, "what is in the ramdisk", 0, 0},
-        {"sources", OPTION_TEXT, &sources, "where the files are that it names (its folder)", 0, 0},
-        {"output", OPTION_TEXT, &output, "the cpio archive, not compressed", 0, 0},
+        {"manifest", OPTION_FILE, &manifest, "what is in the ramdisk", 0, 0},
+        {"sources", OPTION_FOLDER, &sources, "where the files are that it names (its folder)", 0, 0},
+        {"out", OPTION_FILE, &output, "the cpio archive, not compressed", 0, 0},
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl image ramdisk [options]", 0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, manifest, "manifest"));
-    TRY(ctl_require(call, output, "output"));
+    TRY(ctl_require(call, output, "out"));
     TRY(file_read(&text, manifest, NITRO_CPIO_MANIFEST_MAX));
     ENSURE(nitro_cpio_is_manifest(text.data, text.length), E_INPUT, "%s: not a manifest", manifest);
     result r = ctl_image_pack(&archive, &text, manifest, sources);

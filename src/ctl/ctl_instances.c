@@ -35,11 +35,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         {"no-wait", OPTION_FLAG, &o->no_wait, "only begin it (false)", 0, 0},
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
-                  "nitro-signer-ctl instances refresh --stack=NAME [options]\n"
-                  "Has the Auto Scaling group replace its instances and waits for the end. Exit status 1\n"
-                  "when it fails, or takes longer; it then goes on.",
-                  0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     return ctl_require(call, o->aws.stack, "stack");
 }
 

@@ -47,7 +47,7 @@ struct ctl_key_options {
          "for tests: descriptor that is given every secret made, one a line",                                \
          1,                                                                                                  \
          1023},                                                                                              \
-        {"kdf", OPTION_TEXT, &(o).kdf, "scrypt or pbkdf2 (scrypt)", 0, 0},                                   \
+        {"kdf", OPTION_CHOICE, &(o).kdf, "scrypt|pbkdf2 of the keystores (scrypt)", 0, 0},                   \
         {"kdf-cost", OPTION_U32, &(o).kdf_cost, "log2 of scrypt's n (18), or pbkdf2's rounds (262144)",      \
          1,          1 << 24},                                                                               \
     {                                                                                                        \

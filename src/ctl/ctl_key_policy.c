@@ -38,8 +38,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         {"admin", OPTION_TEXT, &o->admin, "ARN that administers the key (none)", 0, 0},
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl policy kms-key-policy [options]", 0,
-                  &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o->pcr0, "pcr0"));
     TRY(ctl_require(call, o->pcr16, "pcr16"));
     TRY(ctl_require(call, o->role, "role"));

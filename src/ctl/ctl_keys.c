@@ -40,7 +40,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     const struct option table[] = {
         {"count", OPTION_U32, &o->keys.count, "how many validators (1)", 1, CTL_KEYS_MAX},
         CTL_KEY_ROWS(o->keys),
-        {"out", OPTION_TEXT, &o->out, "folder of items; validators/PUBKEY.json are written there", 0, 0},
+        {"out", OPTION_FOLDER, &o->out, "folder of items; validators/PUBKEY.json are written there", 0, 0},
         {"sealed", OPTION_FLAG, &o->is_sealed,
          "one item for all, sealed/PUBKEY.json, instead of keystores: an enclave opens thousands at once "
          "(false)",
@@ -49,7 +49,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         CTL_KMS_ROWS(o->kms),
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl keys generate [options]", 0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o->out, "out"));
     bool has_mnemonic = o->keys.mnemonic_fd != CTL_NO_FD || o->keys.existing_mnemonic_fd != CTL_NO_FD;
     return ctl_require(call, has_mnemonic ? o : NULL, "mnemonic-fd");

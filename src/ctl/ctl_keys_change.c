@@ -30,11 +30,10 @@ static void change_cleanup(struct change *c)
     ctl_aws_cleanup(&c->aws);
 }
 
-static must_check result open_change(struct change *c, struct ctl_call *call, const char *usage,
-                                     char *const **ret_words)
+static must_check result open_change(struct change *c, struct ctl_call *call, char *const **ret_words)
 {
     const struct option table[] = {CTL_TABLE_ROWS(c->options.table), CTL_AWS_ROWS(c->options.aws)};
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), usage, -1, ret_words));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), ret_words));
     TRY(ctl_aws_open(&c->aws, call, &c->options.aws));
     TRY(ctl_table_open(&c->client, &c->aws, call, &c->options.table));
     c->client.aws = &c->aws;
@@ -124,30 +123,24 @@ static must_check result set_active(const struct change *c, const char *word, bo
     return RESULT_OK;
 }
 
-static must_check result change_active(struct ctl_call *call, const char *usage, bool active)
+static must_check result change_active(struct ctl_call *call, bool active)
 {
     AUTO(change) c = {.aws = {.json = false}};
     char *const *words;
-    TRY(open_change(&c, call, usage, &words));
-    for (; words < call->argv + call->argc; words++)
+    TRY(open_change(&c, call, &words));
+    for (; *words; words++)
         TRY(set_active(&c, *words, active));
     return RESULT_OK;
 }
 
 result ctl_keys_activate(struct ctl_call *call)
 {
-    return change_active(call,
-                         "nitro-signer-ctl keys activate [options] PUBKEY|sealed-NAME...\n"
-                         "Signers take the keys when they are started the next time.",
-                         true);
+    return change_active(call, true);
 }
 
 result ctl_keys_deactivate(struct ctl_call *call)
 {
-    return change_active(call,
-                         "nitro-signer-ctl keys deactivate [options] PUBKEY|sealed-NAME...\n"
-                         "Signers that run go on with the keys until they are started the next time.",
-                         false);
+    return change_active(call, false);
 }
 
 /* ---- assign ---- */
@@ -203,12 +196,9 @@ result ctl_keys_assign(struct ctl_call *call)
 {
     AUTO(change) c = {.aws = {.json = false}};
     char *const *words;
-    TRY(open_change(&c, call,
-                    "nitro-signer-ctl keys assign [options] PUBKEY...\n"
-                    "Gives keys of web3signer_uuid \"none\" to the stack, each in one transaction.",
-                    &words));
+    TRY(open_change(&c, call, &words));
     ENSURE(strcmp(c.client.uuid, CTL_UNASSIGNED) != 0, E_INPUT, "--uuid: none is nobody");
-    for (; words < call->argv + call->argc; words++)
+    for (; *words; words++)
         TRY(assign(&c, *words));
     return RESULT_OK;
 }

@@ -127,10 +127,7 @@ result ctl_keys_list(struct ctl_call *call)
     AUTO(ctl_aws) aws = {.json = false};
     AUTO(ctl_table_client) client = {0};
     AUTO(ctl_table) found = {0};
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
-                  "nitro-signer-ctl keys list [options]\n"
-                  "Prints public key, kind, state, chain, time and web3signer_uuid of each key.",
-                  0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_aws_open(&aws, call, &o.aws));
     TRY(ctl_table_open(&client, &aws, call, &o.table));
     if (!o.all)

@@ -12,11 +12,11 @@ struct ctl_kms_options {
 /* Rows for the option table of such a verb. */
 #define CTL_KMS_ROWS(o)                                                                                        \
     {"key-arn", OPTION_TEXT, &(o).key_arn, "the KMS key", 0, 0},                                               \
-        {"credentials", OPTION_TEXT, &(o).credentials, "JSON file of AWS credentials that may Encrypt", 0, 0}, \
+        {"credentials", OPTION_FILE, &(o).credentials, "JSON file of AWS credentials that may Encrypt", 0, 0}, \
         {"kms-endpoint", OPTION_TEXT, &(o).endpoint, "URL of KMS (https://kms.REGION.amazonaws.com)", 0, 0},   \
         {"kms-via", OPTION_TEXT, &(o).via, "address to connect to instead (none)", 0, 0},                      \
     {                                                                                                          \
-        "ca-file", OPTION_TEXT, &(o).ca_file,                                                                  \
+        "ca-file", OPTION_FILE, &(o).ca_file,                                                                  \
             "PEM file of the authorities that KMS's certificate may come from", 0, 0                           \
     }
 

@@ -98,11 +98,7 @@ result ctl_tls_set(struct ctl_call *call)
     AUTO(ctl_aws) aws = {.json = false};
     AUTO_POINTER(json_t) answer = NULL;
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
-                  "nitro-signer-ctl tls set --stack=NAME [options]\n"
-                  "Has the stack's Lambda function make a new TLS key and certificate and put them into the\n"
-                  "TLS table. Running signers keep theirs until they are started again.",
-                  0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o.stack, "stack"));
     TRY(ctl_aws_open(&aws, call, &o));
     TRY(ctl_lambda_ask(&answer, &aws, call, "set_tls_key", true));

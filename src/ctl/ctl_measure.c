@@ -31,7 +31,7 @@ static must_check result add_file(EVP_MD_CTX *context, const char *path)
 result ctl_measure(struct ctl_call *call)
 {
     char *const *files;
-    TRY(ctl_parse(call, NULL, 0, "nitro-signer-ctl measure FILE...", -1, &files));
+    TRY(ctl_parse(call, NULL, 0, &files));
     AUTO_POINTER(EVP_MD_CTX) context = EVP_MD_CTX_new();
     ENSURE(context && EVP_DigestInit_ex(context, EVP_sha384(), NULL) == 1, E_CRYPTO, "SHA-384 failed");
     for (size_t i = 0; files[i]; i++)

@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <unistd.h>
 
 struct run {
@@ -37,25 +36,4 @@ result ctl_parallel(ctl_parallel_work *work, void *context, size_t num, size_t t
     for (size_t i = 0; i < num_started; i++)
         ENSURE(pthread_join(started[i], NULL) == 0, E_INTERNAL, "a thread cannot be joined");
     return RESULT_OK;
-}
-
-struct ctl_progress ctl_progress_begin(size_t total)
-{
-    return (struct ctl_progress){.terminal = isatty(STDERR_FILENO) == 1, .total = total};
-}
-
-void ctl_progress_tell(struct ctl_progress *progress, size_t done, const char *what)
-{
-    if (!progress->terminal)
-        return;
-    (void)fprintf(stderr, "\r%zu of %zu %s\033[K", done, progress->total, what);
-    (void)fflush(stderr);
-    progress->shown = true;
-}
-
-void ctl_progress_cleanup(struct ctl_progress *progress)
-{
-    if (progress->shown)
-        (void)fputs("\r\033[K", stderr);
-    progress->shown = false;
 }

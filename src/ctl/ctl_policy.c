@@ -30,26 +30,24 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
          0, 0},
         {"store-identity", OPTION_TEXT, &o->store_identity,
          "0x identity of the DynamoDB table, as slashing init prints it (none)", 0, 0},
-        {"store-mode", OPTION_TEXT, &o->store_mode,
-         "single, one signer at a time, or fleet (fleet for dynamodb and postgresql, else single)", 0, 0},
+        {"store-mode", OPTION_CHOICE, &o->store_mode,
+         "single|fleet one signer at a time, or several (fleet for dynamodb and postgresql, else single)", 0,
+         0},
         {"far-future-epochs", OPTION_TEXT, &o->far_future_epochs,
          "refuse what is this many epochs ahead of the clock; any: no bound (2)", 0, 0},
         {"boot-floor", OPTION_FLAG, &o->boot_floor,
          "refuse new blocks and attestations up to the epoch and slot of the start (false)", 0, 0},
         {"kms-key", OPTION_TEXT, &o->kms_key, "ARN of the only KMS key that is accepted", 0, 0},
-        {"access", OPTION_TEXT, &o->access,
+        {"access", OPTION_FILE, &o->access,
          "who may connect: an access document, as access make prints it, or any: whoever reaches the port", 0,
          0},
         {"genesis-validators-root", OPTION_TEXT, &o->genesis_validators_root, "0x root, or any (any)", 0, 0},
-        {"log-level", OPTION_TEXT, &o->log_level,
-         "the most that may be logged: error, warn, info, debug (info)", 0, 0},
+        {"log-level", OPTION_CHOICE, &o->log_level,
+         "error|warn|info|debug the most that may be logged (info)", 0, 0},
         CTL_AWS_ROWS(o->aws),
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
-                  "nitro-signer-ctl policy make [options] > FILE\n"
-                  "With --stack=NAME the KMS key and the store are the stack's, of its outputs.",
-                  0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     call->is_usage_error = o->aws.stack ? o->store || o->kms_key : o->aws.outputs || o->aws.region;
     ENSURE(!call->is_usage_error, E_INPUT,
            "--stack: instead of --store and --kms-key; --outputs and --region: with it");
@@ -190,7 +188,7 @@ result ctl_policy_measure(struct ctl_call *call)
     char digits[2 * sizeof pcr + 1];
     struct policy policy;
     AUTO(buffer) text = {0};
-    TRY(ctl_parse(call, NULL, 0, "nitro-signer-ctl policy measure FILE", 1, &file));
+    TRY(ctl_parse(call, NULL, 0, &file));
     TRY(file_read(&text, file[0], POLICY_TEXT_MAX));
     result r = policy_parse(&policy, (const char *)text.data, text.length);
     if (r.code)

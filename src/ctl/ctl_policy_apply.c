@@ -27,8 +27,8 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
 {
     const struct option table[] = {
         CTL_AWS_ROWS(o->aws),
-        {"policy", OPTION_TEXT, &o->policy, "file of the policy document, as policy make prints it", 0, 0},
-        {"pcrs", OPTION_TEXT, &o->pcrs, "pcrs.json of make image", 0, 0},
+        {"policy", OPTION_FILE, &o->policy, "file of the policy document, as policy make prints it", 0, 0},
+        {"pcrs", OPTION_FILE, &o->pcrs, "pcrs.json of make image", 0, 0},
         {"previous-pcr0", OPTION_TEXT, &o->previous_pcr0,
          "PCR0 of an image that may decrypt too, while instances are replaced (none)", 0, 0},
         {"without-attestation", OPTION_FLAG, &o->without_attestation,
@@ -36,13 +36,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         {"yes", OPTION_FLAG, &o->yes, "do not ask (false)", 0, 0},
     };
     char *const *none;
-    TRY(ctl_parse(
-        call, table, ARRAY_LENGTH(table),
-        "nitro-signer-ctl policy apply --stack=NAME --policy=FILE --pcrs=FILE [options]\n"
-        "Sets the key policy of a KMS key that the stack was given (kms_arn): decryption by the\n"
-        "stack's instances alone, and by them only inside of this image under this policy document.\n"
-        "Shows the difference, asks, and reads back what is then in force.",
-        0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o->aws.stack, "stack"));
     call->is_usage_error = o->without_attestation && (o->policy || o->pcrs || o->previous_pcr0);
     ENSURE(!call->is_usage_error, E_INPUT,

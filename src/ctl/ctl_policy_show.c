@@ -102,10 +102,7 @@ result ctl_policy_show(struct ctl_call *call)
     AUTO(ctl_stack_key) key = {.client = NULL};
     struct ctl_policy_reading reading;
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
-                  "nitro-signer-ctl policy show --stack=NAME [options]\n"
-                  "The key policy of the stack's KMS key, and what it demands of who decrypts.",
-                  0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o.stack, "stack"));
     TRY(ctl_aws_open(&aws, call, &o));
     TRY(ctl_stack_key_open(&key, &aws, call));

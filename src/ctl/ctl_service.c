@@ -30,7 +30,7 @@ struct options {
     uint32_t timeout_seconds;
 };
 
-static must_check result parse_options(struct options *o, struct ctl_call *call, const char *usage)
+static must_check result parse_options(struct options *o, struct ctl_call *call)
 {
     *o = (struct options){.timeout_seconds = TIMEOUT_SECONDS};
     const struct option table[] = {
@@ -39,7 +39,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call,
          TIMEOUT_MAX},
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), usage, 0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     return ctl_require(call, o->aws.stack, "stack");
 }
 
@@ -102,10 +102,7 @@ result ctl_service_start(struct ctl_call *call)
     AUTO(ctl_aws) aws = {.json = false};
     AUTO(ctl_group_run) run = {.num_members = 0};
     AUTO(buffer) flag = {0};
-    TRY(parse_options(&o, call,
-                      "nitro-signer-ctl service start --stack=NAME [options]\n"
-                      "Starts the signer on every instance, waits, and sets the init flag to true when all\n"
-                      "of them run. Exit status 1 when one does not; the flag then stays as it is."));
+    TRY(parse_options(&o, call));
     TRY(ctl_aws_open(&aws, call, &o.aws));
     TRY(get_flag(&flag, &aws, call));
     const struct ctl_script script = {start_lines, ARRAY_LENGTH(start_lines),
@@ -126,11 +123,7 @@ result ctl_service_stop(struct ctl_call *call)
     struct options o;
     AUTO(ctl_aws) aws = {.json = false};
     AUTO(ctl_group_run) run = {.num_members = 0};
-    TRY(parse_options(&o, call,
-                      "nitro-signer-ctl service stop --stack=NAME [options]\n"
-                      "Sets the init flag to false, then stops the signer on every instance and waits.\n"
-                      "Exit status 1 when one of them does not confirm it, also one that is only about to\n"
-                      "begin, or is not in service for another reason: it may sign all the same."));
+    TRY(parse_options(&o, call));
     TRY(ctl_aws_open(&aws, call, &o.aws));
     TRY(set_flag(&aws, call, "false"));
     const struct ctl_script script = {stop_lines, ARRAY_LENGTH(stop_lines), "nitro-signer-ctl service stop",
@@ -205,10 +198,7 @@ result ctl_service_status(struct ctl_call *call)
     AUTO(ctl_group_run) run = {.num_members = 0};
     AUTO(buffer) flag = {0};
     char text[32];
-    TRY(parse_options(&o, call,
-                      "nitro-signer-ctl service status --stack=NAME [options]\n"
-                      "What systemd says of the signer's units on every instance, and the init flag. Exit\n"
-                      "status 1 when an instance does not answer, whatever the units' state."));
+    TRY(parse_options(&o, call));
     TRY(ctl_aws_open(&aws, call, &o.aws));
     TRY(get_flag(&flag, &aws, call));
     ctl_printable(text, sizeof text, (const char *)flag.data);

@@ -41,10 +41,10 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     *o = (struct options){.network = "mainnet", .variant = "a", .expect = 200};
     const struct option table[] = {
         {"url", OPTION_TEXT, &o->url, "the signer, such as https://signer.example:443", 0, 0},
-        {"ca-file", OPTION_TEXT, &o->ca_file, "PEM file of the certificate to trust (the system's)", 0, 0},
-        {"client-cert-file", OPTION_TEXT, &o->client_cert_file,
+        {"ca-file", OPTION_FILE, &o->ca_file, "PEM file of the certificate to trust (the system's)", 0, 0},
+        {"client-cert-file", OPTION_FILE, &o->client_cert_file,
          "PEM file of the certificate to present, and those above it (none)", 0, 0},
-        {"client-key-file", OPTION_TEXT, &o->client_key_file, "PEM file of its key (that of the certificate)",
+        {"client-key-file", OPTION_FILE, &o->client_key_file, "PEM file of its key (that of the certificate)",
          0, 0},
         {"network", OPTION_TEXT, &o->network, "name or configuration YAML (mainnet)", 0, 0},
         {"genesis-validators-root", OPTION_TEXT, &o->genesis_validators_root,
@@ -57,7 +57,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         {"show-signature", OPTION_FLAG, &o->show_signature, "print the signatures too (false)", 0, 0},
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl sign-test [options]", 0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o->url, "url"));
     return ctl_require(call, o->genesis_validators_root, "genesis-validators-root");
 }

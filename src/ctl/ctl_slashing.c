@@ -123,23 +123,20 @@ static must_check result check_all(uint8_t ret_identity[static SLASHING_IDENTITY
     return slashing_seal_identity(ret_identity, &seal);
 }
 
-result ctl_slashing_status(struct ctl_call *call)
+result ctl_slashing_show(struct ctl_call *call)
 {
     struct ctl_slashing_options o = {0};
     AUTO(ctl_aws) aws = {.json = false};
     const char *key_file = NULL;
     const struct option table[] = {
         CTL_SLASHING_ROWS(o),
-        {"key-file", OPTION_TEXT, &key_file, "32 bytes of key: checks the seal of every record (none)", 0, 0},
+        {"key-file", OPTION_FILE, &key_file, "32 bytes of key: checks the seal of every record (none)", 0, 0},
     };
     char *const *none;
     AUTO_POINTER(slashing_store) store = NULL;
     struct slashing_head head;
     uint8_t identity[SLASHING_IDENTITY_LEN];
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
-                  "nitro-signer-ctl slashing status [options]\n"
-                  "What the table's head says. Without the key nothing of it is proven.",
-                  0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_aws_open(&aws, call, &o.aws));
     TRY(ctl_slashing_open(&store, &aws, call, &o));
     TRY(slashing_store_head(store, &head));

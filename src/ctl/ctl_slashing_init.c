@@ -36,21 +36,16 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         {"kms-endpoint", OPTION_TEXT, &o->kms.endpoint, "URL of KMS (https://kms.REGION.amazonaws.com)", 0,
          0},
         {"kms-via", OPTION_TEXT, &o->kms.via, "address to connect to instead (none)", 0, 0},
-        {"key-file", OPTION_TEXT, &o->key_file,
+        {"key-file", OPTION_FILE, &o->key_file,
          "instead of KMS: new file for the store's key, for the stand-alone program", 0, 0},
         {"without-key", OPTION_FLAG, &o->without_key,
          "instead of both: no key; seals then find mistakes, no forgery (false)", 0, 0},
         {"genesis-validators-root", OPTION_TEXT, &o->genesis_validators_root, "0x root of the network", 0, 0},
-        {"from", OPTION_TEXT, &o->from, "EIP-3076 file: its validators are enrolled with their marks (none)",
+        {"from", OPTION_FILE, &o->from, "EIP-3076 file: its validators are enrolled with their marks (none)",
          0, 0},
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
-                  "nitro-signer-ctl slashing init [options]\n"
-                  "Begins a table as a slashing protection store and prints its identity, for the policy\n"
-                  "document. Makes the table if there is none; deletion protection and point-in-time\n"
-                  "recovery are infrastructure's to set. Refuses a table that was begun before.",
-                  0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o->genesis_validators_root, "genesis-validators-root"));
     int ways = (o->kms.key_arn != NULL) + (o->key_file != NULL) + o->without_key;
     call->is_usage_error = ways > 1 || (ways == 0 && !o->reach.aws.stack);

@@ -35,11 +35,7 @@ result ctl_status(struct ctl_call *call)
         CTL_AWS_ROWS(o),
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
-                  "nitro-signer-ctl status --control=ADDRESS\n"
-                  "       nitro-signer-ctl status --stack=NAME [options]\n"
-                  "What the signer says of itself; of a stack's, its health and its public keys.",
-                  0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     call->is_usage_error = !control == !o.stack;
     ENSURE(!call->is_usage_error, E_INPUT, "one of --control and --stack: required");
     return control ? status_of_control(call, control) : status_of_stack(call, &o);

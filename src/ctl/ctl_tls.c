@@ -29,7 +29,8 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     *o = (struct options){.secrets_fd = CTL_NO_FD};
     const struct option table[] = {
         {"name", OPTION_TEXT, &o->name, "DNS name by which clients reach the signer", 0, 0},
-        {"out", OPTION_TEXT, &o->out, "folder of items; tls/1.json and tls-cert.pem are written there", 0, 0},
+        {"out", OPTION_FOLDER, &o->out, "folder of items; tls/1.json and tls-cert.pem are written there", 0,
+         0},
         {"replace", OPTION_FLAG, &o->replace,
          "put a new key and certificate in the place of those in the folder (false)", 0, 0},
         {"secrets-fd", OPTION_U32, &o->secrets_fd,
@@ -37,7 +38,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
         CTL_KMS_ROWS(o->kms),
     };
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), "nitro-signer-ctl tls make [options]", 0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o->name, "name"));
     TRY(ctl_require(call, o->out, "out"));
     call->is_usage_error = !tls_item_name_valid(o->name);

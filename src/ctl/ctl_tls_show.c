@@ -46,10 +46,7 @@ result ctl_tls_show(struct ctl_call *call)
     AUTO(buffer) pem = {0};
     const char *name, *host;
     char *const *none;
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table),
-                  "nitro-signer-ctl tls show --stack=NAME [options] > FILE\n"
-                  "The signer's certificate (PEM), which validator clients trust as their only root.",
-                  0, &none));
+    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o.stack, "stack"));
     TRY(ctl_aws_open(&aws, call, &o));
     TRY(ctl_aws_output(&name, &aws, call, "TLSKeysTableName"));

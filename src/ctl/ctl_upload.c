@@ -31,13 +31,13 @@ static must_check result parse_options(struct ctl_upload_options *o, struct ctl_
     const struct option table[] = {
         {"count", OPTION_U32, &o->keys.count, "make so many keys (none)", 1, CTL_KEYS_MAX},
         CTL_KEY_ROWS(o->keys),
-        {"deposits", OPTION_TEXT, &o->deposits,
+        {"deposits", OPTION_FILE, &o->deposits,
          "file for the deposit data of new sealed keys, whose items have no place for it", 0, 0},
-        {"keystores-path", OPTION_TEXT, &o->keystores, "folder of EIP-2335 keystores (none)", 0, 0},
-        {"keystores-passwords-path", OPTION_TEXT, &o->passwords, "folder of NAME.txt for each NAME.json", 0,
+        {"keystores-path", OPTION_FOLDER, &o->keystores, "folder of EIP-2335 keystores (none)", 0, 0},
+        {"keystores-passwords-path", OPTION_FOLDER, &o->passwords, "folder of NAME.txt for each NAME.json", 0,
          0},
-        {"keystores-password-file", OPTION_TEXT, &o->password_file, "one password for all keystores", 0, 0},
-        {"items", OPTION_TEXT, &o->items, "folder that keys generate --out has written (none)", 0, 0},
+        {"keystores-password-file", OPTION_FILE, &o->password_file, "one password for all keystores", 0, 0},
+        {"items", OPTION_FOLDER, &o->items, "folder that keys generate --out has written (none)", 0, 0},
         {"sealed", OPTION_FLAG, &o->is_sealed, "an item for 2,700 keys, opened at once (false)", 0, 0},
         {"replace", OPTION_FLAG, &o->may_replace, "write again what is under this web3signer_uuid (false)", 0,
          0},
@@ -49,14 +49,7 @@ static must_check result parse_options(struct ctl_upload_options *o, struct ctl_
         CTL_AWS_ROWS(o->aws),
     };
     char *const *none;
-    return ctl_parse(
-        call, table, ARRAY_LENGTH(table),
-        "nitro-signer-ctl keys upload [options]\n"
-        "Writes keys into the validator-key table, encrypted by KMS: new ones (--count), those of\n"
-        "keystores (--keystores-path), or items made before (--items). What is there already\n"
-        "is left as it is: after an interruption the same command goes on, new keys with the mnemonic\n"
-        "that was made (--existing-mnemonic-fd): another one would be written over it.",
-        0, &none);
+    return ctl_parse(call, table, ARRAY_LENGTH(table), &none);
 }
 
 #define USAGE(condition, ...)                                                                                \
@@ -189,7 +182,7 @@ static must_check result write_all(struct ctl_upload *u)
 {
     TRY(ctl_upload_list(u));
     TRY(ctl_upload_check(u));
-    u->progress = ctl_progress_begin(u->num_keys - u->num_there);
+    u->progress = ctl_progress_begin(u->num_keys - u->num_there, "keys");
     result r = u->options->items ? ctl_upload_items_write(u) : ctl_upload_write(u);
     ctl_progress_cleanup(&u->progress);
     if (r.code)

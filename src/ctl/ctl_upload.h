@@ -8,6 +8,7 @@
 #include "ctl_key_table.h"
 #include "ctl_parallel.h"
 #include "ctl_sealed.h"
+#include "ctl_terminal.h"
 #include "keystore/key_sources.h"
 
 enum { CTL_UPLOAD_CHUNK = 32 /* keys whose secrets are in memory at once */ };

@@ -244,7 +244,7 @@ result ctl_upload_items_write(struct ctl_upload *u)
                 if (u->keys[k].fate == CTL_UPLOAD_WANTED)
                     ctl_upload_written(u, &u->keys[k], &w.list[i]);
         TRY(r);
-        ctl_progress_tell(&u->progress, u->num_written, "keys");
+        ctl_progress_tell(&u->progress, u->num_written);
     }
     return RESULT_OK;
 }

@@ -209,7 +209,7 @@ result ctl_upload_write(struct ctl_upload *u)
         fill_chunk(&c, &at);
         TRY(open_chunk(&c));
         TRY(u->options->is_sealed ? seal_chunk(&c) : write_chunk(&c));
-        ctl_progress_tell(&u->progress, u->num_written + u->num_sealed, "keys");
+        ctl_progress_tell(&u->progress, u->num_written + u->num_sealed);
     }
     return end_batch(u);
 }

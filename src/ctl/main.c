@@ -1,77 +1,24 @@
-/* main.c - nitro-signer-ctl, the operator's tool: the table of verbs. */
+/* main.c - nitro-signer-ctl, the operator's tool. ctl_verbs.c has the table of verbs. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/process_limits.h"
 #include "base/version.h"
-#include "ctl.h"
+#include "ctl_help.h"
+#include "ctl_terminal.h"
 
-static const struct {
-    const char *first, *second; /* second NULL: a verb of one word */
-    result (*run)(struct ctl_call *call);
-    const char *help;
-} verbs[] = {
-    {"keys", "generate", ctl_keys_generate,
-     "make a mnemonic and validator keys, encrypt them with KMS, write key items"},
-    {"keys", "upload", ctl_keys_upload,
-     "write keys into the validator-key table: new ones, keystores, or items made before"},
-    {"keys", "list", ctl_keys_list, "print the keys of the validator-key table"},
-    {"keys", "activate", ctl_keys_activate, "have signers take keys of the table"},
-    {"keys", "deactivate", ctl_keys_deactivate, "have signers pass over keys of the table"},
-    {"keys", "assign", ctl_keys_assign, "give keys of nobody to a stack"},
-    {"tls", "make", ctl_tls_make,
-     "make the signer's TLS key and certificate, encrypt them, write a TLS item"},
-    {"tls", "set", ctl_tls_set, "have a stack's Lambda function make a new TLS key"},
-    {"tls", "show", ctl_tls_show, "print the certificate that a stack's clients trust"},
-    {"access", "make", ctl_access_make, "print the access document: who may connect to an enclave"},
-    {"policy", "make", ctl_policy_make, "print the policy document for a network, a store and a KMS key"},
-    {"policy", "measure", ctl_policy_measure, "print PCR16 of a policy document"},
-    {"policy", "kms-key-policy", ctl_key_policy,
-     "print the KMS key policy that admits one image and one policy"},
-    {"policy", "show", ctl_policy_show, "print the key policy of a stack's KMS key and what it demands"},
-    {"policy", "apply", ctl_policy_apply, "set it, for a key that the stack was given"},
-    {"measure", NULL, ctl_measure, "print PCR0 of executables as devcloud measures them"},
-    {"image", "build", ctl_image_build, "make an enclave image (EIF) and print its measurements"},
-    {"image", "ramdisk", ctl_image_ramdisk, "make a ramdisk (cpio) of what a manifest lists"},
-    {"image", "describe", ctl_image_describe, "verify an enclave image and print what nitro-cli says of it"},
-    {"slashing", "init", ctl_slashing_init, "begin a DynamoDB table as a slashing protection store"},
-    {"slashing", "status", ctl_slashing_status, "print what such a table says of itself"},
-    {"service", "start", ctl_service_start, "start the signer on every instance of a stack"},
-    {"service", "stop", ctl_service_stop, "stop it there"},
-    {"service", "status", ctl_service_status, "print what systemd says of it there"},
-    {"instances", "refresh", ctl_instances_refresh, "have a stack's instances replaced"},
-    {"status", NULL, ctl_status, "ask the signer how it is: the control port, or a stack's Lambda function"},
-    {"attest", "verify", ctl_attest_verify, "ask for an attestation document and verify it"},
-    {"sign-test", NULL, ctl_sign_test, "have one message of every type signed and verify the signatures"},
-};
-
-static int print_help(void)
-{
-    (void)puts("usage: nitro-signer-ctl [--log-format=plain|json|...] VERB [options]; VERB --help lists the "
-               "options of "
-               "one\n");
-    for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++) {
-        const char *second = verbs[i].second ? verbs[i].second : "";
-        (void)printf("  %-9s %-15s %s\n", strcmp(second, "") == 0 ? "" : verbs[i].first,
-                     strcmp(second, "") == 0 ? verbs[i].first : second, verbs[i].help);
-    }
-    return 0;
-}
-
-/* Index of the verb that the arguments name, or the number of verbs; *ret_words says how many words it took.
- */
-static size_t find(int argc, char *const argv[], int *ret_words)
-{
-    size_t i = 0;
-    for (; i < ARRAY_LENGTH(verbs); i++) {
-        *ret_words = verbs[i].second ? 2 : 1;
-        if (argc > *ret_words && strcmp(argv[1], verbs[i].first) == 0 &&
-            (!verbs[i].second || strcmp(argv[2], verbs[i].second) == 0))
-            break;
-    }
-    return i;
-}
+static const struct ctl_verb help_verb = {.noun = "help",
+                                          .run = ctl_help,
+                                          .summary = "help on a verb, or on all",
+                                          .operands = CTL_ANY_WORDS,
+                                          .operands_text = "[NOUN [VERB]]",
+                                          .description =
+                                              "Prints the help of a verb, of a noun's, or a list of all.",
+                                          .json = "nothing: help is text",
+                                          .examples = "nitro-signer-ctl help keys generate\n"
+                                                      "source <(nitro-signer-ctl help --format=bash)"};
 
 /* What was printed is the result: a policy document that a full disk cut short must not look made. */
 static must_check result finish_output(void)
@@ -81,14 +28,54 @@ static must_check result finish_output(void)
     return RESULT_OK;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int no_such_verb(const char *noun)
+{
+    if (noun && ctl_noun_find(noun))
+        log_error("%s: there is no such verb (see nitro-signer-ctl %s --help)", noun, noun);
+    else
+        log_error("there is no such verb (see --help)");
+    return PROGRAM_EXIT_USAGE;
+}
+
+/* Words that are a question; -1: they are none. */
+static int answer(int num_words, char *const words[])
+{
+    if (num_words == 1 && is_help(words[0]))
+        ctl_help_all();
+    else if (num_words == 1 && strcmp(words[0], "--version") == 0)
+        (void)puts("nitro-signer " NITRO_SIGNER_VERSION);
+    else if (num_words == 2 && is_help(words[1]) && ctl_noun_find(words[0]) &&
+             ctl_noun_find(words[0])->verbs[0].verb)
+        ctl_help_noun(ctl_noun_find(words[0]));
+    else
+        return -1;
+    return finish_output().code ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int run(struct ctl_call *call)
+{
+    result r = process_harden();
+    if (!r.code)
+        r = call->verb->run(call);
+    if (call->was_described || !r.code)
+        r = finish_output();
+    free(call->operands);
+    if (r.code)
+        log_error("%s", error_text());
+    int failed = call->exit_status ? call->exit_status : EXIT_FAILURE;
+    return call->is_usage_error ? PROGRAM_EXIT_USAGE : r.code ? failed : EXIT_SUCCESS;
+}
+
 int main(int argc, char *argv[])
 {
     static const char log_format[] = "--log-format=";
     log_open("nitro-signer-ctl", LOG_LEVEL_INFO);
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return print_help();
-    if (argc == 2 && strcmp(argv[1], "--version") == 0)
-        return puts("nitro-signer " NITRO_SIGNER_VERSION) < 0;
+    ctl_terminal_use_colors(NULL);
     if (argc > 1 && strncmp(argv[1], log_format, sizeof log_format - 1) == 0) {
         enum log_format format;
         if (log_format_parse(&format, argv[1] + sizeof log_format - 1).code) {
@@ -99,19 +86,14 @@ int main(int argc, char *argv[])
         argc--;
         argv++;
     }
-    int words = 0;
-    size_t i = find(argc, argv, &words);
-    if (i == ARRAY_LENGTH(verbs)) {
-        log_error("there is no such verb (see --help)");
-        return PROGRAM_EXIT_USAGE;
-    }
-    struct ctl_call call = {.argc = argc - words, .argv = argv + words};
-    result r = process_harden();
-    if (!r.code)
-        r = verbs[i].run(&call);
-    if (!r.code)
-        r = finish_output();
-    if (r.code)
-        log_error("%s", error_text());
-    return call.is_usage_error ? PROGRAM_EXIT_USAGE : r.code ? 1 : 0;
+    int answered = answer(argc - 1, argv + 1), num_words = 1;
+    if (answered >= 0)
+        return answered;
+    const struct ctl_verb *verb = ctl_verb_find(&num_words, argc - 1, argv + 1);
+    if (!verb && argc > 1 && strcmp(argv[1], help_verb.noun) == 0)
+        verb = &help_verb;
+    if (!verb)
+        return no_such_verb(argc > 1 ? argv[1] : NULL);
+    struct ctl_call call = {.argc = argc - num_words, .argv = argv + num_words, .verb = verb};
+    return run(&call);
 }

@@ -45,7 +45,7 @@ class Image:
         cmdline = edit(f"{shipped} {added_words(authority)}")
         done = subprocess.run(
             [bin_dir / "nitro-signer-ctl", "image", "build", f"--kernel={parts}/kernel", f"--cmdline={cmdline}",
-             *(f"--ramdisk={parts}/{name}.cpio" for name in ("boot", "application")), f"--output={path}"],
+             *(f"--ramdisk={parts}/{name}.cpio" for name in ("boot", "application")), f"--out={path}"],
             capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         self.pcrs = {name: value for name, value in json.loads(done.stdout)["Measurements"].items() if name.startswith("PCR")}

@@ -194,7 +194,7 @@ class Cloud:
         policy = self.ctl("policy", "make", "--network=mainnet", *store, f"--kms-key={self.key_arn}",
                           f"--genesis-validators-root={MAINNET_GENESIS}", "--log-level=debug", f"--access={self.access or 'any'}", *policy_options)
         (self.folder / "policy.txt").write_text(policy)
-        pcr0 = self.ctl("measure", *(self.bin_dir / name for name in IMAGE)).strip()
+        pcr0 = self.ctl("image", "measure", *(self.bin_dir / name for name in IMAGE)).strip()
         pcr16 = self.ctl("policy", "measure", "policy.txt").strip()
         admitted = self.ctl("policy", "kms-key-policy", f"--pcr0={pcr0}", f"--pcr16={pcr16}", f"--role={ROLE}", f"--encrypt-role={ROLE}")
         assert self.devcloud.terminate() == 0

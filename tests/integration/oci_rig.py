@@ -26,7 +26,7 @@ def parts(bin_dir, folder):
     (folder / "init").write_bytes(b"an init")
     (folder / "manifest").write_text("nitro-signer-ramdisk 1\nfile 0755 init init\n")
     said = subprocess.run([bin_dir / "nitro-signer-ctl", "image", "build", "--kernel=kernel", "--cmdline=quiet", "--ramdisk=manifest",
-                           "--output=signer.eif"], cwd=folder, check=True, capture_output=True, text=True, timeout=60).stdout
+                           "--out=signer.eif"], cwd=folder, check=True, capture_output=True, text=True, timeout=60).stdout
     (folder / "pcrs.json").write_text(said)
     return folder
 

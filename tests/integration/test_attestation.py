@@ -314,7 +314,7 @@ def test_an_enclave_and_somebody_in_between(start, bin_dir, folder):
     cloud = Cloud(start, bin_dir, folder, num_keys=2)
     cloud.begin()
     enclave = cloud.enclave("a")
-    pcr0 = cloud.ctl("measure", *(bin_dir / name for name in IMAGE)).strip()
+    pcr0 = cloud.ctl("image", "measure", *(bin_dir / name for name in IMAGE)).strip()
     pcr16 = cloud.ctl("policy", "measure", "policy.txt").strip()
     ask_it = ["attest", "verify", f"--root={folder}/cloud/nsm-root.der", f"--pcr0={pcr0}", f"--pcr16={pcr16}"]
     url = f"--url=https://localhost:{enclave.port}"
@@ -375,7 +375,7 @@ def test_access_rules_hold_for_it_too(start, bin_dir, folder):
     enclave = cloud.enclave("a")
     assert enclave.get("/attestation?nonce=00").status_code == 403
     assert enclave.get("/a-token_of-20-letters/attestation?nonce=00").status_code == 200
-    pcr0 = cloud.ctl("measure", *(bin_dir / name for name in IMAGE)).strip()
+    pcr0 = cloud.ctl("image", "measure", *(bin_dir / name for name in IMAGE)).strip()
     words = ["attest", "verify", f"--url=https://localhost:{enclave.port}", f"--root={folder}/cloud/nsm-root.der", f"--pcr0={pcr0}"]
     cloud.ctl(*words, status=1)
     cloud.ctl(*words, f"--ca-file={folder}/items/tls-cert.pem", f"--path-token-file={folder}/tokens")

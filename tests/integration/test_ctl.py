@@ -48,9 +48,9 @@ def test_measure_is_the_formula(ctl, folder):
     big = os.urandom(300000)
     (folder / "one").write_bytes(b"first")
     (folder / "two").write_bytes(big)
-    assert ctl("measure", "one", "two").strip() == extend(hashlib.sha384(b"first" + big).digest())
-    assert ctl("measure", "one").strip() == extend(hashlib.sha384(b"first").digest())
-    assert "three" in ctl("measure", "one", "three", status=1)
+    assert ctl("image", "measure", "one", "two").strip() == extend(hashlib.sha384(b"first" + big).digest())
+    assert ctl("image", "measure", "one").strip() == extend(hashlib.sha384(b"first").digest())
+    assert "three" in ctl("image", "measure", "one", "three", status=1)
 
 
 def test_policy_is_made_and_measured(ctl, folder):
@@ -145,7 +145,7 @@ def test_key_policy_allows_and_denies(ctl):
 @pytest.mark.parametrize("arguments, named", [
     (["nothing"], "no such verb"),
     (["keys"], "no such verb"),
-    (["measure"], "usage"),
+    (["image", "measure"], "usage"),
     (["status"], "--control"),
     (["keys", "generate", "--out=x"], "--mnemonic-fd"),
     (["keys", "generate", "--mnemonic-fd=1"], "--out"),

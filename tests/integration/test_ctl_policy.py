@@ -136,7 +136,7 @@ def test_on_a_terminal_it_asks(ctl, judge, documents):
 def test_a_store_is_begun_under_the_stacks_key(ctl, judge):
     told = ctl.json("slashing", "init", "--genesis-validators-root=0x" + "4b" * 32)
     assert len(told["store_identity"]) == 66 and "Encrypt" in operations(judge)
-    status = ctl.json("slashing", "status")
+    status = ctl.json("slashing", "show")
     assert status["key"] == "sealed_by_kms" and status["seals_checked"] is False and status["identity"] is None
     assert status["genesis_validators_root"] == "0x" + "4b" * 32 and status["high_watermark"] is None
     assert "is a store already" in ctl("slashing", "init", "--genesis-validators-root=0x" + "4b" * 32, status=1)

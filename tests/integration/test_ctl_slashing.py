@@ -90,12 +90,12 @@ def test_a_table_is_begun_with_a_key_file(ctl, dynamodb, folder):
     assert number(head, "num_validators") == 0 and number(head, "generation") == 0
     table_now = dynamodb.ask("DescribeTable", {"TableName": table})["Table"]
     assert table_now["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
-    said = ctl("status", f"--table={table} --key-file={key_file}")
+    said = ctl("show", f"--table={table} --key-file={key_file}")
     assert f"identity {printed}\nseals right\n" in said and "key from_file_or_none" in said
     other = folder / "other.key"
     other.write_bytes(os.urandom(32))
-    assert "not sealed with its key" in ctl("status", f"--table={table} --key-file={other}", status=1)
-    assert ctl("status", f"--table={table}").endswith("seals unchecked\n")
+    assert "not sealed with its key" in ctl("show", f"--table={table} --key-file={other}", status=1)
+    assert ctl("show", f"--table={table}").endswith("seals unchecked\n")
 
 
 def test_a_store_is_never_begun_again(ctl, dynamodb, folder):
@@ -121,16 +121,16 @@ def test_validators_are_enrolled_with_their_marks(ctl, dynamodb, folder):
         assert number(item, "block_slot") == n and binary(item, "block_root").hex() == f"{n:064x}"
         assert (number(item, "source_epoch"), number(item, "target_epoch")) == ((3, 100000) if n % 10 == 0 else (1, n + 1))
         assert binary(item, "mac") == entry_mac(key, binary(head, "store_id"), item)
-    assert "validators 250\n" in ctl("status", f"--table={table} --key-file={folder}/key")
+    assert "validators 250\n" in ctl("show", f"--table={table} --key-file={folder}/key")
 
     # What a hand with access to the table may do is noticed.
     changed = dict(items[f"0x{7:096x}"], block_slot={"N": "6"})
     dynamodb.ask("PutItem", {"TableName": table, "Item": changed})
-    assert "not sealed" in ctl("status", f"--table={table} --key-file={folder}/key", status=1)
+    assert "not sealed" in ctl("show", f"--table={table} --key-file={folder}/key", status=1)
     dynamodb.ask("DeleteItem", {"TableName": table, "Key": {"pk": changed["pk"]}})
-    assert "number of validators" in ctl("status", f"--table={table} --key-file={folder}/key", status=1)
+    assert "number of validators" in ctl("show", f"--table={table} --key-file={folder}/key", status=1)
     dynamodb.ask("PutItem", {"TableName": table, "Item": dict(items[f"0x{7:096x}"], ttl={"N": "1"})})
-    assert "not ours" in ctl("status", f"--table={table} --key-file={folder}/key", status=1)
+    assert "not ours" in ctl("show", f"--table={table} --key-file={folder}/key", status=1)
 
 
 def test_what_was_not_finished_signs_nothing_and_says_so(ctl, dynamodb, dynamodb_relay, folder):
@@ -172,7 +172,7 @@ def test_the_key_is_sealed_by_kms(ctl, dynamodb, dynamodb_relay, folder):
     key = base64.b64decode(asked[0]["Plaintext"])
     assert asked[0]["KeyId"] == KMS_KEY and len(key) == 32 and len(asked) == 1
     assert binary(head, "sealed_key") == b"a ciphertext" and printed == identity(key, binary(head, "store_id"))
-    assert "key sealed_by_kms" in ctl("status", f"--table={table}")
+    assert "key sealed_by_kms" in ctl("show", f"--table={table}")
 
 
 @pytest.mark.parametrize("options, named, status", [
@@ -197,8 +197,8 @@ def test_a_file_of_another_network_is_refused_before_anything_is_made(ctl, dynam
 
 
 def test_a_table_that_is_none_of_ours(ctl, dynamodb):
-    assert "there is no DynamoDB table" in ctl("status", f"--table={dynamodb.fresh_name()}", status=1)
-    assert "slashing init must be run" in ctl("status", f"--table={dynamodb.create_table()}", status=1)
+    assert "there is no DynamoDB table" in ctl("show", f"--table={dynamodb.fresh_name()}", status=1)
+    assert "slashing init must be run" in ctl("show", f"--table={dynamodb.create_table()}", status=1)
     foreign = dynamodb.create_table(key="web3signer_uuid")
     begin = f"--table={foreign} --genesis-validators-root={ROOT} --without-key"
     assert "its key is not pk" in ctl("init", begin, status=1)

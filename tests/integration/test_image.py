@@ -47,7 +47,7 @@ def make_inputs(folder):
     (folder / "kernel").write_bytes(hashlib.shake_128(b"kernel").digest(70001))
 
 
-BUILD = ["build", "--kernel=kernel", "--cmdline=reboot=k panic=30", "--ramdisk=manifest", "--ramdisk=second", "--output=out.eif"]
+BUILD = ["build", "--kernel=kernel", "--cmdline=reboot=k panic=30", "--ramdisk=manifest", "--ramdisk=second", "--out=out.eif"]
 
 
 def ramdisks(file):
@@ -56,11 +56,11 @@ def ramdisks(file):
 
 def test_a_ramdisk_alone_is_the_one_in_the_image(bin_dir, image, folder):
     image(*BUILD)
-    done = subprocess.run([bin_dir / "nitro-signer-ctl", "image", "ramdisk", f"--manifest={folder}/manifest", "--output=out.cpio"],
+    done = subprocess.run([bin_dir / "nitro-signer-ctl", "image", "ramdisk", f"--manifest={folder}/manifest", "--out=out.cpio"],
                           cwd=folder, check=False, timeout=60)
     assert done.returncode == 0
     assert (folder / "out.cpio").read_bytes() == ramdisks(folder / "out.eif")[0]
-    assert "not a manifest" in image("ramdisk", "--manifest=kernel", "--output=other.cpio", status=1)
+    assert "not a manifest" in image("ramdisk", "--manifest=kernel", "--out=other.cpio", status=1)
     assert not (folder / "other.cpio").exists()
 
 
@@ -151,7 +151,7 @@ def test_the_same_bytes_wherever_they_are_made(image, folder, tmp_path):
     moved = [f"--ramdisk={elsewhere}/manifest" if option == "--ramdisk=manifest" else option for option in BUILD]
     os.remove(elsewhere / "void")
     assert "void" in image(*moved, status=1)
-    image(*moved, "--sources=.", f"--output={folder}/third.eif")
+    image(*moved, "--sources=.", f"--out={folder}/third.eif")
     assert (folder / "third.eif").read_bytes() == (folder / "out.eif").read_bytes()
 
 
@@ -162,7 +162,7 @@ def test_the_clock_does_not_matter(image, folder, tmp_path):
     assert image("describe", "out.eif")["Metadata"]["BuildTime"] == "2001-09-09T01:46:40+00:00"
     assert image(*BUILD) == first
     with_date, without = folder / "with.eif", folder / "out.eif"
-    image(*BUILD[:-1], f"--output={with_date}", env=dated)
+    image(*BUILD[:-1], f"--out={with_date}", env=dated)
     parts = zip(image_file.sections(with_date.read_bytes()), image_file.sections(without.read_bytes()))
     assert [ours[0] for ours, theirs in parts if ours != theirs] == [image_file.METADATA]
     for wrong in ("yesterday", "-1", "1.5", "253402300800", ""):
@@ -175,7 +175,7 @@ def test_other_archives_are_taken_as_they_are(image, folder):
                              timeout=30).stdout
     (folder / "other.cpio").write_bytes(archive)
     subprocess.run(["gzip", "-k", "other.cpio"], cwd=folder, check=True, timeout=30)
-    image(*BUILD[:3], "--ramdisk=other.cpio", "--ramdisk=other.cpio.gz", "--output=out.eif")
+    image(*BUILD[:3], "--ramdisk=other.cpio", "--ramdisk=other.cpio.gz", "--out=out.eif")
     assert ramdisks(folder / "out.eif") == [archive, (folder / "other.cpio.gz").read_bytes()]
     (folder / "text").write_text("nitro-signer-ramdisk 2\n")
     assert "text: neither a manifest nor a cpio archive" in image(*BUILD, "--ramdisk=text", status=1)
@@ -252,9 +252,9 @@ def test_input_refusals(image, folder):
             (["--kernel=absent"], 1, "absent"), (["--kernel=void"], 1, "kernel is empty"), (["--cmdline=a\nb"], 1, "printable"),
             (["--cmdline=" + "x" * 2048], 1, "command line"), (["--metadata=big.json"], 1, "big.json"), (["--metadata=list.json"], 1, "list.json"),
             (["--kernel-config=manifest"], 1, "third line"), (["--kernel-config=void"], 1, "third line"),
-            (["--ramdisk=second"] * 27, 2, "--ramdisk: at most 28"), (["--output=absent/out.eif"], 1, "absent/out.eif"), (["extra"], 2, "usage")]:
+            (["--ramdisk=second"] * 27, 2, "--ramdisk: at most 28"), (["--out=absent/out.eif"], 1, "absent/out.eif"), (["extra"], 2, "usage")]:
         assert named in image(*BUILD, *arguments, status=status), arguments
-    assert "--ramdisk: required" in image(*BUILD[:3], "--output=out.eif", status=2)
+    assert "--ramdisk: required" in image(*BUILD[:3], "--out=out.eif", status=2)
     assert "void: EIF: truncated" in image("describe", "void", status=1)
     assert not (folder / "out.eif").exists()
     image(*BUILD, *["--ramdisk=second"] * 26)

@@ -18,7 +18,7 @@ def count(bin_dir):
 
 
 def measure(cloud):
-    return cloud.ctl("measure", *(cloud.bin_dir / name for name in IMAGE)).strip()
+    return cloud.ctl("image", "measure", *(cloud.bin_dir / name for name in IMAGE)).strip()
 
 
 def sealed_members(batch, blobs):

@@ -79,7 +79,7 @@ def nitro(folder, bin_dir):
     (folder / "manifest").write_text("nitro-signer-ramdisk 1\nfile 0755 init kernel\n")
     (folder / "config").write_text("# Linux/x86_64 6.12.48-1 Kernel Configuration\nCONFIG_64BIT=y\n")
     subprocess.run([bin_dir / "nitro-signer-ctl", "image", "build", "--kernel=kernel", "--cmdline=reboot=k", "--ramdisk=manifest",
-                    "--output=signer.eif"], cwd=folder, check=True, capture_output=True, timeout=60)
+                    "--out=signer.eif"], cwd=folder, check=True, capture_output=True, timeout=60)
     (cli.folder / "pcr0").write_text(image_file.measurements((folder / "signer.eif").read_bytes())["PCR0"])
     return cli
 

@@ -84,7 +84,7 @@ def agree(theirs, ours, built):
     assert {**metadata["BuildMetadata"], "DockerInfo": metadata["DockerInfo"], **metadata["CustomMetadata"]} == ours["Metadata"]
 
 
-BASE = ["build", "--kernel=kernel", "--cmdline=reboot=k panic=30 pci=off", "--output=ours.eif"]
+BASE = ["build", "--kernel=kernel", "--cmdline=reboot=k panic=30 pci=off", "--out=ours.eif"]
 SHAPES = {
     "one ramdisk": ["--ramdisk=manifest0"],
     "two ramdisks": ["--ramdisk=manifest0", "--ramdisk=manifest1"],
@@ -115,7 +115,7 @@ def test_ours_reads_theirs(judge, image, inputs, curve, ramdisks):
 def test_both_build_the_same_file(judge, image, inputs):
     """Of the same parts, all but the metadata and what follows from their length: section by section, and the header's defaults."""
     judge("build", "theirs.eif", "kernel", "console=ttyS0", 0, "-", "-", "archive0", "archive1")
-    image(*BASE[:2], "--cmdline=console=ttyS0", "--ramdisk=archive0", "--ramdisk=archive1", "--output=ours.eif")
+    image(*BASE[:2], "--cmdline=console=ttyS0", "--ramdisk=archive0", "--ramdisk=archive1", "--out=ours.eif")
     theirs, ours = (inputs / "theirs.eif").read_bytes(), (inputs / "ours.eif").read_bytes()
     assert theirs[:0x1c] == ours[:0x1c]
     pairs = list(zip(image_file.sections(theirs), image_file.sections(ours), strict=True))

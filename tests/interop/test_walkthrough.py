@@ -48,16 +48,11 @@ def mentioned(program):
 def helped(bin_dir):
     """(verb's words) -> its help."""
     ask = lambda *words: subprocess.run([bin_dir / "nitro-signer-ctl", *words, "--help"], capture_output=True, text=True, timeout=20 * PATIENCE, check=False)
-    said, verbs, first = ask().stdout, {}, ""
-    for line in said.splitlines():
-        match = re.match(r"  (\S*) +(\S+) {2,}|  {9,}(\S+) {2,}", line)
-        if line.startswith("  ") and match:
-            first = match[1] or first
-            second = match[2] or match[3]
-            for words in ((first, second), (second,)):
-                answer = ask(*words)
-                if answer.returncode == 0 and words not in verbs:
-                    verbs[words] = answer.stdout
+    verbs = {}
+    for name in re.findall(r"^  ([a-z-]+(?: [a-z-]+)?) {2,}[a-z]", ask().stdout, re.M):
+        answer = ask(*name.split())
+        assert answer.returncode == 0, answer.stderr
+        verbs[tuple(name.split())] = answer.stdout
     assert ("keys", "upload") in verbs and ("status",) in verbs
     return verbs
 
@@ -178,7 +173,7 @@ class Machine:
 
     def _start_devcloud(self):
         image = [self.bin_dir / name for name in enclave_rig.IMAGE]
-        pcr0 = subprocess.run([self.bin_dir / "nitro-signer-ctl", "measure", *image], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+        pcr0 = subprocess.run([self.bin_dir / "nitro-signer-ctl", "image", "measure", *image], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
         allow = lambda actions, **more: {"Sid": actions[0][4:], "Effect": "Allow", "Resource": "*", "Principal": {"AWS": ROLE}, "Action": actions, **more}
         (self.folder / "key-policy.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": [
             allow(["kms:Encrypt", "kms:DescribeKey"]),

@@ -86,7 +86,7 @@ class ArmCloud(BootCloud):
         return archive(root)
 
     def build_image(self, name="image", words=STAND_IN):
-        measured = self.ctl("measure", *programs(self.parts, self.folder / f"{name}-programs")).strip()
+        measured = self.ctl("image", "measure", *programs(self.parts, self.folder / f"{name}-programs")).strip()
         return ArmImage(self.parts, self.folder / name, f"{added_words(self.authority)} {words}", self.stand_in(), {"PCR0": measured})
 
     def bare_image(self, words=""):

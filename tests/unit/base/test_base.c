@@ -262,6 +262,35 @@ static void options_name_the_mistake(void **state)
     assert_fails(E_INPUT, parse_u64(&value, "18446744073709551616"));
 }
 
+static void a_choice_is_one_of_the_words_of_its_help(void **state)
+{
+    (void)state;
+    const char *form = "text", *file = NULL;
+    struct option table[] = {{"form", OPTION_CHOICE, &form, "text|json how (text)", 0, 0},
+                             {"file", OPTION_FILE, &file, "which", 0, 0}};
+    int next;
+    char shape[32];
+    char *good[] = {(char[]){"p"}, (char[]){"--form=json"}, (char[]){"--file=a|b"}};
+    assert_ok(options_parse(&next, table, 2, "p", 3, good));
+    assert_string_equal(form, "json");
+    assert_string_equal(file, "a|b");
+    options_shape(shape, sizeof shape, &table[0]);
+    assert_string_equal(shape, "--form=text|json");
+    assert_string_equal(options_help(&table[0]), "how (text)");
+    options_shape(shape, sizeof shape, &table[1]);
+    assert_string_equal(shape, "--file=FILE");
+    assert_string_equal(options_help(&table[1]), "which");
+    static const char *const bad[] = {"--form=", "--form=how", "--form=text|json", "--form=tex",
+                                      "--form=jsons"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        char word[32];
+        (void)snprintf(word, sizeof word, "%s", bad[i]);
+        char *argv[] = {word, word};
+        assert_fails(E_INPUT, options_parse(&next, table, 2, "p", 2, argv));
+        assert_error_names("--form");
+    }
+}
+
 int main(void)
 {
     if (secret_heap_open(65536).code)
@@ -279,6 +308,7 @@ int main(void)
         cmocka_unit_test(secret_file_limits),
         cmocka_unit_test(a_replacement_shows_only_when_it_is_whole),
         cmocka_unit_test(options_name_the_mistake),
+        cmocka_unit_test(a_choice_is_one_of_the_words_of_its_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

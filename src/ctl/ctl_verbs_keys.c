@@ -1,0 +1,105 @@
+/* ctl_verbs_keys.c - the texts of the verbs of keys. */
+#include "ctl_verbs.h"
+
+const struct ctl_verb ctl_verbs_keys[] = {
+    {
+        .noun = "keys",
+        .verb = "generate",
+        .run = ctl_keys_generate,
+        .summary = "make a mnemonic and validator keys, encrypt them with KMS, write key items",
+        .description =
+            "Makes a mnemonic of 24 words, or reads one, derives validator keys from it (EIP-2334), puts "
+            "each\n"
+            "into an EIP-2335 keystore under a random password, and has KMS encrypt the two. The items in\n"
+            "the folder can be opened by attested enclaves alone; keys upload puts them into a table.\n"
+            "\n"
+            "The mnemonic is the only way to make the keys again, and to withdraw with credentials of type\n"
+            "0x00. It goes to --mnemonic-fd, and nowhere else.",
+        .json = "{\"keys\": [{\"path\", \"pubkey\"}]}",
+        .examples = "# four keys; the mnemonic goes to a file\n"
+                    "nitro-signer-ctl keys generate --count=4 --network=hoodi --key-arn=ARN "
+                    "--credentials=aws.json \\\n"
+                    "    --out=items --mnemonic-fd=3 3>>mnemonic.txt\n"
+                    "# ten thousand keys for one stack, in a few items that an enclave opens at once\n"
+                    "nitro-signer-ctl keys generate --count=10000 --sealed --uuid=UUID --key-arn=ARN \\\n"
+                    "    --credentials=aws.json --out=items --mnemonic-fd=3 3>>mnemonic.txt",
+    },
+    {
+        .noun = "keys",
+        .verb = "upload",
+        .run = ctl_keys_upload,
+        .summary = "write keys into the validator-key table: new ones, keystores, or items made before",
+        .description = "Writes keys into the validator-key table, encrypted by KMS: new ones (--count), "
+                       "those of keystores\n"
+                       "(--keystores-path), or items made before (--items). What is there already is left as "
+                       "it is: after\n"
+                       "an interruption the same command goes on, new keys with the mnemonic that was made\n"
+                       "(--existing-mnemonic-fd): another one would be written over it.\n"
+                       "\n"
+                       "A key that is another web3signer_uuid's ends the run with nothing uploaded: two "
+                       "signers with one\n"
+                       "key are how validators are slashed. The manual of it is docs/keys.md.",
+        .json =
+            "{\"keys\", \"there\", \"written\", \"replaced_or_moved\", \"failed\", \"items\"}, all numbers",
+        .statuses = "1 also when a key was not uploaded and the others were",
+        .examples = "# keystores that another tool has made\n"
+                    "nitro-signer-ctl keys upload --stack=prodNitroValidator --network=mainnet \\\n"
+                    "    --keystores-path=validator_keys --keystores-password-file=password.txt\n"
+                    "# what keys generate has written\n"
+                    "nitro-signer-ctl keys upload --stack=prodNitroValidator --items=items",
+    },
+    {
+        .noun = "keys",
+        .verb = "list",
+        .run = ctl_keys_list,
+        .summary = "print the keys of the validator-key table",
+        .description = "Prints public key, kind (keystore or sealed), state, chain, time and web3signer_uuid "
+                       "of each key.\n"
+                       "Nothing is decrypted. A damaged item is one that the watchdog leaves out.",
+        .json =
+            "{\"count\", \"keystores\", \"sealed\", \"batches\", \"inactive\", \"damaged_items\": numbers,\n"
+            "\"keys\": [{\"pubkey\", \"kind\", \"active\", \"damaged\", \"item\", \"web3signer_uuid\", "
+            "\"chain\",\n"
+            "\"datetime\"}]}",
+        .examples = "nitro-signer-ctl keys list --stack=prodNitroValidator\n"
+                    "# the public keys of everybody, for other programs\n"
+                    "nitro-signer-ctl keys list --stack=prodNitroValidator --all --output=json | jq -r "
+                    "'.keys[].pubkey'",
+    },
+    {
+        .noun = "keys",
+        .verb = "activate",
+        .run = ctl_keys_activate,
+        .summary = "have signers take keys of the table",
+        .operands = CTL_WORDS,
+        .operands_text = "PUBKEY|sealed-NAME...",
+        .description =
+            "Signers take the keys when they are started the next time. A key that is in two items is\n"
+            "refused: see keys list --all.",
+        .json = "{\"keys\": [{\"key\", \"state\"}]}",
+        .examples = "nitro-signer-ctl keys activate --stack=prodNitroValidator 0x93247f22...",
+    },
+    {
+        .noun = "keys",
+        .verb = "deactivate",
+        .run = ctl_keys_deactivate,
+        .summary = "have signers pass over keys of the table",
+        .operands = CTL_WORDS,
+        .operands_text = "PUBKEY|sealed-NAME...",
+        .description = "Signers that run go on with the keys until they are started the next time.",
+        .json = "{\"keys\": [{\"key\", \"state\"}]}",
+        .examples = "nitro-signer-ctl keys deactivate --stack=prodNitroValidator 0x93247f22...",
+    },
+    {
+        .noun = "keys",
+        .verb = "assign",
+        .run = ctl_keys_assign,
+        .summary = "give keys of nobody to a stack",
+        .operands = CTL_WORDS,
+        .operands_text = "PUBKEY...",
+        .description = "Gives keys of web3signer_uuid \"none\" to the stack, each in one transaction.",
+        .json = "{\"keys\": [{\"key\", \"state\"}]}",
+        .examples = "nitro-signer-ctl keys assign --stack=prodNitroValidator 0x93247f22...",
+    },
+    {.noun = NULL},
+};
