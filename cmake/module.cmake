@@ -19,6 +19,23 @@ function(ns_program name)
   target_link_libraries(${name} PRIVATE ${P_DEPENDS} project_warnings ${P_LINK})
 endfunction()
 
+# ns_manual(NAME SECTION)
+#   The program's manual page, of packaging/man/<NAME>.<SECTION>.in and its own --help:
+#   build/share, laid out as /usr/share. Not where the program cannot run.
+function(ns_manual name section)
+  if(CMAKE_CROSSCOMPILING)
+    return()
+  endif()
+  set(source ${CMAKE_SOURCE_DIR}/packaging/man/${name}.${section}.in)
+  set(folder ${CMAKE_BINARY_DIR}/share/man/man${section})
+  add_custom_command(OUTPUT ${folder}/${name}.${section} VERBATIM
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+    COMMAND sh -c "exec \"$@\" >${folder}/${name}.${section}" sh ${CMAKE_SOURCE_DIR}/packaging/man/make ${source}
+      ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_VERSION}
+    DEPENDS ${name} ${source} ${CMAKE_SOURCE_DIR}/packaging/man/make)
+  add_custom_target(manual-${name} ALL DEPENDS ${folder}/${name}.${section})
+endfunction()
+
 # ns_test(NAME DEPENDS modules... SOURCES files... [WRAP functions...])
 #   A cmocka program run by ctest; the third-party vectors are found through
 #   NS_VECTORS_DIR. A test that needs them and finds none exits 77, counted as skipped. A sanitizer's

@@ -89,8 +89,32 @@ def test_options_may_stand_behind_operands(program, tmp_path):
     assert "--output: " in run(program, "image", "measure", "--", "--output=yaml", cwd=tmp_path).stderr.replace("=yaml", "")
 
 
-def test_manual_pages_are_clean(share):
-    pages = sorted((share / "man" / "man1").glob("*.1"))
+DAEMONS = ("nitro-signer", "nitro-signer-proxy", "nitro-signer-watchdog")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def daemons(bin_dir, tmp_path_factory):
+    """The daemons' pages, made as the build makes them."""
+    folder, pages = tmp_path_factory.mktemp("man8"), []
+    for name in DAEMONS:
+        made = run(ROOT / "packaging/man/make", ROOT / f"packaging/man/{name}.8.in", bin_dir, "1.2.3")
+        assert made.returncode == 0, made.stderr
+        pages.append(folder / f"{name}.8")
+        pages[-1].write_text(made.stdout)
+    return pages
+
+
+def test_the_daemons_pages_have_every_option(bin_dir, daemons):
+    for page, words in zip(daemons + daemons[:1], ((), (), (), ("eth2",)), strict=True):
+        listed = re.findall(r"^ ? ?(--[a-z0-9-]+)", run(bin_dir / page.stem, *words, "--help").stdout, re.M)
+        text = run("man", "-l", page, env={**os.environ, "MANWIDTH": "200", "LC_ALL": "C"}).stdout
+        assert len(listed) > 5 and "1.2.3" in text and not re.search("@[A-Z]", text)
+        assert [option for option in listed if not re.search(rf"{option}\b", text)] == [], page
+
+
+def test_manual_pages_are_clean(share, daemons):
+    pages = sorted((share / "man" / "man1").glob("*.1")) + daemons
     assert {"nitro-signer-ctl.1", "nitro-signer-ctl-keys.1", "nitro-signer-ctl-status.1"} <= {page.name for page in pages}
     for page in pages:
         linted = run("mandoc", "-Tlint", "-W", "style", page)
@@ -213,6 +237,6 @@ def test_the_build_has_the_files(program):
     share = pathlib.Path(program).resolve().parents[1] / "share"
     if not share.exists():
         pytest.skip("cross-built")
-    for name in ("man/man1/nitro-signer-ctl.1", "bash-completion/completions/nitro-signer-ctl", "zsh/site-functions/_nitro-signer-ctl",
+    for name in ("man/man1/nitro-signer-ctl.1", *(f"man/man8/{name}.8" for name in DAEMONS), "bash-completion/completions/nitro-signer-ctl", "zsh/site-functions/_nitro-signer-ctl",
                  "fish/vendor_completions.d/nitro-signer-ctl.fish"):
         assert (share / name).stat().st_size > 500
