@@ -35,26 +35,28 @@ static must_check result copy(struct buffer *out, const char *from, const char *
     return buffer_append(out, from, (size_t)(to - from));
 }
 
-/* A string, with its closing quote if there is one. */
-static const char *pass_string(const char *at, const char *end)
+/* A string, with its closing quote if there is one. A backslash that is escaped itself escapes nothing. */
+static must_check result pass_string(const char **inout_at, const char *end)
 {
+    const char *at = *inout_at;
     for (at++; at < end && *at != '"'; at++) {
+        ENSURE(end - at < 6 || memcmp(at, "\\u0000", 6), E_INPUT, "JSON has a NUL character");
         if (*at == '\\')
             at++;
     }
-    return at < end ? at + 1 : end;
+    *inout_at = at < end ? at + 1 : end;
+    return RESULT_OK;
 }
 
 result json_quote_large(struct buffer *out, const char *text, size_t text_len)
 {
     const char *at = text, *kept = text, *end = text + text_len;
-    ENSURE(!memmem(text, text_len, "\\u0000", 6), E_INPUT, "JSON has a NUL character");
     /* At once, so that no copy of what may be a secret is left behind where a buffer grew. */
     TRY(buffer_reserve(out, text_len + text_len / 2 + DIGITS_MOST));
     while (at < end) {
         const char *from = at;
         if (*at == '"') {
-            at = pass_string(at, end);
+            TRY(pass_string(&at, end));
             continue;
         }
         while (at < end && is_digit(*at))

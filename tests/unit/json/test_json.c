@@ -242,6 +242,17 @@ static void bare_numbers_may_be_as_large_as_quoted_ones(void **state)
     assert_fails(E_INPUT, read_text(&forged, "{\"n\":\"\\u00009223372036854775808\"}"));
     assert_fails(E_INPUT, read_text(&forged, "{\"n\":9223372036854775808,\"n\":1}"));
     assert_fails(E_INPUT, read_text(&forged, "{9223372036854775808:1}"));
+    assert_fails(E_INPUT, read_text(&forged, "{\"n\":\"\\\\\\u0000\",\"m\":9223372036854775808}"));
+    assert_fails(E_INPUT, read_text(&forged, "{\"\\u0000\":1,\"m\":9223372036854775808}"));
+    /* An escaped backslash, and then letters. */
+    struct json_view top;
+    const char *plain;
+    assert_ok(read_text(&forged, "{\"n\":\"\\\\u0000\",\"m\":9223372036854775808}"));
+    assert_ok(json_view_root(&top, forged));
+    assert_ok(json_get_text(&plain, NULL, &top, "n"));
+    assert_string_equal(plain, "\\u0000");
+    assert_ok(json_get_u64(&number, &top, "m"));
+    assert_true(number == UINT64_C(9223372036854775808));
 }
 
 static void long_paths_are_cut(void **state)
