@@ -70,7 +70,7 @@ soak: build ## search the model of several signers, run a million orders against
 	@$(MAKE) --no-print-directory soak-load
 	@echo 'soak: PASSED: no two slashable signatures, in the model or in the runs'
 
-# MINUTES says how long all set-ups together take, SETUPS which of sqlite,enclave,postgresql, SEED in what order things are done.
+# MINUTES says how long all set-ups together take, SETUPS which of sqlite,postgresql,enclave, SEED in what order things are done.
 soak-load: build ## half an hour at saturation while keys, clocks, stores, proxies and processes come and go: docs/soak.md
 	@$(python) tests/soak/soak.py --minutes=$(or $(MINUTES),30) $(if $(SETUPS),--setups=$(SETUPS)) $(if $(SEED),--seed=$(SEED)) --output=build/soak-report
 

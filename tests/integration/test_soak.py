@@ -155,17 +155,17 @@ def life(seconds, per_second, bytes_per_answer, noise=0):
 
 
 @pytest.mark.parametrize("seconds, per_second, bytes_per_answer, is_red", [
-    (60, 2000, 100, True), (300, 300, 100, True), (1800, 1000, 100, True), (1800, 1000, 16, True),
-    (60, 2000, 0, False), (1800, 2000, 0, False), (1800, 2000, 2, False)])
+    (120, 2000, 100, True), (300, 300, 100, True), (1800, 1000, 100, True), (1800, 1000, 16, True),
+    (120, 2000, 0, False), (1800, 2000, 0, False), (1800, 2000, 2, False)])
 def test_a_leak_of_a_hundred_bytes_an_answer_is_growth(seconds, per_second, bytes_per_answer, is_red):
     assert bool(soak_judges.growing(life(seconds, per_second, bytes_per_answer, noise=1 << 18))) == is_red
 
 
 def test_what_stays_open_is_told():
     before = {"front": (9, 1), "keeper": (7, 3)}
-    assert soak_judges.left_over(before, {"front": (9, 1), "keeper": (6, 3)}) == []
+    assert soak_judges.left_over([before, {"front": (9, 1), "keeper": (6, 3)}, before]) == []
     for after in ({"front": (10, 1), "keeper": (7, 3)}, {"front": (9, 1), "keeper": (7, 4)}, {"front": (9, 1)}):
-        assert len(soak_judges.left_over(before, after)) == 1
+        assert len(soak_judges.left_over([before, after, before])) == 1
 
 
 def test_every_deed_has_its_turn_in_an_order_of_the_seed():

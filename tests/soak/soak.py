@@ -2,7 +2,7 @@
 """The signer at saturation, in one set-up after the other, while things are done to it and its surroundings; judged by others
 than itself. Writes report.txt, report.json and report.svg into build/soak-report; ends with 1 when a judge complains.
 
-    make soak-load MINUTES=30 SEED=7 SETUPS=sqlite,enclave,postgresql
+    make soak-load MINUTES=30 SEED=7 SETUPS=sqlite,postgresql,enclave
 
 Modules: soak_generator (and soak_load.c) asks, soak_chaos disturbs, soak_sampler looks, soak_judges
 judge, soak_report reports; soak_standalone and soak_enclave are the set-ups."""
@@ -18,7 +18,7 @@ import soak_run
 from soak_enclave import WholeEnclave
 from soak_standalone import Standalone, WithPostgres
 
-SETUPS = {"sqlite": (Standalone, 0.4), "enclave": (WholeEnclave, 0.4), "postgresql": (WithPostgres, 0.2)}
+SETUPS = {"sqlite": (Standalone, 0.4), "postgresql": (WithPostgres, 0.2), "enclave": (WholeEnclave, 0.4)}
 
 
 def main():

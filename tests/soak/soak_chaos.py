@@ -1,4 +1,5 @@
-"""What is done to a signer while it works, in an order that a seed gives: each deed once a round, the rare ones in every third.
+"""What is done to a signer while it works, in an order that a seed gives: each deed once a round, the rare ones, by turns, once in
+eighteen: most of them end processes, and what may leak in one must have had time to.
 
     chaos = Chaos(seed, [Deed("reload", function), ...])
     chaos.run(until)                                         # chaos.acts: what was done when
@@ -15,24 +16,29 @@ from soak_common import Act, say
 
 Deed = collections.namedtuple("Deed", "name function effects grace every", defaults=((), 0, 1))
 
-RARE = 3
+RARE = 18
+FIRST_RARE = 2
 HOUR, DAY, SECOND = 3600, 86400, 1
 STEPS = (-90 * SECOND, 90 * SECOND, 0.7 * SECOND, -0.7 * SECOND, HOUR, -HOUR, DAY, -DAY)
 
 
 class Chaos:
-    def __init__(self, seed, deeds):
+    def __init__(self, seed, deeds, before_rare=lambda: None):
         self.acts = []
-        self._chance, self._deeds, self._round, self._bag = random.Random(f"chaos {seed}"), deeds, 0, []
+        self._chance, self._round, self._bag, self._before_rare = random.Random(f"chaos {seed}"), 0, [], before_rare
+        rare = [deed for deed in deeds if deed.every > 1]
+        self._offsets = [(deed, FIRST_RARE + rare.index(deed) * deed.every // len(rare) if deed in rare else 0) for deed in deeds]
 
     def _next(self):
         while not self._bag:
-            self._bag = [deed for place, deed in enumerate(self._deeds) if (self._round + place) % deed.every == 0]
+            self._bag = [deed for deed, offset in self._offsets if (self._round - offset) % deed.every == 0]
             self._chance.shuffle(self._bag)
             self._round += 1
         return self._bag.pop()
 
     def do(self, deed):
+        if deed.every > 1:
+            self._before_rare()
         act = Act(deed.name, time.monotonic(), None, deed.effects, deed.grace)
         self.acts.append(act)
         deed.function(self._chance, act)

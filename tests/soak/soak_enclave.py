@@ -100,8 +100,8 @@ class WholeEnclave:
     # ---- deeds ----
 
     def deeds(self):
-        deeds = [Deed("proxy ended by SIGTERM and started", self._restart_proxy(signal.SIGTERM), (CUTS, ERRORS), 5, RARE),
-                 Deed("proxy killed and started", self._restart_proxy(signal.SIGKILL), (CUTS, ERRORS), 5, RARE),
+        deeds = [Deed("proxy ended by SIGTERM and started", self._restart_proxy(signal.SIGTERM), (CUTS, ERRORS), 5, RARE // 2),
+                 Deed("proxy killed and started", self._restart_proxy(signal.SIGKILL), (CUTS, ERRORS), 5, RARE // 2),
                  Deed("enclave killed", self._kill_enclave, (CUTS, ERRORS), 5, RARE),
                  Deed("watchdog ended and started", self._restart_watchdog, (CUTS, ERRORS), 5, RARE),
                  Deed("DynamoDB killed and started", self._crash_store, (ERRORS,), 15),
@@ -159,9 +159,11 @@ class WholeEnclave:
         self._relay.heal()
 
     def _rotate(self, chance, act):
+        """To a name that the store takes, and back: KMS, which a later start asks, knows only the first."""
         act.detail = f"AKIDROTATED{chance.randrange(10 ** 6)}"
-        self.enclave.give_credentials(act.detail)
-        time.sleep(2)
+        for name in (act.detail, None):
+            self.enclave.give_credentials(name)
+            time.sleep(2)
 
     def _rotate_badly(self, chance, _act):
         """A secret that the store does not know."""

@@ -5,8 +5,8 @@ import statistics
 from soak_common import ABSENT, CUTS, ERRORS
 
 MIB = 1 << 20
-# A life is judged from when it has lasted so long; the first third of it, at most so much, is for growing warm.
-LIFE_SECONDS, WARM_SECONDS = 30, 60
+# A life is judged when it has lasted so long; the first part of it is for growing warm: the courier's connections take most of a minute.
+LIFE_SECONDS, WARM_SECONDS = 100, 60
 # What a process may grow by between the first and the last quarter of the rest: noise of the allocator below, never more than the
 # third, and between the two less than half of a leak of 100 bytes an answer.
 NOISE_BYTES, BYTES_PER_ANSWER, GROWTH_MAX = 2 * MIB, 40, 8 * MIB
@@ -61,8 +61,7 @@ def warm(samples):
     """Those that are judged; none of a short life."""
     if not samples or samples[-1].at - samples[0].at < LIFE_SECONDS:
         return []
-    start = samples[0].at + min(WARM_SECONDS, (samples[-1].at - samples[0].at) / 3)
-    return [sample for sample in samples if sample.at >= start]
+    return [sample for sample in samples if sample.at >= samples[0].at + WARM_SECONDS]
 
 
 def growth(samples):
@@ -89,14 +88,16 @@ def growing(lives):
     return wrong
 
 
-def left_over(before, after):
-    """Descriptors and threads that a quiet signer has at the end, and had not when it was as quiet before."""
+def left_over(moments):
+    """Descriptors and threads that a quiet signer has, and had not in the first quiet moment. There is one before each deed that ends
+    processes: what leaked in one shows before it is gone."""
     wrong = []
-    for name in before:
-        if name not in after:
-            wrong.append(f"{name} is not there any more")
-            continue
-        for what, was, now in zip(("descriptors", "threads"), before[name], after[name]):
-            if now > was:
-                wrong.append(f"{name} has {now} {what}, {was} before")
+    for after in moments[1:]:
+        for name, before in moments[0].items():
+            if name not in after:
+                wrong.append(f"{name} is not there any more")
+                continue
+            for what, was, now in zip(("descriptors", "threads"), before, after[name]):
+                if now > was:
+                    wrong.append(f"{name} has {now} {what}, {was} before")
     return wrong

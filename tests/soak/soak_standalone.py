@@ -155,7 +155,7 @@ class Standalone:
         return common + ([Deed("clock stepped", self.clock.deed)] if self.clock else [])
 
     def store_deeds(self):
-        return [Deed("store locked by another process", self._lock), *([Deed("disk full", self._fill_disk, (ERRORS, CUTS), 3)] if self.disk.is_small else [])]
+        return [Deed("store locked by another process", self._lock), *([Deed("disk full", self._fill_disk, (ERRORS, CUTS), 3, RARE)] if self.disk.is_small else [])]
 
     def reload(self):
         deadline = time.monotonic() + 120
