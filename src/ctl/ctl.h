@@ -62,6 +62,10 @@ void ctl_now(char out[static 21]);
 
 must_check result ctl_help(struct ctl_call *call);
 must_check result ctl_keys_generate(struct ctl_call *call);
+must_check result ctl_keys_derive(struct ctl_call *call);
+must_check result ctl_keys_encrypt(struct ctl_call *call);
+must_check result ctl_keys_export_deposits(struct ctl_call *call);
+must_check result ctl_keys_check_deposits(struct ctl_call *call);
 must_check result ctl_keys_upload(struct ctl_call *call);
 must_check result ctl_keys_list(struct ctl_call *call);
 must_check result ctl_keys_activate(struct ctl_call *call);

@@ -11,7 +11,7 @@
 #include "eth2/eth2_order.h"
 #include "ssz/ssz.h"
 
-#define DEPOSIT_GWEI UINT64_C(32000000000)
+#define GWEI_PER_ETH UINT64_C(1000000000)
 
 result ctl_credentials_of_key(uint8_t ret_credentials[static 32], const uint8_t pubkey[static BLS_PUBKEY_LEN])
 {
@@ -25,33 +25,24 @@ result ctl_credentials_of_key(uint8_t ret_credentials[static 32], const uint8_t 
 }
 
 void ctl_credentials_of_address(uint8_t ret_credentials[static 32],
-                                const uint8_t address[static ETH2_ADDRESS_LEN])
+                                const uint8_t address[static ETH2_ADDRESS_LEN], bool is_compounding)
 {
     memset(ret_credentials, 0, 32);
-    ret_credentials[0] = 0x01;
+    ret_credentials[0] = is_compounding ? 0x02 : 0x01;
     memcpy(ret_credentials + 32 - ETH2_ADDRESS_LEN, address, ETH2_ADDRESS_LEN);
 }
 
-/* What is signed, and what the deposit contract recomputes. */
-struct deposit {
-    struct eth2_deposit_message message;
-    uint8_t signature[BLS_SIGNATURE_LEN];
-    uint8_t message_root[32], data_root[32];
-};
-
-static must_check result sign(struct deposit *d, const struct eth2_network *network,
-                              const uint8_t secret[static BLS_SECRET_LEN])
+result ctl_deposit_signing_root(uint8_t ret_root[static ETH2_ROOT_LEN], struct ctl_deposit *d,
+                                const struct eth2_network *network)
 {
     struct eth2_order order = {.kind = ETH2_ORDER_DEPOSIT};
-    uint8_t root[32];
     eth2_deposit_message_root(d->message_root, &d->message);
     memcpy(order.of.object.root, d->message_root, 32);
     memcpy(order.fork_info.current_version, network->fork_version[ETH2_PHASE0], ETH2_VERSION_LEN);
-    TRY(eth2_order_signing_root(root, network, &order));
-    return bls_sign(d->signature, secret, root, sizeof root);
+    return eth2_order_signing_root(ret_root, network, &order);
 }
 
-static void compute_data_root(struct deposit *d)
+void ctl_deposit_data_root(struct ctl_deposit *d)
 {
     struct ssz_tree tree = {0};
     ssz_add_bytes(&tree, d->message.pubkey, sizeof d->message.pubkey);
@@ -70,7 +61,7 @@ static must_check result append_hex(struct buffer *out, const char *name, const 
     return buffer_printf(out, "\"%s\":\"%s\",", name, text);
 }
 
-static must_check result append(struct buffer *out, const struct deposit *d,
+static must_check result append(struct buffer *out, const struct ctl_deposit *d,
                                 const struct eth2_network *network)
 {
     TRY(buffer_append_text(out, "[{"));
@@ -87,12 +78,14 @@ static must_check result append(struct buffer *out, const struct deposit *d,
 
 result ctl_deposit_json(struct buffer *out, const struct eth2_network *network,
                         const uint8_t secret[static BLS_SECRET_LEN],
-                        const uint8_t withdrawal_credentials[static 32])
+                        const uint8_t withdrawal_credentials[static 32], uint32_t eth)
 {
-    struct deposit d = {.message.amount = DEPOSIT_GWEI};
+    struct ctl_deposit d = {.message.amount = eth * GWEI_PER_ETH};
+    uint8_t root[ETH2_ROOT_LEN];
     TRY(bls_public_key(d.message.pubkey, secret));
     memcpy(d.message.withdrawal_credentials, withdrawal_credentials, 32);
-    TRY(sign(&d, network, secret));
-    compute_data_root(&d);
+    TRY(ctl_deposit_signing_root(root, &d, network));
+    TRY(bls_sign(d.signature, secret, root, sizeof root));
+    ctl_deposit_data_root(&d);
     return append(out, &d, network);
 }

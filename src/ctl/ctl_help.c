@@ -11,7 +11,7 @@
 
 #include "ctl_terminal.h"
 
-enum { WIDTH_ELSE = 79, WIDTH_MOST = 100, WIDTH_LEAST = 60, LEFT = 30, SUMMARY_LEFT = 26 };
+enum { WIDTH_ELSE = 79, WIDTH_MOST = 100, WIDTH_LEAST = 60, LEFT = 30, SUMMARY_LEFT = 30 };
 
 static size_t width(void)
 {

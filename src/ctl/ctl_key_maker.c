@@ -15,7 +15,7 @@
 #include "eth2/eth2_config.h"
 #include "json/json_secret.h"
 
-enum { ENTROPY_LEN = 32, MNEMONIC_MAX = 1024, PURPOSE = 12381, COIN = 3600 /* of EIP-2334 */ };
+enum { ENTROPY_LEN = 32, PURPOSE = 12381, COIN = 3600 /* of EIP-2334 */, MOST_ETH = 32 };
 
 void ctl_key_maker_cleanup(struct ctl_key_maker *maker)
 {
@@ -42,8 +42,13 @@ result ctl_key_maker_interpret(struct ctl_key_maker *maker, struct ctl_call *cal
 {
     maker->options = *o;
     call->is_usage_error = true;
-    ENSURE(o->mnemonic_fd == CTL_NO_FD || o->existing_mnemonic_fd == CTL_NO_FD, E_INPUT,
-           "--existing-mnemonic-fd: not together with --mnemonic-fd");
+    bool is_existing = o->existing_mnemonic.fd != CTL_NO_FD || o->existing_mnemonic.file;
+    ENSURE(o->mnemonic_fd == CTL_NO_FD || !is_existing, E_INPUT,
+           "--existing-mnemonic-fd, --existing-mnemonic-file: not together with --mnemonic-fd");
+    ENSURE(!o->is_compounding || o->withdrawal_address, E_INPUT,
+           "--withdrawal-address: required with --compounding");
+    ENSURE(o->deposit_eth <= MOST_ETH || o->is_compounding, E_INPUT,
+           "--deposit-eth: at most %d without --compounding", MOST_ETH);
     TRY(interpret_kdf(maker, is_sealed));
     TRY(eth2_network_of_option(&maker->network, o->network));
     if (o->withdrawal_address) {
@@ -63,23 +68,29 @@ static must_check result make_mnemonic(struct secret *ret_mnemonic, const struct
     AUTO(secret) mnemonic = {0};
     TRY(ctl_random(&entropy, ENTROPY_LEN));
     TRY(mnemonic_from_entropy(&mnemonic, entropy.data, entropy.length));
-    TRY(file_write_full((int)o->mnemonic_fd, mnemonic.data, mnemonic.length));
-    TRY(file_write_full((int)o->mnemonic_fd, "\n", 1));
+    if (o->mnemonic_fd == CTL_NO_FD) {
+        TRY(ctl_show_mnemonic(&mnemonic));
+    } else {
+        TRY(file_write_full((int)o->mnemonic_fd, mnemonic.data, mnemonic.length));
+        TRY(file_write_full((int)o->mnemonic_fd, "\n", 1));
+    }
     *ret_mnemonic = mnemonic;
     mnemonic = (struct secret){0};
     return RESULT_OK;
 }
 
-static must_check result read_mnemonic(struct secret *ret_mnemonic, const struct ctl_key_options *o)
+static must_check result read_mnemonic(struct secret *ret_mnemonic, struct ctl_call *call,
+                                       const struct ctl_key_options *o)
 {
     AUTO(secret) mnemonic = {0};
-    size_t length = 0;
-    TRY(secret_new(&mnemonic, MNEMONIC_MAX));
-    TRY(file_read_up_to((int)o->existing_mnemonic_fd, mnemonic.data, &length, MNEMONIC_MAX));
-    while (length > 0 && secret_is_blank(mnemonic.data + length - 1, 1))
+    TRY(ctl_secret_get(&mnemonic, call, &o->existing_mnemonic, "existing-mnemonic", false));
+    size_t length = mnemonic.length;
+    while (length > 0 && strchr(" \t\r\n", mnemonic.data[length - 1]))
         length--;
     secret_truncate(&mnemonic, length);
-    TRY(mnemonic_check((const char *)mnemonic.data, mnemonic.length));
+    result r = mnemonic_check((const char *)mnemonic.data, mnemonic.length);
+    if (r.code)
+        return error_prefix(r, "the mnemonic");
     *ret_mnemonic = mnemonic;
     mnemonic = (struct secret){0};
     return RESULT_OK;
@@ -97,17 +108,20 @@ static must_check result derive_parent(struct ctl_key_maker *maker, const char *
     return bls_derive_child(&maker->parent, purpose.data, COIN);
 }
 
-result ctl_key_maker_begin(struct ctl_key_maker *maker)
+bool ctl_key_has_mnemonic(const struct ctl_key_options *o)
+{
+    return o->mnemonic_fd != CTL_NO_FD || o->existing_mnemonic.fd != CTL_NO_FD || o->existing_mnemonic.file ||
+           ctl_has_terminal();
+}
+
+result ctl_key_maker_begin(struct ctl_key_maker *maker, struct ctl_call *call, bool is_existing)
 {
     const struct ctl_key_options *o = &maker->options;
     AUTO(secret) mnemonic = {0};
-    if (o->existing_mnemonic_fd == CTL_NO_FD) {
+    if (is_existing || o->existing_mnemonic.fd != CTL_NO_FD || o->existing_mnemonic.file)
+        TRY(read_mnemonic(&mnemonic, call, o));
+    else
         TRY(make_mnemonic(&mnemonic, o));
-    } else {
-        result r = read_mnemonic(&mnemonic, o);
-        if (r.code)
-            return error_prefix(r, "--existing-mnemonic-fd");
-    }
     const char *words = (const char *)mnemonic.data;
     if (o->secrets_fd != CTL_NO_FD)
         TRY(ctl_reveal((int)o->secrets_fd, "mnemonic", words));
@@ -149,33 +163,45 @@ static must_check result self_check(const struct buffer *keystore, const struct 
     return RESULT_OK;
 }
 
+result ctl_key_maker_keystore_under(const struct ctl_key_maker *maker, struct buffer *keystore,
+                                    const struct secret *password, const struct secret *key, const char *path)
+{
+    TRY(keystore_encrypt(keystore, key->data, path, password->data, password->length, maker->kdf,
+                         maker->kdf_cost));
+    return self_check(keystore, password, key);
+}
+
 result ctl_key_maker_keystore(const struct ctl_key_maker *maker, struct buffer *keystore,
                               struct secret *ret_password, const struct secret *key, const char *path)
 {
     AUTO(secret) password = {0};
     TRY(ctl_make_password(&password));
-    TRY(keystore_encrypt(keystore, key->data, path, password.data, password.length, maker->kdf,
-                         maker->kdf_cost));
-    TRY(self_check(keystore, &password, key));
+    TRY(ctl_key_maker_keystore_under(maker, keystore, &password, key, path));
     *ret_password = password;
     password = (struct secret){0};
     return RESULT_OK;
+}
+
+result ctl_key_maker_credentials(const struct ctl_key_maker *maker, uint8_t ret_credentials[static 32],
+                                 uint32_t index)
+{
+    uint8_t pubkey[BLS_PUBKEY_LEN];
+    AUTO(secret) withdrawal = {0};
+    if (maker->has_address) {
+        ctl_credentials_of_address(ret_credentials, maker->address, maker->options.is_compounding);
+        return RESULT_OK;
+    }
+    TRY(derive_withdrawal(maker, &withdrawal, index));
+    TRY(bls_public_key(pubkey, withdrawal.data));
+    return ctl_credentials_of_key(ret_credentials, pubkey);
 }
 
 result ctl_key_maker_deposit(const struct ctl_key_maker *maker, struct buffer *out, const struct secret *key,
                              uint32_t index)
 {
     uint8_t credentials[32];
-    if (maker->has_address) {
-        ctl_credentials_of_address(credentials, maker->address);
-    } else {
-        uint8_t pubkey[BLS_PUBKEY_LEN];
-        AUTO(secret) withdrawal = {0};
-        TRY(derive_withdrawal(maker, &withdrawal, index));
-        TRY(bls_public_key(pubkey, withdrawal.data));
-        TRY(ctl_credentials_of_key(credentials, pubkey));
-    }
-    return ctl_deposit_json(out, &maker->network, key->data, credentials);
+    TRY(ctl_key_maker_credentials(maker, credentials, index));
+    return ctl_deposit_json(out, &maker->network, key->data, credentials, maker->options.deposit_eth);
 }
 
 result ctl_key_plaintext(struct secret *ret_plaintext, const struct buffer *keystore,

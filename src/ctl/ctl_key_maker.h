@@ -4,7 +4,7 @@
 #define CTL_CTL_KEY_MAKER_H
 
 #include "bls/bls.h"
-#include "ctl.h"
+#include "ctl_prompt.h"
 #include "eth2/eth2_containers.h"
 #include "keystore/keystore.h"
 
@@ -12,48 +12,41 @@ enum { CTL_KEYS_MAX = 131072, CTL_KEY_PATH_MAX = 64, CTL_KDF_MEMORY_MAX = 1 << 3
 
 struct ctl_key_options {
     const char *network, *kdf, *withdrawal_address;
-    uint32_t count, first, kdf_cost, mnemonic_fd, existing_mnemonic_fd, secrets_fd;
+    uint32_t count, first, kdf_cost, mnemonic_fd, secrets_fd, deposit_eth;
+    struct ctl_secret_source existing_mnemonic;
+    bool is_compounding;
 };
 #define CTL_KEY_DEFAULTS                                                                                     \
     {                                                                                                        \
-        .network = "mainnet", .mnemonic_fd = CTL_NO_FD, .existing_mnemonic_fd = CTL_NO_FD,                   \
-        .secrets_fd = CTL_NO_FD                                                                              \
+        .network = "mainnet", .mnemonic_fd = CTL_NO_FD, .existing_mnemonic = {.fd = CTL_NO_FD},              \
+        .deposit_eth = 32, .secrets_fd = CTL_NO_FD                                                           \
     }
 
-/* Rows for the option table of such a verb; count is the caller's. */
-#define CTL_KEY_ROWS(o)                                                                                      \
-    {"first", OPTION_U32, &(o).first, "index of the first one (0)", 0, INT32_MAX},                           \
-        {"network",                                                                                          \
-         OPTION_TEXT,                                                                                        \
-         &(o).network,                                                                                       \
-         "name or configuration YAML, for the deposit data and the items' chain (mainnet)",                  \
-         0,                                                                                                  \
-         0},                                                                                                 \
-        {"mnemonic-fd",                                                                                      \
-         OPTION_U32,                                                                                         \
-         &(o).mnemonic_fd,                                                                                   \
-         "descriptor that is given the mnemonic: keep it, nothing else does",                                \
-         1,                                                                                                  \
-         1023},                                                                                              \
-        {"existing-mnemonic-fd",                                                                             \
-         OPTION_U32,                                                                                         \
-         &(o).existing_mnemonic_fd,                                                                          \
-         "descriptor that a mnemonic is read from, instead of making one (none)",                            \
-         0,                                                                                                  \
-         1023},                                                                                              \
-        {"secrets-fd",                                                                                       \
-         OPTION_U32,                                                                                         \
-         &(o).secrets_fd,                                                                                    \
-         "for tests: descriptor that is given every secret made, one a line",                                \
-         1,                                                                                                  \
-         1023},                                                                                              \
-        {"kdf", OPTION_CHOICE, &(o).kdf, "scrypt|pbkdf2 of the keystores (scrypt)", 0, 0},                   \
-        {"kdf-cost", OPTION_U32, &(o).kdf_cost, "log2 of scrypt's n (18), or pbkdf2's rounds (262144)",      \
-         1,          1 << 24},                                                                               \
-    {                                                                                                        \
-        "withdrawal-address", OPTION_TEXT, &(o).withdrawal_address,                                          \
-            "0x address: credentials of type 0x01 (0x00, from the mnemonic)", 0, 0                           \
-    }
+/* clang-format off */
+/* Rows for the option table of a verb that makes keys of a mnemonic; count is the caller's. */
+#define CTL_MNEMONIC_ROWS(o) \
+    {"first", OPTION_U32, &(o).first, "index of the first one (0)", 0, INT32_MAX}, \
+    {"network", OPTION_TEXT, &(o).network, \
+     "name or configuration YAML, for the deposit data and the items' chain (mainnet)", 0, 0}, \
+    CTL_SECRET_ROWS((o).existing_mnemonic, "existing-mnemonic", "a mnemonic"), \
+    {"kdf", OPTION_CHOICE, &(o).kdf, "scrypt|pbkdf2 of the keystores (scrypt)", 0, 0}, \
+    {"kdf-cost", OPTION_U32, &(o).kdf_cost, "log2 of scrypt's n (18), or pbkdf2's rounds (262144)", 1, 1 << 24}, \
+    {"withdrawal-address", OPTION_TEXT, &(o).withdrawal_address, \
+     "0x address: credentials of type 0x01 (0x00, from the mnemonic)", 0, 0}, \
+    {"compounding", OPTION_FLAG, &(o).is_compounding, \
+     "with --withdrawal-address: type 0x02, whose rewards stay up to 2048 ETH (false)", 0, 0}, \
+    {"deposit-eth", OPTION_U32, &(o).deposit_eth, "ETH that the deposit data are for (32)", 1, 2048}
+/* The same, and where a new mnemonic goes. */
+#define CTL_KEY_ROWS(o) \
+    CTL_MNEMONIC_ROWS(o), \
+    {"mnemonic-fd", OPTION_U32, &(o).mnemonic_fd, \
+     "descriptor that is given a new mnemonic: keep it, nothing else does (it is shown on the terminal)", 1, 1023}, \
+    {"secrets-fd", OPTION_U32, &(o).secrets_fd, \
+     "for tests: descriptor that is given every secret made, one a line", 1, 1023}
+/* clang-format on */
+
+/* Whether there is a mnemonic to read, or somewhere for a new one to go. */
+bool ctl_key_has_mnemonic(const struct ctl_key_options *options);
 
 /* What the options say. The zero state owns nothing. */
 struct ctl_key_maker {
@@ -70,8 +63,9 @@ void ctl_key_maker_cleanup(struct ctl_key_maker *maker);
 /* Sealed keys have no password, hence no key derivation. E_INPUT, a usage error, names the option. */
 must_check result ctl_key_maker_interpret(struct ctl_key_maker *maker, struct ctl_call *call,
                                           const struct ctl_key_options *options, bool is_sealed);
-/* Makes the mnemonic and gives it to its descriptor, or reads it. The secure heap is open. */
-must_check result ctl_key_maker_begin(struct ctl_key_maker *maker);
+/* Makes the mnemonic and gives it to its descriptor, or shows it, or reads it (always with is_existing,
+ * perhaps from the terminal). The secure heap is open. */
+must_check result ctl_key_maker_begin(struct ctl_key_maker *maker, struct ctl_call *call, bool is_existing);
 
 /* The rest may be called by several threads at once. */
 
@@ -79,11 +73,17 @@ must_check result ctl_key_maker_begin(struct ctl_key_maker *maker);
 must_check result ctl_key_maker_derive(const struct ctl_key_maker *maker, struct secret *ret_key,
                                        char ret_path[static CTL_KEY_PATH_MAX],
                                        uint8_t ret_pubkey[static BLS_PUBKEY_LEN], uint32_t index);
-/* A keystore under a new password, opened again and compared. */
+/* A keystore under that password, opened again and compared. */
+must_check result ctl_key_maker_keystore_under(const struct ctl_key_maker *maker, struct buffer *keystore,
+                                               const struct secret *password, const struct secret *key,
+                                               const char *path);
+/* The same under a new password. */
 must_check result ctl_key_maker_keystore(const struct ctl_key_maker *maker, struct buffer *keystore,
                                          struct secret *ret_password, const struct secret *key,
                                          const char *path);
-/* A list with the deposit datum of the key of an index. */
+/* The withdrawal credentials of the key of an index, and a list with its deposit datum. */
+must_check result ctl_key_maker_credentials(const struct ctl_key_maker *maker,
+                                            uint8_t ret_credentials[static 32], uint32_t index);
 must_check result ctl_key_maker_deposit(const struct ctl_key_maker *maker, struct buffer *out,
                                         const struct secret *key, uint32_t index);
 

@@ -1,12 +1,9 @@
 /* ctl_keys.c - keys generate: items for a folder, which keys upload or a table's own tools take from there.
  */
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/base64.h"
-#include "base/file_io.h"
 #include "base/hex.h"
+#include "ctl_key_items.h"
 #include "ctl_key_maker.h"
 #include "ctl_kms.h"
 #include "ctl_sealed.h"
@@ -24,6 +21,7 @@ struct generator {
     struct ctl_key_maker maker;
     struct ctl_kms kms;
     struct ctl_sealed sealed; /* --sealed: the batch */
+    struct ctl_key_report report;
 };
 
 static void generator_cleanup(struct generator *g)
@@ -31,6 +29,7 @@ static void generator_cleanup(struct generator *g)
     ctl_key_maker_cleanup(&g->maker);
     ctl_kms_cleanup(&g->kms);
     ctl_sealed_cleanup(&g->sealed);
+    ctl_key_report_cleanup(&g->report);
 }
 
 static must_check result parse_options(struct options *o, struct ctl_call *call)
@@ -51,8 +50,7 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     char *const *none;
     TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o->out, "out"));
-    bool has_mnemonic = o->keys.mnemonic_fd != CTL_NO_FD || o->keys.existing_mnemonic_fd != CTL_NO_FD;
-    return ctl_require(call, has_mnemonic ? o : NULL, "mnemonic-fd");
+    return ctl_require(call, ctl_key_has_mnemonic(&o->keys) ? o : NULL, "mnemonic-fd");
 }
 
 static must_check result interpret(struct generator *g, struct ctl_call *call)
@@ -76,25 +74,6 @@ static must_check result encrypt_key(struct generator *g, struct buffer *out, co
     return ctl_kms_encrypt(&g->kms, out, &plaintext);
 }
 
-static must_check result write_item(const struct generator *g, const char *pubkey,
-                                    const struct buffer *ciphertext_b64, const struct buffer *deposit)
-{
-    char path[PATH_MAX], now[21];
-    AUTO(buffer) item = {0};
-    ctl_now(now);
-    TRY(buffer_printf(
-        &item,
-        "{\n  \"web3signer_uuid\": \"%s\",\n  \"pubkey\": \"%s\",\n  \"chain\": \"%s\",\n"
-        "  \"datetime\": \"%s\",\n  \"active\": true,\n  \"encrypted_key_password_mnemonic_b64\": \"%s\",\n"
-        "  \"deposit_json_b64\": \"",
-        g->options.uuid, pubkey, g->maker.network.name, now, (const char *)ciphertext_b64->data));
-    TRY(base64_append(&item, deposit->data, deposit->length));
-    TRY(buffer_append_text(&item, "\"\n}\n"));
-    int length = snprintf(path, sizeof path, "%s/validators/%s.json", g->options.out, pubkey);
-    ENSURE(length > 0 && (size_t)length < sizeof path, E_INPUT, "--out: the path is too long");
-    return file_write(path, item.data, item.length, 0644);
-}
-
 static must_check result make_key(struct generator *g, uint32_t index)
 {
     char path[CTL_KEY_PATH_MAX], pubkey_text[2 * BLS_PUBKEY_LEN + 1];
@@ -110,10 +89,14 @@ static must_check result make_key(struct generator *g, uint32_t index)
         TRY(ctl_sealed_add(&g->sealed, &key, pubkey, &deposit));
     } else {
         TRY(encrypt_key(g, &ciphertext_b64, &key, path));
-        TRY(write_item(g, pubkey_text, &ciphertext_b64, &deposit));
+        const struct ctl_key_item item = {.uuid = g->options.uuid,
+                                          .pubkey = pubkey_text,
+                                          .chain = g->maker.network.name,
+                                          .ciphertext_b64 = &ciphertext_b64,
+                                          .deposit = &deposit};
+        TRY(ctl_key_item_write(g->options.out, &item));
     }
-    (void)printf("%s  0x%s\n", path, pubkey_text);
-    return RESULT_OK;
+    return ctl_key_report_add(&g->report, path, pubkey_text);
 }
 
 result ctl_keys_generate(struct ctl_call *call)
@@ -127,9 +110,11 @@ result ctl_keys_generate(struct ctl_call *call)
         TRY(ctl_sealed_begin(&g.sealed, g.options.uuid, g.options.keys.secrets_fd));
     else
         TRY(ctl_make_folder(g.options.out, "validators"));
-    TRY(ctl_key_maker_begin(&g.maker));
+    TRY(ctl_key_maker_begin(&g.maker, call, false));
+    ctl_key_report_begin(&g.report, call, g.options.keys.count);
     for (uint32_t i = 0; i < g.options.keys.count; i++)
         TRY(make_key(&g, g.options.keys.first + i));
-    return g.options.is_sealed ? ctl_sealed_write(&g.sealed, &g.kms, g.options.out, g.maker.network.name)
-                               : RESULT_OK;
+    if (g.options.is_sealed)
+        TRY(ctl_sealed_write(&g.sealed, &g.kms, g.options.out, g.maker.network.name));
+    return ctl_key_report_end(&g.report);
 }

@@ -60,11 +60,12 @@ static must_check result parse_options(struct ctl_upload_options *o, struct ctl_
 
 static must_check result check_options(const struct ctl_upload_options *o, struct ctl_call *call)
 {
-    bool has_mnemonic = o->keys.mnemonic_fd != CTL_NO_FD || o->keys.existing_mnemonic_fd != CTL_NO_FD;
+    const struct ctl_secret_source *existing = &o->keys.existing_mnemonic;
+    bool names_mnemonic = o->keys.mnemonic_fd != CTL_NO_FD || existing->fd != CTL_NO_FD || existing->file;
     int sources = (o->keys.count > 0) + (o->keystores != NULL) + (o->items != NULL);
     USAGE(sources == 1, "one of --count, --keystores-path and --items: required");
-    USAGE(o->keys.count || !has_mnemonic, "--mnemonic-fd: goes with --count");
-    USAGE(!o->keys.count || has_mnemonic, "--mnemonic-fd: required");
+    USAGE(o->keys.count || !names_mnemonic, "--mnemonic-fd: goes with --count");
+    USAGE(!o->keys.count || ctl_key_has_mnemonic(&o->keys), "--mnemonic-fd: required");
     USAGE(o->keys.count || !o->keys.kdf, "--kdf: goes with --count: a keystore is uploaded as it is");
     USAGE(!o->keystores == (!o->passwords && !o->password_file) && !(o->passwords && o->password_file),
           "one of --keystores-passwords-path and --keystores-password-file: required with --keystores-path");
@@ -111,7 +112,7 @@ static must_check result open_all(struct ctl_upload *u, const struct ctl_upload_
            "--uuid: sealed keys are bound to it, and could be given to no stack later");
     if (!o->items)
         TRY(open_kms(u));
-    return o->keys.count ? ctl_key_maker_begin(&u->maker) : RESULT_OK;
+    return o->keys.count ? ctl_key_maker_begin(&u->maker, u->call, false) : RESULT_OK;
 }
 
 static void print_text(const struct ctl_upload *u)

@@ -1,19 +1,15 @@
 /* ctl_upload_open.c - keys upload: one key's secrets, from its keystore or from the mnemonic.
  *
  * A keystore is opened before it is uploaded: a wrong password would be found by nobody until an enclave
- * starts. What KMS encrypts is the file as it is, and the password without the newline that editors put
- * behind it: tools differ in what they make of one. */
+ * starts. */
 #include "ctl_upload.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "aws/aws_kms.h"
 #include "base/file_io.h"
+#include "ctl_keystores.h"
 #include "keystore/keystore_file.h"
-#include "keystore/keystore_password.h"
-
-enum { KEYSTORE_FILE_MAX = 16384 };
 
 void ctl_upload_work_cleanup(struct ctl_upload_work *work)
 {
@@ -21,30 +17,6 @@ void ctl_upload_work_cleanup(struct ctl_upload_work *work)
     secret_cleanup(&work->password);
     secret_cleanup(&work->plaintext);
     buffer_cleanup(&work->deposit);
-}
-
-static must_check result read_password(struct secret *ret_password, const char *path)
-{
-    AUTO(secret) password = {0};
-    TRY(secret_read_file(&password, path, KEYSTORE_PASSWORD_MAX));
-    size_t length = password.length;
-    while (length > 0 && (password.data[length - 1] == '\n' || password.data[length - 1] == '\r'))
-        length--;
-    secret_truncate(&password, length);
-    *ret_password = password;
-    password = (struct secret){0};
-    return RESULT_OK;
-}
-
-static must_check result open_files(struct keystore *ret_keystore, struct buffer *json,
-                                    struct secret *ret_password, const struct key_source *source)
-{
-    if (source->kind == KEY_SOURCE_BROKEN)
-        return error_set(source->error, "%s", source->failure);
-    TRY(file_read(json, source->keystore_path, KEYSTORE_FILE_MAX));
-    TRY(read_password(ret_password, source->password_path));
-    return keystore_decrypt(ret_keystore, (const char *)json->data, json->length, ret_password->data,
-                            ret_password->length, CTL_KDF_MEMORY_MAX);
 }
 
 result ctl_upload_pubkey(uint8_t ret_pubkey[static BLS_PUBKEY_LEN], const struct key_source *source)
@@ -55,12 +27,12 @@ result ctl_upload_pubkey(uint8_t ret_pubkey[static BLS_PUBKEY_LEN], const struct
     struct keystore_file file;
     if (source->kind == KEY_SOURCE_BROKEN)
         return error_set(source->error, "%s", source->failure);
-    TRY(file_read(&json, source->keystore_path, KEYSTORE_FILE_MAX));
+    TRY(file_read(&json, source->keystore_path, CTL_KEYSTORE_FILE_MAX));
     TRY(keystore_file_parse(&file, (const char *)json.data, json.length, CTL_KDF_MEMORY_MAX));
     if (!file.has_pubkey) {
         buffer_cleanup(&json);
         json = (struct buffer){0};
-        TRY(open_files(&keystore, &json, &password, source));
+        TRY(ctl_keystore_open(&keystore, &json, &password, source));
     }
     memcpy(ret_pubkey, file.has_pubkey ? file.pubkey : keystore.pubkey, BLS_PUBKEY_LEN);
     return RESULT_OK;
@@ -71,18 +43,14 @@ static must_check result open_keystore(struct ctl_upload_work *work)
     const struct ctl_upload *u = work->upload;
     AUTO(buffer) json = {0};
     AUTO(keystore) keystore = {0};
-    TRY(open_files(&keystore, &json, &work->password, &u->sources.items[work->key->number]));
+    TRY(ctl_keystore_open(&keystore, &json, &work->password, &u->sources.items[work->key->number]));
     ENSURE(memcmp(keystore.pubkey, work->key->pubkey, BLS_PUBKEY_LEN) == 0, E_MISMATCH,
            "the file has changed meanwhile");
     work->secret = keystore.secret;
     keystore.secret = (struct secret){0};
     if (u->options->is_sealed)
         return RESULT_OK;
-    TRY(ctl_key_plaintext(&work->plaintext, &json, &work->password));
-    ENSURE(work->plaintext.length <= AWS_KMS_PLAINTEXT_MAX, E_TOO_LARGE,
-           "keystore and password are %zu bytes, and KMS encrypts at most %d: take blanks out of the file",
-           work->plaintext.length, AWS_KMS_PLAINTEXT_MAX);
-    return RESULT_OK;
+    return ctl_keystore_encode(&work->plaintext, &json, &work->password);
 }
 
 static must_check result make_key(struct ctl_upload_work *work)

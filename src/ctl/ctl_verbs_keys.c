@@ -14,7 +14,8 @@ const struct ctl_verb ctl_verbs_keys[] = {
             "the folder can be opened by attested enclaves alone; keys upload puts them into a table.\n"
             "\n"
             "The mnemonic is the only way to make the keys again, and to withdraw with credentials of type\n"
-            "0x00. It goes to --mnemonic-fd, and nowhere else.",
+            "0x00. It goes to --mnemonic-fd; without that it is shown on the terminal, once, and then to be "
+            "typed.",
         .json = "{\"keys\": [{\"path\", \"pubkey\"}]}",
         .examples = "# four keys; the mnemonic goes to a file\n"
                     "nitro-signer-ctl keys generate --count=4 --network=hoodi --key-arn=ARN "
@@ -23,6 +24,72 @@ const struct ctl_verb ctl_verbs_keys[] = {
                     "# ten thousand keys for one stack, in a few items that an enclave opens at once\n"
                     "nitro-signer-ctl keys generate --count=10000 --sealed --uuid=UUID --key-arn=ARN \\\n"
                     "    --credentials=aws.json --out=items --mnemonic-fd=3 3>>mnemonic.txt",
+    },
+    {
+        .noun = "keys",
+        .verb = "derive",
+        .run = ctl_keys_derive,
+        .summary = "derive validator keys from a mnemonic: public keys, or keystores and deposit data",
+        .description = "Asks for a mnemonic and prints the public keys of its validators (EIP-2334). With "
+                       "--out also writes\n"
+                       "EIP-2335 keystores under one password, and their deposit data, as the staking "
+                       "deposit tools do.\n"
+                       "Needs neither a network nor KMS: keys encrypt or keys upload --keystores-path take "
+                       "the folder from\n"
+                       "there.",
+        .json = "{\"keys\": [{\"path\", \"pubkey\"}]}",
+        .examples =
+            "# which keys are these? The mnemonic is asked for\n"
+            "nitro-signer-ctl keys derive --count=8\n"
+            "# keystores, without a terminal\n"
+            "nitro-signer-ctl keys derive --first=8 --count=2 --network=hoodi --out=validator_keys \\\n"
+            "    --existing-mnemonic-fd=3 --password-file=password.txt 3<mnemonic.txt",
+    },
+    {
+        .noun = "keys",
+        .verb = "encrypt",
+        .run = ctl_keys_encrypt,
+        .summary = "encrypt keystores that were made elsewhere with KMS, write key items",
+        .description =
+            "Opens each EIP-2335 keystore of a folder, has KMS encrypt it and its password, and writes an "
+            "item,\n"
+            "as keys generate does. Their deposit data were made with them, and are not in the items.",
+        .json = "{\"keys\": [{\"path\": the keystore's file, \"pubkey\"}]}",
+        .statuses = "1 also when a keystore cannot be opened and the others were encrypted",
+        .examples = "nitro-signer-ctl keys encrypt --keystores-path=validator_keys "
+                    "--keystores-password-file=password.txt \\\n"
+                    "    --network=hoodi --key-arn=ARN --credentials=aws.json --out=items",
+    },
+    {
+        .noun = "keys",
+        .verb = "export-deposit-data",
+        .run = ctl_keys_export_deposits,
+        .summary = "write the deposit data of keys for the staking launchpad",
+        .description =
+            "Puts the deposit data of a folder of items, or of a stack's table, into one file for the "
+            "staking\n"
+            "launchpad, once they are found right as keys check-deposit-data finds them. They are JSON\n"
+            "whatever --output says.",
+        .json = "the deposit data; with --out {\"file\", \"deposits\": how many}",
+        .examples = "nitro-signer-ctl keys export-deposit-data --items=items --out=deposit_data.json\n"
+                    "nitro-signer-ctl keys export-deposit-data --stack=prodNitroValidator >deposit_data.json",
+    },
+    {
+        .noun = "keys",
+        .verb = "check-deposit-data",
+        .run = ctl_keys_check_deposits,
+        .summary = "verify a file of deposit data by the staking launchpad's rules",
+        .operands = CTL_ONE_FILE,
+        .operands_text = "FILE",
+        .description =
+            "Checks the form of every member, amount and withdrawal credentials, the fork version of the "
+            "network,\n"
+            "both roots, and the signature. A file with anything wrong is refused, and the member named:\n"
+            "what is deposited with a wrong signature is lost.",
+        .json =
+            "{\"valid\": true, \"deposits\": [{\"pubkey\", \"amount_gwei\", \"withdrawal_credentials\"}]}",
+        .statuses = "1 when something is wrong with one of them",
+        .examples = "nitro-signer-ctl keys check-deposit-data --network=mainnet deposit_data.json",
     },
     {
         .noun = "keys",

@@ -20,7 +20,7 @@ static void withdrawal_credentials(uint8_t out[static 32], const struct json_vie
     if (address) {
         uint8_t bytes[ETH2_ADDRESS_LEN];
         assert_ok(hex_decode(bytes, sizeof bytes, address, strlen(address)));
-        ctl_credentials_of_address(out, bytes);
+        ctl_credentials_of_address(out, bytes, false);
         return;
     }
     char path[64];
@@ -46,7 +46,7 @@ static void check_datum(const struct json_view *expected, const struct json_view
     (void)snprintf(path, sizeof path, "m/12381/3600/%u/0/0", index);
     assert_ok(bls_derive_path(&key, seed->data, seed->length, path));
     withdrawal_credentials(credentials, run, seed, index);
-    assert_ok(ctl_deposit_json(&made, &network, key.data, credentials));
+    assert_ok(ctl_deposit_json(&made, &network, key.data, credentials, 32));
 
     AUTO_POINTER(json_t) list = NULL;
     assert_ok(json_read(&list, (const char *)made.data, made.length, FILE_MAX, VALUES_MAX));
