@@ -45,13 +45,19 @@ static must_check result parse_options(struct options *o, struct ctl_call *call)
     return ctl_require(call, o->encrypt_role, "encrypt-role");
 }
 
-/* KMS compares with lower-case digits without 0x. */
+/* KMS compares with lower-case digits without 0x. Zeros are what an enclave in debug mode attests, whose
+ * memory its host reads, and what a register has that nobody extended. */
 static must_check result check_pcr(const char *option, const char *text)
 {
+    static const uint8_t zeros[PCR_LEN];
     uint8_t value[PCR_LEN];
     result r = hex_decode(value, sizeof value, text, strlen(text));
     ENSURE(r.code || strncmp(text, "0x", 2) != 0, E_INPUT, "--%s: without 0x", option);
-    return r.code ? error_prefix(r, "--%s", option) : r;
+    if (r.code)
+        return error_prefix(r, "--%s", option);
+    ENSURE(memcmp(value, zeros, sizeof value) != 0, E_INPUT,
+           "--%s: must not be zeros, which an enclave in debug mode attests", option);
+    return RESULT_OK;
 }
 
 static must_check result check_arn(const char *option, const char *text)

@@ -160,7 +160,11 @@ def test_key_policy_allows_and_denies(ctl):
     (["policy", "make", "--store=sqlite:/x", f"--kms-key={KEY}"], "--access: required"),
     (["access", "make", "--http-host-allowlist=a"], "--tls-known-clients-file"),
     (["policy", "kms-key-policy", "--pcr0=0x00", "--pcr16=00", "--role=x", "--encrypt-role=y"], "--pcr0"),
-    (["policy", "kms-key-policy", f"--pcr0={'00' * 48}", f"--pcr16={'00' * 48}", "--role=x\"", "--encrypt-role=y"], "--role"),
+    (["policy", "kms-key-policy", f"--pcr0={'01' * 48}", f"--pcr16={'02' * 48}", "--role=x\"", "--encrypt-role=y"], "--role"),
+    (["policy", "kms-key-policy", f"--pcr0={'00' * 48}", f"--pcr16={'02' * 48}", "--role=x", "--encrypt-role=y"], "--pcr0: must not be zeros"),
+    (["policy", "kms-key-policy", f"--pcr0={'01' * 48}", f"--pcr16={'00' * 48}", "--role=x", "--encrypt-role=y"], "--pcr16: must not be zeros"),
+    (["policy", "kms-key-policy", f"--pcr0={'01' * 48}", f"--pcr16={'02' * 48}", f"--pcr3={'00' * 48}", "--role=x", "--encrypt-role=y"],
+     "--pcr3: must not be zeros"),
     (["sign-test", "--url=https://localhost"], "--genesis-validators-root"),
 ])
 def test_usage_errors_name_the_option_and_end_with_2(ctl, arguments, named):

@@ -124,10 +124,10 @@ def test_image_policy_and_role_are_demanded_each(kms, ctl, folder, vectors):
     """PCR0, PCR16 and PCR3: a key that demands all three, and documents of which one is another's."""
     example = (vectors / "nitro/SYNTHETIC/pcr3_pcr4_example.txt").read_text()
     role, value = re.search(r"PCR3 for role (\S+) = (\w{96})", example).groups()
-    made = json.loads(ctl("policy", "kms-key-policy", f"--pcr0={'00' * 48}", f"--pcr16={'01' * 48}", "--pcr3=role", f"--role={role}", f"--encrypt-role={role}"))
+    made = json.loads(ctl("policy", "kms-key-policy", f"--pcr0={'02' * 48}", f"--pcr16={'01' * 48}", "--pcr3=role", f"--role={role}", f"--encrypt-role={role}"))
     assert [s["Condition"]["StringNotEqualsIgnoreCase"]["kms:RecipientAttestation:PCR3"] for s in made["Statement"]
             if s["Sid"] == "NobodyWithoutThisPCR3"] == [[value]]
-    assert ctl("policy", "kms-key-policy", f"--pcr0={'00' * 48}", f"--pcr16={'01' * 48}", "--pcr3=00", f"--role={role}", f"--encrypt-role={role}") is None
+    assert ctl("policy", "kms-key-policy", f"--pcr0={'02' * 48}", f"--pcr16={'01' * 48}", "--pcr3=00", f"--role={role}", f"--encrypt-role={role}") is None
 
     spki = recipient_key(folder)
     right = {"pcr0": measurement(b"image"), "pcr16": pcr(b"policy"), "pcr3": "role", "role": ROLE}

@@ -2,6 +2,7 @@
 import concurrent.futures
 import copy
 import itertools
+import re
 
 import pytest
 
@@ -134,6 +135,24 @@ def test_a_deleted_item_is_refused(fleet):
     enclave.watchdog.terminate()
     fleet.delete(fleet.keys[0])
     refusal(fleet, "b", "records are missing")
+
+
+@pytest.mark.parametrize("floor", [False, True])
+def test_an_item_put_back_between_two_starts(cloud, floor):
+    """Whoever may write the table, the host's role among them, can give a key its genuine record of yesterday while no signer runs: then a
+    client that asks gets a second vote. This is said in docs/threat-model.md, and the boot floor is what there is against it."""
+    cloud.begin("--store-mode=single")
+    enclave = cloud.enclave("a")
+    assert enclave.attest(target=EPOCH - 3).status_code == 200
+    yesterday = cloud.items()[cloud.keys[0]]
+    assert enclave.attest(target=EPOCH - 2).status_code == 200
+    enclave.watchdog.terminate()
+    cloud.put(yesterday)
+    if floor:
+        identity = re.search(r"store_identity (\S+)", (cloud.folder / "policy.txt").read_text()).group(1)
+        cloud.begin("--store-mode=single", "--boot-floor", identity=identity)
+    second = cloud.enclave("b").attest(target=EPOCH - 2, block=0x45)
+    assert (second.status_code, second.json().get("code")) == ((412, "at_or_below_boot_floor") if floor else (200, None)), second.text
 
 
 def test_an_item_that_is_forged_while_it_runs_ends_that_validators_signing(fleet):
