@@ -25,6 +25,8 @@ import threading
 import time
 import xml.etree.ElementTree
 
+from harness import PATIENCE
+
 POM = pathlib.Path(__file__).with_name("dynamodb-local") / "pom.xml"
 MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
 ACCESS_KEY, SECRET_KEY, REGION = "AKIDLOCALTESTS", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1"
@@ -73,7 +75,7 @@ class DynamodbServer:
                    "-disableTelemetry", "-port", str(self.port)]
         with open(self.log_path, "wb") as log:
             self._process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS * PATIENCE
         while not self._answers():
             assert self._process.poll() is None and time.monotonic() < deadline, self.log_path.read_text()
             time.sleep(0.05)

@@ -26,6 +26,11 @@ SCRIPT = re.compile(r"`(?:\./)?((?:scripts|\.ci)/[\w.-]+|tests/\w+/[\w./-]+)`")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"(\w+/\w+\.h)"', re.MULTILINE)
 SOURCE = re.compile(r"`((?:lib|src)/\w+)/(\w[\w/]*\.[ch])`")
 CLAIM = re.compile(r"`(tests/[\w./-]+)::(\w+)`")
+# Names of tests under Node's runner are sentences. Without a test's name the whole file is the proof.
+SENTENCE = re.compile(r"`(infra/test/[\w.-]+)::([^`]+)`")
+PROOF = re.compile(r"`(?:tests|infra/test)/[\w./-]+(?:::[^`]+)?`")
+PROOFS_OF = "shown by"  # heads the column where each row of a table has one, or says that it has none
+WITHOUT = re.compile(r"\*untested\*|AWS's")
 ROOM = re.compile(r"^\|\s*`((?:lib|src|tests)/[a-z0-9_]+)/?`( \(to come\))?\s*\|\s*([^|]*?)\s*\|", re.MULTILINE)
 
 
@@ -67,6 +72,24 @@ def check_claims(root):
             there = os.path.exists(os.path.join(root, file)) and re.search(rf"\b{test}\b", read(root, file))
             if not there:
                 yield path, line_of(text, match.start()), f"there is no test {test} in {file}"
+        for match in SENTENCE.finditer(text):
+            file, test = match.groups()
+            if not os.path.exists(os.path.join(root, file)) or not re.search(rf'["`]{re.escape(test)}(?: \(\$\{{\w+\}}\))?["`]', read(root, file)):
+                yield path, line_of(text, match.start()), f"there is no test \"{test}\" in {file}"
+
+
+def check_proofs(root):
+    """In a table whose last column is headed "shown by", each row names a test, or says *untested*, or whose promise it is."""
+    for path in walk(root, ("",), (".md",)):
+        among = False
+        for number, line in enumerate(read(root, path).split("\n"), 1):
+            if not line.startswith("|"):
+                among = False
+            elif line.rstrip(" |").endswith(PROOFS_OF):
+                among = True
+            elif among and not set(line) <= set("|- :") and not (PROOF.search(line) or WITHOUT.search(line)):
+                if line.count("**") < 2:  # a heading inside of the table
+                    yield path, number, "a claim without a test, and it does not say *untested*"
 
 
 def check_rooms(root):
@@ -123,6 +146,7 @@ def check(root):
     yield from check_words(root)
     yield from check_commands(root)
     yield from check_claims(root)
+    yield from check_proofs(root)
     yield from check_rooms(root)
     yield from check_headers(root)
 

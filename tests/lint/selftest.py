@@ -221,6 +221,22 @@ class Text(LintCase):
         self.append("README.md", "Shown by `tests/unit/base/test_hex.c::one_is_two`.\n")
         self.red(check_text, "README.md", "no test one_is_two")
 
+    def test_claimed_sentences(self):
+        self.write("infra/test/key.test.ts", 'it("lets nobody in", () => 1);\n')
+        self.append("README.md", "Shown by `infra/test/key.test.ts::lets nobody in`.\n")
+        self.green(check_text)
+        for test in ("lets nobody", "lets nobody out"):
+            self.append("README.md", f"Shown by `infra/test/key.test.ts::{test}`.\n")
+            self.red(check_text, "README.md", f'no test "{test}" in')
+
+    def test_claims_without_a_test(self):
+        table = "\n| cannot | shown by |\n|---|---|\n"
+        self.append("README.md", table + "| **group** | |\n| fly | *untested* |\n| burn | AWS's |\n| swim | `tests/lint/common.py` |\n")
+        self.write("tests/lint/common.py", "")
+        self.assertEqual([f for f in self.hard(check_text) if f[0] == "README.md"], [])
+        self.append("README.md", table + "| walk | because |\n")
+        self.red(check_text, "README.md", "a claim without a test")
+
     def test_room_without_row(self):
         self.write("src/front/main.c", "\n")
         self.red(check_text, "ARCHITECTURE.md", "src/front is a room and has no row")
