@@ -4,7 +4,8 @@
 
 #include "slashing/slashing_store.h"
 
-/* Opens or creates the SQLite file: WAL, synchronous=FULL, exclusive lock, schema version, quick check.
+/* Opens or creates the SQLite file: WAL, synchronous=FULL, exclusive lock, schema version, exactly our
+ * tables, integrity check.
  * E_STORE says what is wrong with the file. */
 must_check result slashing_sqlite_open(struct slashing_store **ret_store, const char *path);
 

@@ -1,10 +1,12 @@
 /* slashing_sqlite_open.c - opening, making and judging the file.
  *
  * Nothing is written into a file before it is known to be ours: an application id marks it, a
- * schema version says how to read it, quick_check that it is whole. The lock is exclusive from
- * the first read on, so a second signer on the same file does not start; the write-ahead log then
- * needs no shared memory either. Rejected: sharing the file among processes, where a record read
- * before another's write would need a transaction a signature. */
+ * schema version says how to read it, its tables are those below to the letter (another's triggers and views
+ * would be a program that runs with each record), integrity_check that it is whole and in order: quick_check
+ * leaves the order of keys out, and a record out of order is found by a scan and by nobody who asks for it.
+ * The lock is exclusive from the first read on, so a second signer on the same file does not start; the
+ * write-ahead log then needs no shared memory either. Rejected: sharing the file among processes, where a
+ * record read before another's write would need a transaction a signature. */
 #include "slashing/slashing_sqlite_private.h"
 
 #include <errno.h>
@@ -27,40 +29,48 @@ enum { DATABASE_MIN = 512 };
 enum { LOG_PAGES_MANY = 250, LOG_PAGES_MAX = 8192 };
 
 /* What the store says of itself: always one row. */
-#define CREATE_STORE                                                                                         \
+#define STORE_TABLE                                                                                          \
     "CREATE TABLE store ("                                                                                   \
     " id INTEGER PRIMARY KEY CHECK (id = 1),"                                                                \
     " genesis_validators_root BLOB CHECK (length(genesis_validators_root) = 32),"                            \
     " high_epoch BLOB CHECK (length(high_epoch) = 8),"                                                       \
     " high_slot BLOB CHECK (length(high_slot) = 8),"                                                         \
     " CHECK ((high_epoch IS NULL) = (high_slot IS NULL))"                                                    \
-    ") STRICT;"
+    ") STRICT"
 
 /* Numbers are 8 bytes, big-endian: SQLite's integers are signed, and slots and epochs go up to 2^64 - 1. */
-static const char schema[] = "BEGIN EXCLUSIVE;"
-                             "CREATE TABLE validator ("
-                             " pubkey BLOB PRIMARY KEY NOT NULL CHECK (length(pubkey) = 48),"
-                             " disabled INTEGER NOT NULL CHECK (disabled IN (0, 1)),"
-                             " block_slot BLOB CHECK (length(block_slot) = 8),"
-                             " block_root BLOB CHECK (length(block_root) = 32),"
-                             " source_epoch BLOB CHECK (length(source_epoch) = 8),"
-                             " target_epoch BLOB CHECK (length(target_epoch) = 8),"
-                             " attestation_root BLOB CHECK (length(attestation_root) = 32),"
-                             " CHECK ((source_epoch IS NULL) = (target_epoch IS NULL)),"
-                             " CHECK (block_root IS NULL OR block_slot IS NOT NULL),"
-                             " CHECK (attestation_root IS NULL OR target_epoch IS NOT NULL)"
-                             ") STRICT, WITHOUT ROWID;" CREATE_STORE "INSERT INTO store (id) VALUES (1);"
+#define VALIDATOR_TABLE                                                                                      \
+    "CREATE TABLE validator ("                                                                               \
+    " pubkey BLOB PRIMARY KEY NOT NULL CHECK (length(pubkey) = 48),"                                         \
+    " disabled INTEGER NOT NULL CHECK (disabled IN (0, 1)),"                                                 \
+    " block_slot BLOB CHECK (length(block_slot) = 8),"                                                       \
+    " block_root BLOB CHECK (length(block_root) = 32),"                                                      \
+    " source_epoch BLOB CHECK (length(source_epoch) = 8),"                                                   \
+    " target_epoch BLOB CHECK (length(target_epoch) = 8),"                                                   \
+    " attestation_root BLOB CHECK (length(attestation_root) = 32),"                                          \
+    " CHECK ((source_epoch IS NULL) = (target_epoch IS NULL)),"                                              \
+    " CHECK (block_root IS NULL OR block_slot IS NOT NULL),"                                                 \
+    " CHECK (attestation_root IS NULL OR target_epoch IS NOT NULL)"                                          \
+    ") STRICT, WITHOUT ROWID"
+
+static const char schema[] = "BEGIN EXCLUSIVE;" VALIDATOR_TABLE ";" STORE_TABLE ";"
+                             "INSERT INTO store (id) VALUES (1);"
                              "PRAGMA application_id = " APPLICATION_ID ";"
                              "PRAGMA user_version = " SCHEMA_VERSION ";"
                              "COMMIT;";
 
 /* Version 1 kept the genesis validators root in a table of its own, and no high watermark. */
-static const char migration[] =
-    "BEGIN EXCLUSIVE;" CREATE_STORE "INSERT INTO store (id, genesis_validators_root)"
-    " VALUES (1, (SELECT validators_root FROM genesis WHERE id = 1));"
-    "DROP TABLE genesis;"
-    "PRAGMA user_version = " SCHEMA_VERSION ";"
-    "COMMIT;";
+#define GENESIS_TABLE                                                                                        \
+    "CREATE TABLE genesis ("                                                                                 \
+    " id INTEGER PRIMARY KEY CHECK (id = 1),"                                                                \
+    " validators_root BLOB NOT NULL CHECK (length(validators_root) = 32)"                                    \
+    ") STRICT"
+static const char migration[] = "BEGIN EXCLUSIVE;" STORE_TABLE ";"
+                                "INSERT INTO store (id, genesis_validators_root)"
+                                " VALUES (1, (SELECT validators_root FROM genesis WHERE id = 1));"
+                                "DROP TABLE genesis;"
+                                "PRAGMA user_version = " SCHEMA_VERSION ";"
+                                "COMMIT;";
 
 #define RECORD_COLUMNS "disabled, block_slot, block_root, source_epoch, target_epoch, attestation_root"
 
@@ -137,6 +147,24 @@ static must_check result expect(sqlite3 *database, const char *text, const char 
     return RESULT_OK;
 }
 
+/* Whoever ran ANALYZE on the file may have left two tables for the planner. */
+static must_check result check_tables(sqlite3 *database)
+{
+    static const char *const ours[] = {VALIDATOR_TABLE, STORE_TABLE, GENESIS_TABLE};
+    AUTO_POINTER(sqlite3_stmt) objects = NULL;
+    const char text[] = "SELECT sql FROM sqlite_schema"
+                        " WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4'))";
+    int step = sqlite3_prepare_v2(database, text, -1, &objects, NULL);
+    for (step = step ? step : sqlite3_step(objects); step == SQLITE_ROW; step = sqlite3_step(objects)) {
+        const char *made = (const char *)sqlite3_column_text(objects, 0);
+        bool known = false;
+        for (size_t i = 0; i < ARRAY_LENGTH(ours); i++)
+            known = known || (made && strcmp(made, ours[i]) == 0);
+        ENSURE(known, E_STORE, "has a table, view, index or trigger that this program does not make");
+    }
+    return step == SQLITE_DONE ? RESULT_OK : slashing_sqlite_failure(database, "reading the tables");
+}
+
 /* Makes the tables in an empty file; otherwise the file must be ours already, of this version or the one
  * before. */
 static must_check result claim(sqlite3 *database)
@@ -149,10 +177,10 @@ static must_check result claim(sqlite3 *database)
     TRY(expect(database, "PRAGMA application_id", APPLICATION_ID, "a SQLite file of another application"));
     bool is_before = false;
     TRY(has_version(database, &is_before, SCHEMA_VERSION_BEFORE));
-    if (is_before)
-        return RESULT_OK;
-    return expect(database, "PRAGMA user_version", SCHEMA_VERSION,
-                  "of a schema version this program does not know");
+    if (!is_before)
+        TRY(expect(database, "PRAGMA user_version", SCHEMA_VERSION,
+                   "of a schema version this program does not know"));
+    return check_tables(database);
 }
 
 /* Of a file that was found sound, under the lock: all of it or nothing. */
@@ -176,7 +204,7 @@ static must_check result configure(sqlite3 *database)
     TRY(expect(database, "PRAGMA journal_mode = WAL", "wal", "no write-ahead log"));
     TRY(run(database, "PRAGMA synchronous = FULL", "asking for durable commits"));
     TRY(expect(database, "PRAGMA synchronous", "2", "no durable commits"));
-    TRY(expect(database, "PRAGMA quick_check(1)", "ok", "the file is damaged"));
+    TRY(expect(database, "PRAGMA integrity_check(1)", "ok", "the file is damaged"));
     TRY(run(database, "BEGIN IMMEDIATE; COMMIT", "taking the lock"));
     return migrate(database);
 }

@@ -165,7 +165,7 @@ def test_an_older_store_is_brought_up_to_date(serve, run, folder):
     now, signer = epoch_now(), serve()
     signer.signed(attestation(now, source=now - 1))
     assert signer.process.terminate() == 0
-    undo = ("BEGIN; CREATE TABLE genesis (id INTEGER PRIMARY KEY CHECK (id = 1),"
+    undo = ("BEGIN; CREATE TABLE genesis ( id INTEGER PRIMARY KEY CHECK (id = 1),"
             " validators_root BLOB NOT NULL CHECK (length(validators_root) = 32)) STRICT;"
             " INSERT INTO genesis SELECT 1, genesis_validators_root FROM store; DROP TABLE store; PRAGMA user_version = 1; COMMIT;")
     store = folder / "protection.sqlite"

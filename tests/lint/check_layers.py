@@ -12,7 +12,7 @@ from common import c_files, line_of, main, read, targets, walk
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.MULTILINE)
 # header -> the only folders that may include it
 ONE_HOME = {"blst.h": ("lib/bls/", "tests/unit/bls/", "tests/bench/"), "blst_aux.h": ("lib/bls/", "tests/unit/bls/", "tests/bench/"),
-            "sqlite3.h": ("lib/slashing/", "tests/unit/slashing/"), "cbor.h": ("lib/cbor/",), "expat.h": ("lib/aws/",), "yaml.h": ("lib/yaml/",)}
+            "sqlite3.h": ("lib/slashing/", "tests/unit/slashing/", "tests/fuzz/"), "cbor.h": ("lib/cbor/",), "expat.h": ("lib/aws/",), "yaml.h": ("lib/yaml/",)}
 
 
 def reachable(name, by_name):

@@ -1,0 +1,1 @@
+PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'pubkey BLOB PRIMARY KEY NOT NULL CHECK (length(pubkey) = 48)', 'pubkey BLOB NOT NULL') || '' WHERE name = 'validator'; UPDATE sqlite_schema SET sql = replace(sql, ' CHECK (block_root IS NULL', ' PRIMARY KEY (pubkey DESC), CHECK (block_root IS NULL') WHERE name = 'validator';

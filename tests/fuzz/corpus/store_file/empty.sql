@@ -1,0 +1,1 @@
+DROP TABLE validator; DROP TABLE store; PRAGMA application_id = 0;

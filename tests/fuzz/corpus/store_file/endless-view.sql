@@ -1,0 +1,1 @@
+DROP TABLE store; CREATE VIEW store AS WITH RECURSIVE c(id) AS (SELECT 1 UNION ALL SELECT 1 FROM c) SELECT id, NULL AS genesis_validators_root, NULL AS high_epoch, NULL AS high_slot FROM c;

@@ -1,0 +1,1 @@
+PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'CHECK (length(block_slot) = 8)', '') WHERE name = 'validator'; PRAGMA writable_schema = RESET; UPDATE validator SET block_slot = x'01';

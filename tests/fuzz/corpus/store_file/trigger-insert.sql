@@ -1,0 +1,1 @@
+DELETE FROM validator; CREATE TRIGGER t AFTER INSERT ON validator BEGIN DELETE FROM validator; END;

@@ -1,0 +1,1 @@
+CREATE TRIGGER t AFTER UPDATE ON validator BEGIN UPDATE validator SET block_slot = old.block_slot WHERE pubkey = new.pubkey; END;

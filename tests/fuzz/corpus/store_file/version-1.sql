@@ -1,0 +1,1 @@
+CREATE TABLE genesis (id INTEGER PRIMARY KEY CHECK (id = 1), validators_root BLOB); DROP TABLE store; PRAGMA user_version = 1;

@@ -1,0 +1,1 @@
+ALTER TABLE validator RENAME TO v; CREATE VIEW validator AS SELECT * FROM v WHERE pubkey > x'41';

@@ -1,0 +1,1 @@
+DROP TABLE store; CREATE VIRTUAL TABLE store USING fts5(genesis_validators_root, high_epoch, high_slot);
