@@ -42,6 +42,7 @@ static must_check result parse_head(struct slashing_head *ret_head, const PGresu
     struct slashing_head head = {0};
     bool has_epoch, has_slot;
     if (PQntuples(row) > 0) {
+        ENSURE(PQnfields(row) == 3, E_STORE, "PostgreSQL: a head of %d columns", PQnfields(row));
         TRY(slashing_pg_read_hex(&head.has_genesis, head.genesis_validators_root, 32, row, 0, 0));
         ENSURE(head.has_genesis, E_STORE, "PostgreSQL: the genesis validators root is not 32 bytes");
         TRY(slashing_pg_read_number(&has_epoch, &head.high_epoch, row, 0, 1));

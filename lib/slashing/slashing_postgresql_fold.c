@@ -32,7 +32,8 @@ enum column {
     COLUMN_LOW_SOURCE,
     COLUMN_LOW_TARGET,
     COLUMN_CEILING_SLOT,
-    COLUMN_CEILING_EPOCH
+    COLUMN_CEILING_EPOCH,
+    NUM_COLUMNS
 };
 
 #define FOLDED                                                                                               \
@@ -129,6 +130,7 @@ static must_check result fold_attestations(struct pg_found *found, const PGresul
 result slashing_pg_read_found(struct pg_found *ret_found, const PGresult *rows, int row)
 {
     struct pg_found found = {0};
+    ENSURE(PQnfields(rows) == NUM_COLUMNS, E_STORE, "PostgreSQL: records of %d columns", PQnfields(rows));
     if (!PQgetisnull(rows, row, COLUMN_ID)) {
         const char *id = PQgetvalue(rows, row, COLUMN_ID);
         ENSURE(strlen(id) < sizeof found.id, E_STORE, "PostgreSQL: the id of a validator is too long");

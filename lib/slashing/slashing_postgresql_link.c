@@ -237,7 +237,7 @@ static const char check_schema[] = "SELECT to_regclass('database_version') IS NO
 
 static bool is_true(const PGresult *row, int column)
 {
-    return strcmp(PQgetvalue(row, 0, column), "t") == 0;
+    return strcmp(slashing_pg_value(row, 0, column), "t") == 0;
 }
 
 static must_check result check_version(struct slashing_postgresql *store)
@@ -245,7 +245,7 @@ static must_check result check_version(struct slashing_postgresql *store)
     AUTO(pg_exchange) ask = {0};
     (void)slashing_pg_add(&ask, "SELECT version FROM database_version WHERE id = 1");
     TRY(exchange_all(store, &ask));
-    const char *version = PQntuples(ask.results[0]) == 1 ? PQgetvalue(ask.results[0], 0, 0) : "none";
+    const char *version = PQntuples(ask.results[0]) == 1 ? slashing_pg_value(ask.results[0], 0, 0) : "none";
     ENSURE(strcmp(version, "12") == 0, E_STORE,
            "the schema's version is %.10s, and must be 12: bring it there with Web3Signer's migrations",
            version);

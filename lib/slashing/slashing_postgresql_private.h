@@ -47,6 +47,13 @@ static inline void pg_exchange_cleanup(struct pg_exchange *exchange)
     for (size_t i = 0; i < exchange->num_statements; i++)
         PQclear(exchange->results[i]);
 }
+/* A value as text; "" when it is NULL, and when the server has answered with fewer rows or columns than were
+ * asked for. */
+static inline const char *slashing_pg_value(const PGresult *rows, int row, int column)
+{
+    const char *value = PQgetvalue(rows, row, column);
+    return value ? value : "";
+}
 /* Adds a statement; its values must live until the exchange was run. */
 struct pg_statement *slashing_pg_add(struct pg_exchange *exchange, const char *text);
 

@@ -37,8 +37,9 @@ static must_check result make_endpoint(struct fetcher_aws *aws, const struct fet
                                    : snprintf(aws->endpoint, sizeof aws->endpoint,
                                               "https://secretsmanager.%s.%s", region, domain);
     ENSURE(length > 0 && (size_t)length < sizeof aws->endpoint, E_INPUT, "endpoint: is too long");
-    while (aws->endpoint[length - 1] == '/')
+    while (length > 0 && aws->endpoint[length - 1] == '/')
         aws->endpoint[--length] = 0;
+    ENSURE(length > 0, E_INPUT, "endpoint: must be a URL");
     return RESULT_OK;
 }
 
