@@ -144,7 +144,7 @@ static must_check result decrypt_content(struct secret *ret_plaintext, CMS_Conte
             break;
         length += (size_t)count;
     }
-    ENSURE(BIO_get_cipher_status(content) == 1, E_AUTH, "envelope: the content does not decrypt");
+    ENSURE(BIO_get_cipher_status(content) == 1, E_AUTH, ENVELOPE_UNREADABLE);
     secret_truncate(&plaintext, length);
     *ret_plaintext = plaintext;
     plaintext = (struct secret){0};

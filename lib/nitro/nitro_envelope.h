@@ -12,6 +12,11 @@
 
 enum { ENVELOPE_MAX = 8192, ENVELOPE_PLAINTEXT_MAX = 8192 };
 
+/* What E_AUTH says of content that does not decrypt, which its padding tells, and what a caller says of
+ * content that is not what it expects: the two must look the same to whoever relays envelopes, can change
+ * them, and sees what comes of it. */
+#define ENVELOPE_UNREADABLE "envelope: the content does not decrypt, or is not what belongs there"
+
 /* Opens an envelope with the recipient's RSA key. The recipient identifier, when it is a key identifier,
  * must be SHA-256 of the key's SubjectPublicKeyInfo; algorithms other than those above are E_UNSUPPORTED.
  * E_INPUT malformed, E_AUTH wrong key. Only the plaintext comes out, in the secure heap; intermediate

@@ -1,6 +1,8 @@
 /* loader_record.c - the plaintexts that the KMS envelopes carry. Their format has no integrity
  * protection: who relays an envelope can garble it, so everything behind the decryption is
- * parsed as hostile, and errors name members, never contents. Members we do not know are
+ * parsed as hostile, and errors name members, never contents. Content that does not decrypt, as its padding
+ * shows, and content that nothing can be made of fail with one sentence: told apart, they would tell whoever
+ * sends changed envelopes and reads the log one byte of a record after the other. Members we do not know are
  * ignored: their tools write a mnemonic, for which this process has no use. */
 #include "loader_record.h"
 
@@ -46,17 +48,35 @@ static must_check result take_member(struct secret *ret_bytes, const struct json
     return r.code ? json_blame(r, record, name) : r;
 }
 
+/* Like content that does not decrypt. */
+static must_check result read_content(json_t **ret_root, struct json_view *ret_record,
+                                      const struct secret *plaintext)
+{
+    result r = json_read(ret_root, (const char *)plaintext->data, plaintext->length, ENVELOPE_PLAINTEXT_MAX,
+                         RECORD_VALUES_MAX);
+    if (!r.code)
+        r = json_view_root(ret_record, *ret_root);
+    ENSURE(!r.code || r.code == E_MEMORY, E_AUTH, ENVELOPE_UNREADABLE);
+    return r;
+}
+
+static must_check result take_members(struct sealed_pair *pair, const struct json_view *record,
+                                      const char *content_name, const char *password_name)
+{
+    TRY(take_member(&pair->content, record, content_name));
+    return take_member(&pair->password, record, password_name);
+}
+
 static must_check result parse(struct sealed_pair *ret_pair, const struct secret *plaintext,
                                const char *content_name, const char *password_name)
 {
     AUTO_POINTER(json_t) root = NULL;
     AUTO(sealed_pair) pair = {0};
     struct json_view record;
-    TRY(json_read(&root, (const char *)plaintext->data, plaintext->length, ENVELOPE_PLAINTEXT_MAX,
-                  RECORD_VALUES_MAX));
-    TRY(json_view_root(&record, root));
-    TRY(take_member(&pair.content, &record, content_name));
-    TRY(take_member(&pair.password, &record, password_name));
+    TRY(read_content(&root, &record, plaintext));
+    result r = take_members(&pair, &record, content_name, password_name);
+    if (r.code)
+        return error_prefix(r, "record");
     *ret_pair = pair;
     pair = (struct sealed_pair){0};
     return RESULT_OK;
@@ -68,8 +88,7 @@ static must_check result open_pair(struct sealed_pair *ret_pair, EVP_PKEY *recip
 {
     AUTO(secret) plaintext = {0};
     TRY(envelope_open(&plaintext, recipient_key, envelope, envelope_len));
-    result r = parse(ret_pair, &plaintext, content_name, password_name);
-    return r.code ? error_prefix(r, "record") : r;
+    return parse(ret_pair, &plaintext, content_name, password_name);
 }
 
 result loader_record_open_key(struct keystore *ret_keystore, EVP_PKEY *recipient_key, const uint8_t *envelope,
@@ -96,7 +115,7 @@ result loader_record_open_store_key(struct secret *ret_key, EVP_PKEY *recipient_
 {
     AUTO(secret) key = {0};
     TRY(envelope_open(&key, recipient_key, envelope, envelope_len));
-    ENSURE(key.length == IPC_STORE_KEY_LEN, E_INPUT, "record: a store's key has %d bytes", IPC_STORE_KEY_LEN);
+    ENSURE(key.length == IPC_STORE_KEY_LEN, E_AUTH, ENVELOPE_UNREADABLE);
     *ret_key = key;
     key = (struct secret){0};
     return RESULT_OK;

@@ -23,8 +23,7 @@ static must_check result open_data_key(struct secret *ret_key, EVP_PKEY *recipie
 {
     AUTO(secret) key = {0};
     TRY(envelope_open(&key, recipient_key, envelope.data, envelope.length));
-    ENSURE(key.length == NITRO_SEALED_DATA_KEY_LEN, E_INPUT, "it has not %d bytes",
-           NITRO_SEALED_DATA_KEY_LEN);
+    ENSURE(key.length == NITRO_SEALED_DATA_KEY_LEN, E_AUTH, ENVELOPE_UNREADABLE); /* loader_record.c */
     *ret_key = key;
     key = (struct secret){0};
     return RESULT_OK;
