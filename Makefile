@@ -88,11 +88,12 @@ fuzz: setup ## feed the readers of outside bytes with mutated inputs, a minute e
 	@cmake --build build/fuzz --target fuzz
 	@tests/fuzz/run build/fuzz --seconds=$(or $(SECONDS),60) $(if $(TARGETS),--targets=$(TARGETS)) $(if $(JOBS),--jobs=$(JOBS))
 
-# SCENARIOS names some of them (keeper,interchange); NS_TORTURE_MODE one way to fail (one, same, all, short, torn, interrupted).
-torture: setup ## make every call of libc, OpenSSL and SQLite fail in turn, under the sanitizers, scenario by scenario
+# JOBS processes at a time (one a processor); NS_TORTURE_EVERY=1 fails every call of a loop too. SCENARIOS names some (keeper,interchange);
+# NS_TORTURE_MODE one way to fail (one, same, all, short, torn, interrupted).
+torture: setup ## make a call of libc, OpenSSL and SQLite fail in each place of the code, under the sanitizers: a table by scenario and way
 	@cmake --preset asan -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
 	@cmake --build build/asan --target torture
-	@tests/torture/run build/asan/tests '$(SCENARIOS)'
+	@JOBS='$(JOBS)' tests/torture/run build/asan/tests '$(SCENARIOS)'
 
 # ROOMS names some of them (lib/eth2 src/keeper); TESTS those of their tests that are run, keeping the other counts (slashing_seal).
 coverage: setup ## which branches of lib/slashing, lib/eth2, lib/nitro and src/keeper the tests reach: all, or listed with a reason; minutes

@@ -24,7 +24,9 @@ static const struct function {
 enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
 
 struct torture_plan *torture_plan;
-_Thread_local bool torture_armed;
+volatile bool torture_armed;
+_Thread_local bool torture_is_mine;
+_Thread_local unsigned torture_paused;
 static void *own[FUNCTIONS];
 
 /* As entry_points.S keeps them. */
@@ -93,10 +95,14 @@ static bool is_openssl(const char *caller)
            (strstr(found.dli_fname, "/libcrypto.so") || strstr(found.dli_fname, "/libssl.so"));
 }
 
-static uint64_t place_of(uint32_t number, void *const *stack, int num)
+/* From the caller up to the runner: below and above are more ways than one. */
+static uint64_t place_of(uint32_t number, const char *caller, void *const *stack, int num)
 {
+    int i = 0;
     uint64_t hash = 14695981039346656037U ^ number;
-    for (int i = 0; i < num; i++)
+    while (i < num && stack[i] != caller)
+        i++;
+    for (; i < num && stack[i] != torture_plan->runner; i++)
         hash = (hash ^ (uint64_t)(uintptr_t)stack[i]) * 1099511628211U;
     return hash;
 }
@@ -112,14 +118,33 @@ static const struct ways {
     [TORTURE_TORN] = {HALVE, FAIL_CALL, PASS},         [TORTURE_INTERRUPTED] = {INTERRUPT, PASS, PASS},
 };
 
-static enum what decide(uint32_t call, uint32_t number)
+static uint32_t add_one(uint32_t *number)
 {
-    const struct ways *way = &ways[torture_plan->mode];
-    if (call == torture_plan->at)
-        return way->chosen;
-    if (torture_plan->num_failed == 0)
+    return __atomic_fetch_add(number, 1, __ATOMIC_RELAXED);
+}
+
+/* The stack is looked at when it matters: that takes longer than most calls. */
+static enum what decide(uint32_t number, const char *caller)
+{
+    struct torture_plan *plan = torture_plan;
+    const struct torture_call *at = &plan->at;
+    void *stack[TORTURE_STACK_MAX];
+    bool counts = plan->mode == TORTURE_COUNT;
+    uint32_t call = add_one(&plan->num_calls);
+    if (counts ? call < TORTURE_CALLS_MAX : number == at->function && caller == at->caller) {
+        int num = backtrace(stack, TORTURE_STACK_MAX);
+        uint64_t place = place_of(number, caller, stack, num);
+        if (counts)
+            plan->calls[call] = (struct torture_call){number, 0, place, caller};
+        else if (place == at->place && add_one(&plan->num_there) == at->nth) {
+            memcpy(plan->stack, stack, sizeof stack);
+            plan->num_stack = (uint32_t)num;
+            return ways[plan->mode].chosen;
+        }
+    }
+    if (counts || plan->num_failed == 0)
         return PASS;
-    return number == torture_plan->failed_function ? way->same : way->others;
+    return number == at->function ? ways[plan->mode].same : ways[plan->mode].others;
 }
 
 /* Whether the library's own function is to be called. */
@@ -127,17 +152,9 @@ static bool goes_on(struct torture_registers *r, uint32_t number, const char *ca
 {
     struct torture_plan *plan = torture_plan;
     const struct function *f = &functions[number];
-    void *stack[TORTURE_STACK_MAX + 2];
-    uint32_t call = plan->num_calls++;
-    enum what what = decide(call, number);
-    if (plan->mode == TORTURE_COUNT && call < TORTURE_CALLS_MAX) {
-        int num = backtrace(stack, TORTURE_STACK_MAX);
-        plan->calls[call] = (struct torture_call){number, place_of(number, stack, num)};
-    }
-    if (what != PASS && plan->num_failed++ == 0) {
-        plan->failed_function = number;
-        plan->num_stack = (uint32_t)backtrace(plan->stack, TORTURE_STACK_MAX);
-    }
+    enum what what = decide(number, caller);
+    if (what != PASS)
+        (void)add_one(&plan->num_failed);
     if (what == HALVE && r->arguments[2] > 1)
         r->arguments[2] /= 2;
     bool fails = what == FAIL_CALL || what == INTERRUPT;
@@ -158,14 +175,14 @@ void *torture_before(struct torture_registers *r, uint32_t number, const char *c
 {
     if (!own[number])
         own[number] = dlsym(RTLD_NEXT, functions[number].name);
-    if (!torture_armed || !torture_plan)
+    if (!torture_armed || torture_paused || !torture_plan || !(torture_is_mine || torture_plan->all_threads))
         return own[number];
     if (functions[number].how == API && (caller < __executable_start || caller >= etext))
         return own[number];
     int before = errno;
-    torture_armed = false;
+    torture_paused++;
     bool on = goes_on(r, number, caller);
-    torture_armed = true;
+    torture_paused--;
     if (on)
         errno = before;
     return on ? own[number] : NULL;

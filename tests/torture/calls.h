@@ -16,29 +16,36 @@ enum torture_mode {
     TORTURE_MODES
 };
 
-enum { TORTURE_CALLS_MAX = 1 << 19, TORTURE_STACK_MAX = 14 };
+enum { TORTURE_CALLS_MAX = 1 << 19, TORTURE_STACK_MAX = 18 };
 
+/* Told by what does not depend on what other threads do meanwhile. */
 struct torture_call {
     uint32_t function; /* its number in functions.def */
+    uint32_t nth;      /* of this place, from 0 */
     uint64_t place;    /* a hash of the stack */
+    const char *caller;
 };
 
 /* Shared by all processes of a program. */
 struct torture_plan {
     enum torture_mode mode;
-    uint32_t at;              /* the number of the call */
-    uint32_t num_calls;       /* so far in this run */
-    uint32_t num_failed;      /* calls in this run that were made to */
-    uint32_t failed_function; /* the first of them */
+    const void *runner; /* whom a run returns to */
+    struct torture_call at;
+    uint32_t num_there;  /* calls of that place so far */
+    uint32_t num_calls;  /* so far in this run */
+    uint32_t num_failed; /* calls in this run that were made to */
     uint32_t num_stack;
-    void *stack[TORTURE_STACK_MAX]; /* its callers */
+    void *stack[TORTURE_STACK_MAX]; /* of the first of them */
     bool in_openssl;                /* one that failed was called by OpenSSL itself */
     bool succeeded, refused;
+    bool all_threads; /* not only the one that began */
     uint32_t num_violations;
     struct torture_call calls[TORTURE_CALLS_MAX]; /* of the counting run */
 };
 extern struct torture_plan *torture_plan;
-extern _Thread_local bool torture_armed;
+extern volatile bool torture_armed;
+extern _Thread_local bool torture_is_mine;    /* this thread began */
+extern _Thread_local unsigned torture_paused; /* this one: how often */
 
 const char *torture_function_name(uint32_t function);
 /* What is on a disk, or gone to a peer, depends on when it fails: every call is a case of its own. */

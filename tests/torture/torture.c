@@ -20,13 +20,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "calls.h"
 
 #ifdef NS_COVERAGE
 #include <gcov.h>
 #endif
 
-enum { RUN_SECONDS = 60, DESCRIPTORS_MAX = 256 };
+/* A run takes a fraction of a second. After so many findings of one mode the rest are not worth waiting for.
+ */
+enum { RUN_SECONDS = 60, DESCRIPTORS_MAX = 256, FINDINGS_MAX = 20 };
 
 static const char *const mode_names[TORTURE_MODES] = {"none",  "one",  "same",       "all",
                                                       "short", "torn", "interrupted"};
@@ -54,7 +57,7 @@ void torture_begin(void)
 {
     list_open(open_before);
     if (error_set(E_INTERNAL, "%s", "").code)
-        torture_armed = true;
+        torture_is_mine = torture_armed = true;
 }
 
 void torture_end(void)
@@ -72,12 +75,12 @@ void torture_end(void)
 
 void torture_pause(void)
 {
-    torture_armed = false;
+    torture_paused++;
 }
 
 void torture_go_on(void)
 {
-    torture_armed = true;
+    torture_paused--;
 }
 
 void torture_outcome(result outcome)
@@ -93,20 +96,25 @@ void torture_outcome(result outcome)
     torture_go_on();
 }
 
+void torture_recovered(result outcome)
+{
+    torture_require(!outcome.code || torture_plan->in_openssl, "it does not work afterwards: %s (%s)",
+                    error_text(), error_name(outcome.code));
+}
+
 void torture_require(bool condition, const char *format, ...)
 {
     if (condition)
         return;
-    bool before = torture_armed;
-    torture_armed = false;
+    torture_pause();
     va_list arguments;
     va_start(arguments, format);
     (void)fputs("torture: ", stderr);
     (void)vfprintf(stderr, format, arguments);
     (void)fputs("\n", stderr);
     va_end(arguments);
-    torture_plan->num_violations++;
-    torture_armed = before;
+    (void)__atomic_fetch_add(&torture_plan->num_violations, 1, __ATOMIC_RELAXED);
+    torture_go_on();
 }
 
 void torture_warm_openssl(void)
@@ -125,7 +133,7 @@ void torture_must(result outcome)
 {
     if (!outcome.code)
         return;
-    torture_armed = false;
+    torture_pause();
     (void)fprintf(stderr, "torture: cannot begin: %s (%s)\n", error_text(), error_name(outcome.code));
     _exit(3);
 }
@@ -146,24 +154,31 @@ static void empty(const char *folder)
 {
     DIR *names = opendir(folder);
     for (struct dirent *name; names && (name = readdir(names));)
-        if (name->d_name[0] != '.' || strlen(name->d_name) > 2)
-            (void)unlinkat(dirfd(names), name->d_name, 0);
+        if (strcmp(name->d_name, ".") != 0 && strcmp(name->d_name, "..") != 0 &&
+            unlinkat(dirfd(names), name->d_name, 0) != 0) {
+            char path[TORTURE_PATH_MAX + sizeof name->d_name];
+            (void)snprintf(path, sizeof path, "%s/%s", folder, name->d_name);
+            empty(path);
+            (void)rmdir(path);
+        }
     if (names)
         (void)closedir(names);
 }
 
 static void tell(const struct torture_plan *plan)
 {
-    (void)fprintf(stderr, "torture: that was mode %s, call %u: %s, from\n", mode_names[plan->mode], plan->at,
-                  plan->num_failed ? torture_function_name(plan->failed_function) : "not reached");
+    (void)fprintf(stderr, "torture: that was mode %s, %s, time %u, from\n", mode_names[plan->mode],
+                  plan->num_failed ? torture_function_name(plan->at.function) : "not reached",
+                  plan->at.nth + 1);
     backtrace_symbols_fd(plan->stack, (int)plan->num_stack, STDERR_FILENO);
 }
 
 /* True when it was as it must be. */
-static bool run(const struct torture_scenario *scenario, const char *folder)
+static __attribute__((noinline)) bool run(const struct torture_scenario *scenario, const char *folder)
 {
     struct torture_plan *plan = torture_plan;
-    plan->num_calls = plan->num_failed = plan->num_violations = plan->num_stack = 0;
+    plan->num_calls = plan->num_there = plan->num_failed = plan->num_violations = plan->num_stack = 0;
+    plan->runner = __builtin_return_address(0);
     plan->in_openssl = plan->succeeded = plan->refused = false;
     memset(memory, 0, TORTURE_MEMORY);
     torture_disk_forget();
@@ -200,54 +215,62 @@ static bool run(const struct torture_scenario *scenario, const char *folder)
     return plan->num_violations == 0;
 }
 
-/* Whether a call of this place comes for the first time. */
-static bool is_new(uint64_t place)
+/* Says of each call how many of its place came before; returns the number of places. */
+static uint32_t count_places(struct torture_call *calls, uint32_t num_calls)
 {
-    enum { SLOTS = 1 << 17 };
-    static uint64_t seen[SLOTS];
-    uint32_t slot = (uint32_t)(place % SLOTS);
-    while (seen[slot] && seen[slot] != place)
-        slot = (slot + 1) % SLOTS;
-    bool found = seen[slot] == place;
-    seen[slot] = place;
-    return !found;
+    enum { SLOTS = TORTURE_CALLS_MAX * 2 };
+    static struct slot {
+        uint64_t place;
+        uint32_t num;
+    } slots[SLOTS];
+    uint32_t num_places = 0;
+    for (uint32_t i = 0; i < num_calls; i++) {
+        uint32_t at = (uint32_t)(calls[i].place % SLOTS);
+        while (slots[at].num && slots[at].place != calls[i].place)
+            at = (at + 1) % SLOTS;
+        slots[at].place = calls[i].place;
+        num_places += slots[at].num == 0;
+        calls[i].nth = slots[at].num++;
+    }
+    return num_places;
 }
 
-/* The calls worth a run in this mode: all; or every transfer, and of other places' first calls one in so
- * many. NS_TORTURE_FUNCTION names the only function. */
-static uint32_t choose(uint32_t *ret_calls, uint32_t num_calls, enum torture_mode mode, uint32_t one_place_in)
+/* What is worth a run: every transfer, of a place the first call, or every one; without NS_TORTURE of the
+ * places that are no transfers one in so many. NS_TORTURE_FUNCTION names the only function. */
+static bool is_worth(const struct torture_call *call, uint32_t *num_others, uint32_t one_place_in)
 {
     const char *only = getenv("NS_TORTURE_FUNCTION"), *wanted = getenv("NS_TORTURE");
-    bool all = wanted && strcmp(wanted, "all") == 0;
-    uint32_t num = 0, num_others = 0;
-    for (uint32_t i = 0; i < num_calls; i++) {
-        const struct torture_call *call = &torture_plan->calls[i];
-        if (!torture_can(mode, call->function) ||
-            (only && strcmp(only, torture_function_name(call->function)) != 0))
-            continue;
-        if (all || torture_is_transfer(call->function))
-            ret_calls[num++] = i;
-        else if (is_new(call->place ^ (uint64_t)mode << 56) && num_others++ % one_place_in == 0)
-            ret_calls[num++] = i;
-    }
-    return num;
+    if (only && strcmp(only, torture_function_name(call->function)) != 0)
+        return false;
+    if (torture_is_transfer(call->function) || (wanted && strcmp(wanted, "all") == 0))
+        return true;
+    return call->nth == 0 && (wanted || (*num_others)++ % one_place_in == 0);
 }
 
+/* Prints a row: scenario, mode, calls that can fail so, places, failures, refusals, findings, seconds. */
 static uint32_t run_mode(const struct torture_scenario *scenario, const char *folder, uint32_t num_calls,
                          enum torture_mode mode)
 {
-    static uint32_t calls[TORTURE_CALLS_MAX];
-    uint32_t num = choose(calls, num_calls, mode, scenario->one_place_in ? scenario->one_place_in : 1);
-    uint32_t num_bad = 0, num_reached = 0, num_refused = 0;
-    for (uint32_t i = 0; i < num; i++) {
+    uint32_t num_able = 0, num_places = 0, num_others = 0, num_failures = 0, num_refusals = 0, num_bad = 0;
+    uint64_t began = clock_monotonic_ns();
+    for (uint32_t i = 0; i < num_calls && num_bad < FINDINGS_MAX; i++) {
+        const struct torture_call *call = &torture_plan->calls[i];
+        if (!torture_can(mode, call->function))
+            continue;
+        num_able++;
+        num_places += call->nth == 0;
+        if (!is_worth(call, &num_others, scenario->one_place_in ? scenario->one_place_in : 1))
+            continue;
         torture_plan->mode = mode;
-        torture_plan->at = calls[i];
+        torture_plan->at = *call;
         num_bad += !run(scenario, folder);
-        num_reached += torture_plan->num_failed > 0;
-        num_refused += torture_plan->refused;
+        num_failures += torture_plan->num_failed > 0;
+        num_refusals += torture_plan->refused;
     }
-    (void)printf("%s: mode %s: %u of %u calls, %u reached, %u refusals, %u bad\n", scenario->name,
-                 mode_names[mode], num, num_calls, num_reached, num_refused, num_bad);
+    (void)printf("%-13s %-12s %7u %7u %9u %9u %9u %8.1f\n", scenario->name, mode_names[mode], num_able,
+                 num_places, num_failures, num_refusals, num_bad,
+                 (double)(clock_monotonic_ns() - began) / 1e9);
+    (void)fflush(stdout);
     return num_bad;
 }
 
@@ -268,14 +291,16 @@ int torture_main(const struct torture_scenario *scenario)
     if (scenario->prepare)
         scenario->prepare();
     torture_plan->mode = TORTURE_COUNT;
+    torture_plan->all_threads = scenario->all_threads;
     uint32_t num_bad = !run(scenario, folder), num_calls = torture_plan->num_calls;
     if (num_calls == 0 || num_calls > TORTURE_CALLS_MAX) {
         (void)fprintf(stderr, "torture: %u calls\n", num_calls);
         num_bad++;
+        num_calls = 0;
     }
-    (void)printf("%s: %u calls can fail\n", scenario->name, num_calls);
+    (void)count_places(torture_plan->calls, num_calls);
     const char *only = getenv("NS_TORTURE_MODE");
-    for (int mode = TORTURE_ONE; num_bad == 0 && mode < TORTURE_MODES; mode++)
+    for (int mode = TORTURE_ONE; num_calls > 0 && mode < TORTURE_MODES; mode++)
         if (!only || strcmp(only, mode_names[mode]) == 0)
             num_bad += run_mode(scenario, folder, num_calls, (enum torture_mode)mode);
     empty(folder);

@@ -5,8 +5,9 @@
  * that says why; and what else the scenario requires. Its files are afterwards as if the power had failed:
  * what no fsync has made durable is gone.
  *
- * NS_TORTURE=all takes every call; otherwise one call of each place in the code, told by the stack of
- * callers.
+ * A place is a call in the code, told by the stack of its callers (18 of them). NS_TORTURE=places fails the
+ * first call of each place, and every read, write and sync, since what a disk or a peer has had by then is
+ * another thing each time; NS_TORTURE=all every call; without it one_place_in says how many.
  */
 #ifndef TORTURE_H
 #define TORTURE_H
@@ -21,25 +22,30 @@ struct torture_scenario {
     void (*act)(const char *folder);
     /* After every run, in the parent, nothing failing; may be NULL. */
     void (*check)(const char *folder);
-    /* Once, before all; may be NULL. Threads must not be left. */
+    /* Once, before all; may be NULL. Threads must not be left; processes end with this one. */
     void (*prepare)(void);
     /* Without NS_TORTURE one place in so many is enough, reads, writes and syncs apart; 0: every one. */
     unsigned one_place_in;
+    bool all_threads; /* calls of every thread fail, but of those that pause */
 };
 
 /* An exit status: 0, or 1 when any run was not as it must be. */
 int torture_main(const struct torture_scenario *scenario);
 
-/* Between these two calls of this thread fail. The first also remembers which descriptors are open, and
- * forgets the sentence of the latest error; the second compares. */
+/* Between these two calls of this thread fail, and of those that it has made if the scenario says so. The
+ * first also remembers which descriptors are open, and forgets the sentence of the latest error; the second
+ * compares. */
 void torture_begin(void);
 void torture_end(void);
-/* Nothing fails in between; may be nested within begin and end. */
+/* Of this thread nothing fails in between; may be nested. */
 void torture_pause(void);
 void torture_go_on(void);
 
 /* What the scenario came to: it succeeds when nothing fails, and otherwise may refuse with a sentence. */
 void torture_outcome(result outcome);
+/* Nothing fails any more, and the same has to succeed now. When OpenSSL itself could not have what it asked
+ * for it is not held to that. */
+void torture_recovered(result outcome);
 /* Says what is wrong; the run has failed. Anywhere. */
 void torture_require(bool condition, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* For what has to work before calls fail: ends the program when it does not. */

@@ -1,20 +1,30 @@
-/* torture_keeper.c - the gate with a SQLite store: keys are loaded, orders signed, the store is closed and
- * opened again, and more are signed. Whatever fails, every signature that was given is covered by what the
- * disk would have kept, no two given can be slashed, and each is of the order, by its key. */
+/* torture_keeper.c - the gate with a SQLite store, and one thread that signs, or several: keys are loaded,
+ * orders signed, the store is closed and opened again, and more are signed. Whatever fails, every signature
+ * that was given is covered by what the disk would have kept, no two given can be slashed, each is of the
+ * order, by its key, and an order is answered once; with what the disk has kept, and nothing failing, the
+ * next keeper signs. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "keeper/keeper_sign.h"
 #include "slashing/slashing_sqlite.h"
 #include "torture.h"
 #include "unit/slashing/slashing_judge.h"
 
-enum { KEYS = 3, BURSTS = 3, GIVEN_MAX = 128 };
+enum {
+    KEYS = 3,
+    BURSTS = 3,
+    GIVEN_MAX = 128,
+    AFTERWARDS = 50,
+    ORDERS = 2 * KEYS + 6 /* of a burst; the next opening repeats one */
+};
 
 /* What left the keeper, in the order in which it did. */
 struct given {
-    uint32_t num;
+    uint32_t num, turn;
     struct signature {
+        uint32_t turn; /* the keeper that gave it */
         uint64_t id;
         struct eth2_order order;
         uint8_t signing_root[32], signature[96];
@@ -34,6 +44,7 @@ void keeper_answer(struct keeper *keeper, struct keeper_order *order)
     torture_pause();
     if (order->answer.status == IPC_ANSWER_SIGNED && given->num < GIVEN_MAX) {
         struct signature *s = &given->of[given->num++];
+        s->turn = given->turn;
         s->id = order->answer.id;
         s->order = order->order;
         memcpy(s->signing_root, order->answer.signing_root, sizeof s->signing_root);
@@ -65,7 +76,7 @@ static result open_keeper(const char *folder)
     keeper_requests_open(&k.requests);
     TRY(eth2_network_by_name(&k.policy.network, "mainnet"));
     TRY(keeper_store_open(&k.store, &policy));
-    TRY(keeper_pool_new(&k.pool, 1));
+    TRY(keeper_pool_new(&k.pool, TORTURE_THREADS));
     TRY(keeper_keys_new(&k.keys));
     for (uint8_t i = 0; i < KEYS; i++) {
         const uint8_t secret[32] = {[31] = (uint8_t)(i + 1)};
@@ -114,6 +125,7 @@ static result burst(uint64_t target)
 
 static result serve(const char *folder, uint64_t first)
 {
+    ((struct given *)torture_memory())->turn++;
     TRY(open_keeper(folder));
     for (uint64_t i = 0; i < BURSTS; i++)
         TRY(burst(first + i));
@@ -172,6 +184,26 @@ static void check_signature(const struct signature *s)
     }
 }
 
+/* What the disk has kept is of use, and more is signed. A store that was being made, and of which nothing is
+ * there yet, the operator is told to remove; that must not be said of one that had records. */
+static void check_alive(const char *folder, bool had_records)
+{
+    struct given *given = torture_memory();
+    uint32_t before = given->num;
+    char path[TORTURE_PATH_MAX + 32];
+    (void)snprintf(path, sizeof path, "%s/store", folder);
+    result r = serve(folder, AFTERWARDS);
+    close_keeper();
+    if (r.code && !had_records && strstr(error_text(), "if it never had records, delete it") &&
+        unlink(path) == 0) {
+        r = serve(folder, AFTERWARDS);
+        close_keeper();
+    }
+    torture_recovered(r);
+    torture_require(given->num >= before + BURSTS * (KEYS + 2), "%u signatures afterwards",
+                    given->num - before);
+}
+
 static void check(const char *folder)
 {
     const struct given *given = torture_memory();
@@ -185,6 +217,9 @@ static void check(const char *folder)
         const struct signature *s = &given->of[i];
         struct judge_message m = to_judge(s), other;
         check_signature(s);
+        for (uint32_t j = 0; j < i; j++)
+            torture_require(s->id != given->of[j].id || s->turn != given->of[j].turn,
+                            "order %llu was answered twice", (unsigned long long)s->id);
         if (s->order.kind == ETH2_ORDER_RANDAO_REVEAL)
             continue;
         for (uint32_t key = 0; key < KEYS; key++)
@@ -200,6 +235,7 @@ static void check(const char *folder)
     for (uint32_t key = 0; key < KEYS; key++)
         judge_forget(&history[key]);
     torture_require(given->num > 0 || !torture_is_counting(), "nothing was signed");
+    check_alive(folder, given->num > 0);
 }
 
 static void prepare(void)
@@ -214,7 +250,11 @@ static void prepare(void)
 
 int main(void)
 {
-    const struct torture_scenario scenario = {
-        .name = "keeper", .prepare = prepare, .act = act, .check = check, .one_place_in = 9};
+    const struct torture_scenario scenario = {.name = NS_TORTURE_NAME,
+                                              .prepare = prepare,
+                                              .act = act,
+                                              .check = check,
+                                              .all_threads = TORTURE_THREADS > 1,
+                                              .one_place_in = 9 * TORTURE_THREADS};
     return torture_main(&scenario);
 }
