@@ -65,6 +65,14 @@ uint32_t net_http_patience(const struct net_http_server *server, uint32_t second
     return crowded && seconds > CROWDED_SECONDS ? CROWDED_SECONDS : seconds;
 }
 
+/* The system has no memory for it now: nobody else would come back to it, and the server be deaf. */
+static void listen_later(struct net_http_server *server)
+{
+    struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+    server->listening = false;
+    (void)event_add(server->accept_again, &pause);
+}
+
 void net_http_update_listening(struct net_http_server *server)
 {
     if (!server->listener || server->closing)
@@ -75,7 +83,10 @@ void net_http_update_listening(struct net_http_server *server)
     if (listening == server->listening)
         return;
     server->listening = listening;
-    (void)(listening ? event_add(server->listener, NULL) : event_del(server->listener));
+    if (!listening)
+        (void)event_del(server->listener);
+    else if (event_add(server->listener, NULL) != 0)
+        listen_later(server);
 }
 
 /* ---- memory ---- */

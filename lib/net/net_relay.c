@@ -69,11 +69,15 @@ static void update_listening(struct net_relay *relay)
 {
     if (!relay->listener || relay->closing)
         return;
-    if (relay->counts.open < relay->config.max_connections &&
-        !event_pending(relay->accept_again, EV_TIMEOUT, NULL))
-        (void)evconnlistener_enable(relay->listener);
-    else
-        (void)evconnlistener_disable(relay->listener);
+    bool listening = relay->counts.open < relay->config.max_connections &&
+                     !event_pending(relay->accept_again, EV_TIMEOUT, NULL);
+    if (listening && evconnlistener_enable(relay->listener) == 0)
+        return;
+    (void)evconnlistener_disable(relay->listener);
+    /* The system has no memory for it now: nobody else would come back to it. */
+    struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+    if (listening)
+        (void)event_add(relay->accept_again, &pause);
 }
 
 static void link_free(struct link *link)

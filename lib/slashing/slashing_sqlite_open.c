@@ -267,12 +267,30 @@ static must_check result sync_folder(const char *path)
     return RESULT_OK;
 }
 
-/* A process that was killed between writing and fsync leaves records that can be read, and are not durable
- * yet. */
+/* What is written once more is written out by the next fsync, whatever became of the ones before. */
+static must_check result write_again(int fd, const char *path)
+{
+    uint8_t piece[16384];
+    for (off_t at = 0;;) {
+        ssize_t n = pread(fd, piece, sizeof piece, at);
+        ENSURE(n >= 0, E_STORE, "%s: reading: %s", path, strerror(errno));
+        if (n == 0)
+            return RESULT_OK;
+        n = pwrite(fd, piece, (size_t)n, at);
+        ENSURE(n > 0, E_STORE, "%s: writing: %s", path, strerror(errno));
+        at += n;
+    }
+}
+
+/* A process that was killed between writing and fsync, or whose fsync failed, leaves records that can be
+ * read, and are not durable yet. After a failure Linux takes the pages for written: an fsync alone would
+ * succeed. */
 static must_check result sync_log(const char *path)
 {
-    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
-    ENSURE(fd >= 0 && fsync(fd) == 0, E_STORE, "%s: %s", path, strerror(errno));
+    AUTO_FD fd = open(path, O_RDWR | O_CLOEXEC);
+    ENSURE(fd >= 0, E_STORE, "%s: %s", path, strerror(errno));
+    TRY(write_again(fd, path));
+    ENSURE(fsync(fd) == 0, E_STORE, "%s: %s", path, strerror(errno));
     return RESULT_OK;
 }
 

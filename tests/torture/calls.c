@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -85,7 +86,9 @@ static void follow(const struct function *f, const struct torture_registers *r, 
     else if (is(f, "fsync", "fdatasync"))
         torture_disk_synced(fd, !fails);
     else if (is(f, "unlink", "unlink") && !fails)
-        torture_disk_unlinked((const char *)r->arguments[0]); /* NOLINT: a register is what it is */
+        torture_disk_unlinked(AT_FDCWD, (const char *)r->arguments[0]); /* NOLINT: a register is what it is */
+    else if (is(f, "unlinkat", "unlinkat") && !fails)
+        torture_disk_unlinked(fd, (const char *)r->arguments[1]); /* NOLINT */
 }
 
 static bool is_openssl(const char *caller)

@@ -58,7 +58,7 @@ void torture_disk_forget(void);
 void torture_disk_wrote(int fd, int64_t offset, uint64_t length); /* about to */
 void torture_disk_resized(int fd);                                /* about to */
 void torture_disk_synced(int fd, bool ok);
-void torture_disk_unlinked(const char *path);
+void torture_disk_unlinked(int folder, const char *path);
 /* Every file in the folder becomes that. */
 void torture_disk_cut_power(const char *folder);
 

@@ -129,10 +129,10 @@ void torture_disk_synced(int fd, bool ok)
         file->length = status.st_size;
 }
 
-void torture_disk_unlinked(const char *path)
+void torture_disk_unlinked(int folder, const char *path)
 {
     struct stat status;
-    if (!disk || lstat(path, &status) != 0)
+    if (!disk || fstatat(folder, path, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return;
     struct disk_file *file = file_of(status.st_ino);
     if (file)

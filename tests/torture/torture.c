@@ -96,6 +96,11 @@ void torture_outcome(result outcome)
     torture_go_on();
 }
 
+void torture_lift(void)
+{
+    torture_armed = false;
+}
+
 void torture_recovered(result outcome)
 {
     torture_require(!outcome.code || torture_plan->in_openssl, "it does not work afterwards: %s (%s)",
@@ -143,6 +148,11 @@ void *torture_memory(void)
     return memory;
 }
 
+bool torture_is_in_openssl(void)
+{
+    return torture_plan->in_openssl;
+}
+
 bool torture_is_counting(void)
 {
     return torture_plan->mode == TORTURE_COUNT;
@@ -171,6 +181,21 @@ static void tell(const struct torture_plan *plan)
                   plan->num_failed ? torture_function_name(plan->at.function) : "not reached",
                   plan->at.nth + 1);
     backtrace_symbols_fd(plan->stack, (int)plan->num_stack, STDERR_FILENO);
+}
+
+void torture_apart(void (*work)(const char *folder), const char *folder)
+{
+    int status = 0;
+    (void)fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(RUN_SECONDS);
+        work(folder);
+        exit(0);
+    }
+    torture_require(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+                        WEXITSTATUS(status) == 0,
+                    "afterwards the process ended by status 0x%x", (unsigned)status);
 }
 
 /* True when it was as it must be. */

@@ -43,9 +43,15 @@ void torture_go_on(void);
 
 /* What the scenario came to: it succeeds when nothing fails, and otherwise may refuse with a sentence. */
 void torture_outcome(result outcome);
-/* Nothing fails any more, and the same has to succeed now. When OpenSSL itself could not have what it asked
- * for it is not held to that. */
+/* From here on nothing fails, in no thread. */
+void torture_lift(void);
+/* After that, or in check: the same has to succeed now. When OpenSSL itself could not have what it asked for
+ * it is not held to that. */
 void torture_recovered(result outcome);
+/* For check: does it in a process of its own, so that the next run is as new as this one was. */
+void torture_apart(void (*work)(const char *folder), const char *folder);
+/* Whether OpenSSL itself could not have what it asked for. */
+bool torture_is_in_openssl(void);
 /* Says what is wrong; the run has failed. Anywhere. */
 void torture_require(bool condition, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* For what has to work before calls fail: ends the program when it does not. */

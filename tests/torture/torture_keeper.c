@@ -12,13 +12,7 @@
 #include "torture.h"
 #include "unit/slashing/slashing_judge.h"
 
-enum {
-    KEYS = 3,
-    BURSTS = 3,
-    GIVEN_MAX = 128,
-    AFTERWARDS = 50,
-    ORDERS = 2 * KEYS + 6 /* of a burst; the next opening repeats one */
-};
+enum { KEYS = 3, BURSTS = 3, GIVEN_MAX = 128, AFTERWARDS = 50 };
 
 /* What left the keeper, in the order in which it did. */
 struct given {
@@ -186,9 +180,10 @@ static void check_signature(const struct signature *s)
 
 /* What the disk has kept is of use, and more is signed. A store that was being made, and of which nothing is
  * there yet, the operator is told to remove; that must not be said of one that had records. */
-static void check_alive(const char *folder, bool had_records)
+static void check_alive(const char *folder)
 {
     struct given *given = torture_memory();
+    bool had_records = given->num > 0;
     uint32_t before = given->num;
     char path[TORTURE_PATH_MAX + 32];
     (void)snprintf(path, sizeof path, "%s/store", folder);
@@ -235,7 +230,7 @@ static void check(const char *folder)
     for (uint32_t key = 0; key < KEYS; key++)
         judge_forget(&history[key]);
     torture_require(given->num > 0 || !torture_is_counting(), "nothing was signed");
-    check_alive(folder, given->num > 0);
+    torture_apart(check_alive, folder);
 }
 
 static void prepare(void)
