@@ -151,6 +151,22 @@ result aws_dynamodb_write_truth(struct aws_dynamodb_write *ret_write, const char
     return RESULT_OK;
 }
 
+result aws_dynamodb_write_delete(struct aws_dynamodb_write *ret_write, const char *table,
+                                 const struct aws_dynamodb_attribute *key, const char *name, bool truth)
+{
+    AUTO(aws_dynamodb_write) write = {0};
+    TRY(begin(&write, SERVICE "DeleteItem", key));
+    TRY(buffer_append_text(&write.body, "{\"TableName\":"));
+    TRY(json_append_quoted(&write.body, table));
+    TRY(buffer_printf(&write.body, ",\"Key\":%s", (const char *)write.key.data));
+    TRY(buffer_printf(&write.body,
+                      ",\"ConditionExpression\":\"#a = :a\",\"ExpressionAttributeNames\":{\"#a\":\"%s\"},"
+                      "\"ExpressionAttributeValues\":{\":a\":{\"BOOL\":%s}}}",
+                      name, truth ? "true" : "false"));
+    hand_over(ret_write, &write);
+    return RESULT_OK;
+}
+
 /* Another transaction on the items, or too many requests, is no condition of ours that fails. */
 static bool may_pass_later(const struct aws_call *call)
 {

@@ -53,6 +53,11 @@ must_check result aws_dynamodb_write_truth(struct aws_dynamodb_write *ret_write,
                                            const struct aws_dynamodb_attribute *key, const char *name,
                                            bool truth);
 
+/* Takes away an item whose attribute of type BOOL has that value. */
+must_check result aws_dynamodb_write_delete(struct aws_dynamodb_write *ret_write, const char *table,
+                                            const struct aws_dynamodb_attribute *key, const char *name,
+                                            bool truth);
+
 /* Makes all writes, as many at once as the client has connections, until deadline_ns; each then has its
  * outcome. The client's attempts must be 0: what had no answer is repeated until then. RESULT_OK when each
  * was written or refused, otherwise the first failure. */

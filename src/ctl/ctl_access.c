@@ -11,7 +11,7 @@
 #include "base/base64.h"
 #include "base/file_io.h"
 #include "base/hex.h"
-#include "ctl.h"
+#include "ctl_report.h"
 #include "net/net_tls_clients.h"
 #include "policy/policy_access.h"
 #include "policy/policy_credentials.h"
@@ -224,6 +224,5 @@ result ctl_access_make(struct ctl_call *call)
     TRY(compose(&text, &o));
     /* What the enclave would refuse must not be printed: its grammar is the judge. */
     TRY(policy_access_parse(&checked, (const char *)text.data, text.length));
-    (void)fwrite(text.data, 1, text.length, stdout);
-    return RESULT_OK;
+    return ctl_print_document(call, (const char *)text.data);
 }

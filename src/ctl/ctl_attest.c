@@ -15,6 +15,7 @@
 #include "ctl.h"
 #include "ctl_attest.h"
 #include "ctl_control.h"
+#include "ctl_report.h"
 #include "nitro/nitro_attestation.h"
 #include "slashing/slashing_attested.h"
 
@@ -255,6 +256,36 @@ static void print(const struct attestation *a, const struct slashing_attested *s
                  state->highest_slot);
 }
 
+static json_t *digest_of(const uint8_t digest[static CTL_DIGEST_LEN])
+{
+    char digits[2 * CTL_DIGEST_LEN + 1];
+    hex_encode(digits, digest, CTL_DIGEST_LEN);
+    return json_string(digits);
+}
+
+/* Numbers as numbers: none of them is above 2^53. */
+static must_check result print_json(const struct attestation *a, const struct slashing_attested *state)
+{
+    AUTO_POINTER(json_t)
+    object =
+        json_pack("{s:s,s:I,s:{},s:o,s:o,s:o,s:I,s:I,s:I,s:I}", "module_id", a->module_id, "timestamp_ms",
+                  (json_int_t)a->timestamp_ms, "pcrs", "tls_key", digest_of(state->tls_key), "public_keys",
+                  digest_of(state->public_keys), "records", digest_of(state->records), "generation",
+                  (json_int_t)state->generation, "validators", (json_int_t)state->num_validators,
+                  "highest_target_epoch", (json_int_t)state->highest_epoch, "highest_block_slot",
+                  (json_int_t)state->highest_slot);
+    for (unsigned i = 0; i < ATTESTATION_PCR_COUNT; i++) {
+        char digits[2 * ATTESTATION_PCR_LEN + 1], name[8];
+        if (!(a->pcr_present & (UINT32_C(1) << i)) || is_zero(a->pcr[i]))
+            continue;
+        hex_encode(digits, a->pcr[i], ATTESTATION_PCR_LEN);
+        (void)snprintf(name, sizeof name, "%u", i);
+        ENSURE(json_object_set_new(json_object_get(object, "pcrs"), name, json_string(digits)) == 0, E_MEMORY,
+               "no memory for the output");
+    }
+    return ctl_print_json(object);
+}
+
 /* What the document says of the signer, and whether it can be later than what was known. */
 static must_check result check_state(struct slashing_attested *ret_state, const struct attestation *a,
                                      const struct options *o, const struct wishes *wishes)
@@ -310,7 +341,10 @@ static must_check result run(struct options *o, struct ctl_call *call)
     TRY(interpret(&wishes, call, o));
     ENSURE(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK, E_INTERNAL, "libcurl does not start");
     TRY(verify_all(&a, &state, o, &wishes));
-    print(&a, &state);
+    if (call->json)
+        TRY(print_json(&a, &state));
+    else
+        print(&a, &state);
     return o->save ? save_state(o->save, &state) : RESULT_OK;
 }
 

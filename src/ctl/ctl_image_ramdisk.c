@@ -8,6 +8,7 @@
 #include "base/file_io.h"
 #include "ctl.h"
 #include "ctl_image.h"
+#include "ctl_report.h"
 #include "nitro/nitro_cpio.h"
 
 result ctl_image_pack(struct buffer *out, const struct buffer *manifest, const char *path,
@@ -45,5 +46,10 @@ result ctl_image_ramdisk(struct ctl_call *call)
     result r = ctl_image_pack(&archive, &text, manifest, sources);
     if (r.code)
         return error_prefix(r, "%s", manifest);
-    return file_write(output, archive.data, archive.length, 0644);
+    TRY(file_write(output, archive.data, archive.length, 0644));
+    if (!call->json)
+        return RESULT_OK;
+    AUTO_POINTER(json_t)
+    object = json_pack("{s:s,s:I}", "ramdisk", output, "bytes", (json_int_t)archive.length);
+    return ctl_print_json(object);
 }

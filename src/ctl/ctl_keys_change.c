@@ -7,17 +7,21 @@
 
 #include "base/hex.h"
 #include "ctl_key_table.h"
+#include "ctl_report.h"
+#include "ctl_verbs.h"
 
 #define CIPHERTEXT "encrypted_key_password_mnemonic_b64"
 
 struct options {
     struct ctl_aws_options aws;
     struct ctl_table_options table;
+    bool yes;
 };
 
 /* What a call works with. */
 struct change {
     struct options options;
+    struct buffer report; /* --output=json: the inside of its list */
     struct ctl_aws aws;
     struct ctl_table_client client;
     struct ctl_table table;
@@ -28,12 +32,39 @@ static void change_cleanup(struct change *c)
     ctl_table_cleanup(&c->table);
     ctl_table_client_cleanup(&c->client);
     ctl_aws_cleanup(&c->aws);
+    buffer_cleanup(&c->report);
+}
+
+/* A line, or a member of the list that is printed at the end: also when one of them fails, of those before.
+ */
+static must_check result tell(struct change *c, const char *word, const char *state)
+{
+    if (!c->aws.json) {
+        (void)printf("%s %s\n", word, state);
+        return RESULT_OK;
+    }
+    TRY(buffer_append_text(&c->report, c->report.length ? ",\n  {\"key\": " : "\n  {\"key\": "));
+    TRY(json_append_quoted(&c->report, word));
+    return buffer_printf(&c->report, ", \"state\": \"%s\"}", state);
+}
+
+static result finish(const struct change *c, result r)
+{
+    if (c->aws.json)
+        (void)printf("{\"keys\": [%s]}\n", c->report.data ? (const char *)c->report.data : "");
+    return r;
 }
 
 static must_check result open_change(struct change *c, struct ctl_call *call, char *const **ret_words)
 {
-    const struct option table[] = {CTL_TABLE_ROWS(c->options.table), CTL_AWS_ROWS(c->options.aws)};
-    TRY(ctl_parse(call, table, ARRAY_LENGTH(table), ret_words));
+    const struct option table[] = {
+        {"yes", OPTION_FLAG, &c->options.yes, "do not ask (false)", 0, 0},
+        CTL_TABLE_ROWS(c->options.table),
+        CTL_AWS_ROWS(c->options.aws),
+    };
+    /* Only what cannot be undone asks. */
+    size_t left_out = call->verb->run == ctl_keys_remove ? 0 : 1;
+    TRY(ctl_parse(call, table + left_out, ARRAY_LENGTH(table) - left_out, ret_words));
     TRY(ctl_aws_open(&c->aws, call, &c->options.aws));
     TRY(ctl_table_open(&c->client, &c->aws, call, &c->options.table));
     c->client.aws = &c->aws;
@@ -106,7 +137,7 @@ static must_check result write_one(const struct ctl_table_client *client, struct
     return RESULT_OK;
 }
 
-static must_check result set_active(const struct change *c, const char *word, bool active)
+static must_check result set_active(struct change *c, const char *word, bool active)
 {
     const struct ctl_table_item *item;
     AUTO(aws_dynamodb_write) write = {0};
@@ -119,8 +150,7 @@ static must_check result set_active(const struct change *c, const char *word, bo
                                                  {"pubkey", "S", item->name}};
     TRY(aws_dynamodb_write_truth(&write, c->client.table, key, "active", active));
     TRY(write_one(&c->client, &write, word));
-    (void)printf("%s %s\n", word, active ? "active" : "inactive");
-    return RESULT_OK;
+    return tell(c, word, active ? "active" : "inactive");
 }
 
 static must_check result change_active(struct ctl_call *call, bool active)
@@ -128,9 +158,10 @@ static must_check result change_active(struct ctl_call *call, bool active)
     AUTO(change) c = {.aws = {.json = false}};
     char *const *words;
     TRY(open_change(&c, call, &words));
-    for (; *words; words++)
-        TRY(set_active(&c, *words, active));
-    return RESULT_OK;
+    result r = RESULT_OK;
+    for (; *words && !r.code; words++)
+        r = set_active(&c, *words, active);
+    return finish(&c, r);
 }
 
 result ctl_keys_activate(struct ctl_call *call)
@@ -164,7 +195,7 @@ static must_check result text_or_null(const char **ret_text, const struct json_v
     return json_has(item, name) ? aws_dynamodb_item_text(ret_text, NULL, item, name) : RESULT_OK;
 }
 
-static must_check result assign(const struct change *c, const char *word)
+static must_check result assign(struct change *c, const char *word)
 {
     const struct ctl_table_item *old;
     AUTO(aws_dynamodb_write) write = {0};
@@ -174,10 +205,8 @@ static must_check result assign(const struct change *c, const char *word)
     TRY(check_alone(&c->table, old));
     ENSURE(!old->is_sealed && !old->is_damaged, E_STATE,
            "%.110s: sealed batches are bound to their web3signer_uuid, and damaged items go nowhere", word);
-    if (strcmp(old->uuid, c->client.uuid) == 0) {
-        (void)printf("%s there already\n", word);
-        return RESULT_OK;
-    }
+    if (strcmp(old->uuid, c->client.uuid) == 0)
+        return tell(c, word, "there already");
     ENSURE(strcmp(old->uuid, CTL_UNASSIGNED) == 0, E_STATE,
            "%.110s: is under web3signer_uuid %.64s, not \"none\": it is another signer's", word, old->uuid);
     TRY(read_item(&answer, &view, &c->client, old));
@@ -188,8 +217,7 @@ static must_check result assign(const struct change *c, const char *word)
     TRY(text_or_null(&item.deposit, &view, "deposit_json_b64"));
     TRY(ctl_table_move(&write, &c->client, &item, old));
     TRY(write_one(&c->client, &write, word));
-    (void)printf("%s assigned\n", word);
-    return RESULT_OK;
+    return tell(c, word, "assigned");
 }
 
 result ctl_keys_assign(struct ctl_call *call)
@@ -198,7 +226,54 @@ result ctl_keys_assign(struct ctl_call *call)
     char *const *words;
     TRY(open_change(&c, call, &words));
     ENSURE(strcmp(c.client.uuid, CTL_UNASSIGNED) != 0, E_INPUT, "--uuid: none is nobody");
-    for (; *words; words++)
-        TRY(assign(&c, *words));
+    result r = RESULT_OK;
+    for (; *words && !r.code; words++)
+        r = assign(&c, *words);
+    return finish(&c, r);
+}
+
+/* ---- remove ---- */
+
+/* An active key is one that signers take when they are started the next time: that is to be ended first. */
+static must_check result check_removable(const struct change *c, const char *word)
+{
+    const struct ctl_table_item *item;
+    TRY(find_item(&item, c, word));
+    ENSURE(strcmp(item->uuid, c->client.uuid) == 0, E_STATE, "%.110s: is under web3signer_uuid %.64s", word,
+           item->uuid);
+    ENSURE(!item->active, E_STATE, "%.110s: is active: keys deactivate comes first", word);
+    ENSURE(!item->is_damaged, E_STATE, "%.110s: its item is damaged: keys deactivate mends it", word);
     return RESULT_OK;
+}
+
+static must_check result remove_one(struct change *c, const char *word)
+{
+    const struct ctl_table_item *item;
+    AUTO(aws_dynamodb_write) write = {0};
+    TRY(find_item(&item, c, word));
+    const struct aws_dynamodb_attribute key[] = {{"web3signer_uuid", "S", item->uuid},
+                                                 {"pubkey", "S", item->name}};
+    TRY(aws_dynamodb_write_delete(&write, c->client.table, key, "active", false));
+    TRY(write_one(&c->client, &write, word));
+    return tell(c, word, "removed");
+}
+
+result ctl_keys_remove(struct ctl_call *call)
+{
+    AUTO(change) c = {.aws = {.json = false}};
+    char *const *words;
+    char question[160];
+    TRY(open_change(&c, call, &words));
+    size_t num = 0;
+    for (; words[num]; num++)
+        TRY(check_removable(&c, words[num]));
+    (void)snprintf(question, sizeof question,
+                   "Remove %zu items from table %.60s? What is not kept elsewhere is lost.", num,
+                   c.client.table);
+    if (!c.options.yes)
+        TRY(ctl_confirm(question));
+    result r = RESULT_OK;
+    for (; *words && !r.code; words++)
+        r = remove_one(&c, *words);
+    return finish(&c, r);
 }

@@ -9,7 +9,7 @@
 
 #include "base/file_io.h"
 #include "base/hex.h"
-#include "ctl.h"
+#include "ctl_report.h"
 
 enum { DIGEST_LEN = 48, CHUNK_LEN = 65536 };
 
@@ -45,6 +45,5 @@ result ctl_measure(struct ctl_call *call)
     ENSURE(EVP_Digest(extended, sizeof extended, pcr, &length, EVP_sha384(), NULL) == 1, E_CRYPTO,
            "SHA-384 failed");
     hex_encode(digits, pcr, sizeof pcr);
-    (void)puts(digits);
-    return RESULT_OK;
+    return ctl_print_digest(call, "pcr0", digits);
 }

@@ -5,6 +5,7 @@
 #include "base/file_io.h"
 #include "base/hex.h"
 #include "ctl_aws.h"
+#include "ctl_report.h"
 #include "eth2/eth2_config.h"
 #include "policy/policy_access.h"
 
@@ -62,8 +63,6 @@ static must_check result take_outputs(struct options *o, struct buffer *store, s
 {
     const char *table, *key;
     TRY(ctl_aws_open(aws, call, &o->aws));
-    call->is_usage_error = aws->json;
-    ENSURE(!aws->json, E_INPUT, "--output: a policy document has one form");
     TRY(ctl_aws_output(&table, aws, call, "SlashingProtectionTableName"));
     TRY(ctl_aws_output(&key, aws, call, "KMSKeyARN"));
     const char *account = strstr(key, ":kms:");
@@ -177,8 +176,7 @@ result ctl_policy_make(struct ctl_call *call)
     /* What the keeper would refuse must not be printed: its grammar is the judge. */
     TRY(policy_parse(&checked, (const char *)text.data, text.length));
     call->is_usage_error = false;
-    (void)fwrite(text.data, 1, text.length, stdout);
-    return RESULT_OK;
+    return ctl_print_document(call, (const char *)text.data);
 }
 
 result ctl_policy_measure(struct ctl_call *call)
@@ -195,6 +193,5 @@ result ctl_policy_measure(struct ctl_call *call)
         return error_prefix(r, "%s", file[0]);
     TRY(policy_measure(pcr, (const char *)text.data, text.length));
     hex_encode(digits, pcr, sizeof pcr);
-    (void)puts(digits);
-    return RESULT_OK;
+    return ctl_print_digest(call, "pcr16", digits);
 }

@@ -38,6 +38,26 @@ result ctl_print_json(const json_t *object)
     return RESULT_OK;
 }
 
+result ctl_print_document(const struct ctl_call *call, const char *text)
+{
+    if (!call->json) {
+        (void)fputs(text, stdout);
+        return RESULT_OK;
+    }
+    AUTO_POINTER(json_t) object = json_pack("{s:s}", "document", text);
+    return ctl_print_json(object);
+}
+
+result ctl_print_digest(const struct ctl_call *call, const char *name, const char *digits)
+{
+    if (!call->json) {
+        (void)puts(digits);
+        return RESULT_OK;
+    }
+    AUTO_POINTER(json_t) object = json_pack("{s:s}", name, digits);
+    return ctl_print_json(object);
+}
+
 void ctl_printable(char *out, size_t out_capacity, const char *text)
 {
     size_t length = 0;

@@ -13,6 +13,10 @@ void ctl_report_progress_end(void);
 /* Prints an object on standard output, its members sorted. E_MEMORY, for one that could not be made (NULL)
  * too. */
 must_check result ctl_print_json(const json_t *object);
+/* A document that other programs read: as it is, or {"document": text}. */
+must_check result ctl_print_document(const struct ctl_call *call, const char *text);
+/* Hexadecimal digits: a line, or {name: digits}. */
+must_check result ctl_print_digest(const struct ctl_call *call, const char *name, const char *digits);
 /* A copy of text that a terminal may show: without control characters; cut. */
 void ctl_printable(char *out, size_t out_capacity, const char *text);
 

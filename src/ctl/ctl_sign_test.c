@@ -11,8 +11,9 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "bls/bls.h"
-#include "ctl.h"
+#include "ctl_report.h"
 #include "ctl_samples.h"
+#include "ctl_terminal.h"
 #include "eth2/eth2_api.h"
 #include "eth2/eth2_config.h"
 #include "json/json.h"
@@ -30,6 +31,7 @@ struct options {
         *pubkey, *only, *epoch, *variant;
     uint32_t expect;
     bool show_signature;
+    json_t *results; /* --output=json: what is printed at the end; else NULL */
 };
 
 typedef struct curl_slist curl_slist;
@@ -148,20 +150,53 @@ static must_check result verify(const uint8_t signature[static BLS_SIGNATURE_LEN
     return bls_verify(pubkey, signature, root, sizeof root);
 }
 
+/* Of the result that was begun last; takes value over. */
+static must_check result add_member(const struct options *o, const char *name, json_t *value)
+{
+    json_t *last = json_array_get(o->results, json_array_size(o->results) - 1);
+    ENSURE(json_object_set_new(last, name, value) == 0, E_MEMORY, "no memory for the output, or not UTF-8");
+    return RESULT_OK;
+}
+
+static must_check result tell_refusal(const struct options *o, const struct buffer *answer)
+{
+    const char *text = answer->length ? (const char *)answer->data : "";
+    if (o->results)
+        return add_member(o, "answer", json_stringn(text, answer->length));
+    (void)printf("refused as expected: %.*s\n", (int)answer->length, text);
+    return RESULT_OK;
+}
+
+static must_check result tell_sample(const struct options *o, const char *type, long status,
+                                     double milliseconds)
+{
+    if (!o->results) {
+        (void)printf("%-38s %ld  %6.2f ms  ", type, status, milliseconds);
+        return RESULT_OK;
+    }
+    json_t *one =
+        json_pack("{s:s,s:I,s:f}", "type", type, "status", (json_int_t)status, "milliseconds", milliseconds);
+    ENSURE(json_array_append_new(o->results, one) == 0, E_MEMORY, "no memory for the output");
+    return RESULT_OK;
+}
+
 static must_check result check_answer(const struct options *o, const struct ctl_sample_world *w,
                                       const struct buffer *body, const struct buffer *answer,
                                       const uint8_t pubkey[static BLS_PUBKEY_LEN])
 {
     uint8_t signature[BLS_SIGNATURE_LEN];
     char digits[2 * BLS_SIGNATURE_LEN + 3];
-    if (o->expect != 200) {
-        (void)printf("refused as expected: %.*s\n", (int)answer->length, (const char *)answer->data);
-        return RESULT_OK;
-    }
+    if (o->expect != 200)
+        return tell_refusal(o, answer);
     TRY(read_signature(signature, answer));
     TRY(verify(signature, &w->network, body, pubkey));
     hex_encode_0x(digits, signature, sizeof signature);
-    (void)printf("verified%s%s\n", o->show_signature ? " " : "", o->show_signature ? digits : "");
+    if (o->results) {
+        TRY(add_member(o, "verified", json_true()));
+        return o->show_signature ? add_member(o, "signature", json_string(digits)) : RESULT_OK;
+    }
+    (void)printf("%sverified%s%s%s\n", ctl_style(CTL_GOOD), ctl_style(CTL_PLAIN),
+                 o->show_signature ? " " : "", o->show_signature ? digits : "");
     return RESULT_OK;
 }
 
@@ -179,7 +214,7 @@ static must_check result sign_one(CURL *curl, const struct options *o, const str
     uint64_t start = clock_monotonic_ns();
     TRY(request(curl, o, &status, &answer, path, &body));
     double milliseconds = (double)(clock_monotonic_ns() - start) / 1e6;
-    (void)printf("%-38s %ld  %6.2f ms  ", sample->type, status, milliseconds);
+    TRY(tell_sample(o, sample->type, status, milliseconds));
     ENSURE(status == (long)o->expect, E_MISMATCH, "%s: answered %ld, expected %u: %.*s", sample->type, status,
            o->expect, (int)answer.length, answer.length ? (const char *)answer.data : "");
     result r = check_answer(o, w, &body, &answer, pubkey);
@@ -244,5 +279,11 @@ result ctl_sign_test(struct ctl_call *call)
         return o.pubkey ? error_prefix(r, "--pubkey") : r;
     hex_encode(digits, pubkey, sizeof pubkey);
     world.pubkey = digits;
-    return sign_all(curl, &o, &world);
+    AUTO_POINTER(json_t) object = json_pack("{s:s+,s:[]}", "pubkey", "0x", digits, "results");
+    o.results = call->json ? json_object_get(object, "results") : NULL;
+    r = sign_all(curl, &o, &world);
+    /* What was signed is recorded, whatever came behind it. */
+    if (call->json)
+        TRY(ctl_print_json(object));
+    return r;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/hex.h"
+#include "ctl_history.h"
 #include "ctl_report.h"
 #include "slashing/slashing_sealed.h"
 
@@ -123,13 +124,21 @@ static must_check result check_all(uint8_t ret_identity[static SLASHING_IDENTITY
     return slashing_seal_identity(ret_identity, &seal);
 }
 
+static must_check result show_file(const struct ctl_call *call, const char *path)
+{
+    AUTO(slashing_history) h = {.num_validators = 0};
+    TRY(ctl_history_read(&h, path));
+    return ctl_history_print(call, &h);
+}
+
 result ctl_slashing_show(struct ctl_call *call)
 {
     struct ctl_slashing_options o = {0};
     AUTO(ctl_aws) aws = {.json = false};
-    const char *key_file = NULL;
+    const char *key_file = NULL, *file = NULL;
     const struct option table[] = {
         CTL_SLASHING_ROWS(o),
+        {"file", OPTION_FILE, &file, "instead of a table: an EIP-3076 file (none)", 0, 0},
         {"key-file", OPTION_FILE, &key_file, "32 bytes of key: checks the seal of every record (none)", 0, 0},
     };
     char *const *none;
@@ -137,6 +146,8 @@ result ctl_slashing_show(struct ctl_call *call)
     struct slashing_head head;
     uint8_t identity[SLASHING_IDENTITY_LEN];
     TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
+    if (file)
+        return show_file(call, file);
     TRY(ctl_aws_open(&aws, call, &o.aws));
     TRY(ctl_slashing_open(&store, &aws, call, &o));
     TRY(slashing_store_head(store, &head));

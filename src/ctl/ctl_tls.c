@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/file_io.h"
 #include "ctl_kms.h"
+#include "ctl_report.h"
 #include "tls_item/tls_item.h"
 
 DEFINE_AUTO_POINTER(EVP_PKEY, EVP_PKEY_free)
@@ -99,6 +100,12 @@ result ctl_tls_make(struct ctl_call *call)
     TRY(tls_item_make(&item, key, o.name, &password));
     TRY(ctl_kms_encrypt(&kms, &ciphertext_b64, &item.plaintext));
     TRY(write_files(o.out, &ciphertext_b64, &item.pem));
-    (void)printf("%s/tls-cert.pem\n", o.out);
-    return RESULT_OK;
+    if (!call->json) {
+        (void)printf("%s/tls-cert.pem\n", o.out);
+        return RESULT_OK;
+    }
+    AUTO_POINTER(json_t)
+    object = json_pack("{s:s++,s:s++,s:s}", "item", o.out, "/tls/1", ".json", "certificate", o.out,
+                       "/tls-cert", ".pem", "name", o.name);
+    return ctl_print_json(object);
 }

@@ -26,7 +26,7 @@ const struct ctl_verb ctl_verbs_policy[] = {
         .description = "The document is measured into PCR16 before the enclave gets a key. With --stack the "
                        "KMS key and the\n"
                        "store are the stack's, of its outputs.",
-        .json = "{\"document\": the same text, \"pcr16\"}",
+        .json = "{\"document\": the same text}",
         .examples = "nitro-signer-ctl policy make --stack=prodNitroValidator --network=mainnet "
                     "--access=access.txt \\\n"
                     "    --store-identity=0x2b3c... >policy.txt",

@@ -168,5 +168,22 @@ const struct ctl_verb ctl_verbs_keys[] = {
         .json = "{\"keys\": [{\"key\", \"state\"}]}",
         .examples = "nitro-signer-ctl keys assign --stack=prodNitroValidator 0x93247f22...",
     },
+    {
+        .noun = "keys",
+        .verb = "remove",
+        .run = ctl_keys_remove,
+        .summary = "take keys out of the table for good",
+        .operands = CTL_WORDS,
+        .operands_text = "PUBKEY|sealed-NAME...",
+        .description = "Deletes inactive keys' items from the table, once it has asked. Signers that were "
+                       "not restarted since\n"
+                       "keys deactivate may still have the keys. A key goes without its history: keep the "
+                       "record of what it\n"
+                       "has signed, and give it to whoever signs with the key next.",
+        .json = "{\"keys\": [{\"key\", \"state\"}]}",
+        .statuses = "1 when a key is active or another's; nothing was removed then",
+        .examples = "nitro-signer-ctl keys deactivate --stack=prodNitroValidator 0x93247f22...\n"
+                    "nitro-signer-ctl keys remove --stack=prodNitroValidator 0x93247f22...",
+    },
     {.noun = NULL},
 };

@@ -17,6 +17,17 @@ const struct ctl_verb ctl_verbs_tls[] = {
     },
     {
         .noun = "tls",
+        .verb = "upload",
+        .run = ctl_tls_upload,
+        .summary = "put the TLS item that tls make has written into a stack's table",
+        .description = "Puts the item into the TLS table, from which signers take it when they are started. "
+                       "A key that is there\n"
+                       "already stays unless --replace is given: clients trust its certificate.",
+        .json = "{\"table\", \"item\": the file}",
+        .examples = "nitro-signer-ctl tls upload --stack=prodNitroValidator --items=items",
+    },
+    {
+        .noun = "tls",
         .verb = "set",
         .run = ctl_tls_set,
         .summary = "have a stack's Lambda function make a new TLS key",
@@ -56,14 +67,45 @@ const struct ctl_verb ctl_verbs_slashing[] = {
     },
     {
         .noun = "slashing",
+        .verb = "import",
+        .run = ctl_slashing_import,
+        .summary = "add an EIP-3076 file's history to a stand-alone signer's store",
+        .description = "Raises the marks of the file's validators in the store, never lowers one, all of the "
+                       "file or nothing. The\n"
+                       "store is made when absent. The signer must not run; nitro-signer eth2 import does "
+                       "the same for the\n"
+                       "other stores.",
+        .json = "{\"file\", \"validators\": how many it has}",
+        .examples = "nitro-signer-ctl slashing import --store=protection.sqlite --from=history.json",
+    },
+    {
+        .noun = "slashing",
+        .verb = "export",
+        .run = ctl_slashing_export,
+        .summary = "write a stand-alone signer's store as an EIP-3076 file",
+        .description = "Writes the store's marks, for another signer to import before it signs with the "
+                       "keys. The signer must\n"
+                       "not run, here or afterwards: what it signs later is not in the file.",
+        .json = "{\"file\", \"validators\": how many it has}",
+        .examples = "nitro-signer-ctl slashing export --store=protection.sqlite --to=history.json",
+    },
+    {
+        .noun = "slashing",
         .verb = "show",
         .run = ctl_slashing_show,
-        .summary = "print what such a table says of itself",
-        .description = "What the table's head says. Without the key nothing of it is proven.",
+        .summary = "print what a table says of itself, or the marks of an EIP-3076 file",
+        .description =
+            "What the table's head says. Without the key nothing of it is proven. With --file instead what "
+            "an EIP-3076\n"
+            "file has of each validator: the highest source and target epoch, and the highest slot.",
         .json = "{\"store_id\", \"generation\", \"validators\", \"genesis_validators_root\", "
                 "\"high_watermark\": {\"epoch\",\n"
-                "\"slot\"} or null, \"key\", \"identity\", \"seals_checked\"}",
-        .examples = "nitro-signer-ctl slashing show --stack=prodNitroValidator",
+                "\"slot\"} or null, \"key\", \"identity\", \"seals_checked\"}; with --file\n"
+                "{\"genesis_validators_root\", \"validators\": [{\"pubkey\", \"source_epoch\", "
+                "\"target_epoch\", \"slot\":\n"
+                "texts or null}]}",
+        .examples = "nitro-signer-ctl slashing show --stack=prodNitroValidator\n"
+                    "nitro-signer-ctl slashing show --file=history.json",
     },
     {.noun = NULL},
 };
