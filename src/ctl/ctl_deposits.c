@@ -221,7 +221,7 @@ static must_check result put_out(const json_t *all, const struct ctl_call *call,
         (void)puts(text);
     else
         r = file_write(path, text, strlen(text), 0644);
-    free(text);
+    ctl_json_free(text);
     TRY(r);
     if (path && !call->json)
         (void)printf("%zu deposits, all right, in %s\n", json_array_size(all), path);

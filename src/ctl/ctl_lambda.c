@@ -7,6 +7,7 @@
 
 #include "aws/aws_lambda.h"
 #include "ctl_report.h"
+#include "ctl_verbs.h"
 
 /* The function itself has a minute at most, and a cold start comes before. */
 enum { ATTEMPT_MS = 120000, ANSWER_VALUES_MAX = 100000 };
@@ -88,7 +89,12 @@ result ctl_lambda_status(struct ctl_aws *aws, struct ctl_call *call)
     ENSURE(json_is_array(keys), E_PEER, "Lambda web3signer_public_keys: answer: must be a list");
     json_array_foreach(keys, i, key)
         ENSURE(is_plain(key), E_PEER, "Lambda web3signer_public_keys: answer: must be a list of texts");
-    return print_keys(aws, json_array_get(status, 0), keys);
+    TRY(print_keys(aws, json_array_get(status, 0), keys));
+    call->exit_status = CTL_EXIT_UNHEALTHY;
+    ENSURE(strcmp(json_string_value(json_array_get(status, 0)), "OK") == 0, E_STATE,
+           "the signer is not well");
+    call->exit_status = 0;
+    return RESULT_OK;
 }
 
 result ctl_tls_set(struct ctl_call *call)

@@ -34,8 +34,15 @@ result ctl_print_json(const json_t *object)
     char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
     ENSURE(text, E_MEMORY, "no memory for the output");
     (void)puts(text);
-    free(text);
+    ctl_json_free(text);
     return RESULT_OK;
+}
+
+void ctl_json_free(char *text)
+{
+    json_free_t free_text;
+    json_get_alloc_funcs(NULL, &free_text);
+    free_text(text);
 }
 
 result ctl_print_document(const struct ctl_call *call, const char *text)

@@ -13,6 +13,8 @@ void ctl_report_progress_end(void);
 /* Prints an object on standard output, its members sorted. E_MEMORY, for one that could not be made (NULL)
  * too. */
 must_check result ctl_print_json(const json_t *object);
+/* Frees what json_dumps gave, which may be in locked memory. */
+void ctl_json_free(char *text);
 /* A document that other programs read: as it is, or {"document": text}. */
 must_check result ctl_print_document(const struct ctl_call *call, const char *text);
 /* Hexadecimal digits: a line, or {name: digits}. */

@@ -1,10 +1,29 @@
 /* ctl_status.c - status: what the signer says of itself, at its control port or by way of a stack's Lambda
  * function. */
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "ctl_control.h"
 #include "ctl_lambda.h"
+#include "ctl_report.h"
+#include "ctl_verbs.h"
+
+/* As the signer's own /healthcheck does. */
+static must_check result judge(struct ctl_call *call, const struct json_view *body)
+{
+    const char *state;
+    uint64_t failed;
+    bool store_ok;
+    TRY(json_get_text(&state, NULL, body, "state"));
+    TRY(json_get_u64(&failed, body, "failed"));
+    TRY(json_get_bool(&store_ok, body, "store_ok"));
+    call->exit_status = CTL_EXIT_UNHEALTHY;
+    ENSURE(strcmp(state, "serve") == 0, E_STATE, "the signer does not serve: its state is %.40s", state);
+    ENSURE(failed == 0, E_STATE, "%llu keys could not be loaded", (unsigned long long)failed);
+    ENSURE(store_ok, E_STATE, "the store does not answer");
+    call->exit_status = 0;
+    return RESULT_OK;
+}
 
 static must_check result status_of_control(struct ctl_call *call, const char *control)
 {
@@ -12,11 +31,8 @@ static must_check result status_of_control(struct ctl_call *call, const char *co
     TRY(ctl_address(&address, call, control, "control"));
     AUTO(ctl_reply) reply = {0};
     TRY(ctl_control_ask(&reply, &address, "{\"operation\":\"status\"}"));
-    char *text = json_dumps(reply.body.value, JSON_INDENT(2) | JSON_SORT_KEYS);
-    ENSURE(text, E_MEMORY, "no memory for the reply");
-    (void)puts(text);
-    free(text);
-    return RESULT_OK;
+    TRY(ctl_print_json(reply.body.value));
+    return judge(call, &reply.body);
 }
 
 static must_check result status_of_stack(struct ctl_call *call, const struct ctl_aws_options *o)

@@ -182,7 +182,7 @@ const struct ctl_verb ctl_verbs_keys[] = {
                        "has signed, and give it to whoever signs with the key next.",
         .json = "{\"keys\": [{\"key\", \"state\"}]}",
         .statuses = "1 when a key is active or another's; nothing was removed then",
-        .examples = "nitro-signer-ctl keys deactivate --stack=prodNitroValidator 0x93247f22...\n"
+        .examples = "# keys deactivate came before, and the signers were restarted since\n"
                     "nitro-signer-ctl keys remove --stack=prodNitroValidator 0x93247f22...",
     },
     {.noun = NULL},

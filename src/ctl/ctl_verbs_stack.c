@@ -174,6 +174,9 @@ const struct ctl_verb ctl_verbs_status[] = {
         .json = "with --control the control port's answer (PROTOCOL.control), which is what text is too; "
                 "with --stack\n"
                 "{\"stack\", \"status\", \"public_keys\"}",
+        .statuses =
+            "3 when the signer answers and is not well: it does not serve, keys could not be loaded, or\n"
+            "its store does not answer. What it said is printed all the same",
         .examples = "nitro-signer-ctl status --control=vsock:16:5000\n"
                     "nitro-signer-ctl status --stack=prodNitroValidator",
     },

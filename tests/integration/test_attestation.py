@@ -1,6 +1,7 @@
 """GET /attestation: what a client may ask an enclave for, and what nitro-signer-ctl attest verify --url makes of the answer."""
 import base64
 import hashlib
+import json
 import socket
 import ssl
 import subprocess
@@ -187,6 +188,9 @@ def test_an_honest_signer(verify, signer):
     facts = dict(line.split() for line in verify(signer.url, f"--pcr16={PCR16}").splitlines())
     assert facts["pcr0"] == PCR0 and facts["pcr16"] == PCR16 and facts["validators"] == "3"
     assert facts["tls_key"] == signer.tls_key.hex() and facts["public_keys"] == hashlib.sha256(b"".join(sorted(KEYS))).hexdigest()
+    told = json.loads(verify(signer.url, "--output=json"))
+    assert told["pcrs"] == {"0": PCR0, "16": PCR16} and {name: str(told[name]) for name in facts if not name.startswith("pcr")} == {
+        **{name: value for name, value in facts.items() if not name.startswith("pcr")}, "timestamp_ms": str(told["timestamp_ms"])}
     assert facts["highest_target_epoch"] == "100" and facts["highest_block_slot"] == "3200" and facts["generation"] == "7"
     nonces = [parse_qs(urlsplit(path).query)["nonce"] for path, _ in signer.seen if "attestation" in path]
     verify(signer.url)

@@ -252,6 +252,7 @@ def function(start, judge):
 
 def test_the_function_makes_a_tls_key_and_asks_the_signer(ctl, judge, function, start, folder):
     function()
+    assert set(ctl.json("tls", "set")) == {"stack", "answer"}
     assert "a new TLS key is in the table" in ctl("tls", "set")
     pem = ctl("tls", "show")
     assert pem == base64.b64decode(judge.item()["cert_pem"]).decode()
@@ -264,6 +265,26 @@ def test_the_function_makes_a_tls_key_and_asks_the_signer(ctl, judge, function, 
     assert ctl("status").splitlines() == ["status OK", "public_keys 1", PUBKEY]
     signer.process.terminate()
     assert "Lambda web3signer_status: the function failed: Function.Io" in ctl("status", status=1)
+
+
+def test_a_tls_item_is_uploaded_once(ctl, judge, folder):
+    (folder / "items" / "tls").mkdir(parents=True)
+    certificate = (folder / "cert.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", os.devnull, "-out", certificate,
+                    "-subj", "/CN=signer"], check=True, capture_output=True, timeout=60)
+    item = {"key_id": 1, "encrypted_tls_key_b64": base64.b64encode(b"ciphertext").decode(), "cert_pem": base64.b64encode(certificate.read_bytes()).decode()}
+    path = folder / "items" / "tls" / "1.json"
+    for wrong, part in (({"key_id": 2}, "key_id"), ({"encrypted_tls_key_b64": ""}, "encrypted_tls_key_b64"), ({"cert_pem": "YQ=="}, "cert_pem")):
+        path.write_text(json.dumps({**item, **wrong}))
+        assert part in ctl("tls", "upload", "--items=items", status=1)
+    path.write_text(json.dumps(item))
+    judge.moto("DynamoDB_20120810.DeleteItem", TableName=TABLE, Key={"key_id": {"N": "1"}})
+    assert ctl.json("tls", "upload", "--items=items") == {"table": TABLE, "item": "items/tls/1.json"}
+    assert judge.item()["cert_pem"] == item["cert_pem"] and judge.item()["encrypted_tls_key_b64"] == item["encrypted_tls_key_b64"]
+    assert ctl("tls", "show") == certificate.read_text()
+    assert "--replace" in ctl("tls", "upload", "--items=items", status=1)
+    assert "signers take it when they are started" in ctl("tls", "upload", "--items=items", "--replace", f"--table={TABLE}")
+    assert "absent/tls/1.json" in ctl("tls", "upload", "--items=absent", status=1)
 
 
 def test_a_function_that_is_not_there_and_an_empty_table(ctl, judge):

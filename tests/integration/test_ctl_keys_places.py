@@ -1,12 +1,15 @@
 """nitro-signer-ctl keys: one key is in one place of the table. What upload, activate, deactivate and assign do with a key whose item is
 inactive, damaged, or not the only one. The rig is test_ctl_keys.py's."""
 import json
+import os
+import pty
 import secrets
+import subprocess
 
 import pytest
 
 from dynamodb_relay import answer_bytes
-from test_ctl_keys import OTHER, STACK, blobs_of, generated, judge_server, keystore, rig  # noqa: F401 (fixtures)
+from test_ctl_keys import CHEAP, OTHER, STACK, blobs_of, generated, judge_server, keystore, rig  # noqa: F401 (fixtures)
 
 
 def test_what_was_inactive_stays_inactive(rig):
@@ -111,3 +114,36 @@ def test_keys_of_a_batch_are_found_wherever_they_are(rig):
     assert "1 keys written, 2 there already" in rig.ctl("upload", *options)
     assert "0 keys written, 3 there already" in rig.ctl("upload", "--sealed", *options)
     assert "1 keys written, 2 there already" in rig.ctl("upload", "--replace", *options)
+
+
+def test_keys_are_removed_once_they_are_inactive(rig):
+    for verb in ("activate", "deactivate", "assign", "remove"):
+        assert "usage: nitro-signer-ctl keys " + verb in rig.ctl(verb, status=2)
+    rig.ctl("upload", "--count=3", *CHEAP)
+    first, second, third = (item["pubkey"] for item in sorted(rig.items(), key=lambda item: item["pubkey"]))
+    assert f"{first}: is active: keys deactivate comes first" in rig.ctl("remove", "--yes", first, status=1)
+    assert json.loads(rig.ctl("deactivate", first, second, "--output=json")) == {"keys": [{"key": one, "state": "inactive"} for one in (first, second)]}
+    assert json.loads(rig.ctl("activate", second, "--output=json")) == {"keys": [{"key": second, "state": "active"}]}
+    assert "--yes: required" in rig.ctl("remove", first, status=1) and "is active" in rig.ctl("remove", "--yes", first, second, status=1)
+    assert "is under web3signer_uuid" in rig.ctl("remove", "--yes", first, uuid=OTHER, status=1) and len(rig.items()) == 3
+    assert json.loads(rig.ctl("remove", "--yes", first, "--output=json")) == {"keys": [{"key": first, "state": "removed"}]}
+    assert {item["pubkey"] for item in rig.items()} == {second, third} and "no such key" in rig.ctl("remove", "--yes", first, status=1)
+    assert json.loads(rig.ctl("assign", second, "--output=json")) == {"keys": [{"key": second, "state": "there already"}]}
+
+
+def test_a_batch_is_removed_and_somebody_is_asked(rig):
+    rig.ctl("upload", "--sealed", "--count=2", "--deposits=deposits.json")
+    (batch,) = (item["pubkey"] for item in rig.items())
+    rig.ctl("deactivate", batch)
+    for answer, status, left in ((b"no\n", 1, 1), (b"yes\n", 0, 0)):
+        master, slave = pty.openpty()
+        child = subprocess.Popen(rig.command("remove", batch), cwd=rig.folder, env=rig.environment, stdin=slave, stdout=subprocess.PIPE, stderr=slave)
+        os.close(slave)
+        said = b""
+        while b"(yes or no)" not in said:
+            said += os.read(master, 4096)
+        assert b"Remove 1 items" in said
+        os.write(master, answer)
+        child.communicate(timeout=60)
+        os.close(master)
+        assert child.returncode == status and len(rig.items()) == left
