@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum how { LIBC, INTERRUPTIBLE, TRANSFER, DISK, API };
+enum how { LIBC, INTERRUPTIBLE, TRANSFER, DISK, API, MUST /* never fails, but is looked at */ };
 
 static const struct function {
     const char *name;
@@ -172,6 +172,22 @@ static bool goes_on(struct torture_registers *r, uint32_t number, const char *ca
     return !fails;
 }
 
+static bool is_ours(const char *caller)
+{
+    return caller >= __executable_start && caller < etext;
+}
+
+/* What is closed twice may be another's by then. */
+static void look_at_close(int fd, const char *caller)
+{
+    int before = errno;
+    torture_paused++;
+    if (is_ours(caller) && fcntl(fd, F_GETFD) < 0)
+        torture_closed_twice(fd);
+    torture_paused--;
+    errno = before;
+}
+
 void *torture_before(struct torture_registers *r, uint32_t number, const char *caller);
 
 void *torture_before(struct torture_registers *r, uint32_t number, const char *caller)
@@ -180,8 +196,12 @@ void *torture_before(struct torture_registers *r, uint32_t number, const char *c
         own[number] = dlsym(RTLD_NEXT, functions[number].name);
     if (!torture_armed || torture_paused || !torture_plan || !(torture_is_mine || torture_plan->all_threads))
         return own[number];
-    if (functions[number].how == API && (caller < __executable_start || caller >= etext))
+    if (functions[number].how == API && !is_ours(caller))
         return own[number];
+    if (functions[number].how == MUST) {
+        look_at_close((int)r->arguments[0], caller);
+        return own[number];
+    }
     int before = errno;
     torture_paused++;
     bool on = goes_on(r, number, caller);

@@ -52,6 +52,9 @@ const char *torture_function_name(uint32_t function);
 bool torture_is_transfer(uint32_t function);
 bool torture_can(enum torture_mode mode, uint32_t function);
 
+/* Called with a descriptor that is closed and was not open. */
+void torture_closed_twice(int fd);
+
 /* disk.c: what would be left of files after a power failure. */
 void torture_disk_open(void);
 void torture_disk_forget(void);

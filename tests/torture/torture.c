@@ -122,6 +122,11 @@ void torture_require(bool condition, const char *format, ...)
     torture_go_on();
 }
 
+void torture_closed_twice(int fd)
+{
+    torture_require(false, "descriptor %d is closed, and was not open", fd);
+}
+
 void torture_warm_openssl(void)
 {
     uint8_t bytes[32];
