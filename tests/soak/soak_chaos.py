@@ -17,7 +17,7 @@ from soak_common import Act, say
 Deed = collections.namedtuple("Deed", "name function effects grace every", defaults=((), 0, 1))
 
 RARE = 18
-FIRST_RARE = 2
+FIRST_RARE = 5
 HOUR, DAY, SECOND = 3600, 86400, 1
 STEPS = (-90 * SECOND, 90 * SECOND, 0.7 * SECOND, -0.7 * SECOND, HOUR, -HOUR, DAY, -DAY)
 

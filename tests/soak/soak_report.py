@@ -3,6 +3,7 @@ import html
 import math
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 1100, 150, 70, 60, 46
+POINTS = 400
 INK, PALE, GRID = "#1f2933", "#616e7c", "#dde3ea"
 LINES = (("p50_us", "p50", "#2a7f62"), ("p99_us", "p99", "#c99a2e"), ("max_us", "max", "#c4572e"))
 
@@ -79,6 +80,9 @@ class Panel:
         self.elements.append(f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" font-size="{size}" text-anchor="{anchor}">{html.escape(words)}</text>')
 
     def curve(self, points, colour):
+        """The highest of each few, where there are more than the picture can show."""
+        step = 1 + len(points) // POINTS
+        points = [max(points[at:at + step], key=lambda point: point[1]) for at in range(0, len(points), step)]
         path = " ".join(f"{self.x(x):.1f},{self.at(y):.1f}" for x, y in points)
         self.elements.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1"/>')
 

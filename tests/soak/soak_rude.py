@@ -20,7 +20,8 @@ class Rude:
         self._port, self._key, self._body = port, key, json.dumps(body)
         self._context = ssl.create_default_context(cafile=str(ca_file))
         self._context.check_hostname = False
-        self._ending = threading.Event()
+        self._ending, self._may_begin, self._under_way = threading.Event(), threading.Event(), threading.Semaphore(3)
+        self._may_begin.set()
         self._threads = [threading.Thread(target=self._run, args=(random.Random(f"rude {seed} {way.__name__}"), way), daemon=True)
                          for way in (self._leave_early, self._leave_unread, self._be_slow)]
 
@@ -34,9 +35,23 @@ class Rude:
         for thread in self._threads:
             thread.join(60)
 
+    @contextlib.contextmanager
+    def held_back(self):
+        """None of them has a connection in this block."""
+        self._may_begin.clear()
+        for _ in self._threads:
+            assert self._under_way.acquire(timeout=120)
+        try:
+            yield
+        finally:
+            for _ in self._threads:
+                self._under_way.release()
+            self._may_begin.set()
+
     def _run(self, chance, way):
         while not self._ending.wait(chance.uniform(0.02, 0.3)):
-            with contextlib.suppress(OSError):  # nobody is there just now
+            self._may_begin.wait(1)
+            with self._under_way, contextlib.suppress(OSError):  # nobody is there just now
                 with socket.create_connection(("127.0.0.1", self._port), 30) as plain, self._context.wrap_socket(plain) as stream:
                     way(stream, chance)
 

@@ -36,21 +36,20 @@ class Run:
         self.setup.start()
         self.result["keys"] = len(self.setup.keys)
         deeds = [deed for deed in self.setup.deeds() if not self._only or deed.name in self._only]
-        chaos = Chaos(self.seed, deeds, lambda: self._be_quiet(generator))
         generator = Generator(self.setup.folder, self.setup.port, self.setup.ca_file, self.setup.keys, self.setup.chain, seed=self.seed,
                               connections=self._connections, sample_one_in=500)
         began = time.monotonic()
         body = request_of(Message(VOTE, self.setup.keys[0], 1, 2, 1), self.setup.chain)
         try:
-            with Sampler(self._processes, lambda: generator.answered) as sampler:
-                with Rude(self.setup.port, self.setup.ca_file, self.setup.keys[0], self.seed, body) as rude:
-                    time.sleep(min(WARM_SECONDS, seconds * WARM_SHARE))
-                    self.setup.reload()
-                self._be_quiet(generator)
-                with Rude(self.setup.port, self.setup.ca_file, self.setup.keys[0], self.seed, body) as rude:
-                    chaos.run(began + seconds * (1 - CALM_SHARE) - self._quiet_seconds, self._least)
-                    time.sleep(min(CALM_SECONDS, seconds * CALM_SHARE))
-                self._be_quiet(generator)
+            with Sampler(self._processes, lambda: generator.answered) as sampler, \
+                    Rude(self.setup.port, self.setup.ca_file, self.setup.keys[0], self.seed, body) as rude:
+                chaos = Chaos(self.seed, deeds, lambda: self._be_quiet(generator, rude))
+                time.sleep(min(WARM_SECONDS, seconds * WARM_SHARE))
+                self.setup.reload()
+                self._be_quiet(generator, rude)
+                chaos.run(began + seconds * (1 - CALM_SHARE) - self._quiet_seconds, self._least)
+                time.sleep(min(CALM_SECONDS, seconds * CALM_SHARE))
+                self._be_quiet(generator, rude)
             generator.end()
             self.setup.stop()
             self._judge(generator, chaos.acts + self.setup.observed(), rude, sampler)
@@ -63,12 +62,13 @@ class Run:
             return self.setup.processes()
         return {}
 
-    def _be_quiet(self, generator):
-        generator.pause()
-        self.setup.hang_up()
-        time.sleep(self._quiet_seconds)
-        self._quiet.append(quiet(self.setup.processes()))
-        generator.resume()
+    def _be_quiet(self, generator, rude):
+        with rude.held_back():
+            generator.pause()
+            self.setup.hang_up()
+            time.sleep(self._quiet_seconds)
+            self._quiet.append(quiet(self.setup.processes()))
+            generator.resume()
 
     def _judge(self, generator, acts, rude, sampler):
         slow = [f"a slow client was not answered: asked at {began:.3f}, until {ended:.3f}, got {answer!r}" for began, ended, answer in rude.unanswered
