@@ -78,17 +78,18 @@ class Rude:
 
     def _be_slow(self, stream, chance):
         request, began, answer = b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", time.monotonic(), b""
-        pause = chance.uniform(0.005, 0.05)
+        pause, sent = chance.uniform(0.005, 0.05), None
         try:
             for at in range(len(request)):
                 stream.sendall(request[at:at + 1])
                 time.sleep(pause)
-            if time.monotonic() - began > TOO_SLOW_SECONDS:
-                return
+            sent = time.monotonic()
             while part := stream.recv(4096):
                 answer += part
         except OSError as error:
             answer += repr(error).encode()
+        if (sent or time.monotonic()) - began > TOO_SLOW_SECONDS:
+            return
         if not answer.startswith(b"HTTP/1.1 200 ") or not answer.endswith(b"\r\n\r\nOK"):
             self.unanswered.append((began, time.monotonic(), answer[:200]))
         self.done["slow"] += 1
