@@ -31,7 +31,7 @@ POM = pathlib.Path(__file__).with_name("dynamodb-local") / "pom.xml"
 MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
 ACCESS_KEY, SECRET_KEY, REGION = "AKIDLOCALTESTS", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1"
 ACCOUNT = "000000000000"  # of all tables, as their ARNs have it
-START_SECONDS = 60
+START_SECONDS = 120 * PATIENCE  # Java, on a machine that others keep busy
 IDLE_SECONDS = 10  # the server closes a connection after 30 without a request
 
 

@@ -24,17 +24,20 @@ def folder_of_a_run():
 
 
 class Run:
-    """setup: an object such as soak_standalone.Standalone, not yet started; result is JSON-able."""
+    """result is JSON-able."""
 
-    def __init__(self, setup, seed, only=None, connections=64, least=3, quiet_seconds=QUIET_SECONDS):
-        self.setup, self.seed, self._only, self._connections, self._least, self._quiet_seconds = setup, seed, only, connections, least, quiet_seconds
+    def __init__(self, seed, only=None, connections=64, least=3, quiet_seconds=QUIET_SECONDS):
+        self.setup, self.seed, self._only, self._connections, self._least, self._quiet_seconds = None, seed, only, connections, least, quiet_seconds
         self.wrong, self._quiet = [], []
-        self.result = {"name": setup.name, "title": setup.title, "seed": seed, "connections": connections, "keys": 0}
+        self.result = {"title": "not begun", "seed": seed, "connections": connections}
 
-    def go(self, seconds):
-        """Warming up, a quiet moment, chaos, a calm spell, a quiet moment, the record."""
-        self.setup.start()
-        self.result["keys"] = len(self.setup.keys)
+    def go(self, setup, seconds):
+        """Warming up, a quiet moment, chaos, a calm spell, a quiet moment, the record. setup is an object such as
+        soak_standalone.Standalone, not yet started."""
+        self.setup = setup
+        self.result["title"] = setup.title
+        setup.start()
+        self.result["keys"] = len(setup.keys)
         deeds = [deed for deed in self.setup.deeds() if not self._only or deed.name in self._only]
         generator = Generator(self.setup.folder, self.setup.port, self.setup.ca_file, self.setup.keys, self.setup.chain, seed=self.seed,
                               connections=self._connections, sample_one_in=500)
@@ -100,21 +103,18 @@ class Run:
 def run(make_setup, seconds, seed, keep=False, **more):
     """The Run, whatever became of it: what went wrong is in its wrong."""
     folder = folder_of_a_run()
-    setup = one = None
+    one, setup = Run(seed, **more), None
     try:
         setup = make_setup(folder)
-        one = Run(setup, seed, **more)
-        one.go(seconds)
+        one.go(setup, seconds)
     except Exception:  # pylint: disable=broad-except
-        said = traceback.format_exc()
-        if one is None:
-            raise
-        one.wrong.append(f"the run itself failed: {said}\n{setup.log()[-6000:]}")
+        log = setup.log()[-6000:] if setup else ""
+        one.wrong.append(f"the run itself failed: {traceback.format_exc()}\n{log}")
         one.result["wrong"] = one.wrong
     finally:
         if setup:
             setup.close()
-        if keep or (one and one.wrong):
+        if keep or one.wrong:
             say(f"soak: logs are in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
