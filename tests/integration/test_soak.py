@@ -124,6 +124,7 @@ def event(kind="cut", began=10.0, at=11.0, status=0, key=KEY):
     (event("refused", status=500), Act("store", 5, 20, (ERRORS,)), True),
     (event("refused", status=503), Act("kill", 5, 20, (CUTS,)), False),
     (event("refused", status=503, at=20.1), Act("kill", 5, 20, (CUTS,)), True),
+    (event("refused", status=500, at=15.1), Act("kill", 5, 20, (CUTS,)), True),
     (event("refused", status=404), Act("store", 5, 20, (ERRORS,)), False),
     (event("refused", status=404), Act("delete", 5, 20, (ABSENT,), keys=frozenset({KEY})), True),
     (event("refused", status=404), Act("delete", 5, 20, (ABSENT,), keys=frozenset({"0x00"})), False)])

@@ -36,6 +36,7 @@ def as_text(result):
     for act in result["acts"]:
         done[act["name"]] = done.get(act["name"], 0) + 1
     text += "  done to it: " + "; ".join(f"{name} ({count})" for name, count in sorted(done.items())) + "\n"
+    text += f"  refused since the time for a record or a signature was over: {result['late']}\n"
     text += "  beside: " + ", ".join(f"{count} clients {name}" for name, count in result["rude"].items()) + "\n"
     for one in result["growths"]:
         text += f"  {one['name']}: lived {one['seconds']:.0f} s, grew by {one['bytes'] / 1024:,.0f} KiB over {one['answers']:,.0f} answers\n"

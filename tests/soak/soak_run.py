@@ -95,7 +95,8 @@ class Run:
         self.result |= {
             "verdicts": {judge: len(complaints) for judge, complaints in verdicts.items()}, "wrong": self.wrong[:200],
             "series": generator.seconds, "acts": [vars(act) | {"keys": len(act.keys)} for act in acts], "oracle": generator.verdict,
-            "verified": len(sample), "growths": growths, "quiet": [self._quiet[0], self._quiet[-1]], "cuts": sum(event["kind"] == "cut" for event in excused),
+            "verified": len(sample), "growths": growths, "quiet": [self._quiet[0], self._quiet[-1]], "late": sum(map(soak_judges.is_late, generator.events)),
+            "cuts": sum(event["kind"] == "cut" for event in excused),
             "errors": sum(event["kind"] == "refused" and event["status"] != 404 for event in excused),
             "memory": {name: [[round(one.at, 1), one.resident] for one in samples] for (name, _), samples in sampler.lives.items()}}
 
