@@ -2,49 +2,52 @@
  *
  * An allow-list, because the kernel grows calls faster than anybody reads of them. Unlisted calls
  * fail instead of killing: libraries probe (glibc's malloc and gmtime try to open files)
- * and go on without. Calls that only an intruder would make do kill, so that the supervisor notices. */
+ * and go on without. Calls that only an intruder would make do kill, so that the supervisor notices.
+ * No memory can be made executable: whoever takes a process over has its own code and no other. */
 #include "base/process_sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* What libc, OpenSSL, the log and an orderly end need in every process. */
 static const struct process_sandbox_rule common[] = {
-    {SCMP_SYS(brk), "heap"},
-    {SCMP_SYS(mmap), "heap"},
-    {SCMP_SYS(munmap), "heap"},
-    {SCMP_SYS(mremap), "heap"},
-    {SCMP_SYS(mprotect), "heap"},
-    {SCMP_SYS(madvise), "heap"},
-    {SCMP_SYS(futex), "locks, of OpenSSL and between threads"},
-    {SCMP_SYS(getrandom), "OpenSSL's random numbers"},
-    {SCMP_SYS(clock_gettime), "time, where it is no vDSO call"},
-    {SCMP_SYS(clock_nanosleep), "waiting inside libraries"},
-    {SCMP_SYS(gettimeofday), "time, where it is no vDSO call"},
-    {SCMP_SYS(getpid), "OpenSSL notices forks by it"},
-    {SCMP_SYS(gettid), "aborting with a message"},
-    {SCMP_SYS(tgkill), "aborting with a message"},
-    {SCMP_SYS(rt_sigaction), "signals"},
-    {SCMP_SYS(rt_sigprocmask), "signals"},
-    {SCMP_SYS(rt_sigreturn), "signals"},
-    {SCMP_SYS(restart_syscall), "calls interrupted by a stop"},
-    {SCMP_SYS(poll), "waiting for a descriptor"},
-    {SCMP_SYS(read), "descriptors that are open already"},
-    {SCMP_SYS(write), "the log, and descriptors that are open already"},
-    {SCMP_SYS(close), "descriptors"},
-    {SCMP_SYS(fstat), "standard streams"},
-    {SCMP_SYS(newfstatat), "standard streams, in newer libc"},
-    {SCMP_SYS(exit), "ending"},
-    {SCMP_SYS(exit_group), "ending"},
+    SANDBOX_ALLOW(brk, "heap"),
+    SANDBOX_ALLOW_IF(mmap, 2, PROT_EXEC, 0, "heap"),
+    SANDBOX_ALLOW(munmap, "heap"),
+    SANDBOX_ALLOW(mremap, "heap"),
+    SANDBOX_ALLOW_IF(mprotect, 2, PROT_EXEC, 0, "heap"),
+    SANDBOX_ALLOW(madvise, "heap"),
+    SANDBOX_ALLOW(futex, "locks, of OpenSSL and between threads"),
+    SANDBOX_ALLOW(getrandom, "OpenSSL's random numbers"),
+    SANDBOX_ALLOW(clock_gettime, "time, where it is no vDSO call"),
+    SANDBOX_ALLOW(clock_nanosleep, "waiting inside libraries"),
+    SANDBOX_ALLOW(gettimeofday, "time, where it is no vDSO call"),
+    SANDBOX_ALLOW(getpid, "OpenSSL notices forks by it"),
+    SANDBOX_ALLOW(gettid, "aborting with a message"),
+    SANDBOX_ALLOW(rt_sigaction, "signals"),
+    SANDBOX_ALLOW(rt_sigprocmask, "signals"),
+    SANDBOX_ALLOW(rt_sigreturn, "signals"),
+    SANDBOX_ALLOW(restart_syscall, "calls interrupted by a stop"),
+    SANDBOX_ALLOW(poll, "waiting for a descriptor"),
+    SANDBOX_ALLOW(read, "descriptors that are open already"),
+    SANDBOX_ALLOW(write, "the log, and descriptors that are open already"),
+    SANDBOX_ALLOW(close, "descriptors"),
+    SANDBOX_ALLOW(fstat, "standard streams"),
+    SANDBOX_ALLOW_IF(newfstatat, 3, AT_EMPTY_PATH, AT_EMPTY_PATH, "standard streams, in newer libc"),
+    SANDBOX_ALLOW(exit, "ending"),
+    SANDBOX_ALLOW(exit_group, "ending"),
 };
 
 static const int deadly[] = {
-    SCMP_SYS(execve),
-    SCMP_SYS(execveat),
     SCMP_SYS(ptrace),
     SCMP_SYS(process_vm_readv),
     SCMP_SYS(process_vm_writev),
+    SCMP_SYS(pidfd_getfd),
     SCMP_SYS(init_module),
     SCMP_SYS(finit_module),
     SCMP_SYS(delete_module),
@@ -53,13 +56,23 @@ static const int deadly[] = {
     SCMP_SYS(mount),
     SCMP_SYS(umount2),
     SCMP_SYS(pivot_root),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(fsmount),
+    SCMP_SYS(open_by_handle_at),
     SCMP_SYS(setns),
+    SCMP_SYS(unshare),
     SCMP_SYS(bpf),
+    SCMP_SYS(io_uring_setup),
     SCMP_SYS(userfaultfd),
     SCMP_SYS(perf_event_open),
     SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
     SCMP_SYS(keyctl),
 };
+
+static const int starting[] = {SCMP_SYS(execve), SCMP_SYS(execveat)};
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(NS_COVERAGE)
 enum { HAS_SANITIZER = 1 };
@@ -94,49 +107,124 @@ result process_sandbox_native(int *ret_system_call, int system_call)
     return RESULT_OK;
 }
 
-/* Opening is only ever for reading. */
-static must_check result add(scmp_filter_ctx filter, uint32_t action, int listed)
+static must_check result add(scmp_filter_ctx filter, uint32_t action, const struct process_sandbox_rule *rule)
 {
     int system_call = 0;
-    TRY(process_sandbox_native(&system_call, listed));
-    const unsigned writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
-    int code = system_call == SCMP_SYS(openat)
-                   ? seccomp_rule_add(filter, action, system_call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0))
+    TRY(process_sandbox_native(&system_call, rule->system_call));
+    int code = rule->mask
+                   ? seccomp_rule_add(filter, action, system_call, 1,
+                                      SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->value))
                    : seccomp_rule_add(filter, action, system_call, 0);
     ENSURE(code == 0, E_IO, "sandbox: rule for system call %d: %s", system_call, strerror(-code));
     return RESULT_OK;
 }
 
-static must_check result build(scmp_filter_ctx filter, const struct process_sandbox_rule *rules,
-                               size_t num_rules)
+static must_check result add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls,
+                                   size_t num_calls)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(deadly); i++) {
+    for (size_t i = 0; i < num_calls; i++) {
+        const struct process_sandbox_rule rule = {.system_call = calls[i]};
         /* The leak sanitizer stops the process's threads that way. */
-        if (!HAS_SANITIZER || deadly[i] != SCMP_SYS(ptrace))
-            TRY(add(filter, SCMP_ACT_KILL_PROCESS, deadly[i]));
+        if (!HAS_SANITIZER || calls[i] != SCMP_SYS(ptrace))
+            TRY(add(filter, action, &rule));
     }
-    if (HAS_SANITIZER)
-        return RESULT_OK;
-    for (size_t i = 0; i < ARRAY_LENGTH(common); i++)
-        TRY(add(filter, SCMP_ACT_ALLOW, common[i].system_call));
-    for (size_t i = 0; i < num_rules; i++)
-        TRY(add(filter, SCMP_ACT_ALLOW, rules[i].system_call));
     return RESULT_OK;
 }
 
-result process_sandbox_enter(const struct process_sandbox_rule *rules, size_t num_rules)
+static must_check result add_list(scmp_filter_ctx filter, const struct process_sandbox_list *list)
 {
-    scmp_filter_ctx filter = seccomp_init(HAS_SANITIZER ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
-    ENSURE(filter, E_MEMORY, "sandbox: no filter");
-    /* Threads that were made before are held by it too; none can be made afterwards. */
-    int synchronised = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-    result r = synchronised == 0
-                   ? build(filter, rules, num_rules)
-                   : error_set(E_IO, "sandbox: not for all threads: %s", strerror(-synchronised));
-    int code = r.code ? 0 : seccomp_load(filter);
-    seccomp_release(filter);
-    if (r.code)
-        return r;
+    for (size_t i = 0; i < list->num_rules; i++)
+        TRY(add(filter, SCMP_ACT_ALLOW, &list->rules[i]));
+    return RESULT_OK;
+}
+
+static must_check result build(scmp_filter_ctx filter, const struct process_sandbox_list *lists,
+                               size_t num_lists)
+{
+    TRY(add_calls(filter, SCMP_ACT_KILL_PROCESS, deadly, ARRAY_LENGTH(deadly)));
+    TRY(add_calls(filter, SCMP_ACT_KILL_PROCESS, starting, ARRAY_LENGTH(starting)));
+    if (HAS_SANITIZER)
+        return RESULT_OK;
+    const struct process_sandbox_rule own_signals =
+        SANDBOX_ALLOW_VALUE(tgkill, 0, getpid(), "aborting with a message");
+    const struct process_sandbox_rule clone3 = SANDBOX_ALLOW(clone3, "see SANDBOX_ALLOW_THREADS");
+    const struct process_sandbox_list commons = SANDBOX_LIST(common);
+    TRY(add(filter, SCMP_ACT_ALLOW, &own_signals));
+    TRY(add(filter, SCMP_ACT_ERRNO(ENOSYS), &clone3));
+    TRY(add_list(filter, &commons));
+    for (size_t i = 0; i < num_lists; i++)
+        TRY(add_list(filter, &lists[i]));
+    return RESULT_OK;
+}
+
+/* A signer that root started can do without what makes root more than others. Files that are opened later
+ * may be anybody's. */
+static must_check result drop_capabilities(bool keeps_files)
+{
+    if (HAS_SANITIZER) /* the leak sanitizer's */
+        return RESULT_OK;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+    ENSURE(syscall(SYS_capget, &header, data) == 0, E_IO, "capabilities: %s", strerror(errno));
+    uint32_t kept = keeps_files ? CAP_TO_MASK(CAP_DAC_OVERRIDE) | CAP_TO_MASK(CAP_DAC_READ_SEARCH) : 0;
+    kept &= data[0].permitted;
+    memset(data, 0, sizeof data);
+    data[0].permitted = data[0].effective = kept;
+    ENSURE(syscall(SYS_capset, &header, data) == 0, E_IO, "capabilities: %s", strerror(errno));
+    return RESULT_OK;
+}
+
+static bool opens_files(const struct process_sandbox_list *lists, size_t num_lists)
+{
+    for (size_t i = 0; i < num_lists; i++) {
+        for (size_t j = 0; j < lists[i].num_rules; j++) {
+            if (lists[i].rules[j].system_call == SCMP_SYS(openat))
+                return true;
+        }
+    }
+    return false;
+}
+
+static must_check result set(scmp_filter_ctx filter, enum scmp_filter_attr attribute, uint32_t value)
+{
+    int code = seccomp_attr_set(filter, attribute, value);
+    ENSURE(code == 0, E_IO, "sandbox: attribute %d: %s", (int)attribute, strerror(-code));
+    return RESULT_OK;
+}
+
+static must_check result load(scmp_filter_ctx filter)
+{
+    int code = seccomp_load(filter);
     ENSURE(code == 0, E_IO, "sandbox: the kernel refuses the filter: %s", strerror(-code));
     return RESULT_OK;
+}
+
+DEFINE_AUTO_POINTER(void, seccomp_release)
+
+result process_sandbox_enter(const struct process_sandbox_list *lists, size_t num_lists)
+{
+    AUTO_POINTER(void) filter = seccomp_init(HAS_SANITIZER ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
+    ENSURE(filter, E_MEMORY, "sandbox: no filter");
+    /* Threads that were made before are held by it too. */
+    TRY(set(filter, SCMP_FLTATR_CTL_TSYNC, 1));
+    /* 32-bit calls: libseccomp's default ends the thread alone, and leaves the others to wait for it. */
+    TRY(set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS));
+    TRY(build(filter, lists, num_lists));
+    TRY(drop_capabilities(opens_files(lists, num_lists)));
+    return load(filter);
+}
+
+result process_sandbox_forbid(bool may_start)
+{
+    AUTO_POINTER(void) filter = seccomp_init(SCMP_ACT_ALLOW);
+    ENSURE(filter, E_MEMORY, "sandbox: no filter");
+    TRY(add_calls(filter, SCMP_ACT_ERRNO(EPERM), deadly, ARRAY_LENGTH(deadly)));
+    if (!may_start)
+        TRY(add_calls(filter, SCMP_ACT_ERRNO(EPERM), starting, ARRAY_LENGTH(starting)));
+    return load(filter);
+}
+
+result process_sandbox_thread(void)
+{
+    return drop_capabilities(false);
 }

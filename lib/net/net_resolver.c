@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process_sandbox.h"
 
 enum { ANSWER_MS = 8000, CONNECT_MS = 1000, TRIES_MAX = 4, TEXT_MAX = 256 };
 
@@ -83,7 +84,8 @@ static _Noreturn void answer_until_closed(int socket)
 /* Of its parent's descriptors it keeps none but its own. */
 static _Noreturn void run_child(int socket)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || dup2(socket, 3) < 0 || close_range(4, ~0U, 0) != 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || dup2(socket, 3) < 0 || close_range(4, ~0U, 0) != 0 ||
+        process_sandbox_forbid(false).code)
         _exit(1);
     answer_until_closed(3);
 }

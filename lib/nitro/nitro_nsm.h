@@ -11,6 +11,9 @@
 #include "base/buffer.h"
 #include "base/result.h"
 
+/* The one request that /dev/nsm knows; what a sandbox has to let through. */
+#define NSM_IOCTL 0xC0200A00UL
+
 enum {
     NSM_REQUEST_MAX = 0x1000,
     NSM_RESPONSE_MAX = 0x3000,

@@ -21,8 +21,7 @@ struct nsm_message {
     uint64_t response_address;
     uint64_t response_len; /* capacity in, length out */
 };
-_Static_assert(sizeof(struct nsm_message) == 32, "the argument's size is part of the ioctl number");
-#define NSM_IOCTL _IOWR(0x0A, 0, struct nsm_message)
+_Static_assert(NSM_IOCTL == _IOWR(0x0A, 0, struct nsm_message), "the argument's size is part of it");
 
 /* The driver gives the device 120 s; the development stand-in answers at once or is dead. */
 enum { SOCKET_TIMEOUT_SECONDS = 10 };

@@ -112,7 +112,10 @@ must_check result courier_load_on_result(struct courier *c, const struct ipc_loa
 void courier_load_cleanup(struct courier_load *load);
 
 /* courier_sandbox.c */
-/* may_read_files: what the process may read anyway; for certificates that libpq opens. */
-must_check result courier_sandbox_enter(bool may_read_files);
+struct courier_reach {
+    bool internet, local, vsock; /* kinds of sockets that can be made */
+    bool files;                  /* what the process may read anyway; for certificates that libpq opens */
+};
+must_check result courier_sandbox_enter(const struct courier_reach *reach);
 
 #endif

@@ -1,41 +1,56 @@
 /* courier_sandbox.c - the system calls that are left to the courier, one line and one reason each.
  *
  * Entered before the first byte from outside is read, and before threads are made, which inherit it.
- * No file can be opened, nothing bound or listened on. It is the process that may reach the network. */
+ * No file can be opened, nothing bound or listened on. It is the process that may reach the network, by the
+ * kinds of sockets that its addresses are of: in an enclave those to the parent and no other. */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+
 #include "base/process_sandbox.h"
 #include "courier.h"
 
 static const struct process_sandbox_rule rules[] = {
-    {SCMP_SYS(accept4), "control: a peer"},
-    {SCMP_SYS(recvfrom), "control, and libcurl"},
-    {SCMP_SYS(sendto), "control, and libcurl"},
-    {SCMP_SYS(recvmsg), "packets from the keeper"},
-    {SCMP_SYS(sendmsg), "packets to the keeper"},
-    {SCMP_SYS(socket), "to the proxy, and libpq"},
-    {SCMP_SYS(connect), "to the proxy, and libpq"},
-    {SCMP_SYS(getsockopt), "whether a connect has worked"},
-    {SCMP_SYS(setsockopt), "libcurl: no delay"},
-    {SCMP_SYS(getsockname), "libcurl: for its messages"},
-    {SCMP_SYS(getpeername), "libcurl: for its messages"},
-    {SCMP_SYS(shutdown), "libcurl: ends a connection"},
-    {SCMP_SYS(socketpair), "libcurl: wakes its own poll"},
-    {SCMP_SYS(eventfd2), "libcurl: wakes its own poll, newer"},
-    {SCMP_SYS(pipe2), "libcurl: wakes its own poll, where there is no socketpair"},
-    {SCMP_SYS(fcntl), "libcurl: non-blocking"},
-    {SCMP_SYS(readv), "OpenSSL's sockets"},
-    {SCMP_SYS(writev), "OpenSSL's sockets"},
-    {SCMP_SYS(clone3), "threads"},
-    {SCMP_SYS(clone), "threads, older libc"},
-    {SCMP_SYS(set_robust_list), "threads"},
-    {SCMP_SYS(rseq), "threads"},
-    {SCMP_SYS(sched_getaffinity), "threads: a stack's attributes"},
-    /* The last ones, only if files may be read. */
-    {SCMP_SYS(openat), "libpq: certificates"},
-    {SCMP_SYS(lseek), "libpq: certificates"},
+    SANDBOX_ALLOW(accept4, "control: a peer"),
+    SANDBOX_ALLOW(recvfrom, "control, and libcurl"),
+    SANDBOX_ALLOW(sendto, "control, and libcurl"),
+    SANDBOX_ALLOW(recvmsg, "packets from the keeper"),
+    SANDBOX_ALLOW(sendmsg, "packets to the keeper"),
+    SANDBOX_ALLOW(connect, "to the proxy, and libpq"),
+    SANDBOX_ALLOW(getsockopt, "whether a connect has worked"),
+    SANDBOX_ALLOW(setsockopt, "libcurl: no delay"),
+    SANDBOX_ALLOW(getsockname, "libcurl: for its messages"),
+    SANDBOX_ALLOW(getpeername, "libcurl: for its messages"),
+    SANDBOX_ALLOW(shutdown, "libcurl: ends a connection"),
+    SANDBOX_ALLOW(socketpair, "libcurl: wakes its own poll"),
+    SANDBOX_ALLOW(eventfd2, "libcurl: wakes its own poll, newer"),
+    SANDBOX_ALLOW(pipe2, "libcurl: wakes its own poll, where there is no socketpair"),
+    SANDBOX_ALLOW_FLAGS("libcurl: non-blocking"),
+    SANDBOX_ALLOW(readv, "OpenSSL's sockets"),
+    SANDBOX_ALLOW(writev, "OpenSSL's sockets"),
+    SANDBOX_ALLOW_THREADS,
 };
-enum { NUM_FILE_RULES = 2 };
 
-result courier_sandbox_enter(bool may_read_files)
+static const struct process_sandbox_rule internet_rules[] = {SANDBOX_ALLOW_INTERNET("libpq, libcurl")};
+static const struct process_sandbox_rule local_rules[] = {
+    SANDBOX_ALLOW_VALUE(socket, 0, AF_UNIX, "to the proxy, and libpq")};
+static const struct process_sandbox_rule vsock_rules[] = {
+    SANDBOX_ALLOW_VALUE(socket, 0, AF_VSOCK, "to the proxy")};
+static const struct process_sandbox_rule file_rules[] = {SANDBOX_ALLOW_READING("libpq: certificates"),
+                                                         SANDBOX_ALLOW(newfstatat, "libpq: certificates"),
+                                                         SANDBOX_ALLOW(lseek, "libpq: certificates")};
+
+result courier_sandbox_enter(const struct courier_reach *reach)
 {
-    return process_sandbox_enter(rules, ARRAY_LENGTH(rules) - (may_read_files ? 0 : NUM_FILE_RULES));
+    struct process_sandbox_list lists[5] = {SANDBOX_LIST(rules)};
+    size_t num_lists = 1;
+    if (reach->internet)
+        lists[num_lists++] = (struct process_sandbox_list)SANDBOX_LIST(internet_rules);
+    if (reach->local)
+        lists[num_lists++] = (struct process_sandbox_list)SANDBOX_LIST(local_rules);
+    if (reach->vsock)
+        lists[num_lists++] = (struct process_sandbox_list)SANDBOX_LIST(vsock_rules);
+    if (reach->files)
+        lists[num_lists++] = (struct process_sandbox_list)SANDBOX_LIST(file_rules);
+    return process_sandbox_enter(lists, num_lists);
 }

@@ -169,9 +169,38 @@ static bool needs_files(const struct slashing_postgresql_settings *p)
     return p->sslrootcert[0] || p->sslcert[0] || p->sslkey[0];
 }
 
+static void reach_add(struct courier_reach *reach, enum net_family family)
+{
+    switch (family) {
+    case NET_TCP:
+        reach->internet = true;
+        return;
+    case NET_UNIX:
+        reach->local = true;
+        return;
+    case NET_VSOCK:
+        reach->vsock = true;
+    }
+}
+
+/* Stand-alone it makes the connections itself; PostgreSQL may be on this machine. */
+static struct courier_reach reach_of(const struct outside *outside)
+{
+    const struct courier_options *o = &outside->options;
+    struct courier_reach reach = {.internet = o->standalone,
+                                  .local = outside->backend.has_postgresql,
+                                  .files = needs_files(&outside->backend.postgresql)};
+    if (!o->standalone)
+        reach_add(&reach, o->kms_via.family);
+    if (o->has_dynamodb_via)
+        reach_add(&reach, o->dynamodb_via.family);
+    return reach;
+}
+
 static must_check result begin(struct courier *c, struct outside *outside)
 {
-    TRY(courier_sandbox_enter(needs_files(&outside->backend.postgresql)));
+    const struct courier_reach reach = reach_of(outside);
+    TRY(courier_sandbox_enter(&reach));
     TRY(courier_outbox_new(&c->outbox));
     TRY(courier_control_new(&c->control, outside->options.standalone ? -1 : OUTSIDE_FD, courier_take_message,
                             c));

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process_limits.h"
+#include "base/process_sandbox.h"
 #include "enclave_clock.h"
 #include "enclave_family.h"
 #include "enclave_init.h"
@@ -126,7 +127,8 @@ static must_check result boot(struct enclave *e, int argc, char *const argv[])
         TRY(watch(e, e->log.events));
     if (e->is_pid_1)
         TRY(boot_pid_1(e));
-    return process_harden();
+    TRY(process_harden());
+    return process_sandbox_forbid(true);
 }
 
 /* ---- the family ---- */

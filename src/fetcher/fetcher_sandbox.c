@@ -3,35 +3,36 @@
  * Entered before the first request is read and before threads are made, which inherit it. It is a process
  * that reaches the network with other people's credentials: no file can be opened, so a server that took it
  * over could not read the key files beside it. */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+
 #include "base/process_sandbox.h"
 #include "fetcher.h"
 
 static const struct process_sandbox_rule rules[] = {
-    {SCMP_SYS(recvmsg), "packets from the loader"},
-    {SCMP_SYS(sendmsg), "packets to the loader"},
-    {SCMP_SYS(recvfrom), "libcurl, the resolver"},
-    {SCMP_SYS(sendto), "libcurl, the resolver"},
-    {SCMP_SYS(socket), "libcurl"},
-    {SCMP_SYS(connect), "libcurl"},
-    {SCMP_SYS(getsockopt), "libcurl: whether a connect has worked"},
-    {SCMP_SYS(setsockopt), "libcurl: no delay"},
-    {SCMP_SYS(getsockname), "libcurl: for its messages"},
-    {SCMP_SYS(getpeername), "libcurl: for its messages"},
-    {SCMP_SYS(shutdown), "libcurl: ends a connection"},
-    {SCMP_SYS(socketpair), "libcurl: wakes its own poll"},
-    {SCMP_SYS(eventfd2), "libcurl: wakes its own poll, newer"},
-    {SCMP_SYS(pipe2), "libcurl: wakes its own poll, where there is no socketpair"},
-    {SCMP_SYS(fcntl), "libcurl: non-blocking"},
-    {SCMP_SYS(readv), "OpenSSL's sockets"},
-    {SCMP_SYS(writev), "OpenSSL's sockets"},
-    {SCMP_SYS(clone3), "threads"},
-    {SCMP_SYS(clone), "threads, older libc"},
-    {SCMP_SYS(set_robust_list), "threads"},
-    {SCMP_SYS(rseq), "threads"},
-    {SCMP_SYS(sched_getaffinity), "threads: a stack's attributes"},
+    SANDBOX_ALLOW(recvmsg, "packets from the loader"),
+    SANDBOX_ALLOW(sendmsg, "packets to the loader"),
+    SANDBOX_ALLOW(recvfrom, "libcurl, the resolver"),
+    SANDBOX_ALLOW(sendto, "libcurl, the resolver"),
+    SANDBOX_ALLOW_INTERNET("libcurl"),
+    SANDBOX_ALLOW(connect, "libcurl"),
+    SANDBOX_ALLOW(getsockopt, "libcurl: whether a connect has worked"),
+    SANDBOX_ALLOW(setsockopt, "libcurl: no delay"),
+    SANDBOX_ALLOW(getsockname, "libcurl: for its messages"),
+    SANDBOX_ALLOW(getpeername, "libcurl: for its messages"),
+    SANDBOX_ALLOW(shutdown, "libcurl: ends a connection"),
+    SANDBOX_ALLOW(socketpair, "libcurl: wakes its own poll"),
+    SANDBOX_ALLOW(eventfd2, "libcurl: wakes its own poll, newer"),
+    SANDBOX_ALLOW(pipe2, "libcurl: wakes its own poll, where there is no socketpair"),
+    SANDBOX_ALLOW_FLAGS("libcurl: non-blocking"),
+    SANDBOX_ALLOW(readv, "OpenSSL's sockets"),
+    SANDBOX_ALLOW(writev, "OpenSSL's sockets"),
+    SANDBOX_ALLOW_THREADS,
 };
 
 result fetcher_sandbox_enter(void)
 {
-    return process_sandbox_enter(rules, ARRAY_LENGTH(rules));
+    const struct process_sandbox_list list = SANDBOX_LIST(rules);
+    return process_sandbox_enter(&list, 1);
 }

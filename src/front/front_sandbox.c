@@ -3,7 +3,9 @@
  * No file is opened, no socket made or connected after this point: a front that was taken over can talk to
  * its clients and to the keeper, and to nobody else. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -40,23 +42,24 @@ result front_raise_descriptor_limit(uint32_t *ret_connections)
 result front_enter_sandbox(void)
 {
     static const struct process_sandbox_rule rules[] = {
-        {SCMP_SYS(epoll_wait), "the event loop"},
-        {SCMP_SYS(epoll_pwait), "the event loop, in newer libc"},
-        {SCMP_SYS(epoll_ctl), "the event loop"},
-        {SCMP_SYS(listen), "clients are let in when the keeper says so"},
-        {SCMP_SYS(getsockname), "the port is told to the keeper"},
-        {SCMP_SYS(accept4), "clients"},
-        {SCMP_SYS(fcntl), "accepted sockets do not block"},
-        {SCMP_SYS(ioctl), "libevent asks how much can be read"},
-        {SCMP_SYS(setsockopt), "libevent's options on listening sockets"},
-        {SCMP_SYS(getsockopt), "libevent asks for a socket's error"},
-        {SCMP_SYS(readv), "requests"},
-        {SCMP_SYS(writev), "replies"},
-        {SCMP_SYS(recvfrom), "requests; libevent's own wake-up"},
-        {SCMP_SYS(sendto), "replies; libevent's own wake-up"},
-        {SCMP_SYS(recvmsg), "the keeper"},
-        {SCMP_SYS(sendmsg), "the keeper"},
-        {SCMP_SYS(shutdown), "closing in two steps"},
+        SANDBOX_ALLOW(epoll_wait, "the event loop"),
+        SANDBOX_ALLOW(epoll_pwait, "the event loop, in newer libc"),
+        SANDBOX_ALLOW(epoll_ctl, "the event loop"),
+        SANDBOX_ALLOW(listen, "clients are let in when the keeper says so"),
+        SANDBOX_ALLOW(getsockname, "the port is told to the keeper"),
+        SANDBOX_ALLOW(accept4, "clients"),
+        SANDBOX_ALLOW_FLAGS("accepted sockets do not block"),
+        SANDBOX_ALLOW_VALUE(ioctl, 1, FIONREAD, "libevent asks how much can be read"),
+        SANDBOX_ALLOW(setsockopt, "libevent's options on listening sockets"),
+        SANDBOX_ALLOW(getsockopt, "libevent asks for a socket's error"),
+        SANDBOX_ALLOW(readv, "requests"),
+        SANDBOX_ALLOW(writev, "replies"),
+        SANDBOX_ALLOW(recvfrom, "requests; libevent's own wake-up"),
+        SANDBOX_ALLOW(sendto, "replies; libevent's own wake-up"),
+        SANDBOX_ALLOW(recvmsg, "the keeper"),
+        SANDBOX_ALLOW(sendmsg, "the keeper"),
+        SANDBOX_ALLOW(shutdown, "closing in two steps"),
     };
-    return process_sandbox_enter(rules, ARRAY_LENGTH(rules));
+    const struct process_sandbox_list list = SANDBOX_LIST(rules);
+    return process_sandbox_enter(&list, 1);
 }

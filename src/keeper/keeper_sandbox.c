@@ -5,28 +5,33 @@
  * by base/process_sandbox. */
 #include "keeper_sandbox.h"
 
+#include <fcntl.h>
+
 #include "base/process_sandbox.h"
+#include "nitro/nitro_nsm.h"
 
 static const struct process_sandbox_rule rules[] = {
-    {SCMP_SYS(ppoll), "wait for the peers"},
-    {SCMP_SYS(recvmsg), "messages in"},
-    {SCMP_SYS(sendmsg), "messages out"},
-    {SCMP_SYS(socketpair), "a channel to each new loader"},
-    {SCMP_SYS(ioctl), "the NSM"},
-    {SCMP_SYS(sendto), "the NSM's stand-in"},
-    {SCMP_SYS(recvfrom), "the NSM's stand-in"},
-    {SCMP_SYS(shutdown), "the NSM's stand-in, once it has not answered"},
-    {SCMP_SYS(pread64), "SQLite: pages"},
-    {SCMP_SYS(pwrite64), "SQLite: pages"},
-    {SCMP_SYS(lseek), "SQLite: pages"},
-    {SCMP_SYS(fsync), "SQLite: durable"},
-    {SCMP_SYS(fdatasync), "SQLite: durable"},
-    {SCMP_SYS(ftruncate), "SQLite: the log's length"},
-    {SCMP_SYS(fallocate), "SQLite: room for the log"},
-    {SCMP_SYS(stat), "the store: are its files still the same"},
-    {SCMP_SYS(fcntl), "SQLite: locks"},
-    {SCMP_SYS(unlink), "SQLite: its log, at a clean end"},
-    {SCMP_SYS(geteuid), "SQLite: whose file"},
+    SANDBOX_ALLOW(ppoll, "wait for the peers"),
+    SANDBOX_ALLOW(recvmsg, "messages in"),
+    SANDBOX_ALLOW(sendmsg, "messages out"),
+    SANDBOX_ALLOW(socketpair, "a channel to each new loader"),
+    SANDBOX_ALLOW_VALUE(ioctl, 1, NSM_IOCTL, "the NSM"),
+    SANDBOX_ALLOW(sendto, "the NSM's stand-in"),
+    SANDBOX_ALLOW(recvfrom, "the NSM's stand-in"),
+    SANDBOX_ALLOW(shutdown, "the NSM's stand-in, once it has not answered"),
+    SANDBOX_ALLOW(pread64, "SQLite: pages"),
+    SANDBOX_ALLOW(pwrite64, "SQLite: pages"),
+    SANDBOX_ALLOW(lseek, "SQLite: pages"),
+    SANDBOX_ALLOW(fsync, "SQLite: durable"),
+    SANDBOX_ALLOW(fdatasync, "SQLite: durable"),
+    SANDBOX_ALLOW(ftruncate, "SQLite: the log's length"),
+    SANDBOX_ALLOW(fallocate, "SQLite: room for the log"),
+    SANDBOX_ALLOW(stat, "the store: are its files still the same"),
+    SANDBOX_ALLOW(newfstatat, "the same, in newer libc"),
+    SANDBOX_ALLOW_FLAGS("SQLite: its descriptors"),
+    SANDBOX_ALLOW_LOCKS("SQLite: locks"),
+    SANDBOX_ALLOW(unlink, "SQLite: its log, at a clean end"),
+    SANDBOX_ALLOW(geteuid, "SQLite: whose file"),
 };
 
 result keeper_sandbox_enter(void)
@@ -34,7 +39,8 @@ result keeper_sandbox_enter(void)
     static bool entered;
     if (entered)
         return RESULT_OK;
-    TRY(process_sandbox_enter(rules, ARRAY_LENGTH(rules)));
+    const struct process_sandbox_list list = SANDBOX_LIST(rules);
+    TRY(process_sandbox_enter(&list, 1));
     entered = true;
     return RESULT_OK;
 }

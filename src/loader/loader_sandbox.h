@@ -12,9 +12,7 @@ enum loader_sandbox {
 };
 
 /* From here on, for this thread and those it starts: computing, memory, threads of this process, reading
- * and writing what is open, and what the mode adds; anything else fails with EPERM, and starting a program
- * or reading another's memory ends the process. Does nothing in a
- * build with a sanitizer, whose run-time needs more. */
+ * and writing what is open, and what the mode adds; anything else as process_sandbox_enter says. */
 must_check result loader_sandbox_enter(enum loader_sandbox mode);
 
 #endif

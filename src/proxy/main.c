@@ -90,7 +90,8 @@ static must_check result parse_options(struct proxy *proxy, int argc, char *cons
     return RESULT_OK;
 }
 
-/* Two descriptors a connection, beside those of the pipes; fewer connections when the system does not give that many. */
+/* Two descriptors a connection, beside those of the pipes; fewer connections when the system does not give
+ * that many. */
 static must_check result limit_connections(struct proxy *proxy)
 {
     struct rlimit limit;
@@ -109,10 +110,10 @@ static must_check result limit_connections(struct proxy *proxy)
     return RESULT_OK;
 }
 
-static bool needs_names(const struct proxy *proxy)
+static bool has_target(const struct proxy *proxy, enum net_family family)
 {
     for (size_t i = 0; i < proxy->num_routes; i++) {
-        if (proxy->routes[i].target.family == NET_TCP)
+        if (proxy->routes[i].target.family == family)
             return true;
     }
     return false;
@@ -168,7 +169,7 @@ static must_check result start(struct proxy *proxy)
     ENSURE(proxy->terminate && proxy->interrupt && event_add(proxy->terminate, NULL) == 0 &&
                event_add(proxy->interrupt, NULL) == 0,
            E_MEMORY, "no signal handlers");
-    if (needs_names(proxy)) {
+    if (has_target(proxy, NET_TCP)) {
         proxy->dns = evdns_base_new(proxy->base, EVDNS_BASE_INITIALIZE_NAMESERVERS);
         ENSURE(proxy->dns, E_IO, "the resolver's configuration cannot be read");
     }
@@ -181,7 +182,9 @@ static must_check result start(struct proxy *proxy)
 static must_check result serve(struct proxy *proxy)
 {
     TRY(start(proxy));
-    TRY(proxy_enter_sandbox());
+    const struct proxy_reach reach = {.internet = has_target(proxy, NET_TCP),
+                                      .vsock = has_target(proxy, NET_VSOCK)};
+    TRY(proxy_enter_sandbox(&reach));
     process_notify("READY=1");
     ENSURE(event_base_dispatch(proxy->base) >= 0, E_IO, "the event loop failed");
     process_notify("STOPPING=1");

@@ -27,6 +27,10 @@ must_check result proxy_log_new(struct proxy_log **ret_log, struct event_base *b
 void proxy_log_free(struct proxy_log *log);
 
 /* proxy_sandbox.c */
-must_check result proxy_enter_sandbox(void);
+/* Kinds of sockets that can be made, beside those of this machine. */
+struct proxy_reach {
+    bool internet, vsock;
+};
+must_check result proxy_enter_sandbox(const struct proxy_reach *reach);
 
 #endif

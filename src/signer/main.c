@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process_limits.h"
+#include "base/process_sandbox.h"
 #include "base/secret_allocators.h"
 #include "net/net_address.h"
 #include "process/process_notify.h"
@@ -297,6 +298,8 @@ int main(int argc, char *argv[])
 
     struct process_supervisor supervisor = {.signals = -1, .keeper = -1};
     r = process_harden();
+    if (!r.code)
+        r = process_sandbox_forbid(true);
     if (!r.code)
         r = supervise(&supervisor, &options, &policy);
     if (r.code)

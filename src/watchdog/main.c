@@ -10,6 +10,7 @@
 #include "base/file_watch.h"
 #include "base/log.h"
 #include "base/process_limits.h"
+#include "base/process_sandbox.h"
 #include "base/secret_allocators.h"
 #include "net/net_loop.h"
 #include "process/process_notify.h"
@@ -502,6 +503,7 @@ DEFINE_AUTO_POINTER(event_base, net_loop_free)
 static must_check result run(struct program *p)
 {
     TRY(process_harden());
+    TRY(process_sandbox_forbid(true));
     TRY(secret_openssl_wipes());
     TRY(secret_heap_open(SECURE_HEAP));
     AUTO_POINTER(event_base) base = event_base_new();

@@ -39,13 +39,14 @@ static int status_of(void (*in_sandbox)(void))
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        static const struct process_sandbox_rule rules[] = {{SCMP_SYS(socketpair), "the test"}};
+        static const struct process_sandbox_rule rules[] = {SANDBOX_ALLOW(socketpair, "the test")};
+        const struct process_sandbox_list list = SANDBOX_LIST(rules);
         char byte;
         if (pipe(begin) != 0 || pipe(started) != 0 ||
             pthread_create(&thread_before, NULL, try_unlisted, &thread_is_refused) != 0 ||
             read(started[0], &byte, 1) != 1)
             _exit(98);
-        if (process_harden().code || process_sandbox_enter(rules, ARRAY_LENGTH(rules)).code)
+        if (process_harden().code || process_sandbox_enter(&list, 1).code)
             _exit(99);
         in_sandbox();
         _exit(0);
