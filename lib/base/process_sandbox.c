@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/process_landlock.h"
+
 /* What libc, OpenSSL, the log and an orderly end need in every process. */
 static const struct process_sandbox_rule common[] = {
     SANDBOX_ALLOW(brk, "heap"),
@@ -226,5 +228,8 @@ result process_sandbox_forbid(bool may_start)
 
 result process_sandbox_thread(void)
 {
+    unsigned abi;
+    const struct process_landlock nothing = {0};
+    TRY(process_landlock_enter(&abi, &nothing));
     return drop_capabilities(false);
 }

@@ -74,7 +74,8 @@ must_check result process_sandbox_enter(const struct process_sandbox_list *lists
  * Everything else works. After process_harden. */
 must_check result process_sandbox_forbid(bool may_start);
 
-/* For threads that a process has before it enters its sandbox: no capabilities. */
+/* For threads that a process has before it enters its sandbox, which holds them too but in what is each
+ * thread's own: no capabilities, no paths, no ports. */
 must_check result process_sandbox_thread(void);
 
 /* The number of a call on this architecture: itself, or where there is no such call what libc makes

@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,8 +24,14 @@ static size_t opened_size;
 result secret_heap_open(size_t heap_size)
 {
     int locked = CRYPTO_secure_malloc_init(heap_size, SMALLEST_BLOCK);
-    ENSURE(locked == 1, E_MEMORY, "cannot lock %zu bytes of memory for secrets; raise RLIMIT_MEMLOCK",
-           heap_size);
+    struct rlimit limit = {0};
+    if (locked != 1)
+        (void)getrlimit(RLIMIT_MEMLOCK, &limit);
+    ENSURE(locked == 1, E_MEMORY,
+           "cannot lock %zu bytes of memory for secrets: RLIMIT_MEMLOCK is %llu; raise it (ulimit -l, in "
+           "KiB; in a "
+           "unit LimitMEMLOCK=)",
+           heap_size, (unsigned long long)limit.rlim_cur);
     opened_size = heap_size;
     return RESULT_OK;
 }

@@ -88,7 +88,7 @@ static bool drop_capabilities(void)
 static bool confine(const struct process_confinement *c)
 {
     if (c->user == 0)
-        return true;
+        return c->descriptors == 0 || limit(RLIMIT_NOFILE, c->descriptors);
     return set_out_of_memory_score(c->out_of_memory_score) && limit(RLIMIT_CORE, 0) &&
            limit(RLIMIT_MEMLOCK, RLIM_INFINITY) && limit(RLIMIT_NPROC, PROCESS_THREADS_MAX) &&
            (c->descriptors == 0 || limit(RLIMIT_NOFILE, c->descriptors)) && drop_capabilities() &&

@@ -25,12 +25,13 @@ must_check result process_sibling_path(char out[static PROCESS_PATH_MAX], const 
 must_check result process_start(pid_t *ret_pid, const char *path, char *const argv[], const int *child_fds,
                                 size_t num_child_fds);
 
-/* What a child of root is left with. The zero value leaves it the parent's. */
+/* What a child is left with. The zero value leaves it the parent's. */
 struct process_confinement {
-    uid_t user; /* and group of the same number, no further groups, no capability, none to be gained; 0: the
-                   parent's, and the other members do not count */
+    uid_t user; /* and group of the same number, no further groups, no capability, none to be gained: only
+                   root can; 0: the parent's */
     unsigned descriptors;    /* RLIMIT_NOFILE; 0: the parent's */
-    int out_of_memory_score; /* oom_score_adj: who dies first when memory ends, the higher the earlier */
+    int out_of_memory_score; /* with a user. oom_score_adj: who dies first when memory ends, the higher the
+                                earlier */
 };
 
 /* As process_start, confined: with a user also no core dumps, PROCESS_THREADS_MAX threads of that user, and

@@ -114,7 +114,7 @@ void courier_load_cleanup(struct courier_load *load);
 /* courier_sandbox.c */
 struct courier_reach {
     bool internet, local, vsock; /* kinds of sockets that can be made */
-    bool files;                  /* what the process may read anyway; for certificates that libpq opens */
+    const char *files[3]; /* that can be read, for libpq, which opens its certificates itself; or NULL */
 };
 must_check result courier_sandbox_enter(const struct courier_reach *reach);
 

@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
+#include "base/process_landlock.h"
 #include "base/process_sandbox.h"
 #include "courier.h"
 
@@ -40,8 +42,27 @@ static const struct process_sandbox_rule file_rules[] = {SANDBOX_ALLOW_READING("
                                                          SANDBOX_ALLOW(newfstatat, "libpq: certificates"),
                                                          SANDBOX_ALLOW(lseek, "libpq: certificates")};
 
+static must_check result enter_landlock(const struct courier_reach *reach)
+{
+    struct process_landlock_path paths[ARRAY_LENGTH(reach->files)];
+    unsigned abi = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++)
+        paths[i] = (struct process_landlock_path){reach->files[i], PROCESS_LANDLOCK_READ};
+    TRY(process_landlock_enter(&abi, &(struct process_landlock){.paths = paths,
+                                                                .num_paths = ARRAY_LENGTH(paths),
+                                                                .connects_anywhere = reach->internet,
+                                                                .abstract_sockets = reach->local}));
+    if (!abi)
+        log_info("%s", PROCESS_LANDLOCK_MISSING);
+    return RESULT_OK;
+}
+
 result courier_sandbox_enter(const struct courier_reach *reach)
 {
+    TRY(enter_landlock(reach));
+    bool reads = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(reach->files); i++)
+        reads = reads || reach->files[i];
     struct process_sandbox_list lists[5] = {SANDBOX_LIST(rules)};
     size_t num_lists = 1;
     if (reach->internet)
@@ -50,7 +71,7 @@ result courier_sandbox_enter(const struct courier_reach *reach)
         lists[num_lists++] = (struct process_sandbox_list)SANDBOX_LIST(local_rules);
     if (reach->vsock)
         lists[num_lists++] = (struct process_sandbox_list)SANDBOX_LIST(vsock_rules);
-    if (reach->files)
+    if (reads)
         lists[num_lists++] = (struct process_sandbox_list)SANDBOX_LIST(file_rules);
     return process_sandbox_enter(lists, num_lists);
 }

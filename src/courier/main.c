@@ -163,10 +163,9 @@ static must_check result run(struct courier *c, int signals)
     }
 }
 
-/* libpq reads its certificates anew for each connection. */
-static bool needs_files(const struct slashing_postgresql_settings *p)
+static const char *if_given(const char *path)
 {
-    return p->sslrootcert[0] || p->sslcert[0] || p->sslkey[0];
+    return path[0] ? path : NULL;
 }
 
 static void reach_add(struct courier_reach *reach, enum net_family family)
@@ -189,7 +188,10 @@ static struct courier_reach reach_of(const struct outside *outside)
     const struct courier_options *o = &outside->options;
     struct courier_reach reach = {.internet = o->standalone,
                                   .local = outside->backend.has_postgresql,
-                                  .files = needs_files(&outside->backend.postgresql)};
+                                  /* libpq reads its certificates anew for each connection. */
+                                  .files = {if_given(outside->backend.postgresql.sslrootcert),
+                                            if_given(outside->backend.postgresql.sslcert),
+                                            if_given(outside->backend.postgresql.sslkey)}};
     if (!o->standalone)
         reach_add(&reach, o->kms_via.family);
     if (o->has_dynamodb_via)

@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
+#include "base/process_landlock.h"
 #include "base/process_sandbox.h"
 #include "fetcher.h"
 
@@ -34,5 +36,9 @@ static const struct process_sandbox_rule rules[] = {
 result fetcher_sandbox_enter(void)
 {
     const struct process_sandbox_list list = SANDBOX_LIST(rules);
+    unsigned abi = 0;
+    TRY(process_landlock_enter(&abi, &(struct process_landlock){.connects_anywhere = true}));
+    if (!abi)
+        log_info("%s", PROCESS_LANDLOCK_MISSING);
     return process_sandbox_enter(&list, 1);
 }

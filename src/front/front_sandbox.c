@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/process_landlock.h"
 #include "base/process_sandbox.h"
 #include "front.h"
 
@@ -61,5 +63,9 @@ result front_enter_sandbox(void)
         SANDBOX_ALLOW(shutdown, "closing in two steps"),
     };
     const struct process_sandbox_list list = SANDBOX_LIST(rules);
+    unsigned abi = 0;
+    TRY(process_landlock_enter(&abi, &(struct process_landlock){0}));
+    if (!abi)
+        log_info("%s", PROCESS_LANDLOCK_MISSING);
     return process_sandbox_enter(&list, 1);
 }

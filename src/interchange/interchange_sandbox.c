@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
+#include "base/process_landlock.h"
 #include "base/process_sandbox.h"
 
 static const struct process_sandbox_rule file_rules[] = {
@@ -55,12 +57,20 @@ static const struct process_sandbox_rule connections_rules[] = {
     SANDBOX_ALLOW(writev, "OpenSSL's sockets"),
 };
 
-result interchange_sandbox_enter(enum interchange_sandbox kind)
+result interchange_sandbox_enter(enum interchange_sandbox kind, const char *file)
 {
     static const struct process_sandbox_list lists[] = {
         [INTERCHANGE_FILES] = SANDBOX_LIST(file_rules),
         [INTERCHANGE_CONNECTION] = SANDBOX_LIST(connection_rules),
         [INTERCHANGE_CONNECTIONS] = SANDBOX_LIST(connections_rules),
     };
+    const struct process_landlock_path paths[] = {{file, PROCESS_LANDLOCK_REMOVE_BESIDE}};
+    const struct process_landlock allowed = {.paths = paths,
+                                             .num_paths = ARRAY_LENGTH(paths),
+                                             .connects_anywhere = kind == INTERCHANGE_CONNECTIONS};
+    unsigned abi = 0;
+    TRY(process_landlock_enter(&abi, &allowed));
+    if (!abi)
+        log_info("%s", PROCESS_LANDLOCK_MISSING);
     return process_sandbox_enter(&lists[kind], 1);
 }

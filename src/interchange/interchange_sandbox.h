@@ -10,6 +10,7 @@ enum interchange_sandbox {
     INTERCHANGE_CONNECTIONS /* and new ones can be made */
 };
 
-must_check result interchange_sandbox_enter(enum interchange_sandbox kind);
+/* file: SQLite's, beside which files of its own can be removed; NULL if there is none. */
+must_check result interchange_sandbox_enter(enum interchange_sandbox kind, const char *file);
 
 #endif

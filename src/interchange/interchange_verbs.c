@@ -61,7 +61,7 @@ result interchange_import(const struct interchange_place *place, const char *fro
     TRY(interchange_store_open(&store, place, true));
     TRY(json_stream_open(&in, from, INPUT_LEN_MAX));
     json_object_seed(0); /* from /dev/urandom, which cannot be opened later */
-    TRY(interchange_sandbox_enter(sandbox_for(place)));
+    TRY(interchange_sandbox_enter(sandbox_for(place), place->path));
     TRY(place->table.name ? merge_whole(&num_validators, store.store, in, from_path)
                           : import_at_once(&num_validators, store.store, in, from_path));
     log_info("imported the history of %zu validators from %s", num_validators, from_path);

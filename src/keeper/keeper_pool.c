@@ -63,6 +63,8 @@ struct keeper_pool {
     bool is_awaited; /* the caller sleeps until a job is done */
     unsigned num_sleeping;
     size_t num_started; /* of the others */
+    result (*confine)(void);
+    bool is_unconfined; /* one of them */
     /* Jobs: */
     struct keeper_job *jobs;
     size_t num_jobs, num_begun, num_done;
@@ -141,7 +143,9 @@ static void *work(void *argument)
 {
     struct worker *worker = argument;
     struct keeper_pool *pool = worker->pool;
+    bool is_confined = !pool->confine || !pool->confine().code;
     (void)pthread_mutex_lock(&pool->lock);
+    pool->is_unconfined = pool->is_unconfined || !is_confined;
     pool->num_started++;
     (void)pthread_cond_signal(&pool->done);
     while (!pool->ends) {
@@ -319,12 +323,13 @@ static must_check result start_threads(struct keeper_pool *pool, size_t num_thre
     for (size_t i = 1; i < num_threads && !r.code; i++)
         r = start_thread(&pool->workers[i]);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!r.code)
-        wait_until_started(pool);
-    return r;
+    TRY(r);
+    wait_until_started(pool);
+    ENSURE(!pool->is_unconfined, E_IO, "a thread for signing cannot be confined");
+    return RESULT_OK;
 }
 
-result keeper_pool_new(struct keeper_pool **ret_pool, size_t num_threads)
+result keeper_pool_new(struct keeper_pool **ret_pool, size_t num_threads, result (*confine)(void))
 {
     ENSURE(num_threads >= 1 && num_threads <= KEEPER_THREADS_MAX, E_INTERNAL, "%zu threads", num_threads);
     struct keeper_pool *pool = calloc(1, sizeof *pool);
@@ -332,6 +337,7 @@ result keeper_pool_new(struct keeper_pool **ret_pool, size_t num_threads)
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_cond_init(&pool->work, NULL);
     (void)pthread_cond_init(&pool->done, NULL);
+    pool->confine = confine;
     result r = start_threads(pool, num_threads);
     if (r.code)
         keeper_pool_free(pool);

@@ -36,8 +36,9 @@ struct keeper_pool;
 /* The processors this process may run on, at most KEEPER_THREADS_MAX and one for each MiB of a secure heap of
  * that size: a heap that is as large as may be locked is there for keys. */
 uint32_t keeper_pool_default_threads(size_t heap_size);
-/* Makes num_threads - 1 threads. Before the sandbox is entered; the secure heap is open. */
-must_check result keeper_pool_new(struct keeper_pool **ret_pool, size_t num_threads);
+/* Makes num_threads - 1 threads, each of which confines itself first (NULL: does not). Before the sandbox is
+ * entered; the secure heap is open. */
+must_check result keeper_pool_new(struct keeper_pool **ret_pool, size_t num_threads, result (*confine)(void));
 /* Ends the threads, whatever they do ahead first. NULL is fine. */
 void keeper_pool_free(struct keeper_pool *pool);
 size_t keeper_pool_num_threads(const struct keeper_pool *pool);

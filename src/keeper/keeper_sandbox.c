@@ -7,6 +7,8 @@
 
 #include <fcntl.h>
 
+#include "base/log.h"
+#include "base/process_landlock.h"
 #include "base/process_sandbox.h"
 #include "nitro/nitro_nsm.h"
 
@@ -34,11 +36,17 @@ static const struct process_sandbox_rule rules[] = {
     SANDBOX_ALLOW(geteuid, "SQLite: whose file"),
 };
 
-result keeper_sandbox_enter(void)
+result keeper_sandbox_enter(const char *store)
 {
     static bool entered;
+    const struct process_landlock_path paths[] = {{store, PROCESS_LANDLOCK_REMOVE_BESIDE}};
+    unsigned abi = 0;
     if (entered)
         return RESULT_OK;
+    TRY(process_landlock_enter(&abi,
+                               &(struct process_landlock){.paths = paths, .num_paths = ARRAY_LENGTH(paths)}));
+    if (!abi)
+        log_info("%s", PROCESS_LANDLOCK_MISSING);
     const struct process_sandbox_list list = SANDBOX_LIST(rules);
     TRY(process_sandbox_enter(&list, 1));
     entered = true;

@@ -4,7 +4,8 @@
 
 #include "base/result.h"
 
-/* Once, when every file is open; later calls do nothing. */
-must_check result keeper_sandbox_enter(void);
+/* Once, when every file is open; later calls do nothing. store: SQLite's file, beside which files of its own
+ * can be removed; NULL if there is none. */
+must_check result keeper_sandbox_enter(const char *store);
 
 #endif

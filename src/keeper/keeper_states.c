@@ -111,7 +111,8 @@ static must_check result accept_policy(struct keeper *k, struct ipc_bytes text)
     TRY(keeper_store_open(&k->store, &policy));
     result r = k->standalone ? RESULT_OK : keeper_attest_measure(k, text);
     if (!r.code)
-        r = keeper_sandbox_enter();
+        r = keeper_sandbox_enter(policy.store_kind == POLICY_STORE_SQLITE ? policy_store_place(&policy)
+                                                                          : NULL);
     if (r.code) {
         keeper_store_close(&k->store);
         return r;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/process_limits.h"
+#include "base/process_sandbox.h"
 #include "base/secret_allocators.h"
 #include "keeper.h"
 #include "keeper_dispatch.h"
@@ -129,9 +130,10 @@ static must_check result start(struct keeper *k, const struct settings *settings
     else /* 4 MiB hold 100,000 keys and threads to sign with; a reload takes the old and the new keys */
         TRY(secret_heap_open_up_to(HEAP_LEAST, HEAP_MOST));
     TRY(secret_new(&k->incoming, IPC_PACKET_MAX));
-    TRY(keeper_pool_new(&k->pool, settings->signing_threads
-                                      ? settings->signing_threads
-                                      : keeper_pool_default_threads(secret_heap_size())));
+    TRY(keeper_pool_new(&k->pool,
+                        settings->signing_threads ? settings->signing_threads
+                                                  : keeper_pool_default_threads(secret_heap_size()),
+                        process_sandbox_thread));
     TRY(adopt(&k->supervisor, SUPERVISOR_FD));
     TRY(adopt(&k->front, FRONT_FD));
     /* Stand-alone there is a courier only when the store is across a network. */

@@ -12,7 +12,9 @@ enum loader_sandbox {
 };
 
 /* From here on, for this thread and those it starts: computing, memory, threads of this process, reading
- * and writing what is open, and what the mode adds; anything else as process_sandbox_enter says. */
-must_check result loader_sandbox_enter(enum loader_sandbox mode);
+ * and writing what is open, and what the mode adds; anything else as process_sandbox_enter
+ * says. Of files and folders those of the settings, where the kernel has Landlock. */
+struct loader_settings;
+must_check result loader_sandbox_enter(enum loader_sandbox mode, const struct loader_settings *settings);
 
 #endif

@@ -172,7 +172,7 @@ static must_check result prepare(const struct loader_settings *settings)
 static must_check result run(enum loader_sandbox mode, const struct loader_settings *settings)
 {
     TRY(prepare(settings));
-    TRY(loader_sandbox_enter(mode));
+    TRY(loader_sandbox_enter(mode, settings));
     switch (mode) {
     case LOADER_SANDBOX_RECORDS:
         return loader_run_records(KEEPER, settings);

@@ -21,6 +21,7 @@
 
 enum {
     MAX_RELAYS = 2 * OPTION_LIST_MAX,
+    NAME_SERVICE = 53,
     BACKLOG = 4096,
     LOG_BACKLOG = 128,
     CONNECT_SECONDS = 10,
@@ -179,12 +180,25 @@ static must_check result start(struct proxy *proxy)
     return proxy->options.log_sink ? start_log(proxy) : RESULT_OK;
 }
 
+/* Ports of targets, and that of name servers, should an answer come by TCP. */
+static must_check result enter_sandbox(const struct proxy *proxy)
+{
+    uint16_t ports[MAX_RELAYS + 1] = {NAME_SERVICE};
+    struct proxy_reach reach = {.internet = has_target(proxy, NET_TCP),
+                                .vsock = has_target(proxy, NET_VSOCK),
+                                .ports = ports,
+                                .num_ports = 1};
+    for (size_t i = 0; i < proxy->num_routes; i++) {
+        if (proxy->routes[i].target.family == NET_TCP)
+            ports[reach.num_ports++] = (uint16_t)proxy->routes[i].target.port;
+    }
+    return proxy_enter_sandbox(&reach);
+}
+
 static must_check result serve(struct proxy *proxy)
 {
     TRY(start(proxy));
-    const struct proxy_reach reach = {.internet = has_target(proxy, NET_TCP),
-                                      .vsock = has_target(proxy, NET_VSOCK)};
-    TRY(proxy_enter_sandbox(&reach));
+    TRY(enter_sandbox(proxy));
     process_notify("READY=1");
     ENSURE(event_base_dispatch(proxy->base) >= 0, E_IO, "the event loop failed");
     process_notify("STOPPING=1");

@@ -27,9 +27,10 @@ must_check result proxy_log_new(struct proxy_log **ret_log, struct event_base *b
 void proxy_log_free(struct proxy_log *log);
 
 /* proxy_sandbox.c */
-/* Kinds of sockets that can be made, beside those of this machine. */
 struct proxy_reach {
-    bool internet, vsock;
+    bool internet, vsock;  /* kinds of sockets that can be made, beside those of this machine */
+    const uint16_t *ports; /* of TCP that can be connected to */
+    size_t num_ports;
 };
 must_check result proxy_enter_sandbox(const struct proxy_reach *reach);
 

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
+#include "base/log.h"
+#include "base/process_landlock.h"
 #include "base/process_sandbox.h"
 #include "proxy.h"
 
@@ -32,6 +34,13 @@ result proxy_enter_sandbox(const struct proxy_reach *reach)
         SANDBOX_ALLOW_INTERNET("targets and name servers")};
     static const struct process_sandbox_rule vsock_rules[] = {
         SANDBOX_ALLOW_VALUE(socket, 0, AF_VSOCK, "targets")};
+    /* The service manager's socket may be an abstract one. */
+    const struct process_landlock allowed = {
+        .ports = reach->ports, .num_ports = reach->num_ports, .abstract_sockets = true};
+    unsigned abi = 0;
+    TRY(process_landlock_enter(&abi, &allowed));
+    if (!abi)
+        log_info("%s", PROCESS_LANDLOCK_MISSING);
     struct process_sandbox_list lists[3] = {SANDBOX_LIST(rules)};
     size_t num_lists = 1;
     if (reach->internet)

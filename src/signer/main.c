@@ -19,7 +19,7 @@
 #include "signer_options.h"
 #include "signer_policy.h"
 
-enum { SECURE_HEAP = 256 * 1024 };
+enum { SECURE_HEAP = 256 * 1024, FEW_DESCRIPTORS = 64, SOME_DESCRIPTORS = 256 };
 
 struct signer {
     const struct signer_options *options;
@@ -128,12 +128,24 @@ static must_check result front_command(struct process_command *command, const st
 }
 
 /* The sockets are the caller's. */
+/* As many as each can need; the front's are its connections, and it bounds them itself. */
+static void limit_descriptors(struct process_family *family)
+{
+    family->keeper.confinement.descriptors = FEW_DESCRIPTORS;
+    family->loader.confinement.descriptors = SOME_DESCRIPTORS;
+    family->manager.confinement.descriptors = FEW_DESCRIPTORS;
+    family->proxies.confinement.descriptors = FEW_DESCRIPTORS;
+    family->fetcher.confinement.descriptors = SOME_DESCRIPTORS;
+    family->courier.confinement.descriptors = 2 * SOME_DESCRIPTORS;
+}
+
 static must_check result make_family(struct process_family *family, const struct signer_options *o, int https,
                                      int metrics, int courier)
 {
     family->https = https;
     family->metrics = metrics;
     family->courier_outside = courier;
+    limit_descriptors(family);
     TRY(begin_command(&family->keeper, "nitro-signer-keeper", o));
     TRY(process_command_add(&family->keeper, "--mode=standalone"));
     TRY(process_command_add(&family->keeper, "--reload-timeout-seconds=%u", 60 * o->reload_timeout_minutes));
@@ -226,6 +238,7 @@ static must_check result supervise(struct process_supervisor *supervisor,
     signer.options = options;
     signer.supervisor = supervisor;
     TRY(loader_command(&signer.reloader, options, true));
+    signer.reloader.confinement.descriptors = SOME_DESCRIPTORS;
     AUTO(signer_store_access) access = {.courier = -1, .watch = -1};
     AUTO(signer_sources_access) sources = {0};
     TRY(signer_sources_take(&sources, &options->sources)); /* before there is a child to inherit it */

@@ -29,8 +29,9 @@ enum world { ALONE, FILE_STORE, REMOTE_STORE, ENCLAVE, WORLDS };
 
 static struct keeper *k;
 
-result keeper_sandbox_enter(void)
+result keeper_sandbox_enter(const char *store)
 {
+    (void)store;
     return RESULT_OK;
 }
 static int ends[PEERS]; /* -1: gone */
@@ -254,7 +255,8 @@ static void start_keeper(void)
     memset(&pcr, 0, sizeof pcr);
     forget_store();
     keeper_phases_begin(&k->phases);
-    PROMISE(secret_new(&k->incoming, IPC_PACKET_MAX).code == 0 && keeper_pool_new(&k->pool, 1).code == 0);
+    PROMISE(secret_new(&k->incoming, IPC_PACKET_MAX).code == 0 &&
+            keeper_pool_new(&k->pool, 1, NULL).code == 0);
     connect_peer(SUPERVISOR_END, &k->supervisor);
     connect_peer(FRONT_END, &k->front);
     if (world == REMOTE_STORE || world == ENCLAVE)

@@ -3,7 +3,7 @@
 The walls between the processes are only as good as what is linked: the keeper must have no
 HTTP, JSON, TLS or curl code, the processes that read the network no secret-key function and no
 store. Every executable is position-independent, with relocations read-only before main and no
-executable stack, and carries little initialised data: a large table with one initialiser that
+executable stack, looks for no library in a folder of its own, has the compiler's hardening, and carries little initialised data: a large table with one initialiser that
 is not zero would be bytes of the image, and memory of every enclave. And every global symbol of a module begins with one of its prefixes.
 """
 import os
@@ -69,11 +69,33 @@ HARDENED = [(r"\bFlags:.*\bPIE\b", "is not position-independent"), (r"\bFlags:.*
             (r"\bGNU_RELRO\b", "leaves its relocations writable"), (r"\bGNU_STACK\b.*\bRW\s", "has an executable stack")]
 
 
+INSTRUMENTED = {"__asan_init", "__tsan_init", "__gcov_init"}
+FORTIFIED = re.compile(r"^__\w+_chk$")
+
+
 def check_hardening(path):
     shown = subprocess.run(["readelf", "-ldW", path], capture_output=True, text=True, check=True).stdout
     for pattern, meaning in HARDENED:
         if not re.search(pattern, shown):
             yield path, 0, meaning
+    if re.search(r"\((RPATH|RUNPATH)\)", shown):
+        yield path, 0, "looks for libraries in a folder of its own"
+    yield from check_compiled(path)
+
+
+def check_compiled(path):
+    """What is left of the compiler's own hardening. Sanitizers and coverage take the place of some of it."""
+    found = names(path)
+    if "__stack_chk_fail" not in found:
+        yield path, 0, "has no stack protector"
+    if INSTRUMENTED & found:
+        return
+    if not any(FORTIFIED.match(symbol) and symbol != "__stack_chk_fail" for symbol in found):
+        yield path, 0, "is built without _FORTIFY_SOURCE"
+    begin = subprocess.run(["objdump", "-d", "--no-show-raw-insn", "--disassemble=main", path], capture_output=True, text=True, check=True).stdout
+    first = re.search(r"^\s+[0-9a-f]+:\s+(\S+)", begin, re.MULTILINE)
+    if not first or first[1] not in ("endbr64", "paciasp", "bti"):
+        yield path, 0, "does not mark where indirect jumps may land"
 
 
 DATA_MAX = 256 * 1024

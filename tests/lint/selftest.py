@@ -2,6 +2,7 @@
 same tree with one thing spoiled, which it must find at the right place.
 """
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -329,18 +330,35 @@ class Kernel(LintCase):
         self.assertIn("CONFIG_IPV6 is no option of this kernel", text)
 
 
+# As cmake/hardening.cmake has it, on a function that gives the compiler reason to.
+COMPILED = "-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 " + ("-fcf-protection=full" if platform.machine() == "x86_64" else "-mbranch-protection=standard")
+ON_THE_STACK = """
+#include <string.h>
+int keeper_copy(const char *from, int length);
+int keeper_copy(const char *from, int length)
+{
+    char bytes[16];
+    memcpy(bytes, from, (unsigned long)length);
+    return bytes[length & 15];
+}
+"""
+
+
 class Symbols(LintCase):
     """Real objects, archives and an executable, made by the compiler at hand."""
 
-    def build(self, main_links="-fPIE -pie -Wl,-z,relro,-z,now,-z,noexecstack"):
+    def build(self, main_links="-fPIE -pie -Wl,-z,relro,-z,now,-z,noexecstack", compiled=COMPILED):
         bin_dir = os.path.join(self.root, "build/bin")
         os.makedirs(bin_dir)
+        path = os.path.join(self.root, "src/keeper/main.c")
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(ON_THE_STACK)
         for room, source in (("base", "hex"), ("net", "net"), ("bls", "bls")):
             folder = os.path.join(self.root, "build/lib", room)
             os.makedirs(folder)
             self.run_in_root("cc", "-Ilib", "-c", f"lib/{room}/{source}.c", "-o", f"{folder}/{source}.o")
             self.run_in_root("ar", "rcs", f"{folder}/lib{room}.a", f"{folder}/{source}.o")
-        self.run_in_root("cc", "-Ilib", "src/keeper/main.c", "-o", f"{bin_dir}/nitro-signer-keeper",
+        self.run_in_root("cc", "-Ilib", *compiled.split(), "src/keeper/main.c", "-o", f"{bin_dir}/nitro-signer-keeper",
                          "build/lib/bls/libbls.a", "build/lib/net/libnet.a", "build/lib/base/libbase.a", *main_links.split())
         os.environ["NS_BIN_DIR"] = bin_dir
         self.addCleanup(os.environ.pop, "NS_BIN_DIR", None)
@@ -369,6 +387,15 @@ class Symbols(LintCase):
         self.build("-no-pie -Wl,-z,norelro,-z,lazy,-z,execstack")
         for part in ("not position-independent", "binds lazily", "relocations writable", "executable stack"):
             self.red(check_symbols, "nitro-signer-keeper", part)
+
+    def test_compilers_hardening_that_is_missing(self):
+        self.build(compiled="-O2 -fno-stack-protector -U_FORTIFY_SOURCE -fcf-protection=none" if platform.machine() == "x86_64" else "-O2 -fno-stack-protector")
+        for part in ("no stack protector", "without _FORTIFY_SOURCE", "where indirect jumps may land"):
+            self.red(check_symbols, "nitro-signer-keeper", part)
+
+    def test_own_folder_of_libraries(self):
+        self.build("-fPIE -pie -Wl,-z,relro,-z,now,-z,noexecstack,-rpath,/tmp")
+        self.red(check_symbols, "nitro-signer-keeper", "libraries in a folder of its own")
 
     def test_program_without_a_rule(self):
         self.write("src/other/CMakeLists.txt", "ns_program(nitro-signer-other DEPENDS base SOURCES main.c)\n")

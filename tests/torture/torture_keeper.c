@@ -70,7 +70,7 @@ static result open_keeper(const char *folder)
     keeper_requests_open(&k.requests);
     TRY(eth2_network_by_name(&k.policy.network, "mainnet"));
     TRY(keeper_store_open(&k.store, &policy));
-    TRY(keeper_pool_new(&k.pool, TORTURE_THREADS));
+    TRY(keeper_pool_new(&k.pool, TORTURE_THREADS, NULL));
     TRY(keeper_keys_new(&k.keys));
     for (uint8_t i = 0; i < KEYS; i++) {
         const uint8_t secret[32] = {[31] = (uint8_t)(i + 1)};

@@ -87,7 +87,7 @@ static void open_keeper(const char *folder, size_t num_threads)
     memset(&k, 0, sizeof k);
     assert_ok(policy_set_store(&policy, store));
     assert_ok(keeper_store_open(&k.store, &policy));
-    assert_ok(keeper_pool_new(&k.pool, num_threads));
+    assert_ok(keeper_pool_new(&k.pool, num_threads, NULL));
     keeper_orders_open(&k.orders);
     keeper_requests_open(&k.requests);
     assert_ok(eth2_network_by_name(&k.policy.network, "mainnet"));

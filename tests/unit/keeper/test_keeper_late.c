@@ -81,7 +81,7 @@ static int setup(void **state)
     keeper_pool_free(k.pool);
     keeper_keys_free(k.keys);
     memset(&k, 0, sizeof k);
-    assert_ok(keeper_pool_new(&k.pool, 1));
+    assert_ok(keeper_pool_new(&k.pool, 1, NULL));
     k.store.ok = true;
     k.store.kind = POLICY_STORE_SQLITE;
     keeper_orders_open(&k.orders);

@@ -84,7 +84,7 @@ static void open_pool(size_t num_threads)
     fake.fails_at = NOBODY;
     fake.in_order = true;
     fake.caller = pthread_self();
-    assert_ok(keeper_pool_new(&pool, num_threads));
+    assert_ok(keeper_pool_new(&pool, num_threads, NULL));
     assert_int_equal(keeper_pool_num_threads(pool), num_threads);
 }
 

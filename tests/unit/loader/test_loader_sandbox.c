@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loader/loader_modes.h"
 #include "loader/loader_sandbox.h"
 
 /* Under a sanitizer the filter is not loaded; the test would show nothing. */
@@ -25,6 +26,12 @@
 #endif
 #ifndef FILTERED
 #define FILTERED true
+#endif
+
+#ifdef NS_COVERAGE /* what was covered is written at the end */
+enum { LANDLOCK = 0 };
+#else
+enum { LANDLOCK = 1 };
 #endif
 
 /* 0 when it worked, else errno. */
@@ -128,13 +135,15 @@ static int write_to_log(void)
 
 enum { KILLED = 254 };
 
+static struct loader_settings settings = {.key_config_path = "/"};
+
 /* The attempt's outcome behind the filter; KILLED when the filter ended the process. */
 static int behind(enum loader_sandbox mode, attempt try)
 {
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || loader_sandbox_enter(mode).code)
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || loader_sandbox_enter(mode, &settings).code)
             _exit(255);
         _exit(try());
     }
@@ -196,6 +205,26 @@ static void manage_mode_writes_files_and_no_more(void **state)
     assert_int_equal(behind(LOADER_SANDBOX_MANAGE, execute), KILLED);
 }
 
+/* Each mode has its options' paths: /dev/null is where it was, and not among them. */
+static void files_are_those_of_the_options(void **state)
+{
+    (void)state;
+    if (!LANDLOCK || syscall(SYS_landlock_create_ruleset, NULL, 0, 1) <= 0)
+        skip(); /* the kernel has none */
+    settings = (struct loader_settings){.keystores_path = "/etc", .keystores_password_file = "/dev/null"};
+    assert_int_equal(behind(LOADER_SANDBOX_FILES, open_for_reading), 0);
+    settings = (struct loader_settings){.keystores_path = "/etc", .keystores_password_file = "/dev/zero"};
+    assert_int_equal(behind(LOADER_SANDBOX_FILES, open_for_reading), EACCES);
+    settings = (struct loader_settings){.key_config_path = "/tmp"}; /* it names other files */
+    assert_int_equal(behind(LOADER_SANDBOX_FILES, open_for_reading), 0);
+    assert_int_equal(behind(LOADER_SANDBOX_MANAGE, open_for_reading), EACCES);
+    assert_int_equal(behind(LOADER_SANDBOX_MANAGE, open_for_writing), EACCES);
+    settings = (struct loader_settings){.proxy_keystores_path = "/etc", .key_config_path = "/dev"};
+    assert_int_equal(behind(LOADER_SANDBOX_PROXY, open_for_reading), 0);
+    assert_int_equal(behind(LOADER_SANDBOX_PROXY, open_for_writing), EACCES);
+    settings = (struct loader_settings){.key_config_path = "/"};
+}
+
 static void both_modes_leave_what_the_work_needs(void **state)
 {
     (void)state;
@@ -213,6 +242,7 @@ int main(void)
         cmocka_unit_test(what_only_an_intruder_does_is_deadly),
         cmocka_unit_test(only_files_mode_opens_files),
         cmocka_unit_test(manage_mode_writes_files_and_no_more),
+        cmocka_unit_test(files_are_those_of_the_options),
         cmocka_unit_test(both_modes_leave_what_the_work_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "front/front.h"
 #include "interchange/interchange_sandbox.h"
 #include "keeper/keeper_sandbox.h"
+#include "loader/loader_modes.h"
 #include "loader/loader_sandbox.h"
 #include "proxy/proxy.h"
 
@@ -40,6 +41,11 @@ const char sandbox_deadly_starting[] = "execve execveat";
 #define FOLDERS " newfstatat getdents64 lseek " FLAGS
 #define MANAGING " openat fsync renameat renameat2 unlinkat"
 
+static result keep(void)
+{
+    return keeper_sandbox_enter(NULL);
+}
+
 static result fetch_for_policy(void)
 {
     return courier_sandbox_enter(&(struct courier_reach){.vsock = true});
@@ -52,27 +58,28 @@ static result ask_postgresql(void)
 
 static result ask_postgresql_with_certificates(void)
 {
-    return courier_sandbox_enter(&(struct courier_reach){.internet = true, .local = true, .files = true});
+    return courier_sandbox_enter(
+        &(struct courier_reach){.internet = true, .local = true, .files = {"/dev/null"}});
 }
 
 static result load_records(void)
 {
-    return loader_sandbox_enter(LOADER_SANDBOX_RECORDS);
+    return loader_sandbox_enter(LOADER_SANDBOX_RECORDS, &(struct loader_settings){0});
 }
 
 static result load_files(void)
 {
-    return loader_sandbox_enter(LOADER_SANDBOX_FILES);
+    return loader_sandbox_enter(LOADER_SANDBOX_FILES, &(struct loader_settings){0});
 }
 
 static result load_for_manager(void)
 {
-    return loader_sandbox_enter(LOADER_SANDBOX_MANAGE);
+    return loader_sandbox_enter(LOADER_SANDBOX_MANAGE, &(struct loader_settings){0});
 }
 
 static result load_proxy_key(void)
 {
-    return loader_sandbox_enter(LOADER_SANDBOX_PROXY);
+    return loader_sandbox_enter(LOADER_SANDBOX_PROXY, &(struct loader_settings){0});
 }
 
 static result relay_on_machine(void)
@@ -87,17 +94,17 @@ static result relay_on_host(void)
 
 static result import_into_file(void)
 {
-    return interchange_sandbox_enter(INTERCHANGE_FILES);
+    return interchange_sandbox_enter(INTERCHANGE_FILES, NULL);
 }
 
 static result import_into_database(void)
 {
-    return interchange_sandbox_enter(INTERCHANGE_CONNECTION);
+    return interchange_sandbox_enter(INTERCHANGE_CONNECTION, NULL);
 }
 
 static result import_into_table(void)
 {
-    return interchange_sandbox_enter(INTERCHANGE_CONNECTIONS);
+    return interchange_sandbox_enter(INTERCHANGE_CONNECTIONS, NULL);
 }
 
 static result supervise(void)
@@ -111,8 +118,7 @@ static result resolve(void)
 }
 
 const struct sandbox_expected sandbox_expected[] = {
-    {"keeper", keeper_sandbox_enter, false,
-     SQLITE " ppoll recvmsg sendmsg socketpair sendto recvfrom shutdown ioctl(NSM)"},
+    {"keeper", keep, false, SQLITE " ppoll recvmsg sendmsg socketpair sendto recvfrom shutdown ioctl(NSM)"},
     {"front", front_enter_sandbox, false,
      EVENTS FLAGS " listen readv writev recvfrom sendto recvmsg sendmsg shutdown"},
     {"loader of records", load_records, false, LOADER},
