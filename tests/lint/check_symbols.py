@@ -130,6 +130,12 @@ def check(root):
             yield from check_program(path, name)
         elif name not in WITHOUT_WALLS:
             yield path, 0, "has no row in RULES: what must it not contain?"
+    # The same objects with Lambda's own start: what is deployed. Where it looks for libraries is meant.
+    deployed = os.path.join(build_dir, "lambda", "nitro-signer-lambda-bootstrap")
+    if os.path.exists(deployed):
+        yield from check_program(deployed, "nitro-signer-lambda")
+        yield from check_compiled(deployed)
+        yield from check_data(deployed)
     for module in (t for t in of_tree if t.kind == "module"):
         path = os.path.join(build_dir, module.folder, f"lib{module.name}.a")
         if os.path.exists(path):
