@@ -17,16 +17,17 @@ from test_signer_standalone import Signer, write_raw_keys
 
 SECRET = "0x25295f0d1d592a90b333e26e85149708208e9f8e8bc18f6c77bd62f8ad7a6866"
 NOBODY = 65534
+BRIEF = {"nitro-signer-loader", "nitro-signer-fetcher"}
 SUPERVISORS = {"nitro-signer", "nitro-signer-enclave", "nitro-signer-watchdog"}
 
 
 def family(pid):
-    """{program: number} of a process and all below it, but for a loader, which may be ending."""
+    """{program: number} of a process and all below it, but for those of one load, which may be ending."""
     try:
         name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
     except FileNotFoundError:
         return {}
-    found = {} if name == "nitro-signer-loader" else {name: pid}
+    found = {} if name in BRIEF else {name: pid}
     for child in children_of(pid):
         found |= family(child)
     return found
