@@ -70,6 +70,7 @@ must_check result ctl_keys_remove(struct ctl_call *call);
 must_check result ctl_tls_upload(struct ctl_call *call);
 must_check result ctl_slashing_import(struct ctl_call *call);
 must_check result ctl_slashing_export(struct ctl_call *call);
+must_check result ctl_keys_import(struct ctl_call *call);
 must_check result ctl_keys_upload(struct ctl_call *call);
 must_check result ctl_keys_list(struct ctl_call *call);
 must_check result ctl_keys_activate(struct ctl_call *call);

@@ -62,6 +62,24 @@ const struct ctl_verb ctl_verbs_keys[] = {
     },
     {
         .noun = "keys",
+        .verb = "import",
+        .run = ctl_keys_import,
+        .summary = "import keystores into a running stand-alone signer, by its key manager API",
+        .description = "Sends the EIP-2335 keystores of a folder, their passwords and, with "
+                       "--slashing-protection-file, what the\n"
+                       "keys have signed, to POST /eth/v1/keystores, sixteen at a time. A key that is there "
+                       "already counts as\n"
+                       "imported. The signer must have been started with --key-manager-api-enabled. See that "
+                       "no other signer\n"
+                       "has the keys any more.",
+        .json = "{\"keys\": [{\"path\": the keystore's file, \"pubkey\"}]}",
+        .statuses = "1 also when the signer refuses a keystore and takes the others",
+        .examples =
+            "nitro-signer-ctl keys import --url=http://localhost:9000 --keystores-path=validator_keys \\\n"
+            "    --keystores-password-file=password.txt --slashing-protection-file=history.json",
+    },
+    {
+        .noun = "keys",
         .verb = "export-deposit-data",
         .run = ctl_keys_export_deposits,
         .summary = "write the deposit data of keys for the staking launchpad",

@@ -8,9 +8,11 @@ import re
 import subprocess
 
 import pytest
+import requests
 
 from test_ctl import KEY, ROLE, ctl, kms  # noqa: F401 (fixtures)
 from test_image import make_inputs
+from test_key_manager import ONE, PASSWORDS, TWO, Manager, history, keystore
 from test_signer_standalone import GENESIS, Signer, write_raw_keys
 
 HERE = pathlib.Path(__file__).parent
@@ -101,6 +103,28 @@ def test_messages_are_signed(members, ctl, start, folder):  # noqa: F811
     assert members("sign-test", *options, "--only=ATTESTATION", "--epoch=3")["results"][0]["verified"] is True
     refused = members("sign-test", *options, "--only=ATTESTATION", "--epoch=3", "--variant=b", "--expect=412")
     assert refused["results"][0]["status"] == 412 and refused["results"][0]["answer"]
+
+
+def test_keystores_are_imported(members, ctl, start, folder):  # noqa: F811
+    (folder / "tokens").write_text("a-token-of-the-key-manager\n")
+    manager = Manager(start, folder, None, "--key-manager-token-file=" + str(folder / "tokens"))
+    for place, keys in (("right", (ONE, TWO)), ("wrong", (ONE,))):
+        (folder / place).mkdir()
+        for key in keys:
+            (folder / place / f"{key[2:10]}.json").write_text(keystore(key))
+            (folder / place / f"{key[2:10]}.txt").write_text((PASSWORDS[key] if place == "right" else "another") + "\n")
+    (folder / "history.json").write_text(history(ONE))
+    options = lambda place: (f"--url={manager.signer.url}", f"--keystores-path={place}", f"--keystores-passwords-path={place}")
+    assert "answered 401" in ctl("keys", "import", *options("right"), status=1)
+    refused = ctl("keys", "import", *options("wrong"), "--token-file=tokens", status=1)
+    assert f"{ONE[2:10]}.json: " in refused and "1 keystores were not imported" in refused and "another" not in refused
+    said = members("keys import", *options("right"), "--token-file=tokens", "--slashing-protection-file=history.json")
+    assert {one["pubkey"] for one in said["keys"]} == {ONE, TWO}
+    assert members("keys import", *options("right"), "--token-file=tokens") == said  # they are there already
+    listed = requests.get(manager.url, headers={"Authorization": "Bearer a-token-of-the-key-manager"}, timeout=20).json()["data"]
+    assert {one["validating_pubkey"] for one in listed} == {ONE, TWO}
+    for url in ("http://signer.example:9000", "ftp://localhost", "https://user@host", "http://localhost"):
+        assert "--url: must be https" in ctl("keys", "import", f"--url={url}", *options("right")[1:], status=2)
 
 
 def test_failures_are_sentences_on_standard_error(bin_dir, folder):
