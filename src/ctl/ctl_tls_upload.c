@@ -103,7 +103,7 @@ result ctl_tls_upload(struct ctl_call *call)
     char path[PATH_MAX];
     char *const *none;
     AUTO(ctl_aws) aws = {.json = false};
-    AUTO(row) row = {NULL};
+    AUTO(row) row = {.document = NULL};
     const char *name = NULL;
     TRY(ctl_parse(call, table, ARRAY_LENGTH(table), &none));
     TRY(ctl_require(call, o.items, "items"));
