@@ -1,11 +1,11 @@
 /* nitro_attestation_root.c - the certificate every genuine attestation document chains to.
  *
  * CN=aws.nitro-enclaves, valid 2019-10-28 to 2049-10-28. AWS publishes it as
- * https://aws-nitro-enclaves.amazonaws.com/AWS_NitroEnclaves_Root-G1.zip; the SHA-256 of the certificate (DER) is
- * 641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b. (The 8cf60e2b... that is often quoted is
- * the zip file's.) Compared here with the copy that fortanix/rust-sgx tests with, and real documents of three
- * enclaves chain to it. It is part of the program and therefore of the measured
- * image, so no file on the host can replace it. */
+ * https://aws-nitro-enclaves.amazonaws.com/AWS_NitroEnclaves_Root-G1.zip; the SHA-256 of the certificate
+ * (DER) is 641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b. (The 8cf60e2b... that is often
+ * quoted is the zip file's.) Compared here with the copy that fortanix/rust-sgx tests with, and real
+ * documents of three enclaves chain to it. It is part of the program and therefore of the measured image, so
+ * no file on the host can replace it. */
 #include "nitro/nitro_attestation.h"
 
 const uint8_t attestation_aws_root_g1[] = {

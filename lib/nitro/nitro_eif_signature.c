@@ -175,30 +175,21 @@ static must_check result verify(const struct algorithm *algorithm, EVP_PKEY *key
     return RESULT_OK;
 }
 
-static must_check result append_list(struct buffer *out, const char *key, const uint8_t *bytes,
-                                     size_t bytes_len)
-{
-    uint8_t space[NITRO_EIF_SIGNATURE_MAX];
-    struct packer p = {.data = space, .capacity = sizeof space};
-    cbor_pack_text(&p, key);
-    pack_list(&p, bytes, bytes_len);
-    TRY(pack_end(&p));
-    return buffer_append(out, p.data, p.length);
-}
-
 static must_check result append_section(struct buffer *out, X509 *certificate, const struct packer *cose)
 {
     static const uint8_t frame[] = {0x81, 0xa2}; /* a list of one map of two */
+    uint8_t space[NITRO_EIF_SIGNATURE_MAX];
+    struct packer section = {.data = space, .capacity = sizeof space};
     char *pem;
     AUTO_POINTER(BIO) bio = BIO_new(BIO_s_mem());
     ENSURE(bio && PEM_write_bio_X509(bio, certificate) == 1, E_MEMORY, "out of memory");
     long pem_len = BIO_get_mem_data(bio, &pem);
-    AUTO(buffer) section = {0};
-    TRY(buffer_append(&section, frame, sizeof frame));
-    TRY(append_list(&section, certificate_key, (const uint8_t *)pem, (size_t)pem_len));
-    TRY(append_list(&section, signature_key, cose->data, cose->length));
-    ENSURE(section.length <= NITRO_EIF_SIGNATURE_MAX, E_TOO_LARGE,
-           "EIF: the signing certificate is too large");
+    pack_bytes(&section, frame, sizeof frame);
+    cbor_pack_text(&section, certificate_key);
+    pack_list(&section, (const uint8_t *)pem, (size_t)pem_len);
+    cbor_pack_text(&section, signature_key);
+    pack_list(&section, cose->data, cose->length);
+    ENSURE(!pack_end(&section).code, E_TOO_LARGE, "EIF: the signing certificate is too large");
     return buffer_append(out, section.data, section.length);
 }
 

@@ -44,7 +44,8 @@ static bool same_bytes(const uint8_t *a, size_t a_len, const uint8_t *b, size_t 
     return a_len == b_len && memcmp(a, b, a_len) == 0;
 }
 
-static must_check result parse(CMS_ContentInfo **ret_cms, const uint8_t *bytes, size_t bytes_len)
+static must_check result parse(CMS_ContentInfo **ret_cms, size_t *ret_content_len, const uint8_t *bytes,
+                               size_t bytes_len)
 {
     ENSURE(bytes_len >= 1 && bytes_len <= ENVELOPE_MAX, E_INPUT, "envelope: must be 1 to %d bytes",
            ENVELOPE_MAX);
@@ -59,6 +60,7 @@ static must_check result parse(CMS_ContentInfo **ret_cms, const uint8_t *bytes, 
            "envelope: content is not data");
     ASN1_OCTET_STRING **content = CMS_get0_content(cms);
     ENSURE(content && *content && ASN1_STRING_length(*content) > 0, E_INPUT, "envelope: no content");
+    *ret_content_len = (size_t)ASN1_STRING_length(*content);
     *ret_cms = TAKE(cms);
     return RESULT_OK;
 }
@@ -126,7 +128,8 @@ static must_check result unwrap_content_key(CMS_ContentInfo *cms, CMS_RecipientI
     return RESULT_OK;
 }
 
-static must_check result decrypt_content(struct secret *ret_plaintext, CMS_ContentInfo *cms)
+static must_check result decrypt_content(struct secret *ret_plaintext, CMS_ContentInfo *cms,
+                                         size_t content_len)
 {
     AUTO_POINTER(BIO) content = CMS_dataInit(cms, NULL);
     ENSURE(content, E_UNSUPPORTED, "envelope: unknown content encryption");
@@ -136,14 +139,13 @@ static must_check result decrypt_content(struct secret *ret_plaintext, CMS_Conte
            E_UNSUPPORTED, "envelope: content encryption is not AES-256-CBC");
 
     AUTO(secret) plaintext = {0};
-    TRY(secret_new(&plaintext, (size_t)ASN1_STRING_length(*CMS_get0_content(cms))));
+    TRY(secret_new(&plaintext, content_len));
     size_t length = 0;
-    while (length < plaintext.length) {
-        int count = BIO_read(content, plaintext.data + length, (int)(plaintext.length - length));
-        if (count <= 0)
-            break;
-        length += (size_t)count;
-    }
+    for (int count;
+         (count = BIO_read(content, plaintext.data + length, (int)(plaintext.length - length))) != 0;
+         length += (size_t)count)
+        ENSURE(count > 0, E_AUTH, ENVELOPE_UNREADABLE);
+    /* That it ended is no proof: the padding may be wrong. */
     ENSURE(BIO_get_cipher_status(content) == 1, E_AUTH, ENVELOPE_UNREADABLE);
     secret_truncate(&plaintext, length);
     *ret_plaintext = plaintext;
@@ -157,10 +159,11 @@ static must_check result open_parsed(struct secret *ret_plaintext, EVP_PKEY *key
     ENSURE(EVP_PKEY_is_a(key, "RSA"), E_INPUT, "envelope: the recipient key is not RSA");
     AUTO_POINTER(CMS_ContentInfo) cms = NULL;
     CMS_RecipientInfo *recipient = NULL;
-    TRY(parse(&cms, bytes, bytes_len));
+    size_t content_len = 0;
+    TRY(parse(&cms, &content_len, bytes, bytes_len));
     TRY(find_recipient(&recipient, cms, key));
     TRY(unwrap_content_key(cms, recipient, key));
-    return decrypt_content(ret_plaintext, cms);
+    return decrypt_content(ret_plaintext, cms, content_len);
 }
 
 result envelope_open(struct secret *ret_plaintext, EVP_PKEY *recipient_key, const uint8_t *cms,

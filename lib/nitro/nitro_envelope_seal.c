@@ -20,7 +20,8 @@ enum {
     IV_LEN = 16,
     RSA_MIN_LEN = 256, /* bytes of modulus: RSA-2048 to RSA-4096 */
     RSA_MAX_LEN = 512,
-    PIECE_LEN = 1000 /* how KMS cuts long content */
+    LONG_HEADER_LEN = 4, /* tag and length in front of 256 bytes or more, as an encrypted key has */
+    PIECE_LEN = 1000     /* how KMS cuts long content */
 };
 
 /* ContentInfo, EnvelopedData and their type, all of indefinite length, and version 2. */
@@ -93,14 +94,6 @@ static must_check result read_recipient(struct sealed *s, EVP_PKEY **ret_key, co
     return RESULT_OK;
 }
 
-/* Bytes of tag and length in front of length bytes. */
-static size_t header_size(size_t length)
-{
-    if (length < 0x80)
-        return 2;
-    return length < 0x100 ? 3 : 4;
-}
-
 static void pack_header(struct packer *p, uint8_t tag, size_t length)
 {
     pack_u8(p, tag);
@@ -116,9 +109,9 @@ static void pack_header(struct packer *p, uint8_t tag, size_t length)
 static void pack_envelope(struct packer *p, const struct sealed *s)
 {
     size_t recipient_len = sizeof RECIPIENT_VERSION + 2 + sizeof s->key_id + sizeof KEY_ENCRYPTION +
-                           header_size(s->encrypted_key_len) + s->encrypted_key_len;
+                           LONG_HEADER_LEN + s->encrypted_key_len;
     pack_bytes(p, OUTER, sizeof OUTER);
-    pack_header(p, 0x31, header_size(recipient_len) + recipient_len);
+    pack_header(p, 0x31, LONG_HEADER_LEN + recipient_len);
     pack_header(p, 0x30, recipient_len);
     pack_bytes(p, RECIPIENT_VERSION, sizeof RECIPIENT_VERSION);
     pack_header(p, 0x80, sizeof s->key_id);
