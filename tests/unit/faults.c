@@ -36,6 +36,16 @@ void faults_end(struct faults *f)
     atomic_store(&armed, NULL);
 }
 
+struct faults *faults_pause(void)
+{
+    return atomic_exchange(&armed, NULL);
+}
+
+void faults_go_on(struct faults *f)
+{
+    atomic_store(&armed, f);
+}
+
 bool faults_now(const char *function)
 {
     struct faults *f = atomic_load(&armed);

@@ -34,6 +34,10 @@ bool faults_again(struct faults *f);
 /* From begin to end, in every thread, calls are counted and fail. */
 void faults_begin(struct faults *f);
 void faults_end(struct faults *f);
+/* For what stands in for a peer in the middle of the work: between the two, calls work and are not counted.
+ */
+struct faults *faults_pause(void);
+void faults_go_on(struct faults *f);
 /* Fails the test unless the work refused, with a sentence, when a call failed, and did not when none did. */
 void assert_fault(const struct faults *f, result r);
 
