@@ -139,6 +139,7 @@ static must_check result take_unprocessed(struct batch *batch, bool *ret_any, co
 static result batch_answered(struct aws_call *call, bool *ret_again)
 {
     struct batch *batch = call->context;
+    bool is_left = false;
     AUTO_POINTER(json_t) root = NULL;
     struct json_view view;
     if (call->status != 200)
@@ -147,11 +148,12 @@ static result batch_answered(struct aws_call *call, bool *ret_again)
                   DYNAMODB_VALUES_MAX));
     TRY(json_view_root(&view, root));
     TRY(take_items(batch, &view));
-    TRY(take_unprocessed(batch, ret_again, &view));
-    if (!*ret_again)
+    TRY(take_unprocessed(batch, &is_left, &view));
+    if (!is_left)
         return RESULT_OK;
     TRY(write_body(batch));
     call->body = (struct cursor){batch->body.data, batch->body.length};
+    *ret_again = true; /* now that there is a body for it */
     FAIL(E_PEER, "keys were left unprocessed");
 }
 

@@ -45,16 +45,20 @@ static must_check result read_records(struct slashing_dynamodb *store)
     return RESULT_OK;
 }
 
+/* Among those that were read; NULL. */
+static struct dynamodb_held *look_up(const struct dynamodb_transaction *t, const uint8_t pubkey[static 48])
+{
+    struct dynamodb_held key;
+    memcpy(key.pubkey, pubkey, sizeof key.pubkey);
+    return t->num_held > 0 ? bsearch(&key, t->held, t->num_held, sizeof key, compare_keys) : NULL;
+}
+
 static must_check result find(struct slashing_dynamodb *store, struct dynamodb_held **ret_held,
                               const uint8_t pubkey[static 48])
 {
-    struct dynamodb_transaction *t = &store->transaction;
-    struct dynamodb_held key, *held = NULL;
     char pk[DYNAMODB_KEY_LEN + 1];
     TRY(read_records(store));
-    memcpy(key.pubkey, pubkey, sizeof key.pubkey);
-    if (t->num_held > 0)
-        held = bsearch(&key, t->held, t->num_held, sizeof key, compare_keys);
+    struct dynamodb_held *held = look_up(&store->transaction, pubkey);
     slashing_dynamodb_key(pk, pubkey);
     ENSURE(held, E_STORE, "DynamoDB table %s has no record of %s: it was never enrolled", store->table, pk);
     *ret_held = held;
@@ -67,10 +71,8 @@ result slashing_dynamodb_pending_load(struct slashing_dynamodb *store, struct sl
     struct dynamodb_held *held;
     for (size_t i = 0; i < num_pubkeys; i++)
         TRY(find(store, &held, pubkeys[i]));
-    for (size_t i = 0; i < num_pubkeys; i++) {
-        TRY(find(store, &held, pubkeys[i]));
-        ret_entries[i] = held->current;
-    }
+    for (size_t i = 0; i < num_pubkeys; i++)
+        ret_entries[i] = look_up(&store->transaction, pubkeys[i])->current;
     return RESULT_OK;
 }
 

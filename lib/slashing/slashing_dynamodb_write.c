@@ -165,6 +165,7 @@ static result batch_answered(struct aws_call *call, bool *ret_again)
     struct batch *batch = call->context;
     struct fate fates[STATEMENTS_PER_CALL];
     const char *refused = NULL;
+    bool is_left = false;
     if (call->status != 200)
         return aws_error_result(&call->error, call->status);
     TRY(read_fates(batch, fates, call->answer));
@@ -172,17 +173,16 @@ static result batch_answered(struct aws_call *call, bool *ret_again)
         if (!batch->writes[i].open)
             continue;
         apply(&batch->writes[i], &fates[i]);
-        *ret_again = *ret_again || fates[i].kind == LATER;
+        is_left = is_left || fates[i].kind == LATER;
         refused = fates[i].kind == REFUSED ? fates[i].code : refused;
     }
-    if (refused) { /* and nothing is asked again: the call has failed as it is */
-        *ret_again = false;
-        FAIL(E_STORE, "a statement was refused: %s", refused);
-    }
-    if (!*ret_again)
+    /* Then nothing is asked again: the call has failed as it is. */
+    ENSURE(!refused, E_STORE, "a statement was refused: %s", refused);
+    if (!is_left)
         return RESULT_OK;
     TRY(write_body(batch));
     call->body = (struct cursor){batch->body.data, batch->body.length};
+    *ret_again = true; /* now that there is a body for it */
     FAIL(E_STORE, "statements were throttled");
 }
 

@@ -93,6 +93,13 @@ static void nothing_else_is_read(void **state)
         {"{\"pk\":{\"S\":\"store\"}" COMMON MAC "}", "hex"},
         {"{\"pk\":{\"S\":\"0xA0\"}" COMMON MAC "}", ""},
         {"{\"pk\":{\"B\":\"AAAA\"}" COMMON MAC "}", "pk"},
+        {"{\"pk\":{\"S\":"
+         "\"0xA0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcec"
+         "f\"}" COMMON MAC "}",
+         "lower-case"},
+        {PK MAC
+         ",\"format\":{\"N\":\"1\"},\"disabled\":{\"BOOL\":false,\"S\":\"\"},\"generation\":{\"N\":\"0\"}}",
+         "one type"},
     };
     struct slashing_entry entry;
     static const char good[] = PK COMMON MAC ",\"block_slot\":{\"N\":\"1\"},\"block_root\":" ROOT32 "}";
@@ -155,6 +162,8 @@ static void a_head_of_another_form_is_refused(void **state)
         {",\"write_token\"", ",\"more\":{\"N\":\"1\"},\"write_token\"", "not ours"},
         {"\"format\":{\"N\":\"1\"}", "\"format\":{\"N\":\"01x\"}", "format"},
         {"\"store_id\":{\"B\":\"", "\"store_id\":{\"B\":\"AAAA", "store_id"},
+        {"\"store_id\":{\"B\":\"AQAAAAAAAAAAAAAAAAAAAA==\"},", "", "store_id"},
+        {TOKEN, "0123456789abcdef", "write_token"},
     };
     const struct slashing_head head = {
         .has_high_watermark = true, .high_slot = 7, .num_validators = 3, .store_id = {1}};
