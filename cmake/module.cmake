@@ -36,19 +36,21 @@ function(ns_manual name section)
   add_custom_target(manual-${name} ALL DEPENDS ${folder}/${name}.${section})
 endfunction()
 
+# ns_faults(TARGET LIST): the functions of the list fail in turn in it (tests/unit/faults.h).
+function(ns_faults target list)
+  file(STRINGS ${list} faults REGEX "^FAULT\\(")
+  list(TRANSFORM faults REPLACE "^FAULT\\(([A-Za-z0-9_]+),.*" "-Wl,--wrap=\\1")
+  target_link_options(${target} PRIVATE ${faults})
+  target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/faults.c)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${list})
+endfunction()
+
 # ns_test(NAME DEPENDS modules... SOURCES files... [WRAP functions...] [FAULTS list])
 #   A cmocka program run by ctest. FAULTS names a list of functions that fail in turn (tests/unit/faults.h). Third-party vectors are found through
 #   NS_VECTORS_DIR. A test that needs them and finds none exits 77, counted as skipped. A sanitizer's
 #   report ends a program with 99, which no program of ours means: it never passes for a refusal (1).
 function(ns_test name)
   cmake_parse_arguments(T "" "FAULTS" "DEPENDS;SOURCES;LINK;WRAP" ${ARGN})
-  if(T_FAULTS)
-    file(STRINGS ${T_FAULTS} faults REGEX "^FAULT\\(")
-    list(TRANSFORM faults REPLACE "^FAULT\\(([A-Za-z0-9_]+),.*" "\\1")
-    list(APPEND T_WRAP ${faults})
-    list(APPEND T_SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/faults.c)
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${T_FAULTS})
-  endif()
   add_executable(${name} ${T_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/lib ${CMAKE_SOURCE_DIR}/tests/unit)
@@ -56,6 +58,9 @@ function(ns_test name)
   foreach(function IN LISTS T_WRAP)
     target_link_options(${name} PRIVATE -Wl,--wrap=${function})
   endforeach()
+  if(T_FAULTS)
+    ns_faults(${name} ${T_FAULTS})
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${NS_TEST_SECONDS}
     ENVIRONMENT "NS_VECTORS_DIR=${NS_VECTORS_DIR};NS_BIN_DIR=${NS_PROGRAMS_DIR};ASAN_OPTIONS=exitcode=99;UBSAN_OPTIONS=exitcode=99")
