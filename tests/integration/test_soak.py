@@ -53,7 +53,7 @@ def asked(folder):
                     "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"], cwd=folder, check=True, capture_output=True)
     servers = []
 
-    def run(answers):
+    def run(answers, steer=lambda generator: None):
         left = list(answers)
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -85,6 +85,7 @@ def asked(folder):
         deadline = time.monotonic() + 60 * PATIENCE
         while (len(left) > 1 or len(generator.seconds) < 2) and time.monotonic() < deadline:
             time.sleep(0.05)
+        steer(generator)
         generator.end()
         return generator
 
@@ -105,6 +106,17 @@ def test_an_answer_that_is_not_as_it_should_be_is_told(asked):
     assert {(kind, status) for _, kind, status in BAD} <= told
     assert len(soak_judges.unexcused(generator.events, [])) == len(generator.events)
     assert soak_judges.unaccounted(generator.seconds) == [] and generator.verdict["crossed"] > 0
+
+
+def test_orders_that_come_together_are_both_carried_out(asked):
+    def steer(generator):
+        generator._tell("pause\ngo\npause")
+        assert generator._paused.wait(60 * PATIENCE)
+        generator._paused.clear()
+        generator._tell("go\npause")
+        assert generator._paused.wait(60 * PATIENCE)
+
+    asked([GOOD], steer)
 
 
 # ---- the judges ----

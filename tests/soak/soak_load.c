@@ -46,18 +46,21 @@ static void print_second(struct soak_clients *l, double seconds)
     *c = (struct soak_counts){.samples = samples};
 }
 
-/* The line that has come, if one has; "end" when nobody steers any more. */
+/* The next line, if one has come, and no byte of the one behind it; "end" when nobody steers any more. */
 static void read_command(char command[static COMMAND_MAX])
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    size_t length = 0;
     command[0] = '\0';
     if (poll(&input, 1, 0) != 1)
         return;
-    ssize_t length = read(STDIN_FILENO, command, COMMAND_MAX - 1);
-    command[length > 0 ? length : 0] = '\0';
-    command[strcspn(command, "\n")] = '\0';
-    if (length <= 0)
+    while (length < COMMAND_MAX - 1 && read(STDIN_FILENO, command + length, 1) == 1 &&
+           command[length] != '\n')
+        length++;
+    if (length == 0)
         memcpy(command, "end", sizeof "end");
+    else
+        command[length] = '\0';
 }
 
 static result run_clients(struct soak_clients *l)
