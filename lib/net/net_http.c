@@ -36,7 +36,7 @@
 
 /* Of those that wait to be let in, so many a turn of the loop: connections that are there go on. */
 enum { ACCEPTS_A_TURN = 16, ACCEPT_PAUSE_US = 100000 };
-enum { HANDSHAKE_SECONDS = 10, CLOSING_SECONDS = 2, CROWDED_SECONDS = 3 };
+enum { HANDSHAKE_SECONDS = 10, CLOSING_SECONDS = 2, CROWDED_SECONDS = 3, LISTEN_SECONDS = 3600 };
 /* So many more or fewer connections than the last time are worth a walk through the heap, after so long. */
 enum { TIDY_FROM = 256, TIDY_SECONDS = 1 };
 
@@ -393,12 +393,20 @@ static void on_accept(evutil_socket_t fd, short what, void *context)
     }
 }
 
+/* The timer is always set, be it for long: to set it sooner then takes no memory. */
+static bool keep_again(struct net_http_server *server)
+{
+    struct timeval long_time = {.tv_sec = LISTEN_SECONDS};
+    return event_add(server->accept_again, &long_time) == 0;
+}
+
 static void on_accept_again(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct net_http_server *server = context;
     server->accept_paused = false;
+    (void)keep_again(server); /* in the place it had */
     net_http_update_listening(server);
 }
 
@@ -444,6 +452,7 @@ result net_http_server_new(struct net_http_server **ret_server, struct event_bas
 result net_http_server_accept(struct net_http_server *server, int listener)
 {
     ENSURE(!server->listener, E_STATE, "this server has its listening socket");
+    ENSURE(keep_again(server), E_MEMORY, "cannot watch the listening socket");
     server->listener = event_new(server->base, listener, EV_READ | EV_PERSIST, on_accept, server);
     ENSURE(server->listener, E_MEMORY, "cannot watch the listening socket");
     server->listener_fd = listener;

@@ -38,7 +38,8 @@ struct torture_plan {
     void *stack[TORTURE_STACK_MAX]; /* of the first of them */
     bool in_openssl;                /* one that failed was called by OpenSSL itself */
     bool succeeded, refused;
-    bool all_threads; /* not only the one that began */
+    bool all_threads;   /* not only the one that began */
+    const char *spared; /* a function below which nothing fails, or NULL */
     uint32_t num_violations;
     struct torture_call calls[TORTURE_CALLS_MAX]; /* of the counting run */
 };
@@ -50,6 +51,8 @@ extern _Thread_local unsigned torture_paused; /* this one: how often */
 const char *torture_function_name(uint32_t function);
 /* What is on a disk, or gone to a peer, depends on when it fails: every call is a case of its own. */
 bool torture_is_transfer(uint32_t function);
+/* Our own code asked for it, of a library that works on its behalf: few places, and each worth a look. */
+bool torture_is_of_api(uint32_t function);
 bool torture_can(enum torture_mode mode, uint32_t function);
 
 /* Called with a descriptor that is closed and was not open. */

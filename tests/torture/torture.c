@@ -266,15 +266,21 @@ static uint32_t count_places(struct torture_call *calls, uint32_t num_calls)
 }
 
 /* What is worth a run: every transfer, of a place the first call, or every one; without NS_TORTURE of the
- * places that are no transfers one in so many. NS_TORTURE_FUNCTION names the only function. */
-static bool is_worth(const struct torture_call *call, uint32_t *num_others, uint32_t one_place_in)
+ * places that are no transfers one in so many, and once each of OpenSSL's and SQLite's functions.
+ * NS_TORTURE_FUNCTION names the only function. */
+static bool is_worth(const struct torture_scenario *scenario, enum torture_mode mode,
+                     const struct torture_call *call, uint32_t *num_others)
 {
     const char *only = getenv("NS_TORTURE_FUNCTION"), *wanted = getenv("NS_TORTURE");
     if (only && strcmp(only, torture_function_name(call->function)) != 0)
         return false;
     if (torture_is_transfer(call->function) || (wanted && strcmp(wanted, "all") == 0))
         return true;
-    return call->nth == 0 && (wanted || (*num_others)++ % one_place_in == 0);
+    if (call->nth > 0)
+        return false;
+    bool is_api = mode == TORTURE_ONE && !scenario->all_threads && torture_is_of_api(call->function);
+    uint32_t one_place_in = scenario->one_place_in ? scenario->one_place_in : 1;
+    return wanted || is_api || (*num_others)++ % one_place_in == 0;
 }
 
 /* Prints a row: scenario, mode, calls that can fail so, places, failures, refusals, findings, seconds. */
@@ -289,7 +295,7 @@ static uint32_t run_mode(const struct torture_scenario *scenario, const char *fo
             continue;
         num_able++;
         num_places += call->nth == 0;
-        if (!is_worth(call, &num_others, scenario->one_place_in ? scenario->one_place_in : 1))
+        if (!is_worth(scenario, mode, call, &num_others))
             continue;
         torture_plan->mode = mode;
         torture_plan->at = *call;
@@ -322,6 +328,7 @@ int torture_main(const struct torture_scenario *scenario)
         scenario->prepare();
     torture_plan->mode = TORTURE_COUNT;
     torture_plan->all_threads = scenario->all_threads;
+    torture_plan->spared = scenario->spared;
     uint32_t num_bad = !run(scenario, folder), num_calls = torture_plan->num_calls;
     if (num_calls == 0 || num_calls > TORTURE_CALLS_MAX) {
         (void)fprintf(stderr, "torture: %u calls\n", num_calls);

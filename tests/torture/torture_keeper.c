@@ -250,6 +250,6 @@ int main(void)
                                               .act = act,
                                               .check = check,
                                               .all_threads = TORTURE_THREADS > 1,
-                                              .one_place_in = 9 * TORTURE_THREADS};
+                                              .one_place_in = TORTURE_THREADS > 1 ? 100 : 15};
     return torture_main(&scenario);
 }
