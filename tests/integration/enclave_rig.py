@@ -59,7 +59,7 @@ class Enclave:
             "nitro-signer-watchdog", f"--control=unix:{folder}/{name}-control", *cloud.sources, f"--credentials={cloud.credentials or self.credentials}",
             f"--policy={folder}/policy.txt", *[f"--access={cloud.access}"] * bool(cloud.access), "--status-interval=1", "--", str(cloud.bin_dir / "nitro-signer-enclave"), f"--control=unix:{folder}/{name}-control",
             f"--https=unix:{folder}/{name}-https", f"--nsm=unix:{folder}/nsm-{name}", f"--kms-via=unix:{folder}/{name}-kms",
-            f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug"]
+            f"--dynamodb-via=unix:{folder}/{name}-dynamodb", f"--ca-file={folder}/ca.pem", "--log-level=debug", *cloud.enclave_options]
         self.start_proxy()
         self.start_watchdog(seconds if wait else None)
         self.session = requests.Session()
@@ -142,6 +142,7 @@ class Cloud:
         self.access = None  # file of the access document; None: any
         self.sources = [f"--items={folder}/items"]  # the watchdog's options for where keys are
         self.credentials = None  # imds; None: a file that is written for each enclave
+        self.enclave_options = []  # more of nitro-signer-enclave's
         (folder / "items").mkdir()
         self.devcloud = self._start_devcloud(key_policy(["kms:Encrypt", "kms:DescribeKey"]))
         self.key_arn = (folder / "cloud/key-arn").read_text().strip()

@@ -110,15 +110,17 @@ def script(folder, name, words, release, replacements):
 
 def test_the_proxys_command_line_relays(start, folder, release):
     words = script(folder, "proxy", command_of("nitro-signer-proxy.service"), release,
-                   {"tcp:[::]:8443": f"unix:{folder}/in", "vsock:16:443": f"unix:{folder}/enclave", "vsock:any:8000": f"unix:{folder}/kms",
+                   {"tcp:[::]:8443": f"unix:{folder}/in", "vsock:16:443": f"unix:{folder}/enclave",
+                    "tcp:127.0.0.1:9001": f"unix:{folder}/scrape", "vsock:16:9001": f"unix:{folder}/metrics", "vsock:any:8000": f"unix:{folder}/kms",
                     "vsock:any:8001": f"unix:{folder}/dynamodb", "vsock:any:8002": f"unix:{folder}/log"})
-    with listen(f"unix:{folder}/enclave") as enclave:
+    with listen(f"unix:{folder}/enclave") as enclave, listen(f"unix:{folder}/metrics") as metrics:
         proxy = start(words)
-        with connect(f"unix:{folder}/in") as client:
-            served, _ = enclave.accept()
-            with served:
-                client.sendall(b"through")
-                assert served.recv(100) == b"through"
+        for way, end in (("in", enclave), ("scrape", metrics)):
+            with connect(f"unix:{folder}/{way}") as client:
+                served, _ = end.accept()
+                with served:
+                    client.sendall(b"through")
+                    assert served.recv(100) == b"through"
         maps = pathlib.Path(f"/proc/{proxy.pid}/maps").read_text()
         assert f"{release}/usr/lib" in maps and " /usr/lib" not in maps and " /lib" not in maps
         assert "kms.us-east-1.amazonaws.com:443" in proxy.log() and "dynamodb.us-east-1.amazonaws.com:443" in proxy.log()
@@ -129,7 +131,8 @@ def test_the_proxy_takes_both_families(start, folder, release):
     """One socket on [::] is all that there is."""
     port = free_port()
     words = script(folder, "proxy", command_of("nitro-signer-proxy.service"), release,
-                   {"8443": port, "vsock:16:443": f"unix:{folder}/enclave", "vsock:any:8000": f"unix:{folder}/kms",
+                   {"8443": port, "vsock:16:443": f"unix:{folder}/enclave", "tcp:127.0.0.1:9001": f"unix:{folder}/scrape",
+                    "vsock:16:9001": f"unix:{folder}/metrics", "vsock:any:8000": f"unix:{folder}/kms",
                     "vsock:any:8001": f"unix:{folder}/dynamodb", "vsock:any:8002": f"unix:{folder}/log"})
     with listen(f"unix:{folder}/enclave") as enclave:
         start(words)
