@@ -26,8 +26,10 @@ struct torture_scenario {
     void (*prepare)(void);
     /* Without NS_TORTURE one place in so many is enough, reads, writes and syncs apart; 0: every one. */
     unsigned one_place_in;
-    bool all_threads;   /* calls of every thread fail, but of those that pause */
-    const char *spared; /* a library's function below which nothing fails, since it does not bear it */
+    bool all_threads; /* calls of every thread fail, but of those that pause */
+    /* A library's function below which memory is there, and reads and writes alone fail: it does not bear it.
+     */
+    const char *spared;
 };
 
 /* An exit status: 0, or 1 when any run was not as it must be. */
