@@ -54,9 +54,9 @@ def draw_stat(panel, series, frame):
         colour = option.get("color") or next((step["color"] for step in reversed(steps) if step["value"] is None or last(points) >= step["value"]), "green")
         words = legend if name_only else option.get("text") or number(last(points), defaults["unit"])
         shade = {"green": COLOURS[0], "red": COLOURS[3]}[colour]
-        middle, apart = y + 44 + (height - 44) / 2, (height - 40) / min(len(series), 4)
+        middle, apart = y + 36 + (height - 40) / 2, (height - 36) / min(len(series), 4)
         baseline = middle + (place - (min(len(series), 4) - 1) / 2) * apart
-        yield text(x + width / 2, baseline, words, 13 if len(series) > 2 or name_only else 18, shade, "middle", "bold")
+        yield text(x + width / 2, baseline, words, 12 if len(series) > 2 or name_only else 18, shade, "middle", "bold")
         if len(series) > 1 and not name_only:
             yield text(x + width / 2, baseline + 10, legend, 7, PALE, "middle")
 
@@ -79,8 +79,8 @@ def draw_series(panel, series, frame, span):
         colour = COLOURS[place % len(COLOURS)]
         path = " ".join(f"{left + (at - span[0]) * step:.1f},{bottom - (bottom - top) * max(value, 0) / high:.1f}" for at, value in points)
         yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
-        if across < right - 20:
-            legend = legend if len(legend) <= 26 else legend[:24] + "..."
+        legend = legend if len(legend) <= 26 else legend[:24] + "..."
+        if across + 12 + 4.9 * len(legend) < x + width:
             yield f'<rect x="{across:.1f}" y="{bottom + 21:.1f}" width="9" height="3" fill="{colour}"/>'
             yield text(across + 12, bottom + 25, legend, 8)
             across += 20 + 4.9 * len(legend)
