@@ -106,7 +106,7 @@ class Enclave:
 
 
 def eventually(holds, seconds=60):
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.1)

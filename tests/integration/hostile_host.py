@@ -489,6 +489,13 @@ class HostileHost:
     def vote(self, key, target, variant=1, timeout=30):
         return self.sign(Message(VOTE, self.cloud.keys[key], SOURCE, target, variant), timeout)
 
+    def settled(self, key, target, variant=1):
+        """200 or 412: asked again, as clients do, where the machine was too busy for the signer's own limits."""
+        until = time.monotonic() + 60 * PATIENCE
+        while (status := self.vote(key, target, variant)) in (500, 503, None) and time.monotonic() < until:
+            time.sleep(0.1)
+        return status
+
     # ---- what must never be ----
 
     def judge(self, seed=None):

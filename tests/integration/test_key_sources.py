@@ -387,12 +387,11 @@ def test_a_role_of_kubernetes(load, scripted, config):
 def test_hostile_vaults(load, scripted, config, answer, code):
     server = scripted(lambda *_: answer)
     write_known(config, server)
-    documents(config, vault_document(server, "one", timeout=400), {"type": "file-raw", "privateKey": key(9)})
-    begun = time.monotonic()
+    # Silence lasts for 30 seconds, then comes the end of the connection, which would be another code.
+    documents(config, vault_document(server, "one", timeout=60000 if answer else 400), {"type": "file-raw", "privateKey": key(9)})
     done = load()
     assert done.numbers == [9] and done.outcome.end == (1, 1)
     assert done.failures[0][0] == code, done.failures
-    assert time.monotonic() - begun < 10
 
 
 def test_a_server_that_is_silent_is_not_waited_for_by_every_key(load, scripted, config):
@@ -400,8 +399,8 @@ def test_a_server_that_is_silent_is_not_waited_for_by_every_key(load, scripted, 
     server = scripted(lambda *_: None)
     write_known(config, server)
     documents(config, *(vault_document(server, f"k{i}", timeout=1000) for i in range(400)))
-    begun, done = time.monotonic(), load()
-    assert done.outcome.end == (0, 400) and time.monotonic() - begun < 15
+    done = load()
+    assert done.outcome.end == (0, 400) and len(server.requests) <= 100
     assert {code for code, _ in done.failures} == {E_TIMEOUT}
     assert "not asked again" in done.failures[-1][1]
 

@@ -14,6 +14,7 @@ import java.security.KeyStore;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
@@ -57,11 +58,22 @@ public class Keeping {
         HttpRequest request = building.build();
         for (int round = 0; round < 2; round++) {
             List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
+            long began = System.nanoTime();
             for (int i = 0; i < Integer.parseInt(words[5]); i++)
                 answers.add(client.sendAsync(request, HttpResponse.BodyHandlers.ofString()));
             int good = 0;
-            for (CompletableFuture<HttpResponse<String>> answer : answers)
-                good += answer.join().statusCode() == 200 ? 1 : 0;
+            for (CompletableFuture<HttpResponse<String>> answer : answers) {
+                // A signer gives a handshake ten seconds, and a cold JVM on a busy machine may not get there: then again.
+                HttpResponse<String> said;
+                try {
+                    said = answer.join();
+                } catch (CompletionException e) {
+                    if (round > 0 || System.nanoTime() - began < 9_000_000_000L)
+                        throw e;
+                    said = client.send(request, HttpResponse.BodyHandlers.ofString());
+                }
+                good += said.statusCode() == 200 ? 1 : 0;
+            }
             System.out.println(good);
             Thread.sleep(round == 0 ? Integer.parseInt(words[6]) * 1000L : 0);
         }

@@ -11,6 +11,7 @@ import time
 import pytest
 import requests
 
+from harness import PATIENCE
 from test_clients import KEY, SECRET, fork_info
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -33,7 +34,7 @@ for await (const _ of process.stdin);  // the connections are counted meanwhile
 
 
 def openssl(*words):
-    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=30)
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=120 * PATIENCE)
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def rounds(words, count, connections, **more):
             assert client.stdout.readline() == f"{count}\n"
             opened.append(connections())
         client.stdin.close()
-        assert client.wait(60) == 0
+        assert client.wait(120 * PATIENCE) == 0
         return opened
     finally:
         client.kill()
@@ -98,14 +99,14 @@ def test_javas_client_with_tls_1_2(signer, folder, way):
     openssl("req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=teku", "-keyout", folder / "teku.key", "-out", folder / "teku.pem")
     openssl("pkcs12", "-export", "-in", folder / "teku.pem", "-inkey", folder / "teku.key", "-out", folder / "teku.p12", "-passout", "pass:changeit")
     fingerprint = subprocess.run(["openssl", "x509", "-in", folder / "teku.pem", "-noout", "-fingerprint", "-sha256"], check=True,
-                                 capture_output=True, text=True, timeout=30).stdout.strip().partition("=")[2]
+                                 capture_output=True, text=True, timeout=120 * PATIENCE).stdout.strip().partition("=")[2]
     (folder / "known").write_text(f"teku {fingerprint}\n")
     (folder / "basic").write_text(f"teku:{password}\n")
     options = {"certificate": [f"--tls-known-clients-file={folder}/known"],
                "basic": ["--tls-allow-any-client", f"--http-basic-credentials-file={folder}/basic"]}[way]
     url, connections = signer(*options)
     subprocess.run(["keytool", "-importcert", "-noprompt", "-alias", "signer", "-file", folder / "cert.pem", "-keystore", folder / "trust.p12",
-                    "-storetype", "PKCS12", "-storepass", "changeit"], check=True, capture_output=True, timeout=60)
+                    "-storetype", "PKCS12", "-storepass", "changeit"], check=True, capture_output=True, timeout=120 * PATIENCE)
     mine, user = (folder / "teku.p12", "-") if way == "certificate" else ("-", f"teku:{password}")
     words = ["java", HERE / "Keeping.java", f"{url}/api/v1/eth2/sign/{KEY}", folder / "trust.p12", mine, "changeit", user, "30", str(KEEP),
              folder / "randao.json"]
@@ -122,7 +123,7 @@ def test_s_client_of_one_version_resumes(signer, folder, version):
     session = folder / "session.pem"
     for kept, said in ((["-sess_out", session], "New, TLSv1"), (["-sess_in", session], "Reused, TLSv1")):
         done = subprocess.run([*map(str, words), *map(str, kept)], input=b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-                              capture_output=True, timeout=30, check=False)
+                              capture_output=True, timeout=120 * PATIENCE, check=False)
         text = done.stdout.decode(errors="replace")
         assert done.returncode == 0 and said in text and "HTTP/1.1 200 OK" in text, text
         assert {"tls1_2": "TLSv1.2", "tls1_3": "TLSv1.3"}[version] in text

@@ -57,7 +57,7 @@ class Generator:
         """All that was asked has been answered, or is lost."""
         self._process.stdin.close()
         status = self._process.wait(END_SECONDS)
-        self._thread.join(10)
+        self._thread.join(60)
         assert status == 0 and self.verdict, f"soak_load ended with {status}"
 
     def close(self):

@@ -159,7 +159,8 @@ class Standalone:
 
     def reload(self):
         deadline = time.monotonic() + 120
-        while self.ask("POST", "/reload").status_code != 202 or time.monotonic() > deadline:
+        while (said := self.ask("POST", "/reload")).status_code != 202:
+            assert time.monotonic() < deadline, said.text
             time.sleep(0.05)
         while (said := self.ask("GET", "/reload").json())["status"] == "running":
             assert time.monotonic() < deadline, said
