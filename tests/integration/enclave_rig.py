@@ -46,7 +46,7 @@ def children_of(pid):
 class Enclave:
     """A watchdog with its enclave, reached over HTTPS through the proxy."""
 
-    def __init__(self, cloud, name, wait=True, seconds=30):
+    def __init__(self, cloud, name, wait=True, seconds=120):
         self.cloud, self.name, self.port = cloud, name, free_port()
         folder = cloud.folder
         self.credentials = folder / f"{name}-credentials.json"
@@ -70,7 +70,7 @@ class Enclave:
         """Anew, if there was one, which must have ended."""
         self.proxy = self.cloud.start(*self._proxy)
 
-    def start_watchdog(self, seconds=30):
+    def start_watchdog(self, seconds=120):
         """Anew, if there was one, which must have ended. Returns when its enclave serves; None: at once."""
         self.watchdog = self.cloud.start(*self._watchdog, ready=False)
         if seconds is not None:
@@ -202,7 +202,7 @@ class Cloud:
         self.devcloud = self._start_devcloud(admitted)
         self._adopt()
 
-    def enclave(self, name, wait=True, seconds=30):
+    def enclave(self, name, wait=True, seconds=120):
         return Enclave(self, name, wait, seconds)
 
     def items(self):

@@ -66,7 +66,7 @@ class Process:
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def wait_ready(self, timeout=30):
+    def wait_ready(self, timeout=120):
         """Returns when the program says READY=1; fails when it ends or is silent before that."""
         deadline = time.monotonic() + timeout
         while True:
@@ -82,7 +82,7 @@ class Process:
     def alive(self):
         return self.status is None and not ready_of([self._pidfd], 0)
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=120):
         """The exit status; negative is the number of the signal that ended it."""
         if self.status is None:
             if not ready_of([self._pidfd], timeout):
@@ -93,7 +93,7 @@ class Process:
     def signal(self, number):
         os.kill(self.pid, number)
 
-    def terminate(self, timeout=30):
+    def terminate(self, timeout=120):
         """SIGTERM, and the exit status."""
         if self.alive():
             self.signal(signal.SIGTERM)

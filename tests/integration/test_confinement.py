@@ -92,10 +92,9 @@ def test_a_signer_of_nobody(folder, bin_dir):
     if os.geteuid() != 0:
         pytest.skip("only root can start one as somebody else")
     as_nobody = ["setpriv", "--pdeathsig=KILL", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    # Of its own, as the machine's may be less than what there is to lock.
-    roomy = ["prlimit", f"--memlock={1 << 30}:{1 << 30}"]
-    if subprocess.run([*roomy, "true"], check=False).returncode != 0:
-        pytest.skip("root cannot raise RLIMIT_MEMLOCK here")
+    hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    if hard != resource.RLIM_INFINITY and hard < 8 << 20:  # the kernel's own
+        pytest.skip("RLIMIT_MEMLOCK is too low here for who is not root")
     if subprocess.run([*as_nobody, "test", "-x", bin_dir / "nitro-signer"], check=False).returncode != 0 or \
             subprocess.run([*as_nobody, "test", "-x", folder.parent], check=False).returncode != 0:
         pytest.skip("nobody may not read where the programs, or temporary files, are")
@@ -109,7 +108,7 @@ def test_a_signer_of_nobody(folder, bin_dir):
     notices.settimeout(60 * PATIENCE)
     with open(folder / "log", "w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [*roomy, *as_nobody, bin_dir / "nitro-signer", "--http-listen-port=0",
+            [*as_nobody, bin_dir / "nitro-signer", "--http-listen-port=0",
              f"--key-config-path={folder}/keys", f"--data-path={folder}/data", "eth2", "--network=minimal", f"--slashing-protection-db-path={folder}/protection.sqlite"], stdout=log, stderr=log,
             env={**os.environ, "NOTIFY_SOCKET": str(folder / "notices")})
     try:
