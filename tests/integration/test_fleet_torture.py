@@ -22,6 +22,7 @@ from dynamodb_relay import TlsRelay
 from fleet_client import Clients, Connections
 from fleet_judge import BLOCK, VOTE, Message, slashable_pairs, wrong_signatures
 from fleet_rig import Fleet, Nemesis
+from harness import PATIENCE
 from postgres_server import PostgresServer
 from test_ctl_slashing import items_of
 from test_signer_stores import database_options, eventually, table  # noqa: F401 (a fixture)
@@ -380,9 +381,9 @@ def test_who_is_late_decides_on_the_store_of_today(fleet, on_table, way, name):
                 with way(sleeper, name):
                     answer = pool.submit(clients.ask, Connections(), (sleeper.name, sleeper.port), theirs)
                     if way is write_on_the_way:
-                        assert sleeper.write_arrived.wait(5)
+                        assert sleeper.write_arrived.wait(60 * PATIENCE)
                     assert clients.ask(connections, (other.name, other.port), ours) == 200
-                assert answer.result(20) == 412, sleeper.log()
+                assert answer.result(60 * PATIENCE) == 412, sleeper.log()
     connections.close()
     judge(f"{name} asleep", clients, fleet)
 
