@@ -222,7 +222,10 @@ class Storm:
         client[1] = self.receive
 
     def receive(self, client):
-        client[2] += client[0].recv(4096)
+        part = client[0].recv(4096)
+        if not part:
+            raise ConnectionError("closed without an answer")
+        client[2] += part
         if b"0x" in client[2].partition(b"\r\n\r\n")[2]:
             assert client[2].startswith(b"HTTP/1.1 200 OK")
             self.poll.unregister(client[0])

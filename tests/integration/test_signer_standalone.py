@@ -361,7 +361,7 @@ def test_a_network_file(start, folder, one_key, vectors):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("lockable_kib, outcome", [(8192, "with 5000 keys"), (4096, "with 5000 keys"), (64, "raise RLIMIT_MEMLOCK")])
+@pytest.mark.parametrize("lockable_kib, outcome", [(8192, "with 5000 keys"), (4096, "with 5000 keys"), (64, "RLIMIT_MEMLOCK is 65536; raise it")])
 def test_an_ordinary_user_with_little_lockable_memory(bin_dir, folder, lockable_kib, outcome):
     """8 MiB is what systemd and login shells give."""
     for name in ("nitro-signer", "nitro-signer-keeper", "nitro-signer-front", "nitro-signer-loader", "nitro-signer-fetcher"):
