@@ -160,15 +160,14 @@ static must_check result build(scmp_filter_ctx filter, const struct process_sand
 }
 
 /* A signer that root started can do without what makes root more than others. Files that are opened later
- * may be anybody's. */
-static must_check result drop_capabilities(bool keeps_files)
+ * may be anybody's, and so may folders of files that are looked at. */
+static must_check result drop_capabilities(uint32_t kept)
 {
     if (HAS_SANITIZER) /* the leak sanitizer's */
         return RESULT_OK;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
     ENSURE(syscall(SYS_capget, &header, data) == 0, E_IO, "capabilities: %s", strerror(errno));
-    uint32_t kept = keeps_files ? CAP_TO_MASK(CAP_DAC_OVERRIDE) | CAP_TO_MASK(CAP_DAC_READ_SEARCH) : 0;
     kept &= data[0].permitted;
     memset(data, 0, sizeof data);
     data[0].permitted = data[0].effective = kept;
@@ -176,15 +175,19 @@ static must_check result drop_capabilities(bool keeps_files)
     return RESULT_OK;
 }
 
-static bool opens_files(const struct process_sandbox_list *lists, size_t num_lists)
+static uint32_t needed_capabilities(const struct process_sandbox_list *lists, size_t num_lists)
 {
+    uint32_t needed = 0;
     for (size_t i = 0; i < num_lists; i++) {
         for (size_t j = 0; j < lists[i].num_rules; j++) {
-            if (lists[i].rules[j].system_call == SCMP_SYS(openat))
-                return true;
+            int system_call = lists[i].rules[j].system_call;
+            if (system_call == SCMP_SYS(openat))
+                needed |= CAP_TO_MASK(CAP_DAC_OVERRIDE) | CAP_TO_MASK(CAP_DAC_READ_SEARCH);
+            if (system_call == SCMP_SYS(stat))
+                needed |= CAP_TO_MASK(CAP_DAC_READ_SEARCH);
         }
     }
-    return false;
+    return needed;
 }
 
 static must_check result set(scmp_filter_ctx filter, enum scmp_filter_attr attribute, uint32_t value)
@@ -212,7 +215,7 @@ result process_sandbox_enter(const struct process_sandbox_list *lists, size_t nu
     /* 32-bit calls: libseccomp's default ends the thread alone, and leaves the others to wait for it. */
     TRY(set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS));
     TRY(build(filter, lists, num_lists));
-    TRY(drop_capabilities(opens_files(lists, num_lists)));
+    TRY(drop_capabilities(needed_capabilities(lists, num_lists)));
     return load(filter);
 }
 
@@ -231,5 +234,5 @@ result process_sandbox_thread(void)
     unsigned abi;
     const struct process_landlock nothing = {0};
     TRY(process_landlock_enter(&abi, &nothing));
-    return drop_capabilities(false);
+    return drop_capabilities(0);
 }

@@ -64,9 +64,10 @@ struct process_sandbox_list {
 /* From here on: calls in the lists work; starting programs, tracing, loading kernel code and the like end the
  * process; every other call fails with EPERM. It holds every thread there is, and none can be made afterwards
  * but with SANDBOX_ALLOW_THREADS. This thread gives its capabilities up, if it is root's, but for
- * reading and writing anybody's files where a list allows openat. It cannot be undone. After process_harden.
- * In builds with a sanitizer, whose runtime makes calls of its own, and in those that write at their end what
- * was covered, only the calls that end the process are watched. */
+ * reading and writing anybody's files where a list allows openat, and looking into anybody's folders where
+ * one allows stat. It cannot be undone. After process_harden. In builds with a sanitizer, whose runtime makes
+ * calls of its own, and in those that write at their end what was covered, only the calls that end the
+ * process are watched. */
 must_check result process_sandbox_enter(const struct process_sandbox_list *lists, size_t num_lists);
 
 /* For a process whose calls cannot be listed, because it starts programs (may_start) or has libc load modules

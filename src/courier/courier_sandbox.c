@@ -4,7 +4,11 @@
  * No file can be opened, nothing bound or listened on. It is the process that may reach the network, by the
  * kinds of sockets that its addresses are of: in an enclave those to the parent and no other. */
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -42,12 +46,24 @@ static const struct process_sandbox_rule file_rules[] = {SANDBOX_ALLOW_READING("
                                                          SANDBOX_ALLOW(newfstatat, "libpq: certificates"),
                                                          SANDBOX_ALLOW(lseek, "libpq: certificates")};
 
+/* Certificates are replaced while this process lives, by files of the same name: so their folders, that of
+ * the name and that of what a symbolic link leads to, as orchestrators and certbot make them. */
 static must_check result enter_landlock(const struct courier_reach *reach)
 {
-    struct process_landlock_path paths[ARRAY_LENGTH(reach->files)];
+    enum { NUM_FILES = ARRAY_LENGTH(reach->files) };
+    struct process_landlock_path paths[2 * NUM_FILES] = {{NULL, PROCESS_LANDLOCK_READ}};
+    char folders[2 * NUM_FILES][PATH_MAX];
     unsigned abi = 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++)
-        paths[i] = (struct process_landlock_path){reach->files[i], PROCESS_LANDLOCK_READ};
+    for (size_t i = 0; i < NUM_FILES; i++) {
+        const char *file = reach->files[i];
+        if (!file)
+            continue;
+        (void)snprintf(folders[2 * i], PATH_MAX, "%s", file);
+        paths[2 * i] = (struct process_landlock_path){dirname(folders[2 * i]), PROCESS_LANDLOCK_READ};
+        if (realpath(file, folders[2 * i + 1]))
+            paths[2 * i + 1] =
+                (struct process_landlock_path){dirname(folders[2 * i + 1]), PROCESS_LANDLOCK_READ};
+    }
     TRY(process_landlock_enter(&abi, &(struct process_landlock){.paths = paths,
                                                                 .num_paths = ARRAY_LENGTH(paths),
                                                                 .connects_anywhere = reach->internet,

@@ -209,6 +209,18 @@ def test_a_relative_store_is_found_again_from_its_folder(start, folder, one_key)
     assert (folder / "slashing.sqlite").exists()
 
 
+def test_root_keeps_records_in_a_folder_that_is_somebody_elses(start, folder, one_key):
+    """A volume of a container: root reads it by a capability, of which the keeper needs one when it looks at its files again."""
+    if os.geteuid() != 0:
+        pytest.skip("only root has capabilities")
+    private = folder / "private"
+    private.mkdir(mode=0o700)
+    os.chown(private, 65534, 65534)
+    signer = Signer(start, folder, ["--network=minimal", f"--slashing-protection-db-path={private}/protection.sqlite"])
+    assert signer.sign(one_key, attestation(7)).status_code == 200, signer.process.log()
+    assert signer.sign(one_key, attestation(8)).status_code == 200, signer.process.log()
+
+
 def test_a_second_instance_on_the_same_store_is_refused(start, folder, one_key):
     store = f"--slashing-protection-db-path={folder}/slashing.sqlite"
     signer = Signer(start, folder, ["--network=minimal", store])

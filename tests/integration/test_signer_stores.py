@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -131,6 +132,26 @@ def test_tls_to_the_database_is_verified_inside_the_sandbox(start, folder, one_k
     refused = start("nitro-signer", "--http-listen-port=0", f"--key-config-path={folder}/keys", "eth2",
                     f"--slashing-protection-db-url={url}{stranger}", *options, ready=False)
     eventually(lambda: "certificate" in refused.log())
+
+
+def test_a_certificate_that_is_replaced_is_read_for_the_next_connection(start, folder, one_key, postgres, postgres_database):
+    """As an orchestrator mounts it: a link to a link, and the folder behind them is another after an update."""
+    mounted = folder / "mounted"
+    for version in ("..1", "..2"):
+        (mounted / version).mkdir(parents=True)
+        (mounted / version / "ca.pem").write_bytes(postgres.ca_file.read_bytes())
+    (mounted / "..data").symlink_to("..1")
+    (mounted / "ca.pem").symlink_to("..data/ca.pem")
+    url = f"jdbc:postgresql://localhost:{postgres.port}/{postgres_database.name}?sslmode=verify-full&sslrootcert={mounted}/ca.pem"
+    signer = Signer(start, folder, ["--network=minimal", f"--slashing-protection-db-username={postgres_database.user}",
+                                    f"--slashing-protection-db-password={postgres_database.password}", f"--slashing-protection-db-url={url}"])
+    assert signer.sign(one_key, attestation(7)).status_code == 200
+    (mounted / "..new").symlink_to("..2")
+    (mounted / "..new").rename(mounted / "..data")
+    shutil.rmtree(mounted / "..1")
+    postgres_database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                            f"WHERE datname = '{postgres_database.name}' AND application_name = 'nitro-signer'")
+    eventually(lambda: signer.sign(one_key, attestation(8)).status_code == 200)
 
 
 def test_two_signers_race_on_one_database(start, folder, one_key, postgres_database):
