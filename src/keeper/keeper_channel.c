@@ -21,8 +21,6 @@ struct keeper_packet {
 
 static void packet_free(struct keeper_packet *packet)
 {
-    if (!packet)
-        return;
     fd_auto_close(&packet->descriptor);
     buffer_cleanup(&packet->plain);
     secret_cleanup(&packet->hidden);

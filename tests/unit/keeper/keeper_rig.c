@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file_io.h"
 #include "ipc/ipc_proxy.h"
 #include "process/process.h"
 
@@ -103,9 +104,14 @@ void rig_start(struct rig *rig, const char *mode, const char *nsm)
     (void)snprintf(mode_option, sizeof mode_option, "--mode=%s", mode);
     (void)snprintf(nsm_option, sizeof nsm_option, "--nsm=%s", nsm ? nsm : "/nonexistent");
     /* More threads than processors: they are interrupted wherever it hurts. */
-    char level[] = "--log-level=error", threads[] = "--signing-threads=4", option[64];
+    char level[32], threads[] = "--signing-threads=4", option[64];
+    (void)snprintf(level, sizeof level, "--log-level=%s", rig->log_level ? rig->log_level : "error");
     (void)snprintf(option, sizeof option, "%s", rig->option ? rig->option : "");
-    char *const argv[] = {path, mode_option, nsm_option, level, threads, rig->option ? option : NULL, NULL};
+    char *argv[] = {path, mode_option, nsm_option, level, threads, rig->option ? option : NULL, NULL};
+    if (rig->has_default_threads) {
+        argv[4] = argv[5];
+        argv[5] = NULL;
+    }
     int pairs[3][2], theirs[3];
     size_t count = strcmp(mode, "enclave") == 0 || rig->has_courier ? 3 : 2;
     for (size_t i = 0; i < count; i++) {
@@ -118,6 +124,51 @@ void rig_start(struct rig *rig, const char *mode, const char *nsm)
     rig->supervisor = pairs[0][0];
     rig->front = pairs[1][0];
     rig->courier = count == 3 ? pairs[2][0] : -1;
+}
+
+static int own_stderr = -1;
+
+static void log_path(char out[static 128], const struct rig *rig)
+{
+    (void)snprintf(out, 128, "%s/log", rig->folder);
+}
+
+void rig_begin_log(const struct rig *rig)
+{
+    char path[128];
+    log_path(path, rig);
+    AUTO_FD fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    own_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    assert_true(fd >= 0 && own_stderr >= 0);
+    assert_true(dup2(fd, STDERR_FILENO) >= 0);
+}
+
+void rig_end_log(void)
+{
+    assert_true(dup2(own_stderr, STDERR_FILENO) >= 0);
+    fd_auto_close(&own_stderr);
+}
+
+static bool is_logged(const struct rig *rig, const char *part)
+{
+    char path[128];
+    AUTO(buffer) text = {0};
+    log_path(path, rig);
+    assert_ok(file_read(&text, path, 1 << 20));
+    assert_ok(buffer_append(&text, "", 1));
+    return strstr((const char *)text.data, part);
+}
+
+void rig_expect_logged(const struct rig *rig, const char *part)
+{
+    if (!is_logged(rig, part))
+        fail_msg("expected \"%s\" in the log", part);
+}
+
+void rig_expect_not_logged(const struct rig *rig, const char *part)
+{
+    if (is_logged(rig, part))
+        fail_msg("expected no \"%s\" in the log", part);
 }
 
 void rig_send(int socket, const struct packer *packed)

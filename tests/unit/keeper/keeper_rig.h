@@ -18,6 +18,8 @@ struct rig {
     bool has_courier;                       /* stand-alone too */
     const char *program;                    /* its path, or NULL: the product's */
     const char *option;                     /* one more of the keeper's, or NULL */
+    bool has_default_threads;               /* it is not told how many */
+    const char *log_level;                  /* NULL: error */
     bool has_proxies;                       /* that option is --commit-boost */
     uint32_t num_proxies;                   /* that the front was told of last */
     int supervisor, front, courier, loader; /* our ends; -1 when closed */
@@ -40,6 +42,11 @@ int rig_teardown(void **state);
 
 /* Starts the keeper with that --mode; nsm may be NULL. */
 void rig_start(struct rig *rig, const char *mode, const char *nsm);
+/* What keepers that are started between the two write to stderr goes to a file, which contains this part. */
+void rig_begin_log(const struct rig *rig);
+void rig_end_log(void);
+void rig_expect_logged(const struct rig *rig, const char *part);
+void rig_expect_not_logged(const struct rig *rig, const char *part);
 /* Sends what was packed. */
 void rig_send(int socket, const struct packer *packed);
 /* Receives one packet. */

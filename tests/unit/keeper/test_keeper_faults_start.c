@@ -4,55 +4,16 @@
 #include "keeper_courier.h"
 #include "keeper_faults.h"
 
-#include <fcntl.h>
 #include <unistd.h>
-
-#include "base/file_io.h"
-
-/* ---- what the keeper logs ---- */
-
-static int own_stderr = -1;
-
-static void log_path(char out[static 128], const struct rig *rig)
-{
-    (void)snprintf(out, 128, "%s/log", rig->folder);
-}
-
-static void begin_log(const struct rig *rig)
-{
-    char path[128];
-    log_path(path, rig);
-    AUTO_FD fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    own_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-    assert_true(fd >= 0 && own_stderr >= 0);
-    assert_true(dup2(fd, STDERR_FILENO) >= 0);
-}
-
-static void end_log(void)
-{
-    assert_true(dup2(own_stderr, STDERR_FILENO) >= 0);
-    fd_auto_close(&own_stderr);
-}
-
-static void expect_logged(const struct rig *rig, const char *part)
-{
-    char path[128];
-    AUTO(buffer) text = {0};
-    log_path(path, rig);
-    assert_ok(file_read(&text, path, 1 << 20));
-    assert_ok(buffer_append(&text, "", 1));
-    if (!strstr((const char *)text.data, part))
-        fail_msg("expected \"%s\" in the log: %s", part, (const char *)text.data);
-}
 
 /* Starts, with what was asked to fail, and ends by itself. */
 static void expect_no_start(struct rig *rig, const char *mode, const char *nsm, const char *part)
 {
-    begin_log(rig);
+    rig_begin_log(rig);
     rig_start(rig, mode, nsm);
-    end_log();
+    rig_end_log();
     rig_expect_end(rig, 1);
-    expect_logged(rig, part);
+    rig_expect_logged(rig, part);
 }
 
 static int setup(void **state)
@@ -153,11 +114,11 @@ static void no_enclave_starts_without_its_nsm(void **state)
         if (enclave_starts[i].fault == FAULT_pthread_create && enclave_starts[i].number > threads)
             continue;
         faults_fail(enclave_starts[i].fault, enclave_starts[i].number);
-        begin_log(rig);
+        rig_begin_log(rig);
         cloud_start(rig);
-        end_log();
+        rig_end_log();
         rig_expect_end(rig, 1);
-        expect_logged(rig, enclave_starts[i].text);
+        rig_expect_logged(rig, enclave_starts[i].text);
         assert_true(faults_stop(enclave_starts[i].fault));
     }
 }
