@@ -114,7 +114,7 @@ struct keeper {
 
     struct keeper_orders orders;
     struct eth2_order_memory roots; /* of the orders decided last */
-    bool batch_is_open; /* the front said that more keys of a batch follow */
+    bool batch_is_open;             /* the front said that more keys of a batch follow */
     struct keeper_requests requests;
     struct keeper_pool *pool;
     struct keeper_identity identity;

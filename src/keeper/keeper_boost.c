@@ -98,7 +98,7 @@ result keeper_boost_take_made(struct keeper *k, const struct ipc_proxy_key *key)
     struct keeper_boost *boost = &k->boost;
     const struct ipc_proxy *proxy = &key->proxy;
     uint8_t signature[BLS_SIGNATURE_LEN];
-    ENSURE(boost->is_making && proxy->scheme == boost->scheme &&
+    ENSURE(proxy->scheme == boost->scheme &&
                memcmp(proxy->delegator, boost->delegator, sizeof boost->delegator) == 0,
            E_PEER, "a proxy key that was not asked for");
     TRY(keeper_proxies_add(&boost->proxies, key));
@@ -115,9 +115,7 @@ result keeper_boost_take_made(struct keeper *k, const struct ipc_proxy_key *key)
 
 void keeper_boost_fail(struct keeper *k)
 {
-    keeper_channel_close(&k->boost.maker);
-    if (!k->boost.is_making)
-        return;
+    keeper_channel_close(&k->boost.maker); /* which is there while one is being made, and no longer */
     k->boost.is_making = false;
     log_error("no proxy key was made");
     answer(k, k->boost.id, IPC_PROXY_FAILED);

@@ -152,11 +152,10 @@ void keeper_orders_move_all(struct keeper_orders *orders, struct keeper_order_li
 void keeper_orders_move_all_first(struct keeper_order_list *to, struct keeper_order_list *from)
 {
     struct keeper_order *order;
-    while ((order = TAILQ_LAST(from, keeper_order_list))) {
-        TAILQ_REMOVE(from, order, in_list);
-        TAILQ_INSERT_HEAD(to, order, in_list);
-        order->list = to;
-    }
+    TAILQ_FOREACH(order, from, in_list)
+    order->list = to;
+    TAILQ_CONCAT(from, to, in_list);
+    TAILQ_CONCAT(to, from, in_list);
 }
 
 void keeper_orders_remove(struct keeper_orders *orders, struct keeper_order *order)

@@ -45,8 +45,8 @@ static void refuse_slashable(const struct keeper *k, struct keeper_order *order,
                              enum slashing_verdict verdict, const struct keeper_key *key)
 {
     struct ipc_answer *answer = &order->answer;
-    const struct slashing_record *record =
-        key->request && !key->request->is_sent ? &key->request->advance.next : &key->record;
+    /* What waits for a request that was sent is not decided. */
+    const struct slashing_record *record = key->request ? &key->request->advance.next : &key->record;
     answer->status = IPC_ANSWER_SLASHABLE;
     answer->verdict = (uint8_t)verdict;
     answer->has_recorded_block = record->has_block;

@@ -28,7 +28,7 @@ struct keeper_start {
     uint32_t number; /* tells answers for this start from late ones */
     unsigned tries;
     unsigned claims_failed; /* since one was done */
-    uint32_t *fresh; /* indices in the key set to be: keys that are not in service yet */
+    uint32_t *fresh;        /* indices in the key set to be: keys that are not in service yet */
     uint32_t num_fresh;
     uint32_t next_fresh; /* asked for, or claimed, up to here */
     uint32_t num_open;   /* reads or claims that are not answered */

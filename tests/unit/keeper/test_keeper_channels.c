@@ -1,5 +1,5 @@
-/* test_keeper_channels.c - peers that do not read what they are sent, or cannot be sent it: the keeper never waits
- * for one, keeps so much and no more, and what was kept arrives whole and in order. */
+/* test_keeper_channels.c - peers that do not read what they are sent, or cannot be sent it: the keeper never
+ * waits for one, keeps so much and no more, and what was kept arrives whole and in order. */
 #include "keeper_cloud.h"
 #include "keeper_faults.h"
 #include "keeper_manager.h"

@@ -94,6 +94,7 @@ static void without_a_genesis_time_there_is_no_bound(void **state)
     (void)state;
     struct policy policy = policy_of(ETH2_PRESET_MAINNET, 12);
     policy.network.genesis_time = 0;
+    policy.boot_floor = true;
     struct slashing_limits limits = at(1746612311000, &policy);
     assert_false(limits.has_latest || limits.has_floor);
 }

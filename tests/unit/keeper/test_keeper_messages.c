@@ -1,7 +1,7 @@
-/* test_keeper_messages.c - every message the keeper takes, once in no form that it has, and once where it may not
- * be sent: the peer's channel is closed, and but for a loader's the signer ends. */
-#include "keeper_cloud.h"
+/* test_keeper_messages.c - every message the keeper takes, once in no form that it has, and once where it may
+ * not be sent: the peer's channel is closed, and but for a loader's the signer ends. */
 #include "ipc/ipc_store.h"
+#include "keeper_cloud.h"
 
 #include <sys/socket.h>
 
@@ -30,10 +30,14 @@ static const struct {
     enum ipc_type type;
     const char *option;
 } of_the_front[] = {
-    {IPC_LISTENING, NULL},           {IPC_SIGN_MANY, NULL},
-    {IPC_HIGH_WATERMARK_WANTED, NULL}, {IPC_RELOAD, NULL},
-    {IPC_IDENTITY_WANTED, NULL},     {IPC_MANAGE, "--key-manager"},
-    {IPC_BOOST_SIGN, "--commit-boost"}, {IPC_PROXY_WANTED, "--commit-boost"},
+    {IPC_LISTENING, NULL},
+    {IPC_SIGN_MANY, NULL},
+    {IPC_HIGH_WATERMARK_WANTED, NULL},
+    {IPC_RELOAD, NULL},
+    {IPC_IDENTITY_WANTED, NULL},
+    {IPC_MANAGE, "--key-manager"},
+    {IPC_BOOST_SIGN, "--commit-boost"},
+    {IPC_PROXY_WANTED, "--commit-boost"},
     {IPC_EXTENSION_SIGN, "--extension-signing"},
 };
 
@@ -80,8 +84,8 @@ static void a_front_may_say_again_where_it_listens(void **state)
 static void garbled_messages_of_the_loader(void **state)
 {
     struct rig *rig = *state;
-    static const enum ipc_type types[] = {IPC_TLS,       IPC_STORE_KEY, IPC_RECORD_FAILED,
-                                          IPC_LOAD_END,  IPC_PROXY_KEY, IPC_FILE_DONE};
+    static const enum ipc_type types[] = {IPC_TLS,      IPC_STORE_KEY, IPC_RECORD_FAILED,
+                                          IPC_LOAD_END, IPC_PROXY_KEY, IPC_FILE_DONE};
     for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
         rig_boot_to_load(rig);
         send_garbled(rig->loader, types[i], 3);
@@ -186,10 +190,9 @@ static void send_sealed_keys(struct rig *rig)
 {
     static uint8_t keys[2 * IPC_SEALED_LEN];
     struct packer p = {.data = packet, .capacity = sizeof packet};
-    ipc_pack_sealed_keys(&p, &(struct ipc_sealed_keys){.index = 0,
-                                                       .uuid = {(const uint8_t *)"uuid", 4},
-                                                       .keys = keys,
-                                                       .num_keys = 2});
+    ipc_pack_sealed_keys(&p,
+                         &(struct ipc_sealed_keys){
+                             .index = 0, .uuid = {(const uint8_t *)"uuid", 4}, .keys = keys, .num_keys = 2});
     rig_send(rig->courier, &p);
 }
 

@@ -1,5 +1,5 @@
-/* test_keeper_options.c - the keeper's command line and descriptors: what it does not start with, and that it says
- * which. And how much it logs. */
+/* test_keeper_options.c - the keeper's command line and descriptors: what it does not start with, and that it
+ * says which. And how much it logs. */
 #include "keeper_rig.h"
 
 #include <fcntl.h>
@@ -58,7 +58,8 @@ static void descriptors_that_are_no_peers(void **state)
     AUTO_FD file = open("/dev/null", O_RDWR | O_CLOEXEC);
     assert_ok(process_socketpair(pairs[0]));
     assert_ok(process_socketpair(pairs[1]));
-    const int none[] = {file}, no_front[] = {pairs[0][1], file}, no_courier[] = {pairs[0][1], pairs[1][1], file};
+    const int none[] = {file}, no_front[] = {pairs[0][1], file},
+              no_courier[] = {pairs[0][1], pairs[1][1], file};
     expect_no_start(*state, alone, NULL, 0, FAILED, "descriptor 3 is not the supervisor's socket");
     expect_no_start(*state, alone, none, 1, FAILED, "descriptor 3 is not the supervisor's socket");
     expect_no_start(*state, alone, no_front, 2, FAILED, "descriptor 4 is not the front's socket");
@@ -154,9 +155,12 @@ int main(void)
 {
 #define RIG_TEST(function) cmocka_unit_test_setup_teardown(function, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        RIG_TEST(options_that_contradict_or_do_not_exist),    RIG_TEST(descriptors_that_are_no_peers),
-        RIG_TEST(a_stream_is_no_peer),                        RIG_TEST(the_policy_lowers_the_log_level),
-        RIG_TEST(it_starts_with_its_own_numbers),             RIG_TEST(stand_alone_no_policy_says_who_may_connect),
+        RIG_TEST(options_that_contradict_or_do_not_exist),
+        RIG_TEST(descriptors_that_are_no_peers),
+        RIG_TEST(a_stream_is_no_peer),
+        RIG_TEST(the_policy_lowers_the_log_level),
+        RIG_TEST(it_starts_with_its_own_numbers),
+        RIG_TEST(stand_alone_no_policy_says_who_may_connect),
         RIG_TEST(a_store_across_a_network_needs_a_courier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@ enum { JOBS = 200, MANY_THREADS = 5, NOBODY = 256 };
 static struct {
     bool is_real;              /* they sign */
     _Atomic unsigned fails_at; /* first byte of a message that cannot be signed */
+    bool prepare_fails;
     _Atomic unsigned num_signed, num_prepared, num_inside, most_inside;
     _Atomic unsigned wanted_inside; /* each waits until so many sign at once */
     _Atomic bool in_order;
@@ -63,6 +64,7 @@ result __wrap_bls_batch_sign(struct bls_batch *batch, uint8_t *ret_signatures, c
 result __wrap_bls_batch_prepare(struct bls_batch *batch, const uint8_t message[static 32], size_t num)
 {
     fake.num_prepared++;
+    ENSURE(!fake.prepare_fails, E_MEMORY, "no table");
     return fake.is_real ? __real_bls_batch_prepare(batch, message, num) : RESULT_OK;
 }
 
@@ -241,6 +243,37 @@ static void a_failure_is_its_jobs_only(void **state)
         assert_memory_equal(signatures[17], zeros, 96);
         assert_string_equal(jobs[17].why, "message 17 cannot be signed");
     }
+}
+
+/* Without the table that several jobs share, none of theirs is signed. */
+static void a_table_that_cannot_be_made_fails_its_jobs(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[96];
+    open_pool(1);
+    make_jobs(2);
+    fake.prepare_fails = true;
+    jobs[0].num_alike = 2;
+    memset(signatures[0], 0x77, 96);
+    keeper_pool_sign(pool, jobs, 2, done, num_done);
+    assert_int_equal(jobs[0].outcome.code, E_MEMORY);
+    assert_string_equal(jobs[0].why, "no table");
+    assert_memory_equal(signatures[0], zeros, 96);
+    assert_ok(jobs[1].outcome); /* it has none */
+    assert_int_equal(num_done[0] + num_done[1], 2);
+}
+
+static void numbers_that_are_impossible_are_refused(void **state)
+{
+    (void)state;
+    struct keeper_pool *none = NULL;
+    uint8_t pubkey[48];
+    assert_fails(E_INTERNAL, keeper_pool_new(&none, 0));
+    assert_fails(E_INTERNAL, keeper_pool_new(&none, KEEPER_THREADS_MAX + 1));
+    assert_error_names("17 threads");
+    assert_null(none);
+    assert_fails(E_INTERNAL,
+                 keeper_pool_public_keys(NULL, NULL, pubkey, secrets, KEEPER_PUBLIC_KEYS_MAX + 1));
 }
 
 /* What is alike in several jobs has one table, made for all of them. */
@@ -428,6 +461,8 @@ int main(void)
         cmocka_unit_test_teardown(no_job_wakes_nobody, teardown),
         cmocka_unit_test(there_are_threads_for_processors_and_memory),
         cmocka_unit_test_teardown(a_failure_is_its_jobs_only, teardown),
+        cmocka_unit_test_teardown(a_table_that_cannot_be_made_fails_its_jobs, teardown),
+        cmocka_unit_test_teardown(numbers_that_are_impossible_are_refused, teardown),
         cmocka_unit_test_teardown(signatures_are_blsts, teardown),
         cmocka_unit_test_teardown(public_keys_are_blsts, teardown),
         cmocka_unit_test_teardown(a_bad_secret_fails_its_job, teardown),
