@@ -84,13 +84,13 @@ static void lock_genesis(struct keeper *k)
 void keeper_head_turn(struct keeper *k)
 {
     struct keeper_head *head = &k->store.head;
-    if (head->activity != KEEPER_HEAD_IDLE || k->store.broken || !keeper_store_is_remote(&k->store))
+    if (head->activity != KEEPER_HEAD_IDLE || k->store.broken)
         return;
     if (head->read_wanted)
         read_it(k);
     else if (keeper_start_wants_head(k))
         keeper_start_turn(k);
-    else if (!TAILQ_EMPTY(&k->orders.genesis) && !k->store.has_genesis)
+    else if (!TAILQ_EMPTY(&k->orders.genesis))
         lock_genesis(k);
 }
 
@@ -192,6 +192,13 @@ static void take_refreshed(struct keeper *k)
         keeper_store_set_ok(k, true, NULL); /* with keys, only a write says so */
 }
 
+/* Orders wait for the genesis validators root until there is one. */
+static void decide_when_locked(struct keeper *k)
+{
+    if (k->store.has_genesis)
+        keeper_orders_move_all(&k->orders, &k->orders.ready, &k->orders.genesis);
+}
+
 result keeper_head_take(struct keeper *k, const struct ipc_store_head *message)
 {
     struct keeper_head *head = &k->store.head;
@@ -202,8 +209,7 @@ result keeper_head_take(struct keeper *k, const struct ipc_store_head *message)
         keeper_start_take_head(k);
     else if (k->keys)
         take_refreshed(k);
-    if (k->store.has_genesis)
-        keeper_orders_move_all(&k->orders, &k->orders.ready, &k->orders.genesis);
+    decide_when_locked(k);
     keeper_answer_high_watermarks(k);
     keeper_head_turn(k);
     return RESULT_OK;
@@ -218,7 +224,6 @@ static void take_locked(struct keeper *k, enum ipc_store_outcome outcome)
         keeper_store_set_ok(k, true, NULL);
         k->store.has_genesis = true;
         memcpy(k->store.genesis, head->latest.genesis_validators_root, sizeof k->store.genesis);
-        keeper_orders_move_all(&k->orders, &k->orders.ready, &k->orders.genesis);
         break;
     case IPC_STORE_CONFLICT: /* they are decided again, and come back if it is not locked even so */
         keeper_store_decide_again(k, &k->orders.genesis);
@@ -246,6 +251,7 @@ result keeper_head_take_set(struct keeper *k, const struct ipc_store_head_is_set
         keeper_start_head_is_set(k, set->outcome);
     else
         take_locked(k, set->outcome);
+    decide_when_locked(k); /* whoever has locked it: a start does so, too */
     keeper_head_turn(k);
     return RESULT_OK;
 }

@@ -69,6 +69,8 @@ result keeper_reload_list_gone(struct keeper *k)
 
 /* ---- disabling ---- */
 
+enum { MORE_ATTEMPTS = 4 }; /* with a file that can be written, and yet not all is done */
+
 /* A key has one request at a time, also here: what is under way for it ends first, and orders that come
  * meanwhile wait for this one. */
 static must_check result disable_one(struct keeper *k, struct keeper_gone *gone, bool *ret_done)
@@ -96,17 +98,19 @@ static must_check result disable_all(struct keeper *k, uint32_t *ret_left)
     return RESULT_OK;
 }
 
-/* SQLite has answered on return, as many as there are places for; the courier answers between turns. */
+/* SQLite has answered on return, as many as there are places for; what was written at the second attempt is
+ * seen at the third. The courier answers between turns. */
 static void disable(struct keeper *k)
 {
-    uint32_t left = UINT32_MAX, before = 0;
+    uint32_t left = UINT32_MAX, before = 0, more = MORE_ATTEMPTS;
     do {
         before = left;
         if (disable_all(k, &left).code) {
             keeper_load_fail(k, error_text());
             return;
         }
-    } while (left > 0 && left != before && !keeper_store_is_remote(&k->store));
+    } while (left > 0 && !keeper_store_is_remote(&k->store) &&
+             (left != before || (k->store.ok && more-- > 0)));
     if (left == 0)
         keeper_load_serve(k);
 }

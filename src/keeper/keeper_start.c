@@ -203,12 +203,11 @@ static bool head_to_be(const struct keeper *k, struct slashing_head *ret_next)
     return takes_over || locks;
 }
 
+/* The head has just been read, or set: nothing else is being done with it. */
 static void change_head(struct keeper *k)
 {
     struct slashing_head next;
     k->start.phase = KEEPER_START_CHANGE;
-    if (k->store.head.activity != KEEPER_HEAD_IDLE)
-        return; /* keeper_start_turn will be called */
     if (head_to_be(k, &next)) {
         k->start.awaits_head_set = true;
         keeper_head_set(k, &next, NULL, 0);
@@ -269,16 +268,12 @@ void keeper_start_head_is_set(struct keeper *k, enum ipc_store_outcome outcome)
 
 bool keeper_start_wants_head(const struct keeper *k)
 {
-    return (k->start.phase == KEEPER_START_CHANGE || k->start.phase == KEEPER_START_ENROL) &&
-           !k->start.awaits_head_set;
+    return k->start.phase == KEEPER_START_ENROL;
 }
 
 void keeper_start_turn(struct keeper *k)
 {
-    if (k->start.phase == KEEPER_START_CHANGE)
-        change_head(k);
-    else if (k->start.phase == KEEPER_START_ENROL)
-        enrol(k);
+    enrol(k);
 }
 
 /* ---- READ ---- */

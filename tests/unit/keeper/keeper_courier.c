@@ -233,13 +233,6 @@ uint64_t courier_kept_id(const struct courier *c, size_t number)
     return a.id;
 }
 
-void courier_answer_kept(struct courier *c, struct rig *rig, size_t number)
-{
-    struct ipc_message m;
-    assert_ok(ipc_open(&m, c->kept[number].data, c->kept[number].length));
-    answer_advances(c, rig, &m, COURIER_HONEST);
-}
-
 static void take_load_result(struct courier *c, struct ipc_message *m)
 {
     struct ipc_load_result r;
@@ -249,9 +242,17 @@ static void take_load_result(struct courier *c, struct ipc_message *m)
     (void)snprintf(c->load_text, sizeof c->load_text, "%.*s", (int)r.text.length, (const char *)r.text.data);
 }
 
-static void answer(struct courier *c, struct rig *rig, size_t length)
+/* Whether a message of that type is kept, by habit. */
+static bool is_kept(const struct courier *c, enum ipc_type type)
 {
-    struct ipc_message m = rig->message;
+    return (type == IPC_STORE_HEAD_WANTED && c->heads == COURIER_KEEPS) ||
+           (type == IPC_STORE_HEAD_SET && c->head_sets == COURIER_KEEPS) ||
+           (type == IPC_STORE_LOAD && c->loads == COURIER_KEEPS) ||
+           (type == IPC_STORE_ADVANCE && c->advances == COURIER_KEEPS);
+}
+
+static void answer(struct courier *c, struct rig *rig, struct ipc_message m)
+{
     switch (m.type) {
     case IPC_STORE_OPEN:
     case IPC_STORE_HEAD_WANTED:
@@ -264,10 +265,7 @@ static void answer(struct courier *c, struct rig *rig, size_t length)
         answer_load(c, rig, &m);
         break;
     case IPC_STORE_ADVANCE:
-        if (c->advances == COURIER_KEEPS)
-            keep(c, rig, length);
-        else
-            answer_advances(c, rig, &m, c->advances);
+        answer_advances(c, rig, &m, c->advances);
         break;
     case IPC_LOAD_RESULT:
         take_load_result(c, &m);
@@ -277,13 +275,28 @@ static void answer(struct courier *c, struct rig *rig, size_t length)
     }
 }
 
+void courier_answer_kept(struct courier *c, struct rig *rig, size_t number)
+{
+    struct ipc_message m;
+    enum courier_habit advances = c->advances, loads = c->loads, head_sets = c->head_sets;
+    c->advances = c->loads = c->head_sets = COURIER_HONEST;
+    assert_ok(ipc_open(&m, c->kept[number].data, c->kept[number].length));
+    answer(c, rig, m);
+    c->advances = advances;
+    c->loads = loads;
+    c->head_sets = head_sets;
+}
+
 void courier_serve(struct courier *c, struct rig *rig)
 {
     size_t length = 0;
     fd_auto_close(&rig->descriptor);
     assert_ok(ipc_receive(rig->courier, rig->packet, &length, &rig->descriptor));
     assert_ok(ipc_open(&rig->message, rig->packet, length));
-    answer(c, rig, length);
+    if (is_kept(c, rig->message.type))
+        keep(c, rig, length);
+    else
+        answer(c, rig, rig->message);
 }
 
 void courier_serve_until(struct courier *c, struct rig *rig, int socket)

@@ -26,7 +26,7 @@ struct courier {
     struct slashing_head head;
     struct slashing_enrolment rows[COURIER_ROWS_MAX];
     size_t num_rows;
-    enum courier_habit advances, loads, head_sets;
+    enum courier_habit advances, loads, head_sets, heads;
     unsigned num_advances, num_packets, num_loads, num_head_sets, num_heads;
     bool has_load_result, load_ok;
     char load_text[IPC_TEXT_MAX + 1];
@@ -51,7 +51,7 @@ void courier_serve_until(struct courier *c, struct rig *rig, int socket);
 void courier_serve(struct courier *c, struct rig *rig);
 /* Answers the keeper's next packet, which must be of that type. */
 void courier_serve_one(struct courier *c, struct rig *rig, enum ipc_type type);
-/* Answers a packet that was kept, honestly. */
+/* Answers a packet that was kept, honestly, whatever it asks for. */
 void courier_answer_kept(struct courier *c, struct rig *rig, size_t number);
 /* Sends an answer to one advance. */
 void courier_send_advanced(struct rig *rig, const struct ipc_store_advanced *advanced);

@@ -53,6 +53,11 @@ void faults_bend(enum fault fault, int number, long gives)
     set(fault, number, 1, true, gives);
 }
 
+void faults_bend_all(enum fault fault, long gives)
+{
+    set(fault, 1, INT32_MAX, true, gives);
+}
+
 void faults_delay(enum fault fault, unsigned delay_ms)
 {
     set(fault, 0, 1, false, 0);

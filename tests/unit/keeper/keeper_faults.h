@@ -40,6 +40,8 @@ void faults_fail(enum fault fault, int number);
 void faults_fail_all(enum fault fault);
 /* The number-th call from now does nothing and returns that. */
 void faults_bend(enum fault fault, int number, long gives);
+/* Every call from now on does nothing and returns that, until faults_stop. */
+void faults_bend_all(enum fault fault, long gives);
 /* The next call takes so much longer. */
 void faults_delay(enum fault fault, unsigned delay_ms);
 /* None fails any more. True when what was asked for has happened. */

@@ -9,8 +9,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-
-#include "base/clock.h"
+#include <time.h>
 
 static struct fault_plans *plans;
 
@@ -30,9 +29,12 @@ static bool is_due(enum fault fault)
     if (atomic_fetch_sub(&plan->times, 1) <= 1)
         atomic_store(&plan->in, 0);
     (void)atomic_fetch_add(&plan->num_happened, 1);
-    uint64_t until = clock_monotonic_ns() + (uint64_t)plan->delay_ms * 1000000;
-    while (clock_monotonic_ns() < until)
-        ; /* the sandbox lets nobody sleep */
+    struct timespec begun, now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &begun);
+    do /* the sandbox lets nobody sleep */
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000 <
+           (long)atomic_load(&plan->delay_ms));
     return plan->delay_ms == 0;
 }
 

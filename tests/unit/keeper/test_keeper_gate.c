@@ -9,7 +9,6 @@ enum { ANSWERS_MAX = 128 };
 /* What the store under the gate does. */
 static struct {
     int advance_code, load_code;
-    bool only_first;               /* of a transaction becomes durable, and then it fails */
     size_t refused;                /* 1 + index of an advance whose compare-and-set fails */
     struct slashing_record stored; /* what load finds */
     bool silent;                   /* says neither done nor refused */
@@ -45,8 +44,6 @@ result __wrap_slashing_store_advance(struct slashing_store *store, struct slashi
     (void)store;
     fake.advances++;
     fake.signatures_before_durable += fake.signatures;
-    advances[0].done = fake.only_first;
-    ENSURE(!fake.only_first, E_STORE, "told to fail in the midst");
     ENSURE(!fake.advance_code, (enum error_code)fake.advance_code, "told to fail");
     fake.last_batch = num_advances;
     for (size_t i = 0; i < num_advances; i++) {
@@ -353,92 +350,6 @@ static void the_last_question_is_the_record(void **state)
     assert_int_equal(fake.signatures, 0);
 }
 
-/* What is known to be durable is signed, whatever became of the rest; that is read again. */
-static void what_is_durable_of_a_failed_transaction_is_signed(void **state)
-{
-    (void)state;
-    struct ipc_order orders[] = {block(0, 5, 1), block(1, 5, 1)};
-    struct ipc_answer answers[2];
-    fake.only_first = true;
-    ask(answers, orders, 2);
-    assert_int_equal(answers[0].status, IPC_ANSWER_SIGNED);
-    assert_int_equal(answers[1].status, IPC_ANSWER_STORE);
-    assert_int_equal(keeper_keys_find(k.keys, pubkeys[0])->record.block_slot, 5);
-    assert_false(keeper_keys_find(k.keys, pubkeys[1])->record.has_block);
-    assert_false(k.store.broken || k.store.ok);
-}
-
-/* Everything that is wanted of the store has been asked: orders wait, in their order, until there is a place.
- */
-static void without_a_place_for_a_request_orders_wait(void **state)
-{
-    (void)state;
-    struct ipc_order orders[] = {block(0, 5, 1), block(1, 5, 1)};
-    struct keeper_request *last = NULL, *request = NULL;
-    while ((request = keeper_requests_new(&k.requests, KEEPER_CLAIM, pubkeys[2]))) {
-        keeper_requests_mark_sent(&k.requests, request);
-        last = request;
-    }
-    hear(orders, 2);
-    assert_false(keeper_sign(&k)); /* nothing to go on with */
-    assert_int_equal(num_collected, 0);
-    assert_int_equal(TAILQ_FIRST(&k.orders.ready)->answer.id, 0);
-    assert_int_equal(fake.advances, 0);
-    keeper_requests_remove(&k.requests, last);
-    for (int turn = 0; turn < 2; turn++) { /* an answer has come, for one order each */
-        (void)keeper_sign(&k);
-        assert_int_equal(num_collected, turn + 1);
-    }
-    for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(collected[i].id, i);
-        assert_int_equal(collected[i].status, IPC_ANSWER_SIGNED);
-    }
-}
-
-static void an_order_without_a_root_is_bad(void **state)
-{
-    (void)state;
-    struct ipc_order order = block(0, 5, 1);
-    struct ipc_answer answer;
-    order.order.kind = (enum eth2_order_kind)99;
-    ask(&answer, &order, 1);
-    assert_int_equal(answer.status, IPC_ANSWER_BAD_ORDER);
-    assert_int_equal(fake.advances + fake.signatures, 0);
-}
-
-/* Asked here once more, whoever let the message through. */
-static void what_was_not_asked_to_be_possible_is_not_signed(void **state)
-{
-    (void)state;
-    static uint8_t text[IPC_EXTENSION_MAX + 1], root[32];
-    static const uint8_t zeros[IPC_SIGNATURE_MAX];
-    uint8_t signature[IPC_SIGNATURE_MAX] = {1};
-    uint32_t length = 9;
-    struct ipc_extension_sign extension = {.pubkey = pubkeys[0], .payload = {text, IPC_EXTENSION_MIN}};
-    struct ipc_boost_sign boost = {1, IPC_SCHEME_CONSENSUS, pubkeys[0], root};
-    memset(text, ' ', sizeof text);
-    text[0] = '{';
-    text[IPC_EXTENSION_MIN - 1] = '}';
-    assert_int_equal(keeper_sign_extension(&k, signature, &extension), IPC_ANSWER_BAD_ORDER);
-    assert_memory_equal(signature, zeros, 96);
-    assert_int_equal(keeper_sign_boost(&k, signature, &length, &boost), IPC_ANSWER_BAD_ORDER);
-    assert_int_equal(length, 0);
-    k.signs_extensions = true;
-    assert_int_equal(keeper_sign_extension(&k, signature, &extension), IPC_ANSWER_SIGNED);
-    text[IPC_EXTENSION_MIN - 1] = ']';
-    assert_int_equal(keeper_sign_extension(&k, signature, &extension), IPC_ANSWER_BAD_ORDER);
-    assert_memory_equal(signature, zeros, 96);
-    text[sizeof text - 1] = '}';
-    extension.payload.length = sizeof text;
-    assert_int_equal(keeper_sign_extension(&k, signature, &extension), IPC_ANSWER_BAD_ORDER);
-    k.store.broken = k.has_commit_boost = true;
-    extension.payload.length = IPC_EXTENSION_MIN;
-    text[IPC_EXTENSION_MIN - 1] = '}';
-    assert_int_equal(keeper_sign_extension(&k, signature, &extension), IPC_ANSWER_STORE);
-    assert_int_equal(keeper_sign_boost(&k, signature, &length, &boost), IPC_ANSWER_STORE);
-    assert_int_equal(length, 0);
-}
-
 static void assert_nothing_is_signed(void)
 {
     struct ipc_order orders[] = {block(0, 100, 1), randao(1)};
@@ -655,10 +566,6 @@ int main(void)
         cmocka_unit_test_setup(a_lone_order_does_not_wait_for_a_batch, setup),
         cmocka_unit_test_setup(only_done_is_signed, setup),
         cmocka_unit_test_setup(the_last_question_is_the_record, setup),
-        cmocka_unit_test_setup(what_is_durable_of_a_failed_transaction_is_signed, setup),
-        cmocka_unit_test_setup(without_a_place_for_a_request_orders_wait, setup),
-        cmocka_unit_test_setup(an_order_without_a_root_is_bad, setup),
-        cmocka_unit_test_setup(what_was_not_asked_to_be_possible_is_not_signed, setup),
         cmocka_unit_test_setup(the_same_message_is_signed_together, setup),
         cmocka_unit_test_setup(the_last_question_is_asked_of_each, setup),
         cmocka_unit_test_setup(a_store_that_works_again_is_noticed_without_an_order, setup),

@@ -268,8 +268,8 @@ static void numbers_that_are_impossible_are_refused(void **state)
     (void)state;
     struct keeper_pool *none = NULL;
     uint8_t pubkey[48];
-    assert_fails(E_INTERNAL, keeper_pool_new(&none, 0));
-    assert_fails(E_INTERNAL, keeper_pool_new(&none, KEEPER_THREADS_MAX + 1));
+    assert_fails(E_INTERNAL, keeper_pool_new(&none, 0, NULL));
+    assert_fails(E_INTERNAL, keeper_pool_new(&none, KEEPER_THREADS_MAX + 1, NULL));
     assert_error_names("17 threads");
     assert_null(none);
     assert_fails(E_INTERNAL,

@@ -1,105 +1,9 @@
 /* test_keeper_start.c - a keeper in an enclave meets a store across a network: what it enrols and claims
  * before it serves, and which stores it does not serve from. The test is the courier and the loader. */
-#include "keeper_cloud.h"
-#include "keeper_courier.h"
+#include "keeper_starts.h"
 
 #include "slashing/slashing_attested.h"
 #include "slashing/slashing_rules.h"
-
-static int setup_mode(void **state, bool single)
-{
-    if (cloud_setup(state) != 0)
-        return -1;
-    struct rig *rig = *state;
-    courier_open(&courier, rig, true);
-    rig->policy.single_mode = single;
-    return 0;
-}
-
-static int setup_single(void **state)
-{
-    return setup_mode(state, true);
-}
-
-static int setup_fleet(void **state)
-{
-    return setup_mode(state, false);
-}
-
-static int teardown(void **state)
-{
-    courier_close(&courier);
-    return cloud_teardown(state);
-}
-
-static void start(struct rig *rig)
-{
-    cloud_boot(rig);
-    courier_serve_one(&courier, rig, IPC_STORE_OPEN);
-}
-
-/* LOAD_BEGIN to the end of the loader, with those keys; then what the store is asked. */
-static void load(struct rig *rig, uint32_t first, uint32_t count, bool add, bool with_key)
-{
-    cloud_load_begin(rig, add);
-    cloud_records(rig, count + 1);
-    cloud_load_tls(rig);
-    if (with_key)
-        courier_send_store_key(&courier, rig);
-    rig_load_keys(rig, first, count);
-    rig_loader_end(rig, count, 0);
-    courier.has_load_result = false;
-    courier_serve_until(&courier, rig, rig->front);
-}
-
-static void begin_to_serve(struct rig *rig, uint32_t count)
-{
-    uint8_t packet[16];
-    rig_expect(rig, rig->front, IPC_SETTINGS);
-    rig_expect(rig, rig->front, IPC_TLS);
-    cloud_expect_reload(rig, count);
-    rig_expect(rig, rig->front, IPC_SERVE);
-    struct packer p = {.data = packet, .capacity = sizeof packet};
-    ipc_pack_listening(&p, 0);
-    rig_send(rig->front, &p);
-    rig_expect_state(rig, IPC_SERVE_STATE, count, 0);
-    courier_serve_one(&courier, rig, IPC_LOAD_RESULT);
-    assert_true(courier.load_ok);
-    courier.has_load_result = false;
-}
-
-static void boot(struct rig *rig, uint32_t count)
-{
-    start(rig);
-    load(rig, 0, count, false, true);
-    begin_to_serve(rig, count);
-}
-
-static void expect_refusal(struct rig *rig, const char *part)
-{
-    assert_true(courier.has_load_result);
-    if (courier.load_ok || !strstr(courier.load_text, part))
-        fail_msg("expected \"%s\", got \"%s\"", part, courier.load_text);
-    rig_expect_state(rig, IPC_ATTEST_STATE, 0, 0);
-}
-
-static void refuse(struct rig *rig, const char *part)
-{
-    start(rig);
-    load(rig, 0, 3, false, true);
-    expect_refusal(rig, part);
-}
-
-static void assert_all_sealed(uint32_t count, uint64_t generation)
-{
-    assert_int_equal(courier.num_rows, count);
-    assert_int_equal(courier.head.num_validators, count);
-    assert_ok(slashing_seal_check_head(&courier.seal, &courier.head));
-    for (uint32_t i = 0; i < count; i++) {
-        assert_ok(slashing_seal_check_entry(&courier.seal, &courier.rows[i].entry, courier.rows[i].pubkey));
-        assert_int_equal(courier.rows[i].entry.stamp.generation, generation);
-    }
-}
 
 static void a_single_signer_takes_over(void **state)
 {
@@ -107,9 +11,9 @@ static void a_single_signer_takes_over(void **state)
     struct slashing_record some = courier_vote_record(3, 9), disabled = {.disabled = true};
     courier_write(&courier, 0, &some, 6);
     courier_write(&courier, 1, &disabled, 7);
-    boot(rig, 300);
+    starts_boot(rig, 300);
     assert_int_equal(courier.head.generation, 8);
-    assert_all_sealed(300, 8);
+    starts_assert_sealed(300, 8);
     assert_int_equal(courier.num_head_sets, 1 + 4); /* the generation; 298 enrolments */
     assert_int_equal(courier.num_advances, 2);      /* claims */
     struct ipc_answer answer = courier_sign_one(&courier, rig, rig_vote(0, 3, 9, 1));
@@ -121,9 +25,9 @@ static void a_single_signer_takes_over(void **state)
     answer = courier_sign_one(&courier, rig, vote);
     rig_assert_signed(rig, &answer, &vote);
     rig_stop(rig);
-    boot(rig, 300); /* and the next one over it */
+    starts_boot(rig, 300); /* and the next one over it */
     assert_int_equal(courier.head.generation, 9);
-    assert_all_sealed(300, 9);
+    starts_assert_sealed(300, 9);
     assert_int_equal(courier_sign_one(&courier, rig, rig_vote(299, 3, 9, 2)).verdict,
                      SLASHING_REFUSE_TARGET_EQUAL);
     rig_stop(rig);
@@ -136,7 +40,7 @@ static void the_generation_is_attested(void **state)
     struct slashing_attested found;
     struct slashing_record some = courier_vote_record(3, 9);
     courier_write(&courier, 0, &some, 6);
-    boot(rig, 2);
+    starts_boot(rig, 2);
     cloud_attest(rig, &document, IPC_ATTEST_IDENTITY, "who has taken over");
     assert_ok(slashing_attested_decode(&found, document.user_data.bytes, document.user_data.length));
     assert_int_equal(found.generation, 8);
@@ -150,12 +54,12 @@ static void a_fleet_shares_the_generation(void **state)
     struct rig *rig = *state;
     struct slashing_record some = courier_vote_record(3, 9);
     courier_write(&courier, 0, &some, 6);
-    boot(rig, 3);
+    starts_boot(rig, 3);
     assert_int_equal(courier.head.generation, 7);
     assert_int_equal(courier.num_advances, 0);
     assert_int_equal(courier_row(&courier, 0)->entry.stamp.generation, 6);
     assert_int_equal(courier_sign_one(&courier, rig, rig_vote(0, 9, 10, 1)).status, IPC_ANSWER_SIGNED);
-    assert_all_sealed(3, 7);
+    starts_assert_sealed(3, 7);
     rig_stop(rig);
 }
 
@@ -165,7 +69,7 @@ static void lost_answers_at_the_start_are_overcome(void **state)
     struct rig *rig = *state;
     struct slashing_record some = courier_vote_record(3, 9);
     courier_write(&courier, 0, &some, 6);
-    start(rig);
+    starts_begin(rig);
     cloud_load_begin(rig, false);
     cloud_records(rig, 4);
     cloud_load_tls(rig);
@@ -188,9 +92,9 @@ static void lost_answers_at_the_start_are_overcome(void **state)
     courier_serve_one(&courier, rig, IPC_STORE_ADVANCE);
     courier.advances = COURIER_HONEST;
     courier_serve_one(&courier, rig, IPC_STORE_ADVANCE);
-    begin_to_serve(rig, 3);
+    starts_serve(rig, 3);
     assert_int_equal(courier.head.generation, 9);
-    assert_all_sealed(3, 9);
+    starts_assert_sealed(3, 9);
     assert_int_equal(courier_row(&courier, 0)->entry.record.target_epoch, 9);
     rig_stop(rig);
 }
@@ -199,11 +103,11 @@ static void a_head_that_never_stands_still_is_given_up(void **state)
 {
     struct rig *rig = *state;
     courier.head_sets = COURIER_LOSES;
-    refuse(rig, "its head could not be changed");
+    starts_refuse(rig, "its head could not be changed");
     assert_in_range(courier.num_head_sets, 2, 40);
     courier.head_sets = COURIER_HONEST;
-    load(rig, 0, 3, false, true); /* init may be sent again */
-    begin_to_serve(rig, 3);
+    starts_load(rig, 0, 3, false, true); /* init may be sent again */
+    starts_serve(rig, 3);
     rig_stop(rig);
 }
 
@@ -213,25 +117,25 @@ static void records_that_cannot_be_claimed_are_given_up(void **state)
     struct slashing_record some = courier_vote_record(3, 9);
     courier_write(&courier, 0, &some, 6);
     courier.advances = COURIER_LOSES;
-    refuse(rig, "records could not be written");
+    starts_refuse(rig, "records could not be written");
     rig_stop(rig);
 }
 
 static void a_store_that_was_never_begun_is_refused(void **state)
 {
     courier.status = IPC_STORE_HEAD_NONE;
-    refuse(*state, "slashing init");
+    starts_refuse(*state, "slashing init");
     rig_stop(*state);
 }
 
 static void a_store_that_cannot_be_asked_is_refused(void **state)
 {
     courier.status = IPC_STORE_HEAD_FAILED;
-    refuse(*state, "its why");
+    starts_refuse(*state, "its why");
     courier.status = IPC_STORE_HEAD_FOUND;
     courier.loads = COURIER_LOSES;
-    load(*state, 0, 3, false, true);
-    expect_refusal(*state, "could not be read");
+    starts_load(*state, 0, 3, false, true);
+    starts_expect_refusal(*state, "could not be read");
     rig_stop(*state);
 }
 
@@ -243,7 +147,7 @@ static void a_foreign_store_is_refused(void **state)
     assert_ok(secret_copy(&key, courier.key, sizeof courier.key));
     assert_ok(slashing_seal_open(&courier.seal, &key, (const uint8_t *)"another one's id"));
     courier_seal_head(&courier);
-    refuse(*state, "its identity is not the one that the policy names");
+    starts_refuse(*state, "its identity is not the one that the policy names");
     rig_stop(*state);
 }
 
@@ -251,26 +155,26 @@ static void another_key_is_refused(void **state)
 {
     struct rig *rig = *state;
     courier.key[0] ^= 1;
-    refuse(rig, "its identity is not the one that the policy names");
+    starts_refuse(rig, "its identity is not the one that the policy names");
     courier.key[0] ^= 1; /* it may be another the next time */
-    load(rig, 0, 3, false, true);
-    begin_to_serve(rig, 3);
+    starts_load(rig, 0, 3, false, true);
+    starts_serve(rig, 3);
     rig_stop(rig);
 }
 
 static void a_key_has_to_come(void **state)
 {
     struct rig *rig = *state;
-    start(rig);
-    load(rig, 0, 3, false, false);
-    expect_refusal(rig, "its key is needed");
+    starts_begin(rig);
+    starts_load(rig, 0, 3, false, false);
+    starts_expect_refusal(rig, "its key is needed");
     rig_stop(rig);
 }
 
 static void an_edited_head_is_refused(void **state)
 {
     courier.head.num_validators++;
-    refuse(*state, "head is not sealed");
+    starts_refuse(*state, "head is not sealed");
     rig_stop(*state);
 }
 
@@ -278,7 +182,7 @@ static void a_head_without_a_genesis_is_refused(void **state)
 {
     courier.head.has_genesis = false;
     courier_seal_head(&courier);
-    refuse(*state, "no genesis validators root");
+    starts_refuse(*state, "no genesis validators root");
     rig_stop(*state);
 }
 
@@ -287,56 +191,49 @@ static void a_store_of_another_network_is_refused(void **state)
     struct rig *rig = *state;
     rig->policy.has_genesis_validators_root = true;
     memset(rig->policy.genesis_validators_root, 0x22, 32);
-    refuse(rig, "another genesis validators root");
+    starts_refuse(rig, "another genesis validators root");
     rig_stop(rig);
-}
-
-static void fill(void)
-{
-    struct slashing_record some = courier_vote_record(3, 9);
-    for (uint32_t i = 0; i < 5; i++)
-        courier_write(&courier, i, &some, 7);
 }
 
 static void an_emptied_store_is_refused(void **state)
 {
-    fill();
+    starts_fill();
     courier.num_rows = 0;
-    refuse(*state, "it was emptied: its head counts 5 validators, 0 records");
+    starts_refuse(*state, "it was emptied: its head counts 5 validators, 0 records");
     rig_stop(*state);
 }
 
 static void a_truncated_store_is_refused(void **state)
 {
-    fill();
+    starts_fill();
     courier.num_rows = 4; /* not one of the keys that are loaded */
-    refuse(*state, "records are missing: its head counts 5 validators, 4 records");
+    starts_refuse(*state, "records are missing: its head counts 5 validators, 4 records");
     rig_stop(*state);
 }
 
 static void an_edited_record_is_refused(void **state)
 {
-    fill();
+    starts_fill();
     courier.rows[4].entry.record.target_epoch = 8; /* not one of the keys that are loaded */
-    refuse(*state, "a record is not sealed");
+    starts_refuse(*state, "a record is not sealed");
     rig_stop(*state);
 }
 
 static void swapped_records_are_refused(void **state)
 {
-    fill();
+    starts_fill();
     struct slashing_entry first = courier.rows[0].entry;
     courier.rows[0].entry = courier.rows[1].entry;
     courier.rows[1].entry = first;
-    refuse(*state, "a record is not sealed");
+    starts_refuse(*state, "a record is not sealed");
     rig_stop(*state);
 }
 
 static void records_of_one_validator_twice_are_refused(void **state)
 {
-    fill();
+    starts_fill();
     courier.rows[4] = courier.rows[0];
-    refuse(*state, "two records of one validator");
+    starts_refuse(*state, "two records of one validator");
     rig_stop(*state);
 }
 
@@ -344,10 +241,10 @@ static void records_of_one_validator_twice_are_refused(void **state)
 static void a_later_record_ends_the_signer(void **state)
 {
     struct rig *rig = *state;
-    fill();
+    starts_fill();
     courier_write(&courier, 3, &courier.rows[3].entry.record, 9);
-    start(rig);
-    load(rig, 0, 3, false, true);
+    starts_begin(rig);
+    starts_load(rig, 0, 3, false, true);
     assert_true(courier.has_load_result && !courier.load_ok);
     assert_non_null(strstr(courier.load_text, "another signer has taken over"));
     courier_serve_until(&courier, rig, rig->supervisor);
@@ -357,15 +254,15 @@ static void a_later_record_ends_the_signer(void **state)
 static void new_keys_are_enrolled_before_they_serve(void **state)
 {
     struct rig *rig = *state;
-    boot(rig, 3);
+    starts_boot(rig, 3);
     unsigned advances = courier.num_advances;
-    load(rig, 2, 10, true, false); /* without the key: it is known */
+    starts_load(rig, 2, 10, true, false); /* without the key: it is known */
     rig_expect(rig, rig->front, IPC_TLS);
     cloud_expect_reload(rig, 12);
     rig_expect_state(rig, IPC_SERVE_STATE, 12, 0);
     courier_serve_one(&courier, rig, IPC_LOAD_RESULT);
     assert_true(courier.load_ok);
-    assert_all_sealed(12, 8);
+    starts_assert_sealed(12, 8);
     assert_int_equal(courier.num_advances, advances);
     assert_int_equal(courier_sign_one(&courier, rig, rig_vote(11, 1, 2, 1)).status, IPC_ANSWER_SIGNED);
     rig_stop(rig);
@@ -377,12 +274,12 @@ static void a_reload_takes_over_what_is_under_way(void **state)
     struct rig *rig = *state;
     struct ipc_order order = {.order = rig_vote(0, 1, 2, 1)};
     struct ipc_answer answer;
-    boot(rig, 3);
+    starts_boot(rig, 3);
     courier.advances = COURIER_KEEPS;
     rig_send_orders(rig, &order, 1);
     courier_serve_one(&courier, rig, IPC_STORE_ADVANCE);
     courier.advances = COURIER_HONEST;
-    load(rig, 3, 1, true, false);
+    starts_load(rig, 3, 1, true, false);
     rig_expect(rig, rig->front, IPC_TLS);
     cloud_expect_reload(rig, 4);
     rig_expect_state(rig, IPC_SERVE_STATE, 4, 0);
@@ -398,7 +295,7 @@ static void a_reload_takes_over_what_is_under_way(void **state)
 
 static void replace_keys(struct rig *rig, uint32_t first, uint32_t count)
 {
-    load(rig, first, count, false, false);
+    starts_load(rig, first, count, false, false);
     struct ipc_keys keys;
     rig_expect(rig, rig->front, IPC_TLS);
     rig_expect(rig, rig->front, IPC_KEYS);
@@ -413,7 +310,7 @@ static void replace_keys(struct rig *rig, uint32_t first, uint32_t count)
 static void a_key_that_comes_back_is_remembered(void **state)
 {
     struct rig *rig = *state;
-    boot(rig, 2);
+    starts_boot(rig, 2);
     struct slashing_enrolment before = *courier_row(&courier, 0);
     assert_int_equal(courier_sign_one(&courier, rig, rig_vote(0, 1, 2, 1)).status, IPC_ANSWER_SIGNED);
     replace_keys(rig, 1, 1);
@@ -428,7 +325,7 @@ static void a_key_that_comes_back_is_remembered(void **state)
 static void an_aborted_start_leaves_no_trace(void **state)
 {
     struct rig *rig = *state;
-    start(rig);
+    starts_begin(rig);
     cloud_load_begin(rig, false);
     cloud_records(rig, 4);
     cloud_load_tls(rig);
@@ -447,15 +344,15 @@ static void an_aborted_start_leaves_no_trace(void **state)
     struct packer p = {.data = packet, .capacity = sizeof packet};
     ipc_pack_store_head_is_set(&p, &(struct ipc_store_head_is_set){.id = 1, .outcome = IPC_STORE_CONFLICT});
     rig_send(rig->courier, &p);
-    load(rig, 0, 3, false, true);
-    begin_to_serve(rig, 3);
+    starts_load(rig, 0, 3, false, true);
+    starts_serve(rig, 3);
     rig_stop(rig);
 }
 
 int main(void)
 {
-#define SINGLE(function) cmocka_unit_test_setup_teardown(function, setup_single, teardown)
-#define FLEET(function) cmocka_unit_test_setup_teardown(function, setup_fleet, teardown)
+#define SINGLE(function) cmocka_unit_test_setup_teardown(function, starts_setup_single, starts_teardown)
+#define FLEET(function) cmocka_unit_test_setup_teardown(function, starts_setup_fleet, starts_teardown)
     const struct CMUnitTest tests[] = {
         SINGLE(a_single_signer_takes_over),
         SINGLE(the_generation_is_attested),
