@@ -76,6 +76,7 @@ result keeper_identity_want(struct keeper *k, struct ipc_bytes nonce)
 {
     struct keeper_identity *i = &k->identity;
     ENSURE(!i->is_wanted, E_STATE, "a document is wanted before the last one came");
+    ENSURE(nonce.length <= sizeof i->nonce, E_INPUT, "a nonce of %u bytes is too long", nonce.length);
     memcpy(i->nonce, nonce.data, nonce.length);
     i->nonce_len = nonce.length;
     i->is_wanted = true;

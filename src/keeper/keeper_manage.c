@@ -70,7 +70,7 @@ static must_check result take_item(struct keeper *k, struct keeper_manage_item *
     *item = (struct keeper_manage_item){.history = entry.record};
     memcpy(item->pubkey, pubkey, BLS_PUBKEY_LEN);
     item->history.disabled = false;
-    item->is_served = keeper_keys_find(k->keys, pubkey);
+    item->is_served = k->keys && keeper_keys_find(k->keys, pubkey);
     if (k->manage.action == IPC_MANAGE_IMPORT && item->is_served)
         settle(item, IPC_MANAGED_ERROR, "the key is there already");
     else if (reaches_high_watermark(&k->store.limits, &item->history))
@@ -303,7 +303,7 @@ result keeper_manage_amend_local(struct keeper *k)
     for (uint32_t i = 0; i < k->manage.num_items; i++) {
         struct keeper_key *key = keeper_keys_find(k->load.keys, k->manage.items[i].pubkey);
         struct slashing_record next;
-        if (!key || !keeper_manage_amend(k, &next, key))
+        if (!key || key->refused || !keeper_manage_amend(k, &next, key))
             continue;
         advances[num] = (struct slashing_advance){.old = key->record, .next = next};
         memcpy(advances[num].pubkey, key->pubkey, BLS_PUBKEY_LEN);
@@ -413,8 +413,8 @@ static void finish_deletion(struct keeper *k)
     for (uint32_t i = 0; i < k->manage.num_items; i++) {
         struct keeper_manage_item *item = &k->manage.items[i];
         const struct keeper_key *key = keeper_keys_find(k->load.keys, item->pubkey);
-        if (!key)
-            continue; /* settled before the walk */
+        if (!key || item->is_settled)
+            continue;
         item->record = key->record;
         if (key->refused)
             settle(item, IPC_MANAGED_ERROR,
