@@ -98,7 +98,7 @@ result keeper_boost_take_made(struct keeper *k, const struct ipc_proxy_key *key)
     struct keeper_boost *boost = &k->boost;
     const struct ipc_proxy *proxy = &key->proxy;
     uint8_t signature[BLS_SIGNATURE_LEN];
-    ENSURE(proxy->scheme == boost->scheme &&
+    ENSURE(boost->is_making && proxy->scheme == boost->scheme &&
                memcmp(proxy->delegator, boost->delegator, sizeof boost->delegator) == 0,
            E_PEER, "a proxy key that was not asked for");
     TRY(keeper_proxies_add(&boost->proxies, key));

@@ -108,10 +108,10 @@ static must_check result grow_slots(struct keeper_keys *keys)
     return RESULT_OK;
 }
 
-/* Room for one more entry, its slot and its secret. The secure heap, of a GiB at most, is full long before a
- * number overflows. */
+/* Room for one more entry, its slot and its secret. */
 static must_check result make_room(struct keeper_keys *keys)
 {
+    ENSURE(keys->num_entries < UINT32_MAX / 4, E_TOO_LARGE, "too many keys");
     if (keys->num_entries == keys->capacity) {
         uint32_t capacity = keys->capacity ? keys->capacity * 2 : 64;
         struct keeper_key *entries = realloc(keys->entries, capacity * sizeof *entries);

@@ -94,7 +94,7 @@ static void record_some(struct keeper *k)
     static struct keeper_request *requests[ADVANCES_MAX];
     struct keeper_request *request;
     size_t num = 0;
-    while ((request = TAILQ_FIRST(&k->requests.unsent_advances))) {
+    while (num < ADVANCES_MAX && (request = TAILQ_FIRST(&k->requests.unsent_advances))) {
         advances[num] = request->advance;
         requests[num++] = request;
         keeper_requests_mark_sent(&k->requests, request);

@@ -230,7 +230,7 @@ bool keeper_store_has_recorded(const struct keeper *k, const struct keeper_key *
 /* The key in service whose request this is; NULL when the keys were replaced meanwhile. */
 static struct keeper_key *key_of(struct keeper *k, const struct keeper_request *request)
 {
-    struct keeper_key *key = keeper_keys_find(k->keys, request->advance.pubkey);
+    struct keeper_key *key = k->keys ? keeper_keys_find(k->keys, request->advance.pubkey) : NULL;
     return key && key->request == request ? key : NULL;
 }
 
@@ -369,7 +369,7 @@ void keeper_store_record(struct keeper *k)
 
 static struct keeper_key *first_believed(struct keeper *k)
 {
-    for (uint32_t i = 0; i < keeper_keys_count(k->keys); i++)
+    for (uint32_t i = 0; k->keys && i < keeper_keys_count(k->keys); i++)
         if (!keeper_keys_at(k->keys, i)->refused)
             return keeper_keys_at(k->keys, i);
     return NULL;
