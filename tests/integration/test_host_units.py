@@ -19,7 +19,7 @@ from test_watchdog import POLICY
 from test_watchdog_aws import until
 
 # What systemd-analyze security may say at most, 0 to 10: Debian 12's systemd, 252, as Amazon Linux 2023's.
-EXPOSURE = {"nitro-signer-proxy.service": 1.6, "nitro-signer-watchdog.service": 2.1, "nitro-signer-start.service": 2.1,
+EXPOSURE = {"nitro-signer-proxy.service": 1.7, "nitro-signer-watchdog.service": 2.1, "nitro-signer-start.service": 2.1,
             "nitro-signer-logs.service": 0.4}
 SETTINGS = {"NITRO_SIGNER_REGION": "us-east-1", "NITRO_SIGNER_STACK_UUID": "7f6a0bd0", "NITRO_SIGNER_VALIDATOR_TABLE": "dev-validators",
             "NITRO_SIGNER_TLS_TABLE": "dev-tls", "NITRO_SIGNER_ENCLAVE_CPUS": "2", "NITRO_SIGNER_ENCLAVE_MEMORY": "512",
