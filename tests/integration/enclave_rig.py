@@ -25,7 +25,13 @@ from harness import PATIENCE, free_port
 
 ROLE = "arn:aws:iam::111122223333:role/nitro-signer-test"
 MAINNET_GENESIS = "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"
-EPOCH = (int(time.time()) - 1606824023) // 384
+
+
+def epoch_now():
+    return (int(time.time()) - 1606824023) // 384
+
+
+EPOCH = epoch_now()  # when the tests began, which may be epochs ago
 IMAGE = [f"nitro-signer-{part}" for part in ("enclave", "keeper", "front", "courier", "loader")]
 KMS_URL = f"https://kms.{REGION}.amazonaws.com"
 NSM_SOCKETS = ("nsm-a", "nsm-b")

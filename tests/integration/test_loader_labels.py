@@ -1,5 +1,5 @@
 """nitro-signer-loader and what the host says whose key a record is."""
-from test_loader import E_INPUT, E_MISMATCH, VALIDATOR_KIND, assert_keys, cheap_keystores, load, load_records, recipient, validator_record
+from test_loader import E_AUTH, E_MISMATCH, VALIDATOR_KIND, assert_keys, cheap_keystores, load, load_records, recipient, validator_record
 
 assert load and recipient  # fixtures: used by their names
 
@@ -13,6 +13,6 @@ def test_a_key_that_is_not_whose_it_was_handed_in_as_is_refused(load, recipient,
                (VALIDATOR_KIND, recipient.seal(b"rubbish"), names[1]), (VALIDATOR_KIND, recipient.seal(b"rubbish"))]
     outcome, loader = load_records(load, recipient, records)
     assert_keys(outcome, [(0, first)])
-    assert {index: code for index, (code, _) in outcome.failures.items()} == {1: E_MISMATCH, 2: E_INPUT, 3: E_INPUT}
+    assert {index: code for index, (code, _) in outcome.failures.items()} == {1: E_MISMATCH, 2: E_AUTH, 3: E_AUTH}
     assert outcome.labels == {1: names[0], 2: names[1]}
     assert f"it has the key of 0x{names[1].hex()}" in outcome.failures[1][1]

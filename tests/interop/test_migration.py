@@ -155,6 +155,7 @@ STARTS = {
 
 # Row: tests elsewhere that show it.
 HELD = {
+    "K8": ["tests/unit/base/test_process_landlock.c::a_folder_to_read_is_read_and_no_other", "tests/unit/loader/test_loader_sandbox.c::files_are_those_of_the_options"],
     "H4": ["tests/integration/test_front_clients.py::test_keep_alive_is_announced_and_idle_connections_end"],
     "H5": ["tests/integration/test_front_http2.py::test_alpn", "tests/integration/test_front_http2.py::test_curl_speaks_either_version"],
     "H6": ["tests/integration/test_front_clients.py::test_a_body_of_ten_mebibytes_is_read_and_one_more_byte_is_not", "tests/interop/test_envelope.py::test_a_large_envelope"],

@@ -268,7 +268,7 @@ class Machine:
 
     def start_instance(self):
         """What runs on an instance, with what its user data tells it."""
-        self.access, self.credentials = None, None
+        self.access, self.credentials, self.enclave_options = None, None, []
         (self.folder / "cloud").symlink_to(self.folder / "state")
         (self.folder / "items").mkdir()
         (self.folder / "items/tls-cert.pem").write_text((self.clone / "signer.pem").read_text())
