@@ -116,9 +116,10 @@ def test_an_enclave_gets_its_keys_from_localstack_and_signs(localstack, start, b
     cloud.ctl("sign-test", f"--url=https://localhost:{enclave.port}", "--ca-file=items/tls-cert.pem", f"--genesis-validators-root={MAINNET_GENESIS}")
     enclave.kill()  # another RSA key, another document, other envelopes
     assert localstack.opened() == opened + 6
-    later = epoch_now() + 1  # above what the enclave, which has no record yet, refuses since its start
-    assert enclave.attest(1, target=later).status_code == 200
-    assert enclave.attest(1, target=later, block=0x45).status_code == 412
+    later = epoch_now() + 1  # above the epoch of sign-test, source and target
+    first = enclave.attest(1, target=later, source=later - 1)
+    assert first.status_code == 200, first.text
+    assert enclave.attest(1, target=later, source=later - 1, block=0x45).status_code == 412
 
 
 def test_thousands_of_keys_under_one_data_key_too(localstack, start, bin_dir, folder):
