@@ -19,7 +19,8 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
   # enforce the latter takes start-up objects that are marked too, which Debian 12's libc does not have.
   add_compile_options(-mbranch-protection=standard)
 endif()
-add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack,--as-needed)
+# The build id is what --version shows.
+add_link_options(-Wl,--build-id=sha1,-z,relro,-z,now,-z,noexecstack,--as-needed)
 include(CheckPIESupported)
 check_pie_supported()
 

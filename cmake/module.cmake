@@ -10,6 +10,9 @@ function(ns_module name)
   set_target_properties(${name} PROPERTIES NS_LAYER "${M_LAYER}")
 endfunction()
 
+# All programs of the product with their manual pages, and nothing of the tests: what most people want.
+add_custom_target(programs)
+
 # ns_program(NAME DEPENDS modules... SOURCES files... [LINK libraries...])
 #   An executable build/bin/<NAME>.
 function(ns_program name)
@@ -17,6 +20,27 @@ function(ns_program name)
   add_executable(${name} ${P_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/lib)
   target_link_libraries(${name} PRIVATE ${P_DEPENDS} project_warnings ${P_LINK})
+  set(product ${CMAKE_SOURCE_DIR}/src)
+  cmake_path(IS_PREFIX product "${CMAKE_CURRENT_SOURCE_DIR}" is_product)
+  if(is_product)
+    add_dependencies(programs ${name})
+  endif()
+endfunction()
+
+# ns_embed(TARGET PREFIX files...)
+#   The files' bytes in the target: folder/NAME.EXT is const char PREFIX_NAME_EXT[], which ends with a NUL byte that
+#   const size_t PREFIX_NAME_EXT_len does not count.
+function(ns_embed target prefix)
+  foreach(file IN LISTS ARGN)
+    get_filename_component(name ${file} NAME)
+    string(MAKE_C_IDENTIFIER ${prefix}_${name} symbol)
+    set(generated ${CMAKE_CURRENT_BINARY_DIR}/${symbol}.c)
+    add_custom_command(OUTPUT ${generated} VERBATIM
+      COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_CURRENT_SOURCE_DIR}/${file} -DSYMBOL=${symbol} -DTARGET=${generated}
+        -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+      DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+    target_sources(${target} PRIVATE ${generated})
+  endforeach()
 endfunction()
 
 # ns_manual(NAME SECTION)
@@ -34,6 +58,7 @@ function(ns_manual name section)
       ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_VERSION}
     DEPENDS ${name} ${source} ${CMAKE_SOURCE_DIR}/packaging/man/make)
   add_custom_target(manual-${name} ALL DEPENDS ${folder}/${name}.${section})
+  add_dependencies(programs manual-${name})
 endfunction()
 
 # ns_faults(TARGET LIST): the functions of the list fail in turn in it (tests/unit/faults.h).
@@ -73,4 +98,8 @@ if(CMAKE_CROSSCOMPILING)
 else()
   set(NS_PROGRAMS_DIR ${CMAKE_BINARY_DIR}/bin)
   set(NS_TEST_SECONDS 300)
+endif()
+# Each of torture's many processes writes what it counted, one after the other: that is waiting for the disk.
+if(NS_COVERAGE)
+  set(NS_TEST_SECONDS 1800)
 endif()

@@ -159,7 +159,9 @@ result options_parse(int *ret_next, const struct option *table, size_t num_optio
             exit(0);
         }
         if (strcmp(name, "version") == 0) {
-            (void)puts("nitro-signer " NITRO_SIGNER_VERSION);
+            char line[VERSION_LINE_MAX];
+            version_line(line, usage);
+            (void)puts(line);
             exit(0);
         }
         size_t name_len = strcspn(name, "=");

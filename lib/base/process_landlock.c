@@ -111,9 +111,28 @@ static must_check result add_path(int rules, const struct process_landlock_path 
     return RESULT_OK;
 }
 
+#ifdef __has_feature
+#define HAS_CLANGS_SANITIZER __has_feature(address_sanitizer)
+#else
+#define HAS_CLANGS_SANITIZER 0
+#endif
+
+/* In such a build the leak sanitizer looks at its own process there, at the very end. */
+static must_check result add_sanitizers_rules(int rules, const struct ruleset *known)
+{
+#if defined(__SANITIZE_ADDRESS__) || HAS_CLANGS_SANITIZER
+    return add_path(rules, &(struct process_landlock_path){"/proc", PROCESS_LANDLOCK_READ}, known->files);
+#else
+    (void)rules;
+    (void)known;
+    return RESULT_OK;
+#endif
+}
+
 static must_check result add_rules(int rules, const struct process_landlock *allowed,
                                    const struct ruleset *known)
 {
+    TRY(add_sanitizers_rules(rules, known));
     for (size_t i = 0; i < allowed->num_paths; i++)
         TRY(add_path(rules, &allowed->paths[i], known->files));
     for (size_t i = 0; i < allowed->num_ports && known->network & CONNECT_TCP; i++) {

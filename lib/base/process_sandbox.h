@@ -50,6 +50,17 @@ struct process_sandbox_rule {
 /* Sockets to other machines, without those of packets, of the kernel's tables and of its ciphers. */
 #define SANDBOX_ALLOW_INTERNET(reason)                                                                       \
     SANDBOX_ALLOW_VALUE(socket, 0, AF_INET, reason), SANDBOX_ALLOW_VALUE(socket, 0, AF_INET6, reason)
+/* A SQLite store that is open: its files and those beside it, none opened anew. */
+#define SANDBOX_ALLOW_SQLITE                                                                                 \
+    SANDBOX_ALLOW(pread64, "SQLite: pages"), SANDBOX_ALLOW(pwrite64, "SQLite: pages"),                       \
+        SANDBOX_ALLOW(lseek, "SQLite: pages"), SANDBOX_ALLOW(fsync, "SQLite: durable"),                      \
+        SANDBOX_ALLOW(fdatasync, "SQLite: durable"), SANDBOX_ALLOW(ftruncate, "SQLite: the log's length"),   \
+        SANDBOX_ALLOW(fallocate, "SQLite: room for the log"),                                                \
+        SANDBOX_ALLOW(stat, "the store: are its files still the same"),                                      \
+        SANDBOX_ALLOW(newfstatat, "the same, in newer libc"),                                                \
+        SANDBOX_ALLOW_FLAGS("SQLite: its descriptors"), SANDBOX_ALLOW_LOCKS("SQLite: locks"),                \
+        SANDBOX_ALLOW(unlink, "SQLite: its log, at a clean end"),                                            \
+        SANDBOX_ALLOW(geteuid, "SQLite: whose file")
 
 struct process_sandbox_list {
     const struct process_sandbox_rule *rules;

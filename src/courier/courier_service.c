@@ -150,7 +150,7 @@ static must_check result reply_status(struct courier *c, uint64_t connection, co
         "{\"state\":\"%s\",\"keys\":%u,\"failed\":%u,\"store_ok\":%s,\"pcr0\":\"%s\",\"pcr16\":\"%s\","
         "\"version\":\"%s\",\"uptime_seconds\":%llu,\"start_ms\":{",
         ipc_keeper_state_name(status->state), status->keys, status->failed,
-        status->store_ok ? "true" : "false", pcr0, pcr16, NITRO_SIGNER_VERSION, (unsigned long long)uptime));
+        status->store_ok ? "true" : "false", pcr0, pcr16, version_number, (unsigned long long)uptime));
     for (unsigned i = 0; i < IPC_PHASE_END; i++)
         TRY(buffer_printf(&body, "%s\"%s\":%.3f", i ? "," : "", ipc_phase_name((enum ipc_phase)i),
                           status->phases.us[i] / 1000.0));

@@ -42,13 +42,20 @@ static int no_such_verb(const char *noun)
     return PROGRAM_EXIT_USAGE;
 }
 
+static void print_version(void)
+{
+    char line[VERSION_LINE_MAX];
+    version_line(line, "nitro-signer-ctl");
+    (void)puts(line);
+}
+
 /* Words that are a question; -1: they are none. */
 static int answer(int num_words, char *const words[])
 {
     if (num_words == 1 && is_help(words[0]))
         ctl_help_all();
     else if (num_words == 1 && strcmp(words[0], "--version") == 0)
-        (void)puts("nitro-signer " NITRO_SIGNER_VERSION);
+        print_version();
     else if (num_words == 2 && is_help(words[1]) && ctl_noun_find(words[0]) &&
              ctl_noun_find(words[0])->verbs[0].verb)
         ctl_help_noun(ctl_noun_find(words[0]));

@@ -9,6 +9,7 @@
  * What counts as a conflict is decided by the verdict alone (meaning_of): another message at the very height
  * that was signed, which an honest client never asks for, against a height below it, which one that restarts
  * with an old view does. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -239,7 +240,9 @@ static must_check result declare_ours(struct front_metrics *m)
 
 static must_check result declare_web3signers(struct front_metrics *m)
 {
-    static const char *const versions[] = {"nitro-signer/" NITRO_SIGNER_VERSION};
+    static char version[64];
+    static const char *const versions[] = {version};
+    (void)snprintf(version, sizeof version, "nitro-signer/%s", version_number);
     struct metric *release, *started;
     TRY(declare(&m->malformed, m, METRICS_COUNTER, "http_bls_malformed_request_count_total",
                 "Sign requests answered with 400."));

@@ -21,19 +21,7 @@ static const struct process_sandbox_rule rules[] = {
     SANDBOX_ALLOW(sendto, "the NSM's stand-in"),
     SANDBOX_ALLOW(recvfrom, "the NSM's stand-in"),
     SANDBOX_ALLOW(shutdown, "the NSM's stand-in, once it has not answered"),
-    SANDBOX_ALLOW(pread64, "SQLite: pages"),
-    SANDBOX_ALLOW(pwrite64, "SQLite: pages"),
-    SANDBOX_ALLOW(lseek, "SQLite: pages"),
-    SANDBOX_ALLOW(fsync, "SQLite: durable"),
-    SANDBOX_ALLOW(fdatasync, "SQLite: durable"),
-    SANDBOX_ALLOW(ftruncate, "SQLite: the log's length"),
-    SANDBOX_ALLOW(fallocate, "SQLite: room for the log"),
-    SANDBOX_ALLOW(stat, "the store: are its files still the same"),
-    SANDBOX_ALLOW(newfstatat, "the same, in newer libc"),
-    SANDBOX_ALLOW_FLAGS("SQLite: its descriptors"),
-    SANDBOX_ALLOW_LOCKS("SQLite: locks"),
-    SANDBOX_ALLOW(unlink, "SQLite: its log, at a clean end"),
-    SANDBOX_ALLOW(geteuid, "SQLite: whose file"),
+    SANDBOX_ALLOW_SQLITE,
 };
 
 result keeper_sandbox_enter(const char *store)

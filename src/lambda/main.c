@@ -14,7 +14,6 @@
 #include "base/options.h"
 #include "base/process_limits.h"
 #include "base/secret_allocators.h"
-#include "base/version.h"
 #include "lambda_operations.h"
 #include "lambda_runtime.h"
 

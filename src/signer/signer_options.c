@@ -185,6 +185,13 @@ static void print_help(const struct settings *s, enum signer_scope scope)
     settings_print_help(stdout, &s->scopes[scope], usages[scope]);
 }
 
+static void print_version(void)
+{
+    char line[VERSION_LINE_MAX];
+    version_line(line, "nitro-signer");
+    (void)puts(line);
+}
+
 /* Reads the options of one scope; --help and --version end the process. */
 static must_check result take_words(struct settings *s, int *ret_next, enum signer_scope scope, int argc,
                                     char *const argv[])
@@ -196,7 +203,7 @@ static must_check result take_words(struct settings *s, int *ret_next, enum sign
     if (strcmp(stop->name, "help") == 0)
         print_help(s, scope);
     else
-        (void)puts("nitro-signer " NITRO_SIGNER_VERSION);
+        print_version();
     exit(0);
 }
 

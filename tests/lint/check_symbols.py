@@ -39,7 +39,7 @@ WITHOUT_WALLS = {"nitro-signer-ctl", "nitro-signer-devcloud"}
 # Rooms whose headers name several things; every other room's prefix is its name.
 PREFIXES = {
     "base": ("error_", "fd_", "base64_", "buffer_", "cursor_", "pack_", "clock_", "file_", "hex_", "log_", "options_",
-             "parse_u64", "process_", "secret_"),
+             "parse_u64", "process_", "secret_", "version_"),
     "keystore": ("keystore_", "key_config_", "key_remote_", "key_source", "mnemonic_"),
     "nitro": ("nitro_", "nsm_", "attestation_", "envelope_"),
 }
