@@ -33,11 +33,16 @@ result aws_credentials_new(struct aws_credentials *ret_credentials, const char *
     return RESULT_OK;
 }
 
+/* A secret that was never set has no bytes at all, not even the NUL behind them. */
+static const char *text_of(const struct secret *secret)
+{
+    return secret->data ? (const char *)secret->data : "";
+}
+
 result aws_credentials_copy(struct aws_credentials *ret_credentials, const struct aws_credentials *from)
 {
-    return aws_credentials_new(ret_credentials, from->access_key_id,
-                               (const char *)from->secret_access_key.data,
-                               (const char *)from->session_token.data);
+    return aws_credentials_new(ret_credentials, from->access_key_id, text_of(&from->secret_access_key),
+                               text_of(&from->session_token));
 }
 
 void aws_credentials_cleanup(struct aws_credentials *credentials)

@@ -17,6 +17,7 @@ struct aws_credentials {
  * printable ASCII without blanks (they become parts of HTTP headers). */
 must_check result aws_credentials_new(struct aws_credentials *ret_credentials, const char *access_key_id,
                                       const char *secret_access_key, const char *session_token);
+/* The same of others; a secret that was never set is "". */
 must_check result aws_credentials_copy(struct aws_credentials *ret_credentials,
                                        const struct aws_credentials *from);
 /* Wipes and releases. */

@@ -98,10 +98,14 @@ static must_check result append_delete(struct buffer *out, const char *table,
     TRY(buffer_append_text(out, ",\"Key\":"));
     TRY(aws_dynamodb_append_item(out, old->key, KEY_ATTRIBUTES));
     TRY(buffer_printf(out,
-                      ",\"ConditionExpression\":\"#p = :p\",\"ExpressionAttributeNames\":{\"#p\":\"%s\"},"
-                      "\"ExpressionAttributeValues\":{\":p\":",
-                      old->proof_name));
+                      ",\"ConditionExpression\":\"#p = :p%s\",\"ExpressionAttributeNames\":{\"#p\":\"%s\"",
+                      old->truth_name ? " AND #a = :a" : "", old->proof_name));
+    if (old->truth_name)
+        TRY(buffer_printf(out, ",\"#a\":\"%s\"", old->truth_name));
+    TRY(buffer_append_text(out, "},\"ExpressionAttributeValues\":{\":p\":"));
     TRY(append_value(out, "S", old->proof));
+    if (old->truth_name)
+        TRY(buffer_printf(out, ",\":a\":{\"BOOL\":%s}", old->truth ? "true" : "false"));
     return buffer_append_text(out, "}}");
 }
 

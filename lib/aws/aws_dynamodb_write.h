@@ -37,11 +37,13 @@ must_check result aws_dynamodb_write_put(struct aws_dynamodb_write *ret_write, c
                                          const struct aws_dynamodb_attribute *attributes,
                                          size_t num_attributes, const char *proof_name, bool may_replace);
 
-/* The same, and in the same transaction another item of that table goes: old_key is its key, and its
- * attribute old_proof_name must still be old_proof. */
+/* The same, and in the same transaction another item of that table goes: its attribute proof_name must still
+ * be proof, and that of type BOOL, if one is named, still have that value. */
 struct aws_dynamodb_old {
     const struct aws_dynamodb_attribute *key; /* two */
     const char *proof_name, *proof;
+    const char *truth_name; /* NULL: none */
+    bool truth;
 };
 must_check result aws_dynamodb_write_move(struct aws_dynamodb_write *ret_write, const char *table,
                                           const struct aws_dynamodb_attribute *attributes,

@@ -348,9 +348,13 @@ result json_append_quoted(struct buffer *out, const char *text)
         string = json_string(ascii.data ? (const char *)ascii.data : "");
     }
     ENSURE(string, E_MEMORY, "out of memory for JSON");
-    size_t length = json_dumpb(string, NULL, 0, JSON_ENCODE_ANY);
+    size_t length = json_dumpb(string, NULL, 0, JSON_ENCODE_ANY); /* 0 without memory; "" has two quotes */
+    ENSURE(length > 0, E_MEMORY, "out of memory for JSON");
     TRY(buffer_reserve(out, length));
-    (void)json_dumpb(string, (char *)out->data + out->length, length, JSON_ENCODE_ANY);
+    if (json_dumpb(string, (char *)out->data + out->length, length, JSON_ENCODE_ANY) != length) {
+        out->data[out->length] = 0;
+        FAIL(E_MEMORY, "out of memory for JSON");
+    }
     out->length += length;
     out->data[out->length] = 0;
     return RESULT_OK;

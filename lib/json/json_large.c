@@ -40,7 +40,7 @@ static must_check result pass_string(const char **inout_at, const char *end)
 {
     const char *at = *inout_at;
     for (at++; at < end && *at != '"'; at++) {
-        ENSURE(end - at < 6 || memcmp(at, "\\u0000", 6), E_INPUT, "JSON has a NUL character");
+        ENSURE(end - at < 6 || memcmp(at, "\\u0000", 6) != 0, E_INPUT, "JSON has a NUL character");
         if (*at == '\\')
             at++;
     }

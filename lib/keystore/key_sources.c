@@ -120,7 +120,9 @@ static int is_config_name(const struct dirent *entry)
 
 static int is_keystore_name(const struct dirent *entry)
 {
-    return entry->d_name[0] != '.' && ends_in(entry->d_name, ".json");
+    static const char deposits[] = "deposit_data-"; /* deposit tools leave them beside their keystores */
+    return entry->d_name[0] != '.' && ends_in(entry->d_name, ".json") &&
+           strncmp(entry->d_name, deposits, sizeof deposits - 1) != 0;
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)

@@ -87,7 +87,7 @@ must_check result key_sources_add_config_folder(struct key_sources *sources, con
 must_check result key_sources_add_config_file(struct key_sources *sources, const char *folder,
                                               const char *name);
 
-/* Appends the keystores *.json of a folder. The password of NAME.json is the content of
+/* Appends the keystores *.json of a folder, but for deposit_data-*.json. The password of NAME.json is the content of
  * passwords_folder/NAME.txt, or of password_file for all; exactly one of the two is not NULL. */
 must_check result key_sources_add_keystores(struct key_sources *sources, const char *folder,
                                             const char *passwords_folder, const char *password_file);

@@ -133,7 +133,7 @@ static must_check result change_head(struct slashing_postgresql *store, const st
         (void)slashing_pg_add(&ask, "COMMIT");
     if (ask.num_statements == 0)
         return RESULT_OK;
-    TRY(slashing_pg_run(store, &ask));
+    TRY(slashing_pg_go_on(store, &ask));
     return store->in_transaction ? RESULT_OK : slashing_pg_committed(ask.results[ask.num_statements - 1]);
 }
 

@@ -197,6 +197,13 @@ result slashing_pg_run(struct slashing_postgresql *store, struct pg_exchange *ex
     return exchange_all(store, exchange);
 }
 
+result slashing_pg_go_on(struct slashing_postgresql *store, struct pg_exchange *exchange)
+{
+    if (PQstatus(store->connection) != CONNECTION_OK)
+        return lost(store, "the connection was lost");
+    return exchange_all(store, exchange);
+}
+
 void slashing_pg_rollback(struct slashing_postgresql *store)
 {
     AUTO(pg_exchange) rollback = {0};

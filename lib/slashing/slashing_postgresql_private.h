@@ -62,6 +62,10 @@ must_check result slashing_pg_connect(struct slashing_postgresql *store);
 void slashing_pg_disconnect(struct slashing_postgresql *store);
 /* One round trip. E_STORE with the server's sentence when any statement failed; store->failure says more. */
 must_check result slashing_pg_run(struct slashing_postgresql *store, struct pg_exchange *exchange);
+/* The second round trip of what the one before began, whose locks are the connection's: PG_LOST, and nothing
+ * is sent, when that is gone. On a new one its statements would count without what was compared under the
+ * locks. */
+must_check result slashing_pg_go_on(struct slashing_postgresql *store, struct pg_exchange *exchange);
 /* After a failure: ends the transaction that may be open. */
 void slashing_pg_rollback(struct slashing_postgresql *store);
 /* That a COMMIT was one: of a transaction that had failed, it is a rollback. */

@@ -33,7 +33,7 @@ struct run {
     struct options options;
     struct eth2_network network;
     struct ctl_kms kms;
-    struct ctl_keystores keystores;
+    struct key_sources keystores;
     struct ctl_key_report report;
     struct work works[AT_ONCE];
     size_t num_failed;
@@ -42,7 +42,7 @@ struct run {
 static void run_cleanup(struct run *run)
 {
     ctl_kms_cleanup(&run->kms);
-    ctl_keystores_cleanup(&run->keystores);
+    key_sources_cleanup(&run->keystores);
     ctl_key_report_cleanup(&run->report);
     for (size_t i = 0; i < AT_ONCE; i++)
         secret_cleanup(&run->works[i].plaintext);
@@ -77,11 +77,11 @@ static must_check result encrypt_one(struct run *run, struct work *work)
 
 static must_check result encrypt_all(struct run *run)
 {
-    const struct ctl_keystores *k = &run->keystores;
+    const struct key_sources *k = &run->keystores;
     for (size_t done = 0; done < k->num_items;) {
         size_t num = k->num_items - done < AT_ONCE ? k->num_items - done : AT_ONCE;
         for (size_t i = 0; i < num; i++)
-            run->works[i] = (struct work){.source = k->items[done + i]};
+            run->works[i] = (struct work){.source = &k->items[done + i]};
         TRY(ctl_parallel(open_one, run->works, num, run->options.jobs));
         for (size_t i = 0; i < num; i++)
             TRY(encrypt_one(run, &run->works[i]));

@@ -54,7 +54,7 @@ static void parts_cleanup(struct parts *parts)
 
 static must_check result parse_options(struct options *o, struct ctl_call *call)
 {
-    *o = (struct options){.architecture = "x86_64", .name = "nitro-signer", .version = NITRO_SIGNER_VERSION};
+    *o = (struct options){.architecture = "x86_64", .name = "nitro-signer", .version = version_number};
     const struct option table[] = {
         {"kernel", OPTION_FILE, &o->kernel, "the kernel: a bzImage, for arm64 an Image", 0, 0},
         {"cmdline", OPTION_TEXT, &o->cmdline, "the kernel's command line", 0, 0},
@@ -180,7 +180,7 @@ static must_check result make_metadata(struct buffer *out, const struct options 
     TRY(build_time(time_text, o->build_time));
     AUTO_POINTER(json_t)
     build = json_pack("{s:s,s:s,s:s,s:s,s:s}", "BuildTime", time_text, "BuildTool", "nitro-signer-ctl",
-                      "BuildToolVersion", NITRO_SIGNER_VERSION, "OperatingSystem", "Unknown", "KernelVersion",
+                      "BuildToolVersion", version_number, "OperatingSystem", "Unknown", "KernelVersion",
                       "Unknown");
     ENSURE(custom && build, E_MEMORY, "out of memory");
     if (o->kernel_config)

@@ -39,7 +39,7 @@ struct options {
 
 struct run {
     struct options options;
-    struct ctl_keystores keystores;
+    struct key_sources keystores;
     struct secret header; /* Authorization */
     struct buffer history;
     struct ctl_key_report report;
@@ -48,7 +48,7 @@ struct run {
 
 static void run_cleanup(struct run *run)
 {
-    ctl_keystores_cleanup(&run->keystores);
+    key_sources_cleanup(&run->keystores);
     secret_cleanup(&run->header);
     buffer_cleanup(&run->history);
     ctl_key_report_cleanup(&run->report);
@@ -138,7 +138,7 @@ static must_check result take_answer(struct run *run, const struct buffer *answe
     ENSURE(json_array_size(data.value) == num, E_PEER, "data: must have a status for each keystore");
     for (size_t i = 0; i < num; i++) {
         TRY(json_element_object(&one, &data, i));
-        TRY(take_status(run, &one, run->keystores.items[first + i]));
+        TRY(take_status(run, &one, &run->keystores.items[first + i]));
     }
     return RESULT_OK;
 }
@@ -148,7 +148,7 @@ static must_check result import_some(struct run *run, size_t first, size_t num)
     AUTO(buffer) answer = {0};
     AUTO_POINTER(json_t) body = json_pack("{s:[],s:[]}", "keystores", "passwords");
     for (size_t i = 0; i < num; i++)
-        TRY(add_keystore(body, run->keystores.items[first + i]));
+        TRY(add_keystore(body, &run->keystores.items[first + i]));
     if (run->history.length > 0)
         ENSURE(json_object_set_new(body, "slashing_protection",
                                    json_string((const char *)run->history.data)) == 0,

@@ -262,7 +262,12 @@ result ctl_table_move(struct aws_dynamodb_write *ret_write, const struct ctl_tab
 {
     struct attributes a;
     const struct aws_dynamodb_attribute old_key[] = {{UUID, "S", old->uuid}, {"pubkey", "S", old->name}};
-    const struct aws_dynamodb_old gone = {.key = old_key, .proof_name = "pubkey", .proof = old->name};
+    /* One that was inactive when it was looked at, and is being switched on now, is about to sign there. */
+    const struct aws_dynamodb_old gone = {.key = old_key,
+                                          .proof_name = "pubkey",
+                                          .proof = old->name,
+                                          .truth_name = old->is_damaged ? NULL : "active",
+                                          .truth = old->active};
     list_attributes(&a, item);
     return aws_dynamodb_write_move(ret_write, client->table, a.list, a.num, proof_of(item), &gone);
 }

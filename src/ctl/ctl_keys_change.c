@@ -15,6 +15,7 @@
 struct options {
     struct ctl_aws_options aws;
     struct ctl_table_options table;
+    const char *from;
     bool yes;
 };
 
@@ -57,13 +58,17 @@ static result finish(const struct change *c, result r)
 
 static must_check result open_change(struct change *c, struct ctl_call *call, char *const **ret_words)
 {
+    bool assigns = call->verb->run == ctl_keys_assign, removes = call->verb->run == ctl_keys_remove;
+    const struct option yes = {"yes", OPTION_FLAG, &c->options.yes, "do not ask (false)", 0, 0};
+    const struct option from = {
+        "from", OPTION_TEXT, &c->options.from, "web3signer_uuid that has them now, inactive (none)", 0, 0};
     const struct option table[] = {
-        {"yes", OPTION_FLAG, &c->options.yes, "do not ask (false)", 0, 0},
+        assigns ? from : yes,
         CTL_TABLE_ROWS(c->options.table),
         CTL_AWS_ROWS(c->options.aws),
     };
     /* Only what cannot be undone asks. */
-    size_t left_out = call->verb->run == ctl_keys_remove ? 0 : 1;
+    size_t left_out = assigns || removes ? 0 : 1;
     TRY(ctl_parse(call, table + left_out, ARRAY_LENGTH(table) - left_out, ret_words));
     TRY(ctl_aws_open(&c->aws, call, &c->options.aws));
     TRY(ctl_table_open(&c->client, &c->aws, call, &c->options.table));
@@ -207,8 +212,14 @@ static must_check result assign(struct change *c, const char *word)
            "%.110s: sealed batches are bound to their web3signer_uuid, and damaged items go nowhere", word);
     if (strcmp(old->uuid, c->client.uuid) == 0)
         return tell(c, word, "there already");
-    ENSURE(strcmp(old->uuid, CTL_UNASSIGNED) == 0, E_STATE,
-           "%.110s: is under web3signer_uuid %.64s, not \"none\": it is another signer's", word, old->uuid);
+    const char *from = c->options.from ? c->options.from : CTL_UNASSIGNED;
+    ENSURE(strcmp(old->uuid, from) == 0, E_STATE,
+           "%.110s: is under web3signer_uuid %.64s, not \"%.64s\": it is another signer's", word, old->uuid,
+           from);
+    ENSURE(strcmp(from, CTL_UNASSIGNED) == 0 || !old->active, E_STATE,
+           "%.110s: is active there: keys deactivate --uuid=%.64s comes first, and the end of the signers "
+           "that have it",
+           word, from);
     TRY(read_item(&answer, &view, &c->client, old));
     struct ctl_new_item item = {.uuid = c->client.uuid, .name = old->name, .active = old->active};
     TRY(aws_dynamodb_item_text(&item.ciphertext, NULL, &view, CIPHERTEXT));

@@ -10,8 +10,6 @@
 #include "ctl_key_maker.h"
 #include "keystore/keystore_password.h"
 
-static const char deposit_file[] = "deposit_data-";
-
 result ctl_keystore_options_check(const struct ctl_keystore_options *o, struct ctl_call *call)
 {
     TRY(ctl_require(call, o->folder, "keystores-path"));
@@ -21,28 +19,15 @@ result ctl_keystore_options_check(const struct ctl_keystore_options *o, struct c
     return RESULT_OK;
 }
 
-void ctl_keystores_cleanup(struct ctl_keystores *keystores)
+result ctl_keystores_list(struct key_sources *ret_keystores, const struct ctl_keystore_options *o)
 {
-    key_sources_cleanup(&keystores->sources);
-    free(keystores->items);
-}
-
-result ctl_keystores_list(struct ctl_keystores *ret_keystores, const struct ctl_keystore_options *o)
-{
-    AUTO(ctl_keystores) found = {.num_items = 0};
-    result r = key_sources_add_keystores(&found.sources, o->folder, o->passwords, o->password_file);
+    AUTO(key_sources) found = {0};
+    result r = key_sources_add_keystores(&found, o->folder, o->passwords, o->password_file);
     if (r.code)
         return error_prefix(r, "--keystores-path");
-    found.items = calloc(found.sources.num_items + 1, sizeof(const struct key_source *));
-    ENSURE(found.items, E_MEMORY, "out of memory for %zu keystores", found.sources.num_items);
-    for (size_t i = 0; i < found.sources.num_items; i++) {
-        const struct key_source *source = &found.sources.items[i];
-        if (strncmp(source->origin, deposit_file, sizeof deposit_file - 1) != 0)
-            found.items[found.num_items++] = source;
-    }
     ENSURE(found.num_items > 0, E_NOT_FOUND, "--keystores-path: there is no keystore");
     *ret_keystores = found;
-    found = (struct ctl_keystores){.num_items = 0};
+    found = (struct key_sources){0};
     return RESULT_OK;
 }
 

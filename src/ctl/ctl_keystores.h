@@ -22,15 +22,8 @@ must_check result ctl_keystore_options_check(const struct ctl_keystore_options *
 
 enum { CTL_KEYSTORE_FILE_MAX = 16384 };
 
-struct ctl_keystores {
-    struct key_sources sources;
-    const struct key_source **items; /* of them, without deposit data */
-    size_t num_items;
-};
-void ctl_keystores_cleanup(struct ctl_keystores *keystores);
-
 /* Lists them: *.json but deposit data. E_NOT_FOUND when there is none. */
-must_check result ctl_keystores_list(struct ctl_keystores *ret_keystores,
+must_check result ctl_keystores_list(struct key_sources *ret_keystores,
                                      const struct ctl_keystore_options *options);
 
 /* The file as it is, and its password without newlines at its end. */

@@ -6,6 +6,7 @@
 
 #include "aws/aws_credentials_file.h"
 #include "base/base64.h"
+#include "ctl_aws_private.h"
 
 enum { CONNECT_MS = 5000, ATTEMPT_MS = 10000, ATTEMPTS = 4, REGION_MAX = 64 };
 
@@ -20,19 +21,22 @@ void ctl_kms_cleanup(struct ctl_kms *kms)
 static must_check result open_client(struct aws_client **ret_client, struct ctl_call *call,
                                      const struct ctl_kms_options *o)
 {
-    char region[REGION_MAX], endpoint[REGION_MAX + 64];
+    struct ctl_aws aws = {.json = false}; /* of which the region alone is known, and counts */
+    char endpoint[CTL_AWS_URL_MAX];
     struct net_address via;
     call->is_usage_error = true;
-    TRY(ctl_region_of_key(region, sizeof region, o->key_arn, "key-arn"));
+    TRY(ctl_region_of_key(aws.region, sizeof aws.region, o->key_arn, "key-arn"));
     call->is_usage_error = false;
-    (void)snprintf(endpoint, sizeof endpoint, "https://kms.%s.amazonaws.com", region);
+    if (!o->endpoint)
+        TRY(ctl_aws_endpoint(endpoint, &aws, &ctl_aws_kms));
     if (o->via)
         TRY(ctl_address(&via, call, o->via, "kms-via"));
     const struct aws_client_config config = {.endpoint = o->endpoint ? o->endpoint : endpoint,
-                                             .region = region,
+                                             .region = aws.region,
                                              .service = "kms",
                                              .via = o->via ? &via : NULL,
-                                             .ca_file = o->ca_file,
+                                             .ca_file =
+                                                 o->ca_file ? o->ca_file : ctl_aws_variable("AWS_CA_BUNDLE"),
                                              .connect_timeout_ms = CONNECT_MS,
                                              .attempt_timeout_ms = ATTEMPT_MS,
                                              .attempts = ATTEMPTS,

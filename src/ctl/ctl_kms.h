@@ -13,11 +13,18 @@ struct ctl_kms_options {
 #define CTL_KMS_ROWS(o)                                                                                        \
     {"key-arn", OPTION_TEXT, &(o).key_arn, "the KMS key", 0, 0},                                               \
         {"credentials", OPTION_FILE, &(o).credentials, "JSON file of AWS credentials that may Encrypt", 0, 0}, \
-        {"kms-endpoint", OPTION_TEXT, &(o).endpoint, "URL of KMS (https://kms.REGION.amazonaws.com)", 0, 0},   \
+        {"kms-endpoint",                                                                                       \
+         OPTION_TEXT,                                                                                          \
+         &(o).endpoint,                                                                                        \
+         "URL of KMS ($AWS_ENDPOINT_URL_KMS, else https://kms.REGION.amazonaws.com)",                          \
+         0,                                                                                                    \
+         0},                                                                                                   \
         {"kms-via", OPTION_TEXT, &(o).via, "address to connect to instead (none)", 0, 0},                      \
     {                                                                                                          \
         "ca-file", OPTION_FILE, &(o).ca_file,                                                                  \
-            "PEM file of the authorities that KMS's certificate may come from", 0, 0                           \
+            "PEM file of the authorities that KMS's certificate may come from ($AWS_CA_BUNDLE, else the "      \
+            "system's)",                                                                                       \
+            0, 0                                                                                               \
     }
 
 struct ctl_kms {

@@ -69,8 +69,8 @@ static void put_head(FILE *out, const char *page, const char *summary)
     (void)fputs(".TH ", out);
     for (const char *c = page; *c; c++)
         (void)fputc(*c >= 'a' && *c <= 'z' ? *c - 32 : *c, out);
-    (void)fputs(
-        " 1 \"" MANUAL_DATE "\" \"nitro-signer " NITRO_SIGNER_VERSION "\" \"nitro-signer\"\n.SH NAME\n", out);
+    (void)fprintf(out, " 1 \"" MANUAL_DATE "\" \"nitro-signer %s\" \"nitro-signer\"\n.SH NAME\n",
+                  version_number);
     put_text(out, page);
     (void)fputs(" \\- ", out);
     put_text(out, summary);

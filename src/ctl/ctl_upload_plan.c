@@ -8,9 +8,6 @@
 #include "base/log.h"
 #include "ctl_upload.h"
 
-/* What deposit tools leave beside their keystores. */
-#define DEPOSIT_FILE "deposit_data-"
-
 void ctl_upload_origin(char out[static CTL_UPLOAD_ORIGIN_MAX], const struct ctl_upload *u,
                        const struct ctl_upload_key *key)
 {
@@ -140,8 +137,7 @@ static must_check result list_keystores(struct ctl_upload *u)
     found.list = calloc(u->sources.num_items + 1, sizeof *found.list);
     ENSURE(found.list, E_MEMORY, "out of memory for %zu keys", u->sources.num_items);
     for (size_t i = 0; i < u->sources.num_items; i++)
-        if (strncmp(u->sources.items[i].origin, DEPOSIT_FILE, sizeof DEPOSIT_FILE - 1) != 0)
-            found.list[found.num++].number = i;
+        found.list[found.num++].number = i;
     return find_all(u, &found);
 }
 

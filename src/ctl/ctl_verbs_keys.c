@@ -182,9 +182,15 @@ const struct ctl_verb ctl_verbs_keys[] = {
         .summary = "give keys of nobody to a stack",
         .operands = CTL_WORDS,
         .operands_text = "PUBKEY...",
-        .description = "Gives keys of web3signer_uuid \"none\" to the stack, each in one transaction.",
+        .description =
+            "Gives keys of web3signer_uuid \"none\" to the stack, each in one transaction. With --from "
+            "those of a\nstack that is gone, or never again signs with them, and has them as inactive; "
+            "they are inactive\nhere, too, until keys activate.",
         .json = "{\"keys\": [{\"key\", \"state\"}]}",
-        .examples = "nitro-signer-ctl keys assign --stack=prodNitroValidator 0x93247f22...",
+        .examples = "nitro-signer-ctl keys assign --stack=prodNitroValidator 0x93247f22...\n"
+                    "nitro-signer-ctl keys assign --stack=prodNitroValidator "
+                    "--from=51af3dc0-da77-11e4-872e-1234567db123 \\\n"
+                    "    0x93247f22...",
     },
     {
         .noun = "keys",

@@ -10,7 +10,6 @@
 
 #include "aws/aws_dynamodb_item.h"
 #include "aws/aws_kms.h"
-#include "aws/aws_sigv4.h"
 #include "torture.h"
 #include "unit/aws/scripted_server.h"
 
@@ -30,47 +29,16 @@ static void prepare(void)
     torture_must(aws_library_open());
 }
 
-/* The value of a header of what has arrived; "" for none. */
-static void header_value(char *out, size_t out_capacity, const char *request, const char *name)
-{
-    char line[64];
-    (void)snprintf(line, sizeof line, "\r\n%s: ", name);
-    const char *at = strstr(request, line);
-    at = at ? at + strlen(line) : "";
-    (void)snprintf(out, out_capacity, "%.*s", (int)strcspn(at, "\r"), at);
-}
-
 /* The signature again, from what really arrived; of a request that is cut off nothing is said. */
 static void check_signed(const struct buffer *request)
 {
+    static const struct scripted_signer signer = {HOST, "us-east-1", "kms", "AKIDEXAMPLE", SECRET, "TOKEN"};
     const char *text = request->data ? (const char *)request->data : "", *body = strstr(text, "\r\n\r\n");
-    char type[64], date[64], target[64], authorization[512], length[16];
-    AUTO(secret) key = {0};
-    AUTO(buffer) expected = {0};
-    header_value(length, sizeof length, text, "Content-Length");
+    char length[16];
+    scripted_header(length, sizeof length, text, "Content-Length");
     if (!body || strlen(body + 4) < strtoul(length, NULL, 10))
         return;
-    header_value(type, sizeof type, text, "Content-Type");
-    header_value(date, sizeof date, text, "X-Amz-Date");
-    header_value(target, sizeof target, text, "X-Amz-Target");
-    header_value(authorization, sizeof authorization, text, "Authorization");
-    const struct aws_sigv4_header headers[] = {{"host", HOST},
-                                               {"content-type", type},
-                                               {"x-amz-date", date},
-                                               {"x-amz-security-token", "TOKEN"},
-                                               {"x-amz-target", target}};
-    const struct aws_sigv4_request arrived = {.method = "POST",
-                                              .path = "/",
-                                              .query = "",
-                                              .headers = headers,
-                                              .num_headers = ARRAY_LENGTH(headers),
-                                              .body = (const uint8_t *)body + 4,
-                                              .body_len = strlen(body + 4)};
-    const struct aws_sigv4_scope scope = {date, "us-east-1", "kms"};
-    torture_must(secret_copy(&key, SECRET, strlen(SECRET)));
-    result r = aws_sigv4_authorization(&expected, &arrived, &scope, "AKIDEXAMPLE", &key);
-    torture_require(!r.code && strcmp(authorization, (const char *)expected.data) == 0,
-                    "a request is not signed: %.80s", text);
+    torture_require(!scripted_check_signature(text, &signer).code, "a request is not signed: %.80s", text);
 }
 
 static result decrypt(struct aws_client *client, const struct aws_credentials *credentials)

@@ -8,6 +8,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "aws/aws_sigv4.h"
+#include "base/secret.h"
 #include "scripted_server.h"
 
 enum { ACCEPT_WAIT_MS = 10000 };
@@ -120,4 +122,43 @@ void scripted_server_close(struct scripted_server *server)
     (void)rmdir(server->folder);
     SSL_CTX_free(server->context);
     buffer_cleanup(&server->request);
+}
+
+void scripted_header(char *out, size_t out_capacity, const char *request, const char *name)
+{
+    char line[64];
+    (void)snprintf(line, sizeof line, "\r\n%s: ", name);
+    const char *at = strstr(request, line);
+    at = at ? at + strlen(line) : "";
+    (void)snprintf(out, out_capacity, "%.*s", (int)strcspn(at, "\r"), at);
+}
+
+result scripted_check_signature(const char *request, const struct scripted_signer *signer)
+{
+    char type[64], date[64], target[64], authorization[512];
+    AUTO(secret) key = {0};
+    AUTO(buffer) expected = {0};
+    const char *body = strstr(request, "\r\n\r\n");
+    ENSURE(body, E_INPUT, "no whole request");
+    scripted_header(type, sizeof type, request, "Content-Type");
+    scripted_header(date, sizeof date, request, "X-Amz-Date");
+    scripted_header(target, sizeof target, request, "X-Amz-Target");
+    scripted_header(authorization, sizeof authorization, request, "Authorization");
+    const struct aws_sigv4_header headers[] = {{"host", signer->host},
+                                               {"content-type", type},
+                                               {"x-amz-date", date},
+                                               {"x-amz-security-token", signer->session_token},
+                                               {"x-amz-target", target}};
+    const struct aws_sigv4_request arrived = {.method = "POST",
+                                              .path = "/",
+                                              .query = "",
+                                              .headers = headers,
+                                              .num_headers = ARRAY_LENGTH(headers),
+                                              .body = (const uint8_t *)body + 4,
+                                              .body_len = strlen(body + 4)};
+    const struct aws_sigv4_scope scope = {date, signer->region, signer->service};
+    TRY(secret_copy(&key, signer->secret_access_key, strlen(signer->secret_access_key)));
+    TRY(aws_sigv4_authorization(&expected, &arrived, &scope, signer->access_key_id, &key));
+    ENSURE(strcmp(authorization, (const char *)expected.data) == 0, E_MISMATCH, "another signature");
+    return RESULT_OK;
 }

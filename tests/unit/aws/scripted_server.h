@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "base/buffer.h"
+#include "base/result.h"
 #include "net/net_address.h"
 
 enum { SCRIPT_MAX = 8 };
@@ -38,5 +39,15 @@ void scripted_server_begin(struct scripted_server *server, const struct scripted
 /* Waits until the script is over. */
 void scripted_server_end(struct scripted_server *server);
 void scripted_server_close(struct scripted_server *server);
+
+/* The value of a header of a request; "" for none. */
+void scripted_header(char *out, size_t out_capacity, const char *request, const char *name);
+
+/* Whose signature a request must have. */
+struct scripted_signer {
+    const char *host, *region, *service, *access_key_id, *secret_access_key, *session_token;
+};
+/* SigV4 again, of a whole POST as it has arrived: E_MISMATCH when it is not what the request says. */
+must_check result scripted_check_signature(const char *request, const struct scripted_signer *signer);
 
 #endif

@@ -126,6 +126,19 @@ static void a_move_is_one_transaction(void **state)
     assert_non_null(strstr((const char *)server.request.data, "DynamoDB_20120810.TransactWriteItems\r\n"));
 }
 
+static void a_move_may_ask_for_a_truth(void **state)
+{
+    (void)state;
+    AUTO(aws_dynamodb_write) write = {0};
+    const struct aws_dynamodb_old old = {
+        .key = old_key, .proof_name = "secret", .proof = "was", .truth_name = "active", .truth = false};
+    assert_ok(aws_dynamodb_write_move(&write, "keys", item, ARRAY_LENGTH(item), "secret", &old));
+    assert_non_null(strstr((const char *)write.body.data,
+                           ",\"ConditionExpression\":\"#p = :p AND #a = :a\",\"ExpressionAttributeNames\":"
+                           "{\"#p\":\"secret\",\"#a\":\"active\"},\"ExpressionAttributeValues\":"
+                           "{\":p\":{\"S\":\"was\"},\":a\":{\"BOOL\":false}}}},{\"Put\":"));
+}
+
 static void a_move_whose_condition_fails_is_looked_into(void **state)
 {
     (void)state;
@@ -205,6 +218,7 @@ int main(void)
         cmocka_unit_test(an_item_is_put_where_there_is_none),
         cmocka_unit_test(an_item_that_may_replace_has_no_condition),
         cmocka_unit_test(a_condition_that_fails_is_looked_into),
+        cmocka_unit_test(a_move_may_ask_for_a_truth),
         cmocka_unit_test(a_move_is_one_transaction),
         cmocka_unit_test(a_move_whose_condition_fails_is_looked_into),
         cmocka_unit_test(a_truth_is_set_only_where_there_is_an_item),

@@ -9,7 +9,6 @@
 
 #include "aws/aws_error.h"
 #include "aws/aws_kms.h"
-#include "aws/aws_sigv4.h"
 #include "base/base64.h"
 #include "scripted_server.h"
 
@@ -75,18 +74,6 @@ static result decrypt_one(struct buffer *envelope, const char *answer)
     return decrypt(envelope, &script, 1);
 }
 
-/* Copies the value of a header of the latest request. */
-static void header_value(char *out, size_t out_capacity, const char *name)
-{
-    char key[64];
-    (void)snprintf(key, sizeof key, "\r\n%s: ", name);
-    const char *at = strstr((const char *)server.request.data, key);
-    if (!at)
-        fail_msg("no header %s in the request", name);
-    at += strlen(key);
-    (void)snprintf(out, out_capacity, "%.*s", (int)strcspn(at, "\r"), at);
-}
-
 static void a_good_answer_and_the_request_that_asked(void **state)
 {
     (void)state;
@@ -98,32 +85,15 @@ static void a_good_answer_and_the_request_that_asked(void **state)
     const char *request = (const char *)server.request.data;
     assert_ptr_equal(strstr(request, "POST / HTTP/1.1\r\n"), request);
     assert_null(strstr(request, "Expect"));
-    char target[64], date[64], authorization[512];
-    header_value(target, sizeof target, "X-Amz-Target");
-    header_value(date, sizeof date, "X-Amz-Date");
-    header_value(authorization, sizeof authorization, "Authorization");
+    static const struct scripted_signer signer = {
+        HOST, "us-east-1", "kms", "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "TOKEN=="};
+    char target[64], type[64];
+    scripted_header(target, sizeof target, request, "X-Amz-Target");
+    scripted_header(type, sizeof type, request, "Content-Type");
     assert_string_equal(target, "TrentService.Decrypt");
-
-    /* The signature again, from what really arrived. */
+    assert_string_equal(type, "application/x-amz-json-1.1");
+    assert_ok(scripted_check_signature(request, &signer));
     const char *body = strstr(request, "\r\n\r\n") + 4;
-    const struct aws_sigv4_header headers[] = {{"host", HOST},
-                                               {"content-type", "application/x-amz-json-1.1"},
-                                               {"x-amz-date", date},
-                                               {"x-amz-security-token", "TOKEN=="},
-                                               {"x-amz-target", target}};
-    const struct aws_sigv4_request arrived = {.method = "POST",
-                                              .path = "/",
-                                              .query = "",
-                                              .headers = headers,
-                                              .num_headers = ARRAY_LENGTH(headers),
-                                              .body = (const uint8_t *)body,
-                                              .body_len = strlen(body)};
-    const struct aws_sigv4_scope scope = {date, "us-east-1", "kms"};
-    AUTO(secret) key = {0};
-    AUTO(buffer) expected = {0};
-    assert_ok(secret_copy(&key, "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", 40));
-    assert_ok(aws_sigv4_authorization(&expected, &arrived, &scope, "AKIDEXAMPLE", &key));
-    assert_string_equal(authorization, (const char *)expected.data);
     assert_non_null(strstr(body, "\"CiphertextBlob\":\"YmxvYg==\""));
     assert_non_null(strstr(body, "\"KeyId\":\"" KEY "\""));
     assert_non_null(strstr(body, "\"KeyEncryptionAlgorithm\":\"RSAES_OAEP_SHA_256\""));

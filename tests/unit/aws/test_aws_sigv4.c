@@ -252,6 +252,25 @@ static void credentials_refuse_what_would_break_a_header(void **state)
     assert_string_equal((char *)copy.session_token.data, "token==");
 }
 
+/* Long-term ones that somebody put together have no token at all. */
+static void credentials_without_a_token_are_copied(void **state)
+{
+    (void)state;
+    AUTO(aws_credentials) of_nobody = {0};
+    AUTO(aws_credentials) c = {.access_key_id = "AKID"};
+    AUTO(aws_credentials) copy = {0};
+    assert_fails(E_INPUT, aws_credentials_copy(&copy, &of_nobody));
+    assert_error_names("access_key_id");
+    assert_fails(E_INPUT, aws_credentials_copy(&copy, &c));
+    assert_error_names("secret_access_key");
+    assert_null(copy.secret_access_key.data);
+    assert_ok(secret_copy(&c.secret_access_key, SECRET_KEY, strlen(SECRET_KEY)));
+    assert_ok(aws_credentials_copy(&copy, &c));
+    assert_string_equal(copy.access_key_id, "AKID");
+    assert_string_equal((char *)copy.secret_access_key.data, SECRET_KEY);
+    assert_int_equal(copy.session_token.length, 0);
+}
+
 static void limits_are_enforced(void **state)
 {
     (void)state;
@@ -279,8 +298,11 @@ int main(void)
     if (secret_heap_open(65536).code)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dates_have_one_form), cmocka_unit_test(credentials_refuse_what_would_break_a_header),
-        cmocka_unit_test(limits_are_enforced), cmocka_unit_test(awslabs_suite),
+        cmocka_unit_test(dates_have_one_form),
+        cmocka_unit_test(credentials_refuse_what_would_break_a_header),
+        cmocka_unit_test(credentials_without_a_token_are_copied),
+        cmocka_unit_test(limits_are_enforced),
+        cmocka_unit_test(awslabs_suite),
         cmocka_unit_test(botocore_suite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,22 @@
  * what is wrong is named where it stands. */
 #include "requests.h"
 
+/* A sort may ask for two elements in either order, and the one of this libc does not. */
+typedef int comparison(const void *a, const void *b);
+void __wrap_qsort(void *base, size_t number, size_t size, comparison *compare);
+void __real_qsort(void *base, size_t number, size_t size, comparison *compare);
+void __wrap_qsort(void *base, size_t number, size_t size, comparison *compare)
+{
+    const char *all = base;
+    for (size_t i = 0; number <= 300 && i < number; i++)
+        for (size_t j = 0; j < i; j++) {
+            int order = compare(all + i * size, all + j * size);
+            assert_int_not_equal(order, 0);
+            assert_int_equal(order<0, compare(all + j * size, all + i * size)> 0);
+        }
+    __real_qsort(base, number, size, compare);
+}
+
 static const char *const message_text =
     "{\"type\":\"ATTESTATION\",\"fork_info\":{\"fork\":{\"previous_version\":\"0x05000000\","
     "\"current_version\":\"0x06000000\",\"epoch\":\"411392\"},\"genesis_validators_root\":"

@@ -205,6 +205,110 @@ static void long_texts(void **state)
     }
 }
 
+/* An aggregate that comes with a version beside it is bare all the same; a version alone stands for a wrapper
+ * whose data was forgotten. */
+static void a_version_needs_its_data(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) vectors = vector_json("lodestar-generated/signing/sepolia.json");
+    struct eth2_network network = built_in("sepolia");
+    struct eth2_order bare, order;
+    json_t *request = (json_t *)(uintptr_t)request_of(vectors, "AGGREGATE_AND_PROOF");
+    json_t *payload = json_object_get(request, "aggregate_and_proof");
+    assert_ok(parse_request(&bare, &network, request));
+    (void)json_object_set_new(payload, "version", json_string("GLOAS"));
+    assert_ok(parse_request(&order, &network, request));
+    assert_memory_equal(&order, &bare, sizeof order);
+    (void)json_object_del(payload, "aggregate");
+    assert_fails(E_INPUT, parse_request(&order, &network, request));
+    assert_error_names("aggregate_and_proof.data: is missing");
+}
+
+#define FORK_INFO                                                                                            \
+    "\"fork_info\":{\"fork\":{\"previous_version\":\"0x00000000\",\"current_version\":\"0x00000000\","       \
+    "\"epoch\":\"0\"},\"genesis_validators_root\":"                                                          \
+    "\"0x1111111111111111111111111111111111111111111111111111111111111111\"}"
+
+/* The same members would have another root in another fork. */
+static void versions_that_have_no_such_object(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *member, *version, *blamed;
+    } rows[] = {
+        {"EXECUTION_PAYLOAD_BID", "execution_payload_bid", "FULU", "version: must be GLOAS, the one"},
+        {"EXECUTION_PAYLOAD_BID", "execution_payload_bid", "HEZE", "version: must be GLOAS, the one"},
+        {"PROPOSER_PREFERENCES", "proposer_preferences", "FULU", "version: must be GLOAS or HEZE"},
+        {"PAYLOAD_ATTESTATION_MESSAGE", "payload_attestation_message", "ELECTRA",
+         "version: must be GLOAS or"},
+        {"PROPOSER_PREFERENCES", "proposer_preferences", "HEZE", "data.dependent_root: is missing"},
+        {"EXECUTION_PAYLOAD_BID", "execution_payload_bid", "GLOAS", "data.parent_block_hash: is missing"},
+    };
+    struct eth2_network network = built_in("mainnet");
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char body[1024];
+        struct eth2_order order;
+        (void)snprintf(body, sizeof body,
+                       "{\"type\":\"%s\"," FORK_INFO ",\"%s\":{\"version\":\"%s\",\"data\":{}}}",
+                       rows[i].type, rows[i].member, rows[i].version);
+        result r = eth2_api_parse(&order, &network, body, strlen(body));
+        if (r.code != E_INPUT || !strstr(error_text(), rows[i].blamed))
+            fail_msg("%s of %s: %s", rows[i].type, rows[i].version, r.code ? error_text() : "taken");
+    }
+}
+
+static json_t *envelope_request(json_t **ret_data)
+{
+    AUTO_POINTER(json_t) vectors = vector_json("lodestar-generated/signing/corpus-devnet.json");
+    json_t *request = NULL;
+    for (size_t i = 0; i < json_array_size(vectors) && !request; i++) {
+        const json_t *vector = json_array_get(vectors, i);
+        if (strcmp(vector_text(vector, "type", NULL), "GLOAS:ExecutionPayloadEnvelope") == 0)
+            request = signing_request(vectors, vector, 0);
+    }
+    assert_non_null(request);
+    json_t *envelope = json_object_get(request, "execution_payload_envelope");
+    *ret_data = json_object_get(envelope, "data");
+    assert_non_null(*ret_data);
+    return request;
+}
+
+static void envelopes_with_a_part_too_many_or_too_few(void **state)
+{
+    (void)state;
+    struct eth2_network network = signing_devnet();
+    struct eth2_order order;
+    json_t *data, *request = envelope_request(&data);
+    json_t *envelope = json_object_get(request, "execution_payload_envelope");
+    json_t *payload = json_object_get(data, "payload");
+    assert_ok(parse_request(&order, &network, request));
+    /* Which of two payloads is signed must not depend on where we look. */
+    (void)json_object_set(envelope, "payload", payload);
+    assert_fails(E_INPUT, parse_request(&order, &network, request));
+    assert_error_names("execution_payload_envelope.payload: stands beside data");
+    (void)json_object_del(envelope, "payload");
+    (void)json_object_set_new(envelope, "version", json_string("FULU"));
+    assert_fails(E_INPUT, parse_request(&order, &network, request));
+    assert_error_names("execution_payload_envelope.version: must be GLOAS or HEZE");
+    (void)json_object_set_new(envelope, "version", json_string("GLOAS"));
+    struct eth2_order number;
+    (void)json_object_set_new(payload, "base_fee_per_gas", json_string("18446744073709551615"));
+    assert_ok(parse_request(&order, &network, request));
+    (void)json_object_set_new(payload, "base_fee_per_gas", json_integer(7));
+    assert_ok(parse_request(&number, &network, request));
+    assert_memory_not_equal(number.of.object.root, order.of.object.root, 32);
+    (void)json_object_set_new(payload, "base_fee_per_gas", json_string("7"));
+    assert_ok(parse_request(&order, &network, request));
+    assert_memory_equal(number.of.object.root, order.of.object.root, 32);
+    (void)json_object_set_new(payload, "base_fee_per_gas", json_string(""));
+    assert_fails(E_INPUT, parse_request(&order, &network, request));
+    assert_error_names("payload.base_fee_per_gas: ");
+    (void)json_object_del(payload, "base_fee_per_gas");
+    assert_fails(E_INPUT, parse_request(&order, &network, request));
+    assert_error_names("payload.base_fee_per_gas: is missing");
+    json_decref(request);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +319,9 @@ int main(void)
         cmocka_unit_test(truncated_and_garbled_text),
         cmocka_unit_test(truncated_and_garbled_envelopes),
         cmocka_unit_test(long_texts),
+        cmocka_unit_test(a_version_needs_its_data),
+        cmocka_unit_test(versions_that_have_no_such_object),
+        cmocka_unit_test(envelopes_with_a_part_too_many_or_too_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

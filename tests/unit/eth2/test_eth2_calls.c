@@ -6,7 +6,7 @@
 #include <dirent.h>
 
 #include "base/file_io.h"
-#include "eth2/eth2_api.h"
+#include "eth2/eth2_api_parts.h"
 #include "eth2/eth2_commit_boost.h"
 #include "eth2/eth2_config.h"
 #include "faults.h"
@@ -223,6 +223,31 @@ static void orders_are_due_and_shapes_have_names(void **state)
         for (int other = 0; other < shape; other++)
             assert_string_not_equal(name, eth2_api_shape_name((enum eth2_api_shape)other));
     }
+    assert_string_equal(eth2_api_shape_name(ETH2_SHAPE_END), "?");
+}
+
+/* What no caller asks for, since its sizes are constants, is refused before it is read into an array. */
+static void sizes_that_no_preset_has(void **state)
+{
+    (void)state;
+    AUTO_POINTER(json_t) object = json_pack("{s:s}", "x", "0x00");
+    struct json_view view;
+    struct ssz_tree tree = {.count = 0};
+    uint8_t root[1][SSZ_ROOT_LEN] = {{0x5a}};
+    const struct eth2_sizes sizes = eth2_preset_sizes(ETH2_PRESET_MAINNET);
+    const struct eth2_api_member member = {"x", 257};
+    const struct eth2_api_request request = {.network = &network};
+    struct eth2_order order = {.kind = ETH2_ORDER_EXECUTION_PAYLOAD_ENVELOPE};
+    assert_non_null(object);
+    assert_ok(json_view_root(&view, object));
+    assert_fails(E_INTERNAL, eth2_api_bit_list(root[0], &view, "x", 131072 + 8, ETH2_ELECTRA));
+    assert_fails(E_INTERNAL, eth2_api_bit_vector(root[0], &view, "x", 64 * 8 + 1));
+    assert_fails(E_INTERNAL, eth2_api_add_bytes(&tree, &view, "x", 257));
+    assert_int_equal(tree.count, 0);
+    assert_fails(E_INTERNAL, eth2_api_members(root, &view, &member, 1));
+    assert_fails(E_INTERNAL, eth2_api_body(root[0], &view, ETH2_BELLATRIX, &sizes));
+    assert_fails(E_INTERNAL, eth2_api_take_envelope(&order, &request));
+    assert_int_equal(root[0][0], 0x5a);
 }
 
 int main(void)
@@ -236,6 +261,7 @@ int main(void)
         cmocka_unit_test(roots_are_made_or_not),
         cmocka_unit_test(what_a_seed_is_taken_for_changes_nothing),
         cmocka_unit_test(orders_are_due_and_shapes_have_names),
+        cmocka_unit_test(sizes_that_no_preset_has),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -73,11 +73,45 @@ static void forks_by_epoch(void **state)
     assert_int_equal(eth2_epoch_of_slot(&network, 119), 14);
 }
 
+static void networks_from_outside_are_checked(void **state)
+{
+    (void)state;
+    struct eth2_network network, wrong;
+    assert_ok(eth2_network_by_name(&network, "hoodi"));
+    assert_ok(eth2_network_check(&network));
+    wrong = network;
+    wrong.name[0] = 0;
+    assert_fails(E_INPUT, eth2_network_check(&wrong));
+    assert_error_names("name: must have 1 to 31");
+    memset(wrong.name, 'a', sizeof wrong.name); /* and no end */
+    assert_fails(E_INPUT, eth2_network_check(&wrong));
+    assert_error_names("name: must have 1 to 31");
+    wrong.name[sizeof wrong.name - 1] = 0;
+    assert_ok(eth2_network_check(&wrong));
+    wrong.name[3] = 'A';
+    assert_fails(E_INPUT, eth2_network_check(&wrong));
+    assert_error_names("name: must be lower-case");
+    wrong = network;
+    wrong.seconds_per_slot = 0;
+    assert_fails(E_INPUT, eth2_network_check(&wrong));
+    assert_error_names("seconds_per_slot");
+    for (enum eth2_fork fork = ETH2_PHASE0; fork < ETH2_FORK_COUNT; fork++) {
+        wrong = network;
+        wrong.fork_epoch[fork] = fork == ETH2_PHASE0 ? 1 : wrong.fork_epoch[fork - 1] - 1;
+        if (fork > ETH2_PHASE0 && wrong.fork_epoch[fork] == UINT64_MAX)
+            continue; /* the one before is of epoch 0 */
+        assert_fails(E_INPUT, eth2_network_check(&wrong));
+        assert_int_equal(strncmp(error_text(), eth2_fork_name(fork), strlen(eth2_fork_name(fork))), 0);
+    }
+    assert_string_equal(eth2_fork_name(ETH2_FORK_COUNT), "?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_in_any_case),
         cmocka_unit_test(forks_by_epoch),
+        cmocka_unit_test(networks_from_outside_are_checked),
         cmocka_unit_test(built_in_networks_equal_the_published_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,16 @@
 /* keeper_faults.c - the test's side of keeper_faults.h. */
 #include "keeper_faults.h"
 
+#include "keeper_cloud.h"
+#include "keeper_courier.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 static struct fault_plans *plans;
 
-void faults_open(struct rig *rig)
+static void open_faults(struct rig *rig)
 {
     static char path[128];
     (void)snprintf(path, sizeof path, "%s/faults", rig->folder);
@@ -20,11 +23,65 @@ void faults_open(struct rig *rig)
     rig->program = KEEPER_FAULTY;
 }
 
-void faults_close(void)
+static void close_faults(void)
 {
     (void)munmap(plans, sizeof *plans);
     (void)unsetenv(FAULTS_VARIABLE);
     plans = NULL;
+}
+
+static int setup_after(void **state, int (*setup)(void **state))
+{
+    if (setup(state) != 0)
+        return -1;
+    open_faults(*state);
+    return 0;
+}
+
+int faults_setup(void **state)
+{
+    return setup_after(state, rig_setup);
+}
+
+int faults_setup_managed(void **state)
+{
+    int failed = faults_setup(state);
+    if (!failed)
+        ((struct rig *)*state)->option = "--key-manager";
+    return failed;
+}
+
+int faults_setup_enclave(void **state)
+{
+    return setup_after(state, cloud_setup);
+}
+
+int faults_setup_sealed(void **state)
+{
+    return setup_after(state, courier_setup_sealed);
+}
+
+int faults_setup_plain(void **state)
+{
+    return setup_after(state, courier_setup_plain);
+}
+
+int faults_teardown(void **state)
+{
+    close_faults();
+    return rig_teardown(state);
+}
+
+int faults_teardown_enclave(void **state)
+{
+    close_faults();
+    return cloud_teardown(state);
+}
+
+int faults_teardown_courier(void **state)
+{
+    close_faults();
+    return courier_teardown(state);
 }
 
 static void set(enum fault fault, int number, int times, bool bent, long gives)
@@ -63,6 +120,16 @@ void faults_delay(enum fault fault, unsigned delay_ms)
     set(fault, 0, 1, false, 0);
     plans->of[fault].delay_ms = delay_ms;
     plans->of[fault].in = 1;
+}
+
+void faults_await(enum fault fault)
+{
+    enum { PATIENCE_MS = 60000 };
+    for (int waited = 0; plans->of[fault].num_happened == 0; waited += 5) {
+        if (waited > PATIENCE_MS)
+            fail_msg("waited in vain for fault %d", (int)fault);
+        (void)usleep(5000);
+    }
 }
 
 bool faults_stop(enum fault fault)

@@ -30,9 +30,16 @@ struct fault_plans {
     struct fault_plan of[FAULT_END];
 };
 
-/* For cmocka, after a set-up that made a rig: its keepers are such programs. */
-void faults_open(struct rig *rig);
-void faults_close(void);
+/* For cmocka: a rig whose keepers are such programs. Stand-alone with a file, the same with a key manager, in
+ * an enclave (keeper_cloud.h), with a courier and a sealed store or a plain one (keeper_courier.h). */
+int faults_setup(void **state);
+int faults_setup_managed(void **state);
+int faults_setup_enclave(void **state);
+int faults_setup_sealed(void **state);
+int faults_setup_plain(void **state);
+int faults_teardown(void **state);
+int faults_teardown_enclave(void **state);
+int faults_teardown_courier(void **state);
 
 /* The number-th call from now fails, once. */
 void faults_fail(enum fault fault, int number);
@@ -44,6 +51,8 @@ void faults_bend(enum fault fault, int number, long gives);
 void faults_bend_all(enum fault fault, long gives);
 /* The next call takes so much longer. */
 void faults_delay(enum fault fault, unsigned delay_ms);
+/* Waits until what was asked for has happened. */
+void faults_await(enum fault fault);
 /* None fails any more. True when what was asked for has happened. */
 bool faults_stop(enum fault fault);
 

@@ -239,6 +239,19 @@ void rig_expect_end(struct rig *rig, int status)
     rig_kill(rig);
 }
 
+void rig_pause(struct rig *rig)
+{
+    int status = 0;
+    assert_int_equal(kill(rig->pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(rig->pid, &status, WUNTRACED), rig->pid);
+    assert_true(WIFSTOPPED(status));
+}
+
+void rig_go_on(struct rig *rig)
+{
+    assert_int_equal(kill(rig->pid, SIGCONT), 0);
+}
+
 void rig_stop(struct rig *rig)
 {
     assert_int_equal(kill(rig->pid, SIGTERM), 0);

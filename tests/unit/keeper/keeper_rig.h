@@ -60,6 +60,9 @@ void rig_expect_silence(int socket);
 void rig_expect_end(struct rig *rig, int status);
 /* SIGTERM, and status 0. */
 void rig_stop(struct rig *rig);
+/* The keeper stands still until it goes on: what is sent to it meanwhile it finds together. */
+void rig_pause(struct rig *rig);
+void rig_go_on(struct rig *rig);
 /* SIGKILL. */
 void rig_kill(struct rig *rig);
 

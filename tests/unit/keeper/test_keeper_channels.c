@@ -8,35 +8,6 @@
 
 static uint8_t packet[IPC_PACKET_MAX];
 
-static int setup(void **state)
-{
-    if (rig_setup(state) != 0)
-        return -1;
-    faults_open(*state);
-    ((struct rig *)*state)->option = "--key-manager";
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    faults_close();
-    return rig_teardown(state);
-}
-
-static int setup_enclave(void **state)
-{
-    if (cloud_setup(state) != 0)
-        return -1;
-    faults_open(*state);
-    return 0;
-}
-
-static int teardown_enclave(void **state)
-{
-    faults_close();
-    return cloud_teardown(state);
-}
-
 /* ---- packets with secrets ---- */
 
 enum { KEYSTORES = 200, JSON_LEN = 15000 };
@@ -224,8 +195,9 @@ static void a_front_that_is_lost_between_two_messages_ends_the_signer(void **sta
 
 int main(void)
 {
-#define FAULTY(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-#define ENCLAVE(function) cmocka_unit_test_setup_teardown(function, setup_enclave, teardown_enclave)
+#define FAULTY(function) cmocka_unit_test_setup_teardown(function, faults_setup_managed, faults_teardown)
+#define ENCLAVE(function)                                                                                    \
+    cmocka_unit_test_setup_teardown(function, faults_setup_enclave, faults_teardown_enclave)
     const struct CMUnitTest tests[] = {
         FAULTY(keystores_wait_for_a_slow_loader),
         FAULTY(what_cannot_be_kept_or_sent_fails_the_import),

@@ -18,20 +18,6 @@ static struct packer begin(void)
     return (struct packer){.data = packet, .capacity = sizeof packet};
 }
 
-static int setup(void **state)
-{
-    if (rig_setup(state) != 0)
-        return -1;
-    faults_open(*state);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    faults_close();
-    return rig_teardown(state);
-}
-
 static void expect_signed(struct rig *rig, struct eth2_order order)
 {
     struct ipc_answer answer = rig_sign_one(rig, order);
@@ -403,6 +389,13 @@ static int take_maker(struct rig *rig)
     return maker;
 }
 
+static int begin_making(struct rig *rig, uint32_t keys)
+{
+    boot_with_proxies(rig, keys, 0);
+    want(rig);
+    return take_maker(rig);
+}
+
 static void expect_made(struct rig *rig, enum ipc_proxy_status status)
 {
     struct ipc_proxy_made made;
@@ -472,9 +465,7 @@ static void a_proxy_key_of_a_key_that_has_gone_is_none(void **state)
 {
     struct rig *rig = *state;
     struct proxy made = make_proxy(IPC_SCHEME_BLS, 50);
-    boot_with_proxies(rig, 2, 0);
-    want(rig);
-    AUTO_FD maker = take_maker(rig);
+    AUTO_FD maker = begin_making(rig, 2);
     ask_reload(rig, 2);
     rig_take_loader(rig);
     rig_load_keys(rig, 1, 1);
@@ -493,9 +484,7 @@ static void a_lost_store_makes_and_delegates_nothing(void **state)
 {
     struct rig *rig = *state;
     struct proxy made = make_proxy(IPC_SCHEME_BLS, 50);
-    boot_with_proxies(rig, 1, 0);
-    want(rig);
-    AUTO_FD maker = take_maker(rig);
+    AUTO_FD maker = begin_making(rig, 1);
     faults_fail(FAULT_slashing_store_advance, 1);
     faults_fail(FAULT_slashing_store_load, 1);
     assert_int_equal(rig_sign_one(rig, rig_vote(0, 1, 2, 1)).status, IPC_ANSWER_STORE);
@@ -536,7 +525,7 @@ static void who_has_waited_too_long_is_not_signed_for(void **state)
 
 int main(void)
 {
-#define FAULTY(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define FAULTY(function) cmocka_unit_test_setup_teardown(function, faults_setup, faults_teardown)
     const struct CMUnitTest tests[] = {
         FAULTY(a_reload_that_fails_leaves_things_as_they_were),
         FAULTY(a_first_load_without_memory_is_none),

@@ -16,20 +16,6 @@ static void expect_no_start(struct rig *rig, const char *mode, const char *nsm, 
     rig_expect_logged(rig, part);
 }
 
-static int setup(void **state)
-{
-    if (rig_setup(state) != 0)
-        return -1;
-    faults_open(*state);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    faults_close();
-    return rig_teardown(state);
-}
-
 /* ---- start ---- */
 
 static const struct {
@@ -79,20 +65,6 @@ static void nothing_starts_without_what_it_needs(void **state)
 }
 
 /* ---- the NSM and the policy ---- */
-
-static int setup_enclave(void **state)
-{
-    if (cloud_setup(state) != 0)
-        return -1;
-    faults_open(*state);
-    return 0;
-}
-
-static int teardown_enclave(void **state)
-{
-    faults_close();
-    return cloud_teardown(state);
-}
 
 static const struct {
     enum fault fault;
@@ -354,8 +326,9 @@ static void without_a_loader_that_has_the_rsa_key_there_is_no_load(void **state)
 
 int main(void)
 {
-#define FAULTY(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-#define ENCLAVE(function) cmocka_unit_test_setup_teardown(function, setup_enclave, teardown_enclave)
+#define FAULTY(function) cmocka_unit_test_setup_teardown(function, faults_setup, faults_teardown)
+#define ENCLAVE(function)                                                                                    \
+    cmocka_unit_test_setup_teardown(function, faults_setup_enclave, faults_teardown_enclave)
     const struct CMUnitTest tests[] = {
         FAULTY(nothing_starts_without_what_it_needs),
         ENCLAVE(no_enclave_starts_without_its_nsm),

@@ -1,20 +1,13 @@
 /* test_keeper_gate.c - the gate's own source over a store that fails, lags and lies on demand: what no real
  * SQLite can be brought to do from outside. */
-#include "testing.h"
+#include "keeper_gate_rig.h"
 
-#include "keeper/keeper_sign.h"
+static struct keeper *const k = &gate_keeper;
+static size_t num_threads;
 
-enum { ANSWERS_MAX = 128 };
-
-/* What the store under the gate does. */
+/* The threads that sign, and the clock. */
 static struct {
-    int advance_code, load_code;
-    size_t refused;                /* 1 + index of an advance whose compare-and-set fails */
-    struct slashing_record stored; /* what load finds */
-    bool silent;                   /* says neither done nor refused */
-    size_t last_batch;             /* advances in the latest transaction */
     _Atomic int sign_code;
-    unsigned advances;
     _Atomic unsigned signatures, batches; /* by any thread */
     unsigned signatures_before_durable;
     uint64_t now_ms; /* what the clock says */
@@ -28,49 +21,10 @@ uint64_t __wrap_clock_realtime_ms(void)
     return fake.now_ms;
 }
 
-result __wrap_slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
-                                     size_t num_advances);
-result __wrap_slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record,
-                                  const uint8_t pubkey[static 48]);
-result __wrap_slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32]);
 result __wrap_bls_batch_sign(struct bls_batch *batch, uint8_t *ret_signatures, const uint8_t *const *secrets,
                              size_t num_secrets, const uint8_t message[static 32]);
 result __real_bls_batch_sign(struct bls_batch *batch, uint8_t *ret_signatures, const uint8_t *const *secrets,
                              size_t num_secrets, const uint8_t message[static 32]);
-
-result __wrap_slashing_store_advance(struct slashing_store *store, struct slashing_advance *advances,
-                                     size_t num_advances)
-{
-    (void)store;
-    fake.advances++;
-    fake.signatures_before_durable += fake.signatures;
-    ENSURE(!fake.advance_code, (enum error_code)fake.advance_code, "told to fail");
-    fake.last_batch = num_advances;
-    for (size_t i = 0; i < num_advances; i++) {
-        advances[i].conflict = i + 1 == fake.refused;
-        advances[i].done = !advances[i].conflict && !fake.silent;
-        advances[i].found.record = fake.stored;
-    }
-    fake.refused = 0; /* once */
-    return RESULT_OK;
-}
-
-result __wrap_slashing_store_load(struct slashing_store *store, struct slashing_record *ret_record,
-                                  const uint8_t pubkey[static 48])
-{
-    (void)store;
-    (void)pubkey;
-    ENSURE(!fake.load_code, (enum error_code)fake.load_code, "told to fail");
-    *ret_record = fake.stored;
-    return RESULT_OK;
-}
-
-result __wrap_slashing_store_lock_genesis(struct slashing_store *store, const uint8_t root[static 32])
-{
-    (void)store;
-    (void)root;
-    return RESULT_OK;
-}
 
 result __wrap_bls_batch_sign(struct bls_batch *batch, uint8_t *ret_signatures, const uint8_t *const *secrets,
                              size_t num_secrets, const uint8_t message[static 32])
@@ -81,97 +35,18 @@ result __wrap_bls_batch_sign(struct bls_batch *batch, uint8_t *ret_signatures, c
     return __real_bls_batch_sign(batch, ret_signatures, secrets, num_secrets, message);
 }
 
-void __wrap_slashing_sqlite_settle(struct slashing_store *store);
-void __wrap_slashing_sqlite_settle(struct slashing_store *store)
+static void count_what_is_signed_already(void)
 {
-    (void)store;
-}
-
-static struct keeper k;
-static size_t num_threads;
-static uint8_t pubkeys[3][48];
-
-static struct ipc_answer collected[ANSWERS_MAX];
-static size_t num_collected;
-
-/* In the place of the other parts of the keeper, which this program does without. */
-void keeper_answer(struct keeper *keeper, struct keeper_order *order)
-{
-    assert_in_range(num_collected, 0, ANSWERS_MAX - 1);
-    collected[num_collected++] = order->answer;
-    keeper_orders_remove(&keeper->orders, order);
-}
-
-static void hear(const struct ipc_order *orders, size_t num_orders)
-{
-    num_collected = 0;
-    for (size_t i = 0; i < num_orders; i++) {
-        struct ipc_order heard = orders[i];
-        heard.id = i;
-        keeper_orders_add(&k.orders, &heard, 0);
-    }
-}
-
-/* One batch through the gate. */
-static void ask(struct ipc_answer *ret_answers, const struct ipc_order *orders, size_t num_orders)
-{
-    hear(orders, num_orders);
-    while (keeper_sign(&k))
-        ;
-    assert_int_equal(num_collected, num_orders);
-    assert_int_equal(k.orders.num_orders, 0);
-    for (size_t i = 0; i < num_orders; i++)
-        ret_answers[collected[i].id] = collected[i];
+    fake.signatures_before_durable += fake.signatures;
 }
 
 static int setup(void **state)
 {
-    static int anything;
     (void)state;
     memset(&fake, 0, sizeof fake);
-    keeper_pool_free(k.pool);
-    keeper_keys_free(k.keys);
-    memset(&k, 0, sizeof k);
-    assert_ok(keeper_pool_new(&k.pool, num_threads, NULL));
-    k.store.ok = true;
-    k.store.kind = POLICY_STORE_SQLITE;
-    keeper_orders_open(&k.orders);
-    keeper_requests_open(&k.requests);
-    k.store.file = (struct slashing_store *)(void *)&anything; /* the fake never looks at it */
-    assert_ok(eth2_network_by_name(&k.policy.network, "mainnet"));
-    assert_ok(keeper_keys_new(&k.keys));
-    for (uint8_t i = 0; i < 3; i++) {
-        uint8_t secret[32] = {[31] = (uint8_t)(i + 1)};
-        bool added = false;
-        assert_ok(bls_public_key(pubkeys[i], secret));
-        assert_ok(keeper_keys_add(k.keys, &added, secret, pubkeys[i]));
-        assert_true(added);
-    }
+    gate_open(num_threads);
+    gate_store.on_advance = count_what_is_signed_already;
     return 0;
-}
-
-static struct ipc_order block(uint32_t key, uint64_t slot, uint8_t variety)
-{
-    struct ipc_order order = {
-        .order = {.kind = ETH2_ORDER_BLOCK, .of.header = {.slot = slot, .body_root = {variety}}}};
-    memcpy(order.order.pubkey, pubkeys[key], 48);
-    return order;
-}
-
-static struct ipc_order vote(uint32_t key, uint64_t source, uint64_t target)
-{
-    struct ipc_order order = {
-        .order = {.kind = ETH2_ORDER_ATTESTATION,
-                  .of.attestation = {.slot = target * 32, .source.epoch = source, .target.epoch = target}}};
-    memcpy(order.order.pubkey, pubkeys[key], 48);
-    return order;
-}
-
-static struct ipc_order randao(uint32_t key)
-{
-    struct ipc_order order = {.order = {.kind = ETH2_ORDER_RANDAO_REVEAL}};
-    memcpy(order.order.pubkey, pubkeys[key], 48);
-    return order;
 }
 
 static struct slashing_record record_at(uint64_t slot)
@@ -182,11 +57,12 @@ static struct slashing_record record_at(uint64_t slot)
 static void durable_comes_before_the_first_signature(void **state)
 {
     (void)state;
-    struct ipc_order orders[] = {randao(0), block(0, 1, 1), block(1, 1, 1), block(0, 2, 1), randao(1)};
+    struct ipc_order orders[] = {gate_randao(0), gate_block(0, 1, 1), gate_block(1, 1, 1),
+                                 gate_block(0, 2, 1), gate_randao(1)};
     struct ipc_answer answers[5];
-    ask(answers, orders, 5);
-    assert_int_equal(fake.advances, 1);   /* one transaction for all, */
-    assert_int_equal(fake.last_batch, 2); /* and one advance a key */
+    gate_ask(answers, orders, 5);
+    assert_int_equal(gate_store.advances, 1);   /* one transaction for all, */
+    assert_int_equal(gate_store.last_batch, 2); /* and one advance a key */
     assert_int_equal(fake.signatures, 5);
     assert_int_equal(fake.signatures_before_durable, 0);
     for (int i = 0; i < 5; i++)
@@ -196,11 +72,11 @@ static void durable_comes_before_the_first_signature(void **state)
 static void nothing_to_record_asks_no_store(void **state)
 {
     (void)state;
-    struct ipc_order orders[] = {randao(0), block(0, 1, 1)};
+    struct ipc_order orders[] = {gate_randao(0), gate_block(0, 1, 1)};
     struct ipc_answer answers[2];
-    ask(answers, orders, 2);
-    ask(answers, orders, 2); /* the same again */
-    assert_int_equal(fake.advances, 1);
+    gate_ask(answers, orders, 2);
+    gate_ask(answers, orders, 2); /* the same again */
+    assert_int_equal(gate_store.advances, 1);
     assert_int_equal(answers[1].status, IPC_ANSWER_SIGNED);
 }
 
@@ -208,46 +84,46 @@ static void nothing_to_record_asks_no_store(void **state)
 static void a_lost_compare_and_set_costs_its_order_only(void **state)
 {
     (void)state;
-    struct ipc_order orders[] = {block(0, 5, 1), block(1, 5, 1), block(0, 6, 1)};
+    struct ipc_order orders[] = {gate_block(0, 5, 1), gate_block(1, 5, 1), gate_block(0, 6, 1)};
     struct ipc_answer answers[3];
-    assert_ok(keeper_local_know(&k, keeper_keys_find(k.keys, pubkeys[0])));
-    assert_ok(keeper_local_know(&k, keeper_keys_find(k.keys, pubkeys[1])));
-    fake.refused = 2;
-    fake.stored = record_at(9);
-    ask(answers, orders, 3);
+    assert_ok(keeper_local_know(k, keeper_keys_find(k->keys, gate_pubkeys[0])));
+    assert_ok(keeper_local_know(k, keeper_keys_find(k->keys, gate_pubkeys[1])));
+    gate_store.refused = 2;
+    gate_store.stored = record_at(9);
+    gate_ask(answers, orders, 3);
     assert_int_equal(answers[0].status, IPC_ANSWER_SIGNED);
     assert_int_equal(answers[1].status, IPC_ANSWER_SLASHABLE);
     assert_int_equal(answers[1].recorded_slot, 9);
     assert_int_equal(answers[2].status, IPC_ANSWER_SIGNED);
-    assert_true(k.store.ok);
+    assert_true(k->store.ok);
 
-    struct ipc_order lower = block(1, 8, 1), higher = block(1, 10, 1);
-    ask(answers, &lower, 1);
+    struct ipc_order lower = gate_block(1, 8, 1), higher = gate_block(1, 10, 1);
+    gate_ask(answers, &lower, 1);
     assert_int_equal(answers[0].status, IPC_ANSWER_SLASHABLE);
     assert_int_equal(answers[0].recorded_slot, 9);
-    ask(answers, &higher, 1);
+    gate_ask(answers, &higher, 1);
     assert_int_equal(answers[0].status, IPC_ANSWER_SIGNED);
-    assert_true(k.store.ok);
+    assert_true(k->store.ok);
 }
 
 /* A record that changes whenever it is written: five attempts, then the client may try. */
 static void attempts_are_bounded(void **state)
 {
     (void)state;
-    struct ipc_order order = block(0, 100, 1);
+    struct ipc_order order = gate_block(0, 100, 1);
     struct ipc_answer answer = {0};
-    hear(&order, 1);
+    gate_hear(&order, 1);
     for (unsigned i = 1; i <= 5; i++) {
-        assert_int_equal(num_collected, 0);
-        fake.refused = 1;
-        fake.stored = record_at(i);
-        (void)keeper_sign(&k);
-        assert_int_equal(fake.advances, i);
+        assert_int_equal(gate_num_answers, 0);
+        gate_store.refused = 1;
+        gate_store.stored = record_at(i);
+        (void)keeper_sign(k);
+        assert_int_equal(gate_store.advances, i);
     }
-    assert_int_equal(num_collected, 1);
-    assert_int_equal(collected[0].status, IPC_ANSWER_STORE);
+    assert_int_equal(gate_num_answers, 1);
+    assert_int_equal(gate_answers[0].status, IPC_ANSWER_STORE);
     assert_int_equal(fake.signatures, 0);
-    ask(&answer, &order, 1);
+    gate_ask(&answer, &order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
 }
 
@@ -255,18 +131,18 @@ static void who_waited_longer_is_decided_first(void **state)
 {
     (void)state;
     struct keeper_order_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
-    struct ipc_order orders[] = {block(0, 5, 1), block(0, 6, 1), block(0, 7, 1)};
-    hear(orders, 3);
-    keeper_orders_move(&k.orders, TAILQ_FIRST(&k.orders.ready), &waiting);
-    keeper_orders_move(&k.orders, TAILQ_FIRST(&k.orders.ready), &waiting);
-    keeper_orders_move_all_first(&k.orders.ready, &waiting);
+    struct ipc_order orders[] = {gate_block(0, 5, 1), gate_block(0, 6, 1), gate_block(0, 7, 1)};
+    gate_hear(orders, 3);
+    keeper_orders_move(&k->orders, TAILQ_FIRST(&k->orders.ready), &waiting);
+    keeper_orders_move(&k->orders, TAILQ_FIRST(&k->orders.ready), &waiting);
+    keeper_orders_move_all_first(&k->orders.ready, &waiting);
     assert_true(TAILQ_EMPTY(&waiting));
-    while (num_collected < 3)
-        (void)keeper_sign(&k);
+    while (gate_num_answers < 3)
+        (void)keeper_sign(k);
     for (size_t i = 0; i < 3; i++) {
         if (num_threads == 1)
-            assert_int_equal(collected[i].id, i);
-        assert_int_equal(collected[i].status, IPC_ANSWER_SIGNED); /* 7 before 5 would refuse 5 */
+            assert_int_equal(gate_answers[i].id, i);
+        assert_int_equal(gate_answers[i].status, IPC_ANSWER_SIGNED); /* 7 before 5 would refuse 5 */
     }
 }
 
@@ -275,18 +151,18 @@ static void lone_orders_and_a_batch_take_turns(void **state)
 {
     (void)state;
     static const uint64_t expected[] = {0, 5, 1, 6, 2, 7, 3, 4};
-    hear(NULL, 0);
+    gate_hear(NULL, 0);
     for (uint64_t i = 0; i < 8; i++) {
-        struct ipc_order order = i < 5 ? block(0, 1 + i, 1) : block(1, 1 + i, 1);
+        struct ipc_order order = i < 5 ? gate_block(0, 1 + i, 1) : gate_block(1, 1 + i, 1);
         order.id = i;
-        keeper_orders_add(&k.orders, &order, 0)->is_of_many = i < 5;
+        keeper_orders_add(&k->orders, &order, 0)->is_of_many = i < 5;
     }
-    while (keeper_sign(&k))
+    while (keeper_sign(k))
         ;
-    assert_int_equal(num_collected, 8);
+    assert_int_equal(gate_num_answers, 8);
     for (size_t i = 0; i < 8 && num_threads == 1; i++) /* several are done as they are */
-        assert_int_equal(collected[i].id, expected[i]);
-    assert_int_equal(fake.advances, 1);
+        assert_int_equal(gate_answers[i].id, expected[i]);
+    assert_int_equal(gate_store.advances, 1);
 }
 
 /* While a batch is being signed, who comes alone is decided and signed at once. */
@@ -294,68 +170,68 @@ static void a_lone_order_does_not_wait_for_a_batch(void **state)
 {
     (void)state;
     enum { MANY = 300 };
-    struct ipc_order lone = block(1, 5, 1), one = randao(0);
-    hear(NULL, 0);
+    struct ipc_order lone = gate_block(1, 5, 1), one = gate_randao(0);
+    gate_hear(NULL, 0);
     for (uint64_t i = 0; i < MANY; i++)
-        keeper_orders_add(&k.orders, &one, 0)->is_of_many = true;
-    assert_true(keeper_sign(&k));
-    assert_in_range(num_collected, 1, MANY / 2);
-    num_collected = 0;
+        keeper_orders_add(&k->orders, &one, 0)->is_of_many = true;
+    assert_true(keeper_sign(k));
+    assert_in_range(gate_num_answers, 1, MANY / 2);
+    gate_num_answers = 0;
     lone.id = MANY;
-    (void)keeper_orders_add(&k.orders, &lone, 0);
-    assert_true(keeper_sign(&k));
+    (void)keeper_orders_add(&k->orders, &lone, 0);
+    assert_true(keeper_sign(k));
     size_t answered = 0;
-    for (size_t i = 0; i < num_collected; i++)
-        answered += collected[i].id == MANY && collected[i].status == IPC_ANSWER_SIGNED;
+    for (size_t i = 0; i < gate_num_answers; i++)
+        answered += gate_answers[i].id == MANY && gate_answers[i].status == IPC_ANSWER_SIGNED;
     assert_int_equal(answered, 1);
-    for (num_collected = 0; k.orders.num_orders > 0; num_collected = 0)
-        (void)keeper_sign(&k);
+    for (gate_num_answers = 0; k->orders.num_orders > 0; gate_num_answers = 0)
+        (void)keeper_sign(k);
 }
 
 /* Neither yes nor no is no. */
 static void only_done_is_signed(void **state)
 {
     (void)state;
-    struct ipc_order order = block(0, 5, 1);
+    struct ipc_order order = gate_block(0, 5, 1);
     struct ipc_answer answer;
-    fake.silent = true;
-    ask(&answer, &order, 1);
+    gate_store.silent = true;
+    gate_ask(&answer, &order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_STORE);
     assert_int_equal(fake.signatures, 0);
     /* It may have been written all the same; found again it is proven by writing it once more. */
-    fake.silent = false;
+    gate_store.silent = false;
     struct slashing_record written = record_at(5);
     written.block_has_root = true;
     memcpy(written.block_root, answer.signing_root, 32);
-    fake.stored = written;
-    keeper_keys_find(k.keys, pubkeys[0])->record_known = false;
-    ask(&answer, &order, 1);
+    gate_store.stored = written;
+    keeper_keys_find(k->keys, gate_pubkeys[0])->record_known = false;
+    gate_ask(&answer, &order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
-    assert_int_equal(fake.advances, 2);
-    ask(&answer, &order, 1);
-    assert_int_equal(fake.advances, 2);
+    assert_int_equal(gate_store.advances, 2);
+    gate_ask(&answer, &order, 1);
+    assert_int_equal(gate_store.advances, 2);
 }
 
 /* Whatever went wrong before: what the durable record does not know of is not signed. */
 static void the_last_question_is_the_record(void **state)
 {
     (void)state;
-    struct ipc_order order = block(0, 5, 1);
-    hear(&order, 1);
-    struct keeper_order *smuggled = TAILQ_FIRST(&k.orders.ready);
-    keeper_orders_make_signable(&k.orders, smuggled);
-    (void)keeper_sign(&k);
-    assert_int_equal(num_collected, 1);
-    assert_int_equal(collected[0].status, IPC_ANSWER_STORE);
+    struct ipc_order order = gate_block(0, 5, 1);
+    gate_hear(&order, 1);
+    struct keeper_order *smuggled = TAILQ_FIRST(&k->orders.ready);
+    keeper_orders_make_signable(&k->orders, smuggled);
+    (void)keeper_sign(k);
+    assert_int_equal(gate_num_answers, 1);
+    assert_int_equal(gate_answers[0].status, IPC_ANSWER_STORE);
     assert_int_equal(fake.signatures, 0);
 }
 
 static void assert_nothing_is_signed(void)
 {
-    struct ipc_order orders[] = {block(0, 100, 1), randao(1)};
+    struct ipc_order orders[] = {gate_block(0, 100, 1), gate_randao(1)};
     struct ipc_answer answers[2];
     unsigned signatures = fake.signatures;
-    ask(answers, orders, 2);
+    gate_ask(answers, orders, 2);
     assert_int_equal(answers[0].status, IPC_ANSWER_STORE);
     assert_int_equal(answers[1].status, IPC_ANSWER_STORE);
     assert_int_equal(fake.signatures, signatures);
@@ -365,33 +241,33 @@ static void assert_nothing_is_signed(void)
 static void a_store_that_works_again_is_noticed_without_an_order(void **state)
 {
     (void)state;
-    struct ipc_order order = block(0, 5, 1);
+    struct ipc_order order = gate_block(0, 5, 1);
     struct ipc_answer answer;
-    fake.advance_code = E_STORE;
-    ask(&answer, &order, 1);
+    gate_store.advance_code = E_STORE;
+    gate_ask(&answer, &order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_STORE);
-    keeper_store_probe(&k);
-    assert_false(k.store.ok);
-    fake.advance_code = E_NONE;
-    keeper_store_probe(&k);
-    assert_true(k.store.ok);
+    keeper_store_probe(k);
+    assert_false(k->store.ok);
+    gate_store.advance_code = E_NONE;
+    keeper_store_probe(k);
+    assert_true(k->store.ok);
     assert_int_equal(fake.signatures, 0);
-    ask(&answer, &order, 1);
+    gate_ask(&answer, &order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
 }
 
 static void a_store_that_cannot_be_read_is_broken(void **state)
 {
     (void)state;
-    struct ipc_order order = block(0, 5, 1);
+    struct ipc_order order = gate_block(0, 5, 1);
     struct ipc_answer answer;
-    assert_ok(keeper_local_know(&k, keeper_keys_find(k.keys, pubkeys[0])));
-    fake.advance_code = fake.load_code = E_STORE;
-    ask(&answer, &order, 1);
+    assert_ok(keeper_local_know(k, keeper_keys_find(k->keys, gate_pubkeys[0])));
+    gate_store.advance_code = gate_store.load_code = E_STORE;
+    gate_ask(&answer, &order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_STORE);
     assert_int_equal(fake.signatures, 0);
-    assert_true(k.store.broken);
-    fake.advance_code = fake.load_code = E_NONE;
+    assert_true(k->store.broken);
+    gate_store.advance_code = gate_store.load_code = E_NONE;
     assert_nothing_is_signed();
 }
 
@@ -399,15 +275,15 @@ static void a_store_that_cannot_be_read_is_broken(void **state)
 static void a_store_that_forgets_is_broken(void **state)
 {
     (void)state;
-    struct ipc_order orders[] = {block(0, 5, 1), block(0, 6, 1)};
+    struct ipc_order orders[] = {gate_block(0, 5, 1), gate_block(0, 6, 1)};
     struct ipc_answer answer;
-    ask(&answer, &orders[0], 1);
+    gate_ask(&answer, &orders[0], 1);
     assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
-    fake.refused = 1;
-    fake.stored = record_at(3);
-    ask(&answer, &orders[1], 1);
+    gate_store.refused = 1;
+    gate_store.stored = record_at(3);
+    gate_ask(&answer, &orders[1], 1);
     assert_int_equal(answer.status, IPC_ANSWER_STORE);
-    assert_true(k.store.broken);
+    assert_true(k->store.broken);
     assert_nothing_is_signed();
 }
 
@@ -415,35 +291,35 @@ static void a_store_that_forgets_is_broken(void **state)
 static void an_unread_record_is_asked_for_again(void **state)
 {
     (void)state;
-    struct ipc_order orders[] = {block(0, 5, 1), randao(1)};
+    struct ipc_order orders[] = {gate_block(0, 5, 1), gate_randao(1)};
     struct ipc_answer answers[2];
-    fake.load_code = E_STORE;
-    ask(answers, orders, 2);
+    gate_store.load_code = E_STORE;
+    gate_ask(answers, orders, 2);
     assert_int_equal(answers[0].status, IPC_ANSWER_STORE);
     assert_int_equal(answers[1].status, IPC_ANSWER_SIGNED);
-    assert_false(k.store.ok || k.store.broken);
-    fake.load_code = E_NONE;
-    fake.stored = record_at(5);
-    ask(answers, orders, 1);
+    assert_false(k->store.ok || k->store.broken);
+    gate_store.load_code = E_NONE;
+    gate_store.stored = record_at(5);
+    gate_ask(answers, orders, 1);
     assert_int_equal(answers[0].status, IPC_ANSWER_SLASHABLE);
 }
 
 static void expect_limit(const struct ipc_order *order, enum slashing_verdict verdict, uint64_t limit)
 {
     struct ipc_answer answer;
-    unsigned advances = fake.advances;
-    ask(&answer, order, 1);
+    unsigned advances = gate_store.advances;
+    gate_ask(&answer, order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_SLASHABLE);
     assert_int_equal(answer.verdict, verdict);
     assert_true(answer.has_limit);
     assert_int_equal(answer.limit, limit);
-    assert_int_equal(fake.advances, advances);
+    assert_int_equal(gate_store.advances, advances);
 }
 
 static void expect_signed(const struct ipc_order *order)
 {
     struct ipc_answer answer;
-    ask(&answer, order, 1);
+    gate_ask(&answer, order, 1);
     assert_int_equal(answer.status, IPC_ANSWER_SIGNED);
     assert_false(answer.has_limit);
 }
@@ -452,19 +328,19 @@ static void expect_signed(const struct ipc_order *order)
 static void the_clock_bounds_what_is_signed(void **state)
 {
     (void)state;
-    struct ipc_order orders[] = {vote(0, 99, 102), vote(0, 99, 103), block(1, 103 * 32 - 1, 1),
-                                 block(1, 103 * 32, 1)};
+    struct ipc_order orders[] = {gate_vote(0, 99, 102), gate_vote(0, 99, 103), gate_block(1, 103 * 32 - 1, 1),
+                                 gate_block(1, 103 * 32, 1)};
     struct ipc_answer answers[2];
-    k.policy.slashing_protection = k.policy.has_far_future = true;
-    k.policy.far_future_epochs = 2;
-    fake.now_ms = (k.policy.network.genesis_time + 100 * 384) * 1000;
+    k->policy.slashing_protection = k->policy.has_far_future = true;
+    k->policy.far_future_epochs = 2;
+    fake.now_ms = (k->policy.network.genesis_time + 100 * 384) * 1000;
     expect_limit(&orders[1], SLASHING_REFUSE_FAR_FUTURE, 102);
     expect_limit(&orders[3], SLASHING_REFUSE_FAR_FUTURE, 103 * 32 - 1);
     expect_signed(&orders[0]);
     expect_signed(&orders[2]);
     fake.now_ms += 384000;
     fake.clock_reads = 0;
-    ask(answers, (const struct ipc_order[]){orders[1], orders[3]}, 2);
+    gate_ask(answers, (const struct ipc_order[]){orders[1], orders[3]}, 2);
     assert_int_equal(answers[0].status, IPC_ANSWER_SIGNED);
     assert_int_equal(answers[1].status, IPC_ANSWER_SIGNED);
     assert_int_equal(fake.clock_reads, 1);
@@ -473,11 +349,11 @@ static void the_clock_bounds_what_is_signed(void **state)
 static void the_floor_is_the_start(void **state)
 {
     (void)state;
-    struct ipc_order at_floor = vote(0, 99, 100), above = vote(0, 99, 101), slot = block(1, 3201, 1),
-                     after = block(1, 3202, 1);
-    k.policy.slashing_protection = k.policy.boot_floor = true;
-    fake.now_ms = (k.policy.network.genesis_time + 3201 * 12) * 1000;
-    keeper_limits_begin(&k.store.limits, &k.policy);
+    struct ipc_order at_floor = gate_vote(0, 99, 100), above = gate_vote(0, 99, 101),
+                     slot = gate_block(1, 3201, 1), after = gate_block(1, 3202, 1);
+    k->policy.slashing_protection = k->policy.boot_floor = true;
+    fake.now_ms = (k->policy.network.genesis_time + 3201 * 12) * 1000;
+    keeper_limits_begin(&k->store.limits, &k->policy);
     fake.now_ms += 3600000;
     expect_limit(&at_floor, SLASHING_REFUSE_BOOT_FLOOR, 100);
     expect_limit(&slot, SLASHING_REFUSE_BOOT_FLOOR, 3201);
@@ -499,15 +375,16 @@ static void expect_answer(const struct ipc_answer *answer, enum ipc_answer_statu
 static void the_same_message_is_signed_together(void **state)
 {
     (void)state;
-    struct ipc_order orders[] = {vote(0, 1, 2), randao(0), vote(1, 1, 2), vote(2, 1, 2), randao(2)};
-    struct ipc_order later = vote(1, 2, 3);
+    struct ipc_order orders[] = {gate_vote(0, 1, 2), gate_randao(0), gate_vote(1, 1, 2), gate_vote(2, 1, 2),
+                                 gate_randao(2)};
+    struct ipc_order later = gate_vote(1, 2, 3);
     struct ipc_answer answers[5];
-    ask(answers, &later, 1);
+    gate_ask(answers, &later, 1);
     fake.sign_code = E_INTERNAL;
     for (size_t i = 0; i < 2; i++) {
         enum ipc_answer_status status = i == 0 ? IPC_ANSWER_INTERNAL : IPC_ANSWER_SIGNED;
         fake.batches = fake.signatures = 0;
-        ask(answers, orders, 5);
+        gate_ask(answers, orders, 5);
         assert_int_equal(fake.batches, 2);
         assert_int_equal(fake.signatures, 4);
         for (uint8_t at = 0; at < 5; at++)
@@ -520,28 +397,28 @@ static void the_same_message_is_signed_together(void **state)
 static void the_last_question_is_asked_of_each(void **state)
 {
     (void)state;
-    struct ipc_order orders[] = {vote(0, 1, 2), vote(1, 1, 2), vote(2, 1, 2)};
+    struct ipc_order orders[] = {gate_vote(0, 1, 2), gate_vote(1, 1, 2), gate_vote(2, 1, 2)};
     struct ipc_answer signed_before;
     struct keeper_order *order;
-    ask(&signed_before, orders, 1);
+    gate_ask(&signed_before, orders, 1);
     orders[2].order.pubkey[0] ^= 1;
-    hear(orders, 3);
-    while ((order = TAILQ_FIRST(&k.orders.ready))) {
+    gate_hear(orders, 3);
+    while ((order = TAILQ_FIRST(&k->orders.ready))) {
         memcpy(order->answer.signing_root, signed_before.signing_root, 32);
-        keeper_orders_make_signable(&k.orders, order);
+        keeper_orders_make_signable(&k->orders, order);
     }
-    (void)keeper_sign(&k);
-    assert_int_equal(num_collected, 3);
-    expect_answer(&collected[0], IPC_ANSWER_STORE, 1);
-    expect_answer(&collected[1], IPC_ANSWER_UNKNOWN_KEY, 2);
-    expect_answer(&collected[2], IPC_ANSWER_SIGNED, 0);
+    (void)keeper_sign(k);
+    assert_int_equal(gate_num_answers, 3);
+    expect_answer(&gate_answers[0], IPC_ANSWER_STORE, 1);
+    expect_answer(&gate_answers[1], IPC_ANSWER_UNKNOWN_KEY, 2);
+    expect_answer(&gate_answers[2], IPC_ANSWER_SIGNED, 0);
 }
 
 static void the_high_watermark_is_told(void **state)
 {
     (void)state;
-    struct ipc_order at = vote(0, 1, 7), below = vote(0, 1, 6), slot = block(1, 9, 1);
-    k.store.limits = (struct slashing_limits){.has_high_watermark = true, .high_epoch = 7, .high_slot = 9};
+    struct ipc_order at = gate_vote(0, 1, 7), below = gate_vote(0, 1, 6), slot = gate_block(1, 9, 1);
+    k->store.limits = (struct slashing_limits){.has_high_watermark = true, .high_epoch = 7, .high_slot = 9};
     expect_limit(&at, SLASHING_REFUSE_HIGH_WATERMARK, 7);
     expect_limit(&slot, SLASHING_REFUSE_HIGH_WATERMARK, 9);
     expect_signed(&below);
@@ -576,7 +453,6 @@ int main(void)
     int failed = 0; /* what is asked of one thread holds with several */
     for (num_threads = 1; num_threads <= 3; num_threads += 2)
         failed += cmocka_run_group_tests(tests, NULL, NULL);
-    keeper_pool_free(k.pool);
-    keeper_keys_free(k.keys);
+    gate_close();
     return failed;
 }

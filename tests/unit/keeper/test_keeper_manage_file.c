@@ -13,22 +13,6 @@ static const struct slashing_record nothing;
 static const struct slashing_record vote_6_7 = {
     .has_attestation = true, .source_epoch = 6, .target_epoch = 7};
 
-static int setup(void **state)
-{
-    if (rig_setup(state) != 0)
-        return -1;
-    struct rig *rig = *state;
-    faults_open(rig);
-    rig->option = "--key-manager";
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    faults_close();
-    return rig_teardown(state);
-}
-
 /* ---- the file, while no keeper has it ---- */
 
 static void write_record(struct rig *rig, uint32_t key, const struct slashing_record *record)
@@ -520,7 +504,7 @@ static void an_import_whose_history_is_not_recorded_serves_nothing(void **state)
 
 int main(void)
 {
-#define FILE_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define FILE_TEST(function) cmocka_unit_test_setup_teardown(function, faults_setup_managed, faults_teardown)
     const struct CMUnitTest tests[] = {
         FILE_TEST(each_key_of_an_import_has_an_answer_of_its_own),
         FILE_TEST(a_history_of_another_network_is_no_import),

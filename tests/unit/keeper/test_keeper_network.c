@@ -14,28 +14,6 @@ static struct packer begin(void)
     return (struct packer){.data = packet, .capacity = sizeof packet};
 }
 
-static int setup_sealed(void **state)
-{
-    if (courier_setup_sealed(state) != 0)
-        return -1;
-    faults_open(*state);
-    return 0;
-}
-
-static int setup_plain(void **state)
-{
-    if (courier_setup_plain(state) != 0)
-        return -1;
-    faults_open(*state);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    faults_close();
-    return courier_teardown(state);
-}
-
 static void expect_signed(struct rig *rig, struct eth2_order order)
 {
     struct ipc_answer answer = courier_sign_one(&courier, rig, order);
@@ -165,7 +143,7 @@ static void a_policy_with_a_genesis_locks_it(void **state)
     assert_int_equal(courier.head.genesis_validators_root[5], 0x21);
     unsigned sets = courier.num_head_sets;
     expect_signed(rig, rig_vote(0, 1, 2, 1));
-    rig_kill(rig);
+    rig_stop(rig);
     courier_boot(&courier, rig, 1);
     assert_int_equal(courier.num_head_sets, sets);
     rig_stop(rig);
@@ -411,6 +389,7 @@ static void without_a_place_orders_wait_for_the_next_turn(void **state)
     for (int round = 0; round < 2; round++) {
         faults_fail(FAULT_keeper_requests_new, 1);
         courier_send_order(rig, &order, vote);
+        faults_await(FAULT_keeper_requests_new);
         rig_expect_silence(rig->courier);
         assert_true(faults_stop(FAULT_keeper_requests_new));
         struct ipc_order other = {.order = randao};
@@ -498,8 +477,9 @@ static void entries_that_are_no_answer_end_it(void **state)
 
 int main(void)
 {
-#define SEALED(function) cmocka_unit_test_setup_teardown(function, setup_sealed, teardown)
-#define PLAIN(function) cmocka_unit_test_setup_teardown(function, setup_plain, teardown)
+#define SEALED(function)                                                                                     \
+    cmocka_unit_test_setup_teardown(function, faults_setup_sealed, faults_teardown_courier)
+#define PLAIN(function) cmocka_unit_test_setup_teardown(function, faults_setup_plain, faults_teardown_courier)
     const struct CMUnitTest tests[] = {
         SEALED(the_high_watermark_is_as_it_was_read_last),
         SEALED(an_earlier_generation_ends_all_signing),

@@ -276,6 +276,34 @@ static void numbers_that_are_impossible_are_refused(void **state)
                  keeper_pool_public_keys(NULL, NULL, pubkey, secrets, KEEPER_PUBLIC_KEYS_MAX + 1));
 }
 
+static _Atomic unsigned num_confined;
+
+static result cannot_be_confined(void)
+{
+    num_confined++;
+    FAIL(E_IO, "told to fail");
+}
+
+static result is_confined(void)
+{
+    num_confined++;
+    return RESULT_OK;
+}
+
+/* One is enough: no thread signs outside of the sandbox. */
+static void threads_that_cannot_be_confined_are_no_pool(void **state)
+{
+    (void)state;
+    struct keeper_pool *none = NULL;
+    assert_fails(E_IO, keeper_pool_new(&none, 4, cannot_be_confined));
+    assert_error_names("a thread for signing cannot be confined");
+    assert_null(none);
+    assert_int_equal(num_confined, 3); /* the caller's thread sees to itself */
+    assert_ok(keeper_pool_new(&none, 4, is_confined));
+    keeper_pool_free(none);
+    assert_int_equal(num_confined, 6);
+}
+
 /* What is alike in several jobs has one table, made for all of them. */
 static void signatures_are_blsts(void **state)
 {
@@ -463,6 +491,7 @@ int main(void)
         cmocka_unit_test_teardown(a_failure_is_its_jobs_only, teardown),
         cmocka_unit_test_teardown(a_table_that_cannot_be_made_fails_its_jobs, teardown),
         cmocka_unit_test_teardown(numbers_that_are_impossible_are_refused, teardown),
+        cmocka_unit_test_teardown(threads_that_cannot_be_confined_are_no_pool, teardown),
         cmocka_unit_test_teardown(signatures_are_blsts, teardown),
         cmocka_unit_test_teardown(public_keys_are_blsts, teardown),
         cmocka_unit_test_teardown(a_bad_secret_fails_its_job, teardown),

@@ -361,6 +361,7 @@ static void bulk_folder_with_one_password_for_all(void **state)
     put("c.json", "{}");
     put("d.txt", "one\ntwo\n");
     put(".e.json", "{}");
+    put("deposit_data-1.json", "[]");
     char password[128];
     (void)snprintf(password, sizeof password, "%s/d.txt", folder);
     AUTO(key_sources) sources = {0};

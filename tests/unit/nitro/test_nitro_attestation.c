@@ -176,6 +176,14 @@ static void tampered_real_documents_and_foreign_roots_are_refused(void **state)
     }
     assert_fails(E_INPUT, attestation_verify(&attestation, document.data, document.length,
                                              attestation_aws_root_g1, 100, real[2].timestamp_ms));
+    AUTO(buffer) tailed = {0};
+    assert_ok(buffer_append(&tailed, attestation_aws_root_g1, attestation_aws_root_g1_len));
+    assert_ok(attestation_verify(&attestation, document.data, document.length, tailed.data, tailed.length,
+                                 real[2].timestamp_ms));
+    assert_ok(buffer_append(&tailed, "", 1));
+    assert_fails(E_INPUT, attestation_verify(&attestation, document.data, document.length, tailed.data,
+                                             tailed.length, real[2].timestamp_ms));
+    assert_error_names("root: not a certificate");
 }
 
 static void synthetic_documents_verify(void **state)

@@ -9,6 +9,32 @@
 
 #define HEAD NITRO_CPIO_MANIFEST_HEAD
 
+enum { LINE_LEN_MAX = 4096, PIECE = NITRO_CPIO_SIZE_MAX / 2 + 4096 };
+
+/* Large contents are not read and copied but only counted. */
+static bool large;
+
+result __wrap_file_read(struct buffer *out, const char *path, size_t limit);
+result __real_file_read(struct buffer *out, const char *path, size_t limit);
+result __wrap_file_read(struct buffer *out, const char *path, size_t limit)
+{
+    if (!large)
+        return __real_file_read(out, path, limit);
+    assert_int_equal(limit, NITRO_CPIO_SIZE_MAX);
+    out->length = PIECE;
+    return RESULT_OK;
+}
+
+result __wrap_buffer_append(struct buffer *b, const void *bytes, size_t bytes_len);
+result __real_buffer_append(struct buffer *b, const void *bytes, size_t bytes_len);
+result __wrap_buffer_append(struct buffer *b, const void *bytes, size_t bytes_len)
+{
+    if (!large)
+        return __real_buffer_append(b, bytes, bytes_len);
+    b->length += bytes_len;
+    return RESULT_OK;
+}
+
 static result parse(struct nitro_cpio_manifest *ret_manifest, const char *text)
 {
     return nitro_cpio_manifest_read(ret_manifest, text, strlen(text));
@@ -40,6 +66,8 @@ static void test_refusals(void **state)
         {HEAD "directory 0755 \n", "blank at the end"},
         {HEAD "directory 0755 a\x80\n", "printable"},
         {HEAD "directory 0755 a\tb\n", "printable"},
+        {HEAD "directory 0755 a\x7f\n", "printable"},
+        {HEAD "symlink a b\x7f\n", "printable"},
         {HEAD "directory 0755 /a\n", "relative"},
         {HEAD "directory 0755 a/\n", "relative"},
         {HEAD "directory 0755 a//b\n", "relative"},
@@ -88,6 +116,22 @@ static void test_limits(void **state)
     nitro_cpio_manifest_cleanup(&manifest);
     assert_ok(buffer_append_text(&text, "directory 0755 e\n"));
     assert_fails(E_TOO_LARGE, parse(&manifest, (const char *)text.data));
+
+    text.length = 0;
+    assert_ok(buffer_append_text(&text, HEAD "#"));
+    while (text.length < sizeof HEAD - 1 + LINE_LEN_MAX)
+        assert_ok(buffer_append_text(&text, "#"));
+    assert_ok(buffer_append_text(&text, "\ndirectory 0755 a\n"));
+    assert_ok(parse(&manifest, (const char *)text.data));
+    nitro_cpio_manifest_cleanup(&manifest);
+    text.data[sizeof HEAD - 1 + LINE_LEN_MAX] = '#';
+    assert_ok(buffer_append_text(&text, "\n"));
+    assert_fails(E_INPUT, parse(&manifest, (const char *)text.data));
+    assert_error_names("line 2: is longer");
+    while (text.length <= NITRO_CPIO_MANIFEST_MAX)
+        assert_ok(buffer_append_text(&text, "\n\n\n\n\n\n\n\n"));
+    assert_fails(E_TOO_LARGE, parse(&manifest, (const char *)text.data));
+    assert_error_names("the manifest has more than");
 
     char path[NITRO_CPIO_PATH_MAX + 2], line[512];
     memset(path, 'p', sizeof path);
@@ -143,6 +187,64 @@ static void test_bytes(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+static void test_every_kind(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ns-cpio-XXXXXX", text[512];
+    AUTO(nitro_cpio_manifest) manifest = {0};
+    AUTO(buffer) out = {0};
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(text, sizeof text, "%s/source", folder);
+    assert_ok(file_write(text, "", 0, 0600));
+    /* A source from the root of this machine, whatever the folder; and names that only look like . and .. */
+    (void)snprintf(text, sizeof text,
+                   HEAD "file 0600 ...a %s/source\nsymlink .l target\ndirectory 0751 ..d\ncharacter-device "
+                        "0620 a.. 5 1\nblock-device 0640 .b 7 0\n",
+                   folder);
+    assert_ok(parse(&manifest, text));
+    assert_ok(nitro_cpio_write(&out, &manifest, "/nonexistent"));
+    static const struct {
+        const char *path, *mode, *links, *size;
+    } expected[] = {{"...a", "00008180", "00000001", "00000000"},
+                    {"..d", "000041E9", "00000002", "00000000"},
+                    {".b", "000061A0", "00000001", "00000000"},
+                    {".l", "0000A1FF", "00000001", "00000006"},
+                    {"a..", "00002190", "00000001", "00000000"}};
+    size_t at = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(expected); i++) {
+        const char *header = (const char *)out.data + at;
+        assert_memory_equal(header, "070701", 6);
+        assert_memory_equal(header + 14, expected[i].mode, 8);
+        assert_memory_equal(header + 38, expected[i].links, 8);
+        assert_memory_equal(header + 54, expected[i].size, 8);
+        assert_string_equal(header + 110, expected[i].path);
+        at += (110 + strlen(expected[i].path) + 1 + 3) / 4 * 4;
+        at += expected[i].size[7] == '6' ? 8 : 0;
+    }
+    assert_memory_equal(out.data + at, "070701", 6);
+    (void)snprintf(text, sizeof text, "%s/source", folder);
+    assert_int_equal(unlink(text), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void test_archives_over_the_limit(void **state)
+{
+    (void)state;
+    AUTO(nitro_cpio_manifest) manifest = {0};
+    AUTO(nitro_cpio_manifest) one = {0};
+    struct buffer out = {0};
+    assert_ok(parse(&manifest, HEAD "file 0600 a s\nfile 0600 b s\n"));
+    assert_ok(parse(&one, HEAD "file 0600 a s\n"));
+    large = true;
+    result r = nitro_cpio_write(&out, &manifest, "/"), r_one = RESULT_OK;
+    out.length = 0;
+    r_one = nitro_cpio_write(&out, &one, "/");
+    large = false;
+    assert_int_equal(r.code, E_TOO_LARGE);
+    assert_ok(r_one);
+    buffer_cleanup(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +252,8 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_sorted_whatever_the_order),
         cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_every_kind),
+        cmocka_unit_test(test_archives_over_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

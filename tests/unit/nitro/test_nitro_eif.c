@@ -318,6 +318,14 @@ static void test_what_is_not_written(void **state)
     eif.cmdline = (struct nitro_eif_part){(const uint8_t *)"a\n", 2};
     assert_fails(E_INPUT, nitro_eif_write(&out, &eif));
     eif = small();
+    eif.metadata.length = NITRO_EIF_METADATA_MAX + 1;
+    assert_fails(E_TOO_LARGE, nitro_eif_write(&out, &eif));
+    assert_error_names("metadata");
+    eif = small();
+    eif.ramdisks[1].length = (size_t)NITRO_EIF_SIZE_MAX + 1;
+    assert_fails(E_TOO_LARGE, nitro_eif_write(&out, &eif));
+    assert_error_names("ramdisk 1 is too large");
+    eif = small();
     eif.signature = (struct nitro_eif_part){much, sizeof much};
     assert_fails(E_TOO_LARGE, nitro_eif_write(&out, &eif));
 }
@@ -342,6 +350,45 @@ static void test_as_many_sections_as_there_can_be(void **state)
     assert_true(nitro_eif_read(&again, out.data, out.length).code != 0);
 }
 
+/* The file's own limit holds before anything is read; an image has a ramdisk to be measured. */
+static void test_limits_of_size_and_number(void **state)
+{
+    (void)state;
+    struct nitro_eif eif = {0};
+    struct nitro_eif_measurements m = {.pcr0 = {0x5a}};
+    assert_fails(E_TOO_LARGE, nitro_eif_read(&eif, kernel, (size_t)NITRO_EIF_SIZE_MAX + 1));
+    for (size_t i = 0; i <= 1; i++) {
+        eif = small();
+        eif.num_ramdisks = i * (NITRO_EIF_RAMDISKS_MAX + 1);
+        assert_fails(E_INPUT, nitro_eif_measure(&m, &eif));
+        assert_int_equal(m.pcr0[0], 0x5a);
+    }
+}
+
+/* zlib's sum begins anew when it is asked about nothing. */
+static void test_empty_sections(void **state)
+{
+    (void)state;
+    AUTO(buffer) out = {0};
+    struct nitro_eif eif = small(), again;
+    eif.cmdline = (struct nitro_eif_part){NULL, 0};
+    assert_ok(nitro_eif_write(&out, &eif));
+    assert_ok(nitro_eif_read(&again, out.data, out.length));
+    assert_int_equal(again.cmdline.length, 0);
+    uint8_t crc[4];
+    memcpy(crc, out.data + AT_CRC, sizeof crc);
+    repair(out.data, out.length);
+    assert_memory_equal(crc, out.data + AT_CRC, sizeof crc);
+    /* A signature may not be empty: it would not be written again. The last ramdisk becomes one. */
+    size_t last = out.length - 12 - sizeof ramdisk_1;
+    out.data[last + 1] = 4;
+    memset(out.data + last + 4, 0, 8);
+    out.length = last + 12;
+    repair(out.data, out.length);
+    assert_fails(E_INPUT, nitro_eif_read(&again, out.data, out.length));
+    assert_error_names("signature is empty");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +400,8 @@ int main(void)
         cmocka_unit_test(test_wrong_fields),
         cmocka_unit_test(test_two_signatures_and_signatures_elsewhere),
         cmocka_unit_test(test_what_is_not_written),
+        cmocka_unit_test(test_limits_of_size_and_number),
+        cmocka_unit_test(test_empty_sections),
         cmocka_unit_test(test_as_many_sections_as_there_can_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

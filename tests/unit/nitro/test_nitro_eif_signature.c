@@ -138,6 +138,16 @@ static void test_truncations_and_more_bytes(void **state)
     assert_fails(E_INPUT, verify(section.data, section.length));
 }
 
+static void test_certificates_too_long(void **state)
+{
+    (void)state;
+    static uint8_t pem[15001];
+    X509 *certificate = NULL;
+    assert_fails(E_TOO_LARGE, nitro_eif_certificate_read(&certificate, pem, sizeof pem));
+    assert_fails(E_INPUT, nitro_eif_certificate_read(&certificate, pem, sizeof pem - 1));
+    assert_null(certificate);
+}
+
 static void test_other_frames(void **state)
 {
     (void)state;
@@ -173,7 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_curve),   cmocka_unit_test(test_other_keys_are_refused),
         cmocka_unit_test(test_flipped_bits), cmocka_unit_test(test_truncations_and_more_bytes),
-        cmocka_unit_test(test_other_frames),
+        cmocka_unit_test(test_other_frames), cmocka_unit_test(test_certificates_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

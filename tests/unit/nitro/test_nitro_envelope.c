@@ -2,6 +2,8 @@
  * everything between them that must be refused. */
 #include "testing.h"
 
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -268,6 +270,57 @@ static void refuses_bad_recipient_keys(void **state)
     EVP_PKEY_free(elliptic);
 }
 
+/* A public key with a modulus of that many bits, of which nobody knows the factors. */
+static EVP_PKEY *large_key(int bits)
+{
+    EVP_PKEY *key = NULL;
+    BIGNUM *modulus = BN_new(), *exponent = BN_new();
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    assert_int_equal(BN_rand(modulus, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD), 1);
+    assert_int_equal(BN_set_word(exponent, 65537), 1);
+    assert_int_equal(OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus), 1);
+    assert_int_equal(OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent), 1);
+    OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
+    assert_int_equal(EVP_PKEY_fromdata_init(context), 1);
+    assert_int_equal(EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters), 1);
+    OSSL_PARAM_free(parameters);
+    OSSL_PARAM_BLD_free(builder);
+    EVP_PKEY_CTX_free(context);
+    BN_free(modulus);
+    BN_free(exponent);
+    return key;
+}
+
+static void refuses_lengths_beyond_its_limits(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[ENVELOPE_MAX + 1];
+    AUTO(buffer) out = {0};
+    AUTO(secret) plaintext = {0};
+    static const size_t lengths[] = {0, ENVELOPE_MAX + 1};
+    for (size_t i = 0; i < ARRAY_LENGTH(lengths); i++) {
+        assert_fails(E_INPUT, envelope_open(&plaintext, aws_key, zeros, lengths[i]));
+        assert_error_names("must be 1 to");
+    }
+    assert_fails(E_INPUT, envelope_seal(&out, aws_spki.data, 0, zeros, 4));
+    assert_error_names("must be 1 to 1024");
+    assert_fails(E_INPUT, envelope_seal(&out, zeros, 1025, zeros, 4));
+    assert_error_names("must be 1 to 1024");
+    EVP_PKEY *largest = large_key(4096), *larger = large_key(4104);
+    uint8_t *largest_spki = NULL, *larger_spki = NULL;
+    int largest_len = i2d_PUBKEY(largest, &largest_spki), larger_len = i2d_PUBKEY(larger, &larger_spki);
+    assert_fails(E_UNSUPPORTED, envelope_seal(&out, larger_spki, (size_t)larger_len, zeros, 4));
+    assert_error_names("RSA-2048 to 4096");
+    assert_int_equal(out.length, 0);
+    assert_null(plaintext.data);
+    assert_ok(envelope_seal(&out, largest_spki, (size_t)largest_len, zeros, 4));
+    OPENSSL_free(largest_spki);
+    OPENSSL_free(larger_spki);
+    EVP_PKEY_free(largest);
+    EVP_PKEY_free(larger);
+}
+
 /* An independent reader: the openssl command line. */
 static void the_openssl_tool_opens_ours(void **state)
 {
@@ -309,6 +362,7 @@ int main(void)
         cmocka_unit_test(seals_in_exactly_the_layout_of_kms),
         cmocka_unit_test(seals_for_larger_keys),
         cmocka_unit_test(refuses_bad_recipient_keys),
+        cmocka_unit_test(refuses_lengths_beyond_its_limits),
         cmocka_unit_test(the_openssl_tool_opens_ours),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

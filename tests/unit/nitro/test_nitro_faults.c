@@ -212,6 +212,101 @@ static void a_signature_of_an_image_is_made_and_believed_whole_or_not(void **sta
     EVP_PKEY_free(key);
 }
 
+static void an_image_is_written_and_measured_whole_or_not(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = "a section";
+    const struct nitro_eif_part part = {bytes, sizeof bytes - 1};
+    const struct nitro_eif eif = {.kernel = part,
+                                  .cmdline = part,
+                                  .metadata = part,
+                                  .ramdisks = {part, part},
+                                  .num_ramdisks = 2,
+                                  .signature = part};
+    for (struct faults f = {0}; faults_again(&f);) {
+        struct nitro_eif_measurements m;
+        memcpy(&m, untouched, sizeof m);
+        faults_begin(&f);
+        result r = nitro_eif_measure(&m, &eif);
+        faults_end(&f);
+        assert_fault(&f, r);
+        assert_true(!r.code || memcmp(&m, untouched, sizeof m) == 0);
+    }
+    AUTO(buffer) whole = {0};
+    assert_ok(nitro_eif_write(&whole, &eif));
+    for (struct faults f = {0}; faults_again(&f);) {
+        AUTO(buffer) out = {0};
+        struct nitro_eif again = {.num_ramdisks = 77};
+        faults_begin(&f);
+        result r = nitro_eif_write(&out, &eif);
+        faults_end(&f);
+        assert_fault(&f, r);
+        assert_true(!r.code == (out.length == whole.length));
+        if (r.code) /* what there is of it is no image */
+            assert_int_not_equal(nitro_eif_read(&again, out.data, out.length).code, E_NONE);
+        if (r.code)
+            assert_int_equal(again.num_ramdisks, 77);
+    }
+    for (struct faults f = {0}; faults_again(&f);) {
+        struct nitro_eif again = {.num_ramdisks = 77};
+        faults_begin(&f);
+        result r = nitro_eif_read(&again, whole.data, whole.length);
+        faults_end(&f);
+        assert_fault(&f, r);
+        assert_int_equal(again.num_ramdisks, r.code ? 77 : 2);
+    }
+}
+
+static void a_certificate_is_measured_or_not(void **state)
+{
+    (void)state;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = certificate_of(key);
+    for (struct faults f = {0}; faults_again(&f);) {
+        uint8_t pcr8[NITRO_EIF_PCR_LEN];
+        memcpy(pcr8, untouched, sizeof pcr8);
+        faults_begin(&f);
+        result r = nitro_eif_certificate_measure(pcr8, certificate);
+        faults_end(&f);
+        assert_fault(&f, r);
+        assert_true(!r.code == (memcmp(pcr8, untouched, sizeof pcr8) != 0));
+    }
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
+
+static result make_ramdisk(struct buffer *out, const char *folder)
+{
+    static const char text[] =
+        NITRO_CPIO_MANIFEST_HEAD "file 0755 init source\nsymlink l t\ndirectory 0755 d\n";
+    AUTO(nitro_cpio_manifest) manifest = {0};
+    TRY(nitro_cpio_manifest_read(&manifest, text, sizeof text - 1));
+    return nitro_cpio_write(out, &manifest, folder);
+}
+
+static void a_ramdisk_is_written_whole_or_not(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ns-faults-XXXXXX", path[64];
+    AUTO(buffer) whole = {0};
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/source", folder);
+    assert_ok(file_write(path, "hello", 5, 0600));
+    assert_ok(make_ramdisk(&whole, folder));
+    for (struct faults f = {0}; faults_again(&f);) {
+        AUTO(buffer) out = {0};
+        faults_begin(&f);
+        result r = make_ramdisk(&out, folder);
+        faults_end(&f);
+        assert_fault(&f, r);
+        if (!r.code)
+            assert_memory_equal(out.data, whole.data, whole.length);
+        assert_true(r.code ? out.length < whole.length : out.length == whole.length);
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     if (secret_heap_open(131072).code)
@@ -222,6 +317,9 @@ int main(void)
         cmocka_unit_test(a_key_is_sealed_and_opened_whole_or_not),
         cmocka_unit_test(a_document_is_believed_whole_or_not),
         cmocka_unit_test(a_signature_of_an_image_is_made_and_believed_whole_or_not),
+        cmocka_unit_test(an_image_is_written_and_measured_whole_or_not),
+        cmocka_unit_test(a_certificate_is_measured_or_not),
+        cmocka_unit_test(a_ramdisk_is_written_whole_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

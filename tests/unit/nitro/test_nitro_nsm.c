@@ -1,101 +1,15 @@
 /* test_nitro_nsm.c - the NSM client: requests compared byte for byte, answers given from the
- * vectors and broken in every way. The NSM is the other end of a socketpair into which a
- * wrapped send() writes the next answer as soon as a question has gone out, or a wrapped ioctl. */
-#include "testing.h"
+ * vectors and broken in every way. The NSM is the other end of a socketpair (nsm_rig.h), or a wrapped ioctl.
+ */
+#include "nsm_rig.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "base/file_io.h"
 #include "base/hex.h"
-#include "nitro/nitro_nsm.h"
 
-static struct nsm client;
-static int server = -1;
 static uint8_t pcr[NSM_PCR_LEN];
 static bool locked;
-
-static void read_vector(struct buffer *out, const char *name)
-{
-    char path[512], full[128];
-    (void)snprintf(full, sizeof full, "nitro/SYNTHETIC/%s", name);
-    vector_path(path, sizeof path, full);
-    assert_ok(file_read(out, path, 65536));
-}
-
-static int connect_pair(void **state)
-{
-    (void)state;
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
-        return -1;
-    client = (struct nsm){.fd = pair[0]};
-    server = pair[1];
-    return 0;
-}
-
-static int close_pair(void **state)
-{
-    (void)state;
-    nsm_cleanup(&client);
-    (void)close(server);
-    return 0;
-}
-
-/* Answers that wait for their questions. */
-static struct {
-    struct buffer all[4];
-    size_t num;
-} answers;
-
-static void answer_bytes(const void *bytes, size_t length)
-{
-    assert_true(answers.num < ARRAY_LENGTH(answers.all));
-    assert_ok(buffer_append(&answers.all[answers.num++], bytes, length));
-}
-
-ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags);
-ssize_t __real_send(int fd, const void *bytes, size_t length, int flags);
-ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
-{
-    ssize_t sent = __real_send(fd, bytes, length, flags);
-    if (fd != client.fd || sent < 0 || answers.num == 0)
-        return sent;
-    assert_int_equal(__real_send(server, answers.all[0].data, answers.all[0].length, 0),
-                     (ssize_t)answers.all[0].length);
-    buffer_cleanup(&answers.all[0]);
-    answers.num--;
-    memmove(answers.all, answers.all + 1, answers.num * sizeof answers.all[0]);
-    answers.all[answers.num] = (struct buffer){0};
-    return sent;
-}
-
-static void answer_vector(const char *name)
-{
-    AUTO(buffer) b = {0};
-    read_vector(&b, name);
-    answer_bytes(b.data, b.length);
-}
-
-static void answer_hex(const char *hex)
-{
-    uint8_t bytes[512];
-    assert_ok(hex_decode(bytes, strlen(hex) / 2, hex, strlen(hex)));
-    answer_bytes(bytes, strlen(hex) / 2);
-}
-
-static void assert_asked(const char *name)
-{
-    AUTO(buffer) expected = {0};
-    uint8_t bytes[NSM_REQUEST_MAX + 1];
-    read_vector(&expected, name);
-    ssize_t count = recv(server, bytes, sizeof bytes, MSG_DONTWAIT);
-    assert_int_equal(count, (ssize_t)expected.length);
-    assert_memory_equal(bytes, expected.data, expected.length);
-}
 
 static void requests_and_answers_are_those_of_the_vectors(void **state)
 {
@@ -327,14 +241,13 @@ static void an_answer_nobody_asked_for_ends_the_talk(void **state)
     assert_fails(E_PEER, nsm_lock_pcr(&client, 16));
     assert_error_names("without a request");
     assert_fails(E_IO, nsm_lock_pcr(&client, 16));
-    buffer_cleanup(&answers.all[0]); /* of a question that never came */
-    answers.num = 0;
+    forget_answers(); /* of a question that never came */
 }
 
 /* The argument as <linux/nsm.h> has it, read back by offset. */
 static struct {
     bool active;
-    int error;
+    int error, interruptions;
     uint64_t length;
     unsigned long request;
     uint8_t argument[32];
@@ -346,6 +259,11 @@ int __wrap_ioctl(int fd, unsigned long request, void *argument)
 {
     if (!device.active)
         return __real_ioctl(fd, request, argument);
+    if (device.interruptions > 0) {
+        device.interruptions--;
+        errno = EINTR;
+        return -1;
+    }
     device.request = request;
     memcpy(device.argument, argument, sizeof device.argument);
     if (device.error) {
@@ -374,6 +292,9 @@ static void the_device_is_asked_by_ioctl(void **state)
     memcpy(&capacity, device.argument + 24, 8);
     assert_int_equal(request_len, 17);
     assert_int_equal(capacity, 0x3000);
+    device.interruptions = 2;
+    assert_ok(nsm_lock_pcr(&n, 16));
+    assert_int_equal(device.interruptions, 0);
     device.length = 7;
     assert_fails(E_PEER, nsm_lock_pcr(&n, 16));
     device.length = 0x3001;
@@ -398,8 +319,6 @@ static void opening_says_what_is_wrong(void **state)
     assert_int_equal(n.fd, 0);
     nsm_cleanup(&n); /* closes nothing */
 }
-
-#define PAIRED(test) cmocka_unit_test_setup_teardown(test, connect_pair, close_pair)
 
 int main(void)
 {

@@ -34,11 +34,14 @@ void serve(const struct answer *with, size_t num);
 /* What goes well. */
 void serve_all(void);
 extern char token[DYNAMODB_TOKEN_LEN + 1];
+/* The deadline of the latest calls. */
+extern uint64_t asked_until_ns;
 
 extern uint8_t keys[3][48];
 extern struct slashing_entry entries[3]; /* 0: as it was enrolled; 1: another's; 2: unknown */
 extern struct slashing_head head;
 extern struct buffer items[3], get_head, two_items, first_page, last_page, held_item;
+/* First of all; then memory for secrets and the library are there, too. */
 void write_answers(void);
 void release_answers(void);
 

@@ -46,10 +46,12 @@ static void the_highest_counts(void **state)
     struct slashing_record records[] = {{.has_attestation = true, .target_epoch = 5},
                                         {.has_block = true, .block_slot = 9, .target_epoch = 70},
                                         {.has_attestation = true, .target_epoch = 4, .block_slot = 90},
+                                        {.has_block = true, .block_slot = 8},
+                                        {.has_attestation = true, .target_epoch = 4},
                                         {.disabled = true}};
     for (size_t i = 0; i < ARRAY_LENGTH(records); i++)
         slashing_attested_count(&counted, &records[i]);
-    assert_int_equal(counted.num_validators, 4);
+    assert_int_equal(counted.num_validators, 6);
     assert_int_equal(counted.highest_epoch, 5);
     assert_int_equal(counted.highest_slot, 9);
 }

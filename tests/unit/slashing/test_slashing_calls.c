@@ -1,146 +1,24 @@
 /* test_slashing_calls.c - every call that stores, seals and interchange make of other files, of libc and of
  * SQLite fails in turn: what is refused has a reason, and what was said to be durable is there afterwards.
  * (tests/torture does the same from below, where only memory, files and libraries fail.) */
-#include "store_testing.h"
+#include "memory_store.h"
 
 #include <errno.h>
+#include <sqlite3.h>
 
+#include "base/file_io.h"
 #include "faults.h"
 #include "slashing/slashing_codec.h"
 #include "slashing/slashing_history.h"
 #include "slashing/slashing_interchange.h"
 #include "slashing/slashing_sealed.h"
-#include "slashing/slashing_store_operations.h"
+
+/* What some functions give when they fail: HMAC may claim to have written what it has not, a column may be
+ * NULL that is not. */
+static long hmac_given, column_type_given = SQLITE_TEXT;
 #include "store_calls.def"
 
 static const char root_hex[] = "0x4400000000000000000000000000000000000000000000000000000000000000";
-
-/* ---- a store with an identity, in memory ---- */
-
-enum { PLACES = 8 };
-
-struct memory_store {
-    struct slashing_store base;
-    struct slashing_head head;
-    struct slashing_enrolment of[PLACES];
-    size_t num;
-    int rivalry; /* so many advances find that another signer was quicker */
-};
-
-static struct memory_store memory;
-
-static void memory_close(struct slashing_store *store)
-{
-    (void)store;
-}
-
-static result memory_head(struct slashing_store *store, struct slashing_head *ret_head)
-{
-    (void)store;
-    *ret_head = memory.head;
-    return RESULT_OK;
-}
-
-static result memory_set_head(struct slashing_store *store, const struct slashing_head *old,
-                              const struct slashing_head *next, const struct slashing_enrolment *enrolments,
-                              size_t num_enrolments)
-{
-    (void)store;
-    ENSURE(memcmp(old->mac, memory.head.mac, sizeof old->mac) == 0, E_MISMATCH, "another head");
-    for (size_t i = 0; i < num_enrolments; i++)
-        memory.of[memory.num++] = enrolments[i];
-    memory.head = *next;
-    return RESULT_OK;
-}
-
-static struct slashing_enrolment *find(const uint8_t *pubkey)
-{
-    for (size_t i = 0; i < memory.num; i++)
-        if (memcmp(memory.of[i].pubkey, pubkey, 48) == 0)
-            return &memory.of[i];
-    return NULL;
-}
-
-static result memory_load_many(struct slashing_store *store, struct slashing_entry *ret_entries,
-                               const uint8_t (*pubkeys)[48], size_t num_pubkeys)
-{
-    (void)store;
-    for (size_t i = 0; i < num_pubkeys; i++) {
-        const struct slashing_enrolment *found = find(pubkeys[i]);
-        ENSURE(found, E_STORE, "not enrolled");
-        ret_entries[i] = found->entry;
-    }
-    return RESULT_OK;
-}
-
-static result memory_advance(struct slashing_store *store, struct slashing_advance *advances,
-                             size_t num_advances)
-{
-    (void)store;
-    for (size_t i = 0; i < num_advances; i++) {
-        struct slashing_enrolment *found = find(advances[i].pubkey);
-        ENSURE(found, E_STORE, "not enrolled");
-        advances[i].conflict = memory.rivalry > 0 || memcmp(found->entry.stamp.mac, advances[i].old_stamp.mac,
-                                                            SLASHING_MAC_LEN) != 0;
-        advances[i].done = !advances[i].conflict;
-        memory.rivalry -= memory.rivalry > 0;
-        advances[i].found = found->entry;
-        if (advances[i].done)
-            found->entry =
-                (struct slashing_entry){.record = advances[i].next, .stamp = advances[i].next_stamp};
-    }
-    return RESULT_OK;
-}
-
-static result memory_transaction(struct slashing_store *store, result (*work)(void *context), void *context)
-{
-    (void)store;
-    return work(context);
-}
-
-static result memory_scan(struct slashing_store *store, slashing_visit *visit, void *context)
-{
-    (void)store;
-    for (size_t i = 0; i < memory.num; i++)
-        TRY(visit(context, memory.of[i].pubkey, &memory.of[i].entry));
-    return RESULT_OK;
-}
-
-static const struct slashing_store_operations memory_operations = {
-    memory_close,   memory_head,        memory_set_head, memory_load_many,
-    memory_advance, memory_transaction, memory_scan};
-
-static struct slashing_seal seal;
-
-static void open_seal(void)
-{
-    struct secret key = {0};
-    static const uint8_t bytes[SLASHING_SEAL_KEY_LEN] = {1}, store_id[SLASHING_STORE_ID_LEN] = {2};
-    assert_ok(secret_copy(&key, bytes, sizeof bytes));
-    assert_ok(slashing_seal_open(&seal, &key, store_id));
-}
-
-/* A new store of that many validators, 1, 2 ..., with no records, sealed. */
-static void begin_memory(size_t num)
-{
-    struct slashing_store *store = NULL;
-    struct slashing_head begun = {.num_validators = num};
-    struct slashing_enrolment of[PLACES] = {0};
-    memory = (struct memory_store){.base.operations = &memory_operations};
-    memcpy(begun.store_id, seal.store_id, sizeof begun.store_id);
-    for (size_t i = 0; i < num; i++)
-        memset(of[i].pubkey, (int)i + 1, 48);
-    assert_ok(slashing_sealed_open(&store, &memory.base, &seal));
-    assert_ok(slashing_store_set_head(store, &memory.head, &begun, of, num));
-    slashing_store_close(store);
-}
-
-static struct slashing_record held(uint8_t key)
-{
-    uint8_t pubkey[48];
-    memset(pubkey, key, sizeof pubkey);
-    return find(pubkey)->entry.record;
-}
 
 /* ---- what is done to it ---- */
 
@@ -343,6 +221,127 @@ static void a_file_keeps_what_it_said(void **state)
     }
 }
 
+static void copy_file(const char *from, const char *ending, const char *to)
+{
+    AUTO(buffer) bytes = {0};
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s%s", from, ending);
+    assert_ok(file_read(&bytes, path, 1 << 24));
+    (void)snprintf(path, sizeof path, "%s%s", to, ending);
+    assert_ok(file_write(path, bytes.data, bytes.length, 0600));
+}
+
+static result open_and_load(struct slashing_store **ret_store, const char *path,
+                            struct slashing_record *ret_record, struct slashing_head *ret_head)
+{
+    const uint8_t pubkey[48] = {0};
+    TRY(slashing_sqlite_open(ret_store, path));
+    TRY(slashing_store_load(*ret_store, ret_record, pubkey));
+    TRY(slashing_store_head(*ret_store, ret_head));
+    slashing_sqlite_settle(*ret_store);
+    return RESULT_OK;
+}
+
+/* As a killed process leaves it: with a log, which has a vote of 2 behind one of 1, and a high watermark. */
+static void leave_file(char out_path[static 128])
+{
+    struct slashing_store *store = NULL;
+    const struct slashing_record none = {0}, one = vote_record(0, 1, 1), two = vote_record(1, 2, 2);
+    struct slashing_advance advances[] = {advance_of(0, &none, &one), advance_of(0, &one, &two)};
+    char first[128];
+    (void)snprintf(first, sizeof first, "%s.first", store_path);
+    (void)snprintf(out_path, 128, "%s.left", store_path);
+    assert_ok(slashing_sqlite_open(&store, first));
+    assert_ok(slashing_store_advance(store, advances, 1));
+    assert_ok(slashing_set_high_watermark(store, 1000, 32000));
+    assert_ok(slashing_store_advance(store, advances + 1, 1));
+    copy_file(first, "", out_path);
+    copy_file(first, "-wal", out_path);
+    slashing_store_close(store);
+}
+
+/* With a column that is said to be NULL: a mark may be missing from a record, which is then no vote or no
+ * known root, but never one epoch without the other. Whether it was refused for that. */
+static bool take_over(struct faults *f, const char *left, bool *ret_more)
+{
+    struct slashing_store *store = NULL;
+    struct slashing_record record = {.source_epoch = 77};
+    struct slashing_head head = {.high_epoch = 77};
+    copy_file(left, "", store_path);
+    copy_file(left, "-wal", store_path);
+    faults_begin(f);
+    result r = open_and_load(&store, store_path, &record, &head);
+    faults_end(f);
+    const char *failed = f->function ? f->function : "";
+    bool is_null = column_type_given == SQLITE_NULL && strcmp(failed, "sqlite3_column_type") == 0;
+    if (!is_borne(f) && !is_null && strcmp(failed, "sqlite3_wal_checkpoint_v2") != 0)
+        assert_fault(f, r);
+    if (!r.code && !is_null)
+        assert_true(record.target_epoch == 2 && record.attestation_has_root && head.high_epoch == 1000);
+    assert_true(r.code || record.has_attestation == (record.target_epoch != 0));
+    slashing_store_close(store);
+    *ret_more = faults_again(f);
+    return is_null && r.code && strstr(error_text(), "without the other");
+}
+
+static void a_file_that_was_left_is_taken_over_whole_or_not(void **state)
+{
+    (void)state;
+    static const long types[] = {SQLITE_TEXT, SQLITE_NULL};
+    char left[128];
+    unsigned num_halves = 0;
+    leave_file(left);
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        struct faults f = {0};
+        column_type_given = types[i];
+        for (bool more = faults_again(&f); more;)
+            num_halves += take_over(&f, left, &more);
+    }
+    column_type_given = SQLITE_TEXT;
+    assert_true(num_halves >= 4);
+}
+
+/* Success without a sum: whatever stands where the sum should be is not taken for one. */
+static void a_seal_that_was_not_made_is_no_seal(void **state)
+{
+    (void)state;
+    hmac_given = 1;
+    begin_memory(3);
+    for (struct faults f = {0}; faults_again(&f);) {
+        struct slashing_head head = memory.head;
+        struct slashing_entry entry = memory.of[0].entry;
+        faults_begin(&f);
+        result r = slashing_seal_head(&seal, &head);
+        if (!r.code)
+            r = slashing_seal_check_entry(&seal, &entry, memory.of[0].pubkey);
+        faults_end(&f);
+        assert_fault(&f, r);
+    }
+    hmac_given = 0;
+}
+
+/* The text of votes with roots, which exports have. */
+static void a_record_is_written_whole_or_not(void **state)
+{
+    (void)state;
+    struct slashing_record both = vote_record(1, 2, 3);
+    const struct slashing_record block = block_record(5, 6);
+    const uint8_t pubkey[48] = {1};
+    AUTO(buffer) whole = {0};
+    both.has_block = both.block_has_root = true;
+    both.block_slot = block.block_slot;
+    memcpy(both.block_root, block.block_root, sizeof both.block_root);
+    assert_ok(slashing_interchange_append(&whole, true, pubkey, &both));
+    for (struct faults f = {0}; faults_again(&f);) {
+        AUTO(buffer) out = {0};
+        faults_begin(&f);
+        result r = slashing_interchange_append(&out, true, pubkey, &both);
+        faults_end(&f);
+        assert_fault(&f, r);
+        assert_true(!r.code == (out.length == whole.length));
+    }
+}
+
 /* ---- encodings ---- */
 
 static void an_encoding_is_read_whole_or_not(void **state)
@@ -372,9 +371,14 @@ int main(void)
         return 1;
     open_seal();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_sealed_store_says_what_is_durable),   cmocka_unit_test(a_history_is_merged_or_not),
-        cmocka_unit_test(a_merge_bears_rivals_but_not_for_ever), IN_FOLDER(a_file_keeps_what_it_said),
+        cmocka_unit_test(a_sealed_store_says_what_is_durable),
+        cmocka_unit_test(a_history_is_merged_or_not),
+        cmocka_unit_test(a_merge_bears_rivals_but_not_for_ever),
+        IN_FOLDER(a_file_keeps_what_it_said),
         cmocka_unit_test(an_encoding_is_read_whole_or_not),
+        IN_FOLDER(a_file_that_was_left_is_taken_over_whole_or_not),
+        cmocka_unit_test(a_seal_that_was_not_made_is_no_seal),
+        cmocka_unit_test(a_record_is_written_whole_or_not),
     };
     int status = cmocka_run_group_tests(tests, NULL, NULL);
     slashing_seal_cleanup(&seal);

@@ -187,10 +187,6 @@ static void what_is_left_over_is_asked_for_again_whatever_fails(void **state)
 
 int main(void)
 {
-    if (secret_heap_open(1 << 16).code)
-        return 1;
-    assert_ok(aws_library_open());
-    memset(token, 'a', DYNAMODB_TOKEN_LEN);
     write_answers();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_call_fails_is_a_refusal),

@@ -82,11 +82,84 @@ static void what_is_not_understood_is_refused(void **state)
         {"jdbc:postgresql://h/d?connectTimeout=0", "connectTimeout"},
         {"postgresql://u:p@h/d?password=q", "password"},
         {"postgresql://h/d?ssl=true", "ssl"},
+        {"postgres://h", "database"},
+        {"postgresql://%zz@h/d", "user"},
+        {"postgresql://u@%zz/d", "host"},
+        {"postgresql://u@h/%zz", "database"},
+        {"jdbc:postgresql://h:%zz/d", "port"},
+        {"jdbc:postgresql://h/d?sslmode=require&sslmode=require", "sslmode"},
+        {"jdbc:postgresql://h/d?connectTimeout=7&connect_timeout=7", "connect_timeout: given twice"},
+        {"jdbc:postgresql://h/d?connectTimeout=%zz", "connectTimeout"},
+        {"jdbc:postgresql://h/d?connectTimeout=x", "connectTimeout"},
+        {"jdbc:postgresql://h/d?connectTimeout=3601", "connectTimeout"},
+        {"jdbc:postgresql://h/d?socketTimeout=7&socketTimeout=7", "socketTimeout: given twice"},
+        {"jdbc:postgresql://h/d?user", "user"},
+        {"jdbc:postgresql://h/d?a-name-of-more-than-forty-characters-is-cut-off-here",
+         "a-name-of-more-than-forty-characters-is-:"},
+        {"jdbc:postgresql://h/d?user=a%7f", "user: a control character"},
+        {"jdbc:postgresql://h/d?user=a\x7f", "user: a control character"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         struct slashing_postgresql_settings s = {0};
         assert_fails(E_INPUT, slashing_postgresql_parse_url(&s, wrong[i].url));
         assert_error_names(wrong[i].names);
+        assert_int_equal(s.password.length, 0);
+    }
+}
+
+static void texts_have_their_lengths(void **state)
+{
+    (void)state;
+    char url[512], name[SLASHING_POSTGRESQL_TEXT_MAX + 1];
+    memset(name, 'n', sizeof name);
+    for (size_t length = SLASHING_POSTGRESQL_TEXT_MAX - 1; length <= SLASHING_POSTGRESQL_TEXT_MAX; length++) {
+        AUTO(slashing_postgresql_settings) s = {0};
+        (void)snprintf(url, sizeof url, "postgresql://u@h/%.*s", (int)length, name);
+        assert_fails(length < SLASHING_POSTGRESQL_TEXT_MAX ? E_NONE : E_TOO_LARGE,
+                     slashing_postgresql_parse_url(&s, url));
+    }
+    struct slashing_postgresql_settings s = {0};
+    assert_fails(E_TOO_LARGE, slashing_postgresql_parse_url(&s, "postgresql://u@h:005432/d"));
+    assert_error_names("port: too long");
+}
+
+/* Digits in either case, and the characters beside them in the alphabet, which are none. */
+static void percent_encoding_has_two_digits(void **state)
+{
+    (void)state;
+    AUTO(slashing_postgresql_settings) s = parsed("postgresql://%41%4a%4F%7A@h/d");
+    assert_string_equal(s.user, "AJOz");
+    static const char wrong[] = "/:@G`g";
+    for (size_t i = 0; wrong[i]; i++) {
+        for (int first = 0; first < 2; first++) {
+            struct slashing_postgresql_settings other = {0};
+            char url[64];
+            (void)snprintf(url, sizeof url, "postgresql://h/d?user=%%%c%c", first ? wrong[i] : '4',
+                           first ? '4' : wrong[i]);
+            assert_fails(E_INPUT, slashing_postgresql_parse_url(&other, url));
+            assert_error_names("user: not percent encoded");
+        }
+    }
+}
+
+static void ssl_of_java_is_a_mode_unless_one_is_given(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *mode;
+    } rows[] = {{"ssl=true", "verify-full"},
+                {"ssl=", "verify-full"},
+                {"ssl", "verify-full"},
+                {"ssl=false", ""},
+                {"", ""},
+                {"ssl=true&sslmode=require", "require"},
+                {"sslmode=require&ssl=true", "require"},
+                {"user=a&connect_timeout=3600&password=", ""}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char url[128];
+        (void)snprintf(url, sizeof url, "jdbc:postgresql://h/d?%s", rows[i].query);
+        AUTO(slashing_postgresql_settings) s = parsed(url);
+        assert_string_equal(s.sslmode, rows[i].mode);
         assert_int_equal(s.password.length, 0);
     }
 }
@@ -126,6 +199,9 @@ int main(void)
         cmocka_unit_test(web3signers_form),
         cmocka_unit_test(postgresqls_own_form),
         cmocka_unit_test(what_is_not_understood_is_refused),
+        cmocka_unit_test(texts_have_their_lengths),
+        cmocka_unit_test(percent_encoding_has_two_digits),
+        cmocka_unit_test(ssl_of_java_is_a_mode_unless_one_is_given),
         cmocka_unit_test(a_wrong_password_is_not_told),
         cmocka_unit_test(the_environment_has_no_say),
     };
