@@ -19,8 +19,8 @@
 #include "watchdog_enclave.h"
 #include "watchdog_health.h"
 #include "watchdog_messages.h"
-#include "watchdog_metrics.h"
 #include "watchdog_nitro.h"
+#include "watchdog_onlookers.h"
 #include "watchdog_options.h"
 #include "watchdog_policy.h"
 #include "watchdog_sources.h"
@@ -30,7 +30,7 @@ enum { SECURE_HEAP = 1 << 20, MAX_EVENTS = 9, EXIT_OPERATOR = 3 };
 struct program {
     struct watchdog_options options;
     struct watchdog watchdog;
-    struct watchdog_metrics *metrics;
+    struct watchdog_onlookers *onlookers;
     struct watchdog_nitro *nitro; /* NULL: the enclave is a command */
     struct watchdog_enclave enclave;
     struct watchdog_control *control;
@@ -61,6 +61,7 @@ static must_check result send_init(struct program *p)
     const struct watchdog_items *items = &watchdog_sources_material(p->sources)->items;
     TRY(watchdog_documents_read(&documents, &p->options));
     TRY(watchdog_init_text(&text, &documents, items));
+    watchdog_onlookers_policy(p->onlookers, &documents.policy);
     TRY(credential_tail(&tail, p));
     log_info("init: sending %zu encrypted keys and the TLS key", items->num_keys);
     if (items->num_inactive)
@@ -93,7 +94,7 @@ static void send_or_refuse(struct program *p, result (*send)(struct program *))
 {
     result r = send(p);
     if (!r.code) {
-        watchdog_metrics_asked(p->metrics);
+        watchdog_onlookers_asked(p->onlookers);
         return;
     }
     log_error("%s", error_text());
@@ -111,11 +112,11 @@ static void on_fetched(void *context, const struct watchdog_fetched *fetched)
 {
     struct program *p = context;
     uint32_t refresh_ms = watchdog_sources_refresh_ms(p->sources);
-    watchdog_metrics_expiry(p->metrics, watchdog_sources_material(p->sources)->expires_ms);
+    watchdog_onlookers_expiry(p->onlookers, watchdog_sources_material(p->sources)->expires_ms);
     if (refresh_ms)
         set_seconds(p->refresh, refresh_ms);
     if (fetched->outcome.code) {
-        watchdog_metrics_fetch_failed(p->metrics, fetched->outcome.code);
+        watchdog_onlookers_fetch_failed(p->onlookers, fetched->outcome.code);
         log_error("%s: %s", fetched->items ? "keys" : "credentials", fetched->text);
         if (p->watchdog.state == WATCHDOG_INIT)
             process_notify("STATUS=waiting for keys: %.500s", fetched->text);
@@ -150,7 +151,7 @@ static enum watchdog_health take_status(struct program *p, const char *body)
     if (!same && status.failed > 0 && !watchdog_status_failures(&text, &status).code)
         log_error("status: %s", (const char *)text.data);
     p->status = status;
-    watchdog_metrics_status(p->metrics, &status);
+    watchdog_onlookers_status(p->onlookers, &status, body);
     return status.health;
 }
 
@@ -213,7 +214,7 @@ static void on_reply(void *context, int status, const char *body)
     struct program *p = context;
     log_reply(p, status, body);
     if (status != 0)
-        watchdog_metrics_answered(p->metrics, p->watchdog.state);
+        watchdog_onlookers_answered(p->onlookers, p->watchdog.state, status);
     bool good = status == 200, adopting = p->watchdog.state == WATCHDOG_ADOPT;
     if ((adopting || p->watchdog.state == WATCHDOG_STATUS) && good) {
         enum watchdog_health health = take_status(p, body);
@@ -296,7 +297,7 @@ static void take(struct program *p, enum watchdog_event event)
 {
     enum watchdog_state before = p->watchdog.state;
     struct watchdog_step step = watchdog_take(&p->watchdog, event);
-    watchdog_metrics_step(p->metrics, before, event, &p->watchdog, step.actions);
+    watchdog_onlookers_step(p->onlookers, before, event, &p->watchdog, step.actions);
     set_timer(p, &step);
     if (step.actions & WATCHDOG_DO_CLOSE)
         close_control(p);
@@ -399,7 +400,7 @@ static void on_nitro(void *context, enum watchdog_nitro_news news, const char *t
 static void on_nitro_cli_failure(void *context, const char *code)
 {
     struct program *p = context;
-    watchdog_metrics_nitro_cli(p->metrics, code);
+    watchdog_onlookers_nitro_cli(p->onlookers, code);
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *context)
@@ -433,6 +434,7 @@ static must_check result open_sources(struct program *p)
     AUTO(watchdog_documents) documents = {0};
     AUTO(secret) tail = {0};
     TRY(watchdog_documents_read(&documents, &p->options));
+    watchdog_onlookers_policy(p->onlookers, &documents.policy);
     TRY(watchdog_sources_open(&p->sources, &p->options, documents.policy.region, p->base, on_fetched, p));
     return p->options.credentials ? credential_tail(&tail, p) : RESULT_OK;
 }
@@ -482,10 +484,7 @@ static must_check result run_loop(struct program *p)
 {
     AUTO(events) events = {0};
     TRY(make_events(p, &events));
-    result r =
-        p->options.metrics ? watchdog_metrics_serve(p->metrics, p->base, p->options.metrics) : RESULT_OK;
-    if (r.code)
-        return error_prefix(r, "--metrics");
+    TRY(watchdog_onlookers_serve(p->onlookers, p->base));
     p->options.nitro.on_failure = on_nitro_cli_failure;
     if (p->options.nitro_cli)
         TRY(watchdog_nitro_open(&p->nitro, &p->options.nitro, p->base, on_nitro, p));
@@ -514,12 +513,12 @@ static must_check result run(struct program *p)
     if (r.code)
         return error_prefix(r, "--credentials");
     p->inotify = inotify;
-    r = watchdog_metrics_new(&p->metrics);
+    r = watchdog_onlookers_new(&p->onlookers, &p->options);
     if (!r.code)
         r = open_sources(p);
     if (!r.code)
         r = run_loop(p);
-    watchdog_metrics_free(p->metrics);
+    watchdog_onlookers_free(p->onlookers);
     watchdog_nitro_close(p->nitro);
     watchdog_sources_close(p->sources);
     return r;

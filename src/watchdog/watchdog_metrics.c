@@ -16,9 +16,6 @@
 
 enum { CONNECTIONS_MAX = 16, BODY_MAX = 1024, BACKLOG = 16, CLI_CODES = 60 };
 
-enum end { END_DIED, END_LOST, END_UNHEALTHY, END_SILENT, END_STOPPED, END_COUNT };
-static const char *const ends[END_COUNT] = {"died", "lost", "unhealthy", "silent", "stopped"};
-
 enum operation { OPERATION_INIT, OPERATION_STATUS, OPERATION_CREDENTIALS, OPERATION_COUNT };
 static const char *const operations[OPERATION_COUNT] = {"init", "status", "credentials"};
 
@@ -26,11 +23,10 @@ struct watchdog_metrics {
     struct metrics *all;
     struct metric *starts, *ended, *state, *keys_loaded, *keys_failed, *last_status, *expiry, *fetch_errors,
         *cli_errors, *control;
-    const char *states[WATCHDOG_STATE_COUNT];
+    const char *states[WATCHDOG_STATE_COUNT], *ends[WATCHDOG_END_COUNT];
     const char *codes[E_INTERNAL];    /* label values: code - 1 */
     char cli_text[CLI_CODES][4];      /* E01 ... E59 */
     const char *cli_codes[CLI_CODES]; /* number - 1; the last is "none" */
-    enum end end;                     /* why the enclave is being ended; END_DIED: it is not */
     uint64_t asked_ns;                /* 0: nothing is asked */
     struct net_http_server *server;
 };
@@ -54,6 +50,8 @@ static void fill_labels(struct watchdog_metrics *m)
 {
     for (int i = 0; i < WATCHDOG_STATE_COUNT; i++)
         m->states[i] = watchdog_state_name((enum watchdog_state)i);
+    for (int i = 0; i < WATCHDOG_END_COUNT; i++)
+        m->ends[i] = watchdog_end_name((enum watchdog_end)i);
     for (int i = 0; i < E_INTERNAL; i++)
         m->codes[i] = error_name(i + 1);
     for (int i = 0; i < CLI_CODES - 1; i++) {
@@ -76,8 +74,8 @@ static must_check result declare_with_labels(struct watchdog_metrics *m)
                                      "since the control connection was lost, the signer did not serve, or it "
                                      "did not answer; stopped with this program.",
                              .label = "reason",
-                             .values = ends,
-                             .num_values = END_COUNT}));
+                             .values = m->ends,
+                             .num_values = WATCHDOG_END_COUNT}));
     TRY(declare_labelled(&m->state, m,
                          (struct metrics_declaration){.kind = METRICS_GAUGE,
                                                       .name = "nitro_signer_watchdog_state",
@@ -183,45 +181,19 @@ result watchdog_metrics_serve(struct watchdog_metrics *m, struct event_base *bas
     return RESULT_OK;
 }
 
-static enum end reason_of(enum watchdog_event event)
+void watchdog_metrics_ended(struct watchdog_metrics *m, enum watchdog_end end)
 {
-    switch (event) {
-    case WATCHDOG_LOST:
-        return END_LOST;
-    case WATCHDOG_REPLY_BAD:
-        return END_UNHEALTHY;
-    case WATCHDOG_STOP:
-        return END_STOPPED;
-    case WATCHDOG_TIMER:
-    case WATCHDOG_CONNECT_FAILED:
-        return END_SILENT;
-    case WATCHDOG_START:
-    case WATCHDOG_CONNECTED:
-    case WATCHDOG_CONNECTED_ADOPTED:
-    case WATCHDOG_REPLY_OK:
-    case WATCHDOG_CHILD_ENDED:
-    case WATCHDOG_CREDENTIALS:
-    case WATCHDOG_STABLE:
-    case WATCHDOG_EVENT_COUNT:
-        break;
-    }
-    return END_DIED;
+    metrics_count(m->ended, end);
+    m->asked_ns = 0;
 }
 
-void watchdog_metrics_step(struct watchdog_metrics *m, enum watchdog_state before, enum watchdog_event event,
-                           const struct watchdog *now, unsigned actions)
+void watchdog_metrics_step(struct watchdog_metrics *m, enum watchdog_state before, enum watchdog_state now,
+                           unsigned actions)
 {
-    if (actions & (WATCHDOG_DO_TERMINATE | WATCHDOG_DO_KILL) && m->end == END_DIED)
-        m->end = reason_of(event);
-    if (event == WATCHDOG_CHILD_ENDED && before != WATCHDOG_DOWN) {
-        metrics_count(m->ended, m->end);
-        m->end = END_DIED;
-        m->asked_ns = 0;
-    }
     if (actions & WATCHDOG_DO_START_CHILD)
         metrics_count(m->starts, 0);
     metrics_set(m->state, before, 0);
-    metrics_set(m->state, now->state, 1);
+    metrics_set(m->state, now, 1);
 }
 
 void watchdog_metrics_asked(struct watchdog_metrics *m)

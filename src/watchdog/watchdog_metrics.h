@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 
+#include "watchdog_facts.h"
 #include "watchdog_health.h"
 #include "watchdog_policy.h"
 
@@ -16,10 +17,10 @@ void watchdog_metrics_free(struct watchdog_metrics *metrics);
 must_check result watchdog_metrics_serve(struct watchdog_metrics *metrics, struct event_base *base,
                                          const char *address);
 
-/* An event, the state before it, and what was decided: starts and ends of enclaves, their reasons, the state.
- */
+/* The state before an event and after it, and what was decided. */
 void watchdog_metrics_step(struct watchdog_metrics *metrics, enum watchdog_state before,
-                           enum watchdog_event event, const struct watchdog *now, unsigned actions);
+                           enum watchdog_state now, unsigned actions);
+void watchdog_metrics_ended(struct watchdog_metrics *metrics, enum watchdog_end end);
 /* A request goes out to the enclave, and its reply has come. */
 void watchdog_metrics_asked(struct watchdog_metrics *metrics);
 void watchdog_metrics_answered(struct watchdog_metrics *metrics, enum watchdog_state state);

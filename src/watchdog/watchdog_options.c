@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "watchdog_loopback.h"
+
 static const char usage[] =
     "nitro-signer-watchdog [options] --enclave=nitro-cli --eif=FILE\n"
     "nitro-signer-watchdog [options] -- COMMAND...\n"
@@ -73,6 +75,17 @@ static must_check result parse_table(struct watchdog_options *o, int *ret_next, 
          1, 86400},
         {"metrics", OPTION_TEXT, &o->metrics,
          "address on which GET /metrics is served, for Prometheus, such as tcp:127.0.0.1:9102 (none)", 0, 0},
+        {"status-page", OPTION_TEXT, &o->status_page,
+         "address on which a status page is served, for people, such as tcp:127.0.0.1:9002; loopback or "
+         "unix: "
+         "only (none)",
+         0, 0},
+        {"enclave-metrics", OPTION_TEXT, &o->enclave_metrics,
+         "where the enclave's metrics are read for the status page (with nitro-cli: port 9001 of "
+         "--enclave-cid; else none)",
+         0, 0},
+        {"sample-interval", OPTION_U32, &o->sample_interval,
+         "seconds between two samples of them; 360 are kept, beside a day of minutes (10)", 1, 60},
         LOG_OPTION_ROWS(&o->log),
     };
     return options_parse(ret_next, table, ARRAY_LENGTH(table), usage, argc, argv);
@@ -126,7 +139,35 @@ static must_check result check_enclave(struct watchdog_options *o, int next, int
         (void)snprintf(o->control_text, sizeof o->control_text, "vsock:%u:5000", o->nitro.enclave.cid);
         o->control = o->control_text;
     }
+    if (!o->enclave_metrics) {
+        (void)snprintf(o->enclave_metrics_text, sizeof o->enclave_metrics_text, "vsock:%u:9001",
+                       o->nitro.enclave.cid);
+        o->enclave_metrics = o->enclave_metrics_text;
+    }
     return RESULT_OK;
+}
+
+static must_check result check_reachable(struct net_address *ret_address, const char *text, bool vsock)
+{
+    TRY(net_address_parse(ret_address, text));
+    ENSURE(watchdog_is_loopback(ret_address) || (vsock && ret_address->family == NET_VSOCK), E_INPUT,
+           "must be unix:PATH%s or tcp: with a number of loopback's, such as 127.0.0.1 or [::1]",
+           vsock ? ", vsock:CID:PORT" : "");
+    return RESULT_OK;
+}
+
+/* The page tells everybody who reaches it, so that nobody on a network may. */
+static must_check result check_status_page(struct watchdog_options *o)
+{
+    if (!o->status_page)
+        return RESULT_OK;
+    result r = check_reachable(&o->status_page_address, o->status_page, false);
+    if (r.code)
+        return error_prefix(r, "--status-page");
+    if (!o->enclave_metrics)
+        return RESULT_OK;
+    r = check_reachable(&o->enclave_metrics_address, o->enclave_metrics, true);
+    return r.code ? error_prefix(r, "--enclave-metrics") : r;
 }
 
 result watchdog_options_parse(struct watchdog_options *o, int argc, char *const argv[])
@@ -134,6 +175,7 @@ result watchdog_options_parse(struct watchdog_options *o, int argc, char *const 
     *o = (struct watchdog_options){.log = LOG_OPTIONS_DEFAULT,
                                    .status_interval = 5,
                                    .stable_after = 300,
+                                   .sample_interval = 10,
                                    .imds_interval = 30,
                                    .nitro = {.enclave = {.program = "nitro-cli",
                                                          .name = "nitro-signer",
@@ -147,6 +189,7 @@ result watchdog_options_parse(struct watchdog_options *o, int argc, char *const 
     ENSURE(o->credentials, E_INPUT, "--credentials: required");
     ENSURE(o->policy, E_INPUT, "--policy: required");
     TRY(check_enclave(o, next, argc, argv));
+    TRY(check_status_page(o));
     if (strcmp(o->credentials, "imds") == 0)
         o->credentials = NULL;
     take_environment(o);

@@ -10,7 +10,8 @@
 /* Texts point into argv; NULL where an option is absent and has no default. */
 struct watchdog_options {
     const char *control, *policy, *access;
-    char control_text[64]; /* what --control is when it is absent */
+    /* What --control and --enclave-metrics are when they are absent. */
+    char control_text[64], enclave_metrics_text[64];
     struct net_address control_address;
     const char *enclave;
     const char *items; /* a folder; or else: */
@@ -18,6 +19,11 @@ struct watchdog_options {
     const char *region, *dynamodb_endpoint, *ca_file;
     const char *credentials; /* a file; NULL: the instance's role */
     const char *metrics;     /* NULL: not served */
+    const char *status_page; /* the same */
+    struct net_address status_page_address;
+    const char *enclave_metrics; /* NULL: the status page does without figures */
+    struct net_address enclave_metrics_address;
+    uint32_t sample_interval; /* seconds */
     const char *imds_endpoint;
     uint32_t imds_interval; /* seconds between two looks for credentials when those at hand expire soon */
     struct log_options log;

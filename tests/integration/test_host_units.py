@@ -153,11 +153,13 @@ def test_the_watchdogs_command_line_starts_nitro_cli(start, folder, release, bin
     shutil.copy(pathlib.Path(__file__).with_name("fake_nitro_cli.py"), cli)
     cli.chmod(0o755)
     words = script(folder, "watchdog", command_of("nitro-signer-watchdog.service"), release,
-                   {"/usr/bin/nitro-cli": cli, "/etc/nitro-signer/policy.txt": folder / "policy.txt"})
+                   {"/usr/bin/nitro-cli": cli, "/etc/nitro-signer/policy.txt": folder / "policy.txt",
+                    "tcp:127.0.0.1:9102": f"unix:{folder}/scrape", "tcp:127.0.0.1:9002": f"unix:{folder}/page"})
     watchdog = start(words, ready=False, env={"PATH": os.environ["PATH"], "FAKE_NITRO_CLI": str(folder / "nitro"), "WATCHDOG_USEC": "60000000",
                                               "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"})
     calls = folder / "nitro/calls"
     until(lambda: calls.exists() and "run-enclave" in calls.read_text(), "run-enclave")
+    assert (folder / "scrape").is_socket() and (folder / "page").is_socket()
     maps = pathlib.Path(f"/proc/{watchdog.pid}/maps").read_text()
     assert f"{release}/usr/lib" in maps and " /usr/lib" not in maps
     run = next(call for call in map(json.loads, calls.read_text().splitlines()) if call["words"][0] == "run-enclave")

@@ -10,7 +10,7 @@ import struct
 
 import pytest
 
-from harness import policy_text, receive_exactly
+from harness import PATIENCE, policy_text, receive_exactly
 
 KEYS = [f"{n:02x}" * 48 for n in (0x81, 0x82, 0x83)]
 POLICY = policy_text(store="sqlite:/run/slashing.sqlite", kms_key="arn:aws:kms:us-east-1:111122223333:key/abc", region="us-east-1")
@@ -26,13 +26,13 @@ class Control:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen(4)
-        self.listener.settimeout(20)
+        self.listener.settimeout(120 * PATIENCE)
         self.stream = None
 
     def accept(self):
         self.hang_up()
         self.stream, _ = self.listener.accept()
-        self.stream.settimeout(20)
+        self.stream.settimeout(120 * PATIENCE)
 
     def request(self):
         (length,) = struct.unpack(">I", receive_exactly(self.stream, 4))
