@@ -9,24 +9,31 @@ export NS_VECTORS_DIR ?= $(abspath ../shared/vectors)
 export NS_BIN_DIR = $(CURDIR)/$(build)/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all setup analyse sbom clients build demo run test image lambda image-verify enclave-boot soak soak-load coverage fuzz fuzz-coverage bench interop clean help
+.PHONY: all setup setup-programs programs analyse sbom clients build demo run test image lambda image-verify enclave-boot soak soak-load coverage fuzz fuzz-coverage bench interop deb deb-test release clean help
 
-all: build ## set up and build everything (into build/bin)
+all: programs ## the programs alone, and only what they take is installed first (into build/bin)
 
 setup: ## install what is missing: Debian packages, npm packages
 	@scripts/setup
 
+setup-programs:
+	@scripts/setup --programs
+
+programs: setup-programs
+	@cmake --preset $(PRESET) -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
+	@cmake --build $(build) --target programs
+
 clients: ## bring and build other people's client code for the tests: Prysm's, SSV's, Lodestar's
 	@scripts/setup --clients
 
-build: setup
+build: setup ## the programs and the tests
 	@cmake --preset $(PRESET) -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
 	@cmake --build $(build)
 
-demo: build ## watch the whole story on this machine: keys, attestation, signatures, refusals
+demo: programs ## watch the whole story on this machine: keys, attestation, signatures, refusals
 	@scripts/demo
 
-run: build ## the same set-up, left running until Ctrl-C
+run: programs ## the same set-up, left running until Ctrl-C
 	@scripts/demo --run
 
 # Types, then the stacks' own tests. What AWS's tools make of them is tests/integration/test_infra.py.
@@ -37,12 +44,21 @@ infra-test: build ## only the stacks on AWS: synthesis, assertions, snapshots, c
 	@$(python) -m pytest -q tests/integration/test_infra.py
 
 # Much of a black-box test is waiting: three files are on their way at a time.
+without_vectors = [ -d '$(NS_VECTORS_DIR)' ] || echo 'test: no third-party vectors in $(NS_VECTORS_DIR): what needs them is skipped (CONTRIBUTING.md)'
 test: build clients ## unit tests and lint, then black-box and interop tests (PRESET=asan too)
+	@$(without_vectors)
 	@ctest --test-dir $(build) --output-on-failure --no-tests=error -j2
 	@$(infra_test)
 	@set -e; folders=; for folder in tests/integration tests/interop; do \
 	   if ls $$folder/test_*.py >/dev/null 2>&1; then folders="$$folders $$folder"; fi; done; \
 	 [ -z "$$folders" ] || $(python) -m pytest -q -n 3 --dist loadfile $$folders
+	@$(without_vectors)
+
+.PHONY: docs-test
+# PAGES names some of them, as pytest's -k does: PAGES='README or keys.md'.
+docs-test: build ## type every command of README and docs, against stand-ins where it wants AWS, and compare what it prints
+	@$(python) -m pytest -q tests/integration/test_docs.py tests/interop/test_walkthrough.py tests/interop/test_deb.py
+	@$(python) -m pytest -q tests/docs $(if $(PAGES),-k '$(PAGES)')
 
 # ARCH names one of them. IMAGE_OPTIONS='--kernel=bzImage --kernel-config=bzImage.config' puts another kernel in, AWS's for example.
 image: setup ## make the enclave's image from pinned inputs, for x86_64 and arm64: build/image/ARCH/nitro-signer.eif and pcrs.json
@@ -54,6 +70,17 @@ lambda: setup ## make the Lambda function's zip from pinned inputs: build/lambda
 
 image-verify: setup ## make the images twice, in other folders, by other users, at other times, and compare them bit for bit
 	@packaging/image/verify $(IMAGE_OPTIONS) $(ARCH)
+
+deb: setup-programs ## make Debian packages of the stand-alone signer, the enclave's host and the operator's tools: build/deb (docs/packages.md)
+	@echo 'deb: compiling with Debian'\''s flags; some minutes, in silence'
+	@packaging/deb/build build/deb
+	@ls build/deb
+
+deb-test: build ## compile the Debian packages twice and compare them, ask lintian, install, upgrade, remove and purge them; minutes
+	@NS_DEB_FULL=1 $(python) -m pytest -q --durations=5 tests/interop/test_deb.py
+
+release: ## gather source, Debian packages, images, SBOM, build ids and sums of the tagged commit: build/release (CONTRIBUTING.md)
+	@scripts/release
 
 # Each part prints its numbers, the seed of its orders too; NS_SEED asks for the same ones again. NS_ORDERS and NS_SECONDS (of
 # each of the last part's runs, where executables are killed) say how long.
@@ -96,7 +123,7 @@ torture: setup ## make a call of libc, OpenSSL and SQLite fail in each place of 
 	@JOBS='$(JOBS)' tests/torture/run build/asan/tests '$(SCENARIOS)'
 
 # ROOMS names some of them (lib/eth2 src/keeper); TESTS those of their tests that are run, keeping the other counts (slashing_seal).
-coverage: setup ## which branches of lib/slashing, lib/eth2, lib/nitro and src/keeper the tests reach: all, or listed with a reason; minutes
+coverage: setup ## which branches of lib/slashing, lib/eth2, lib/nitro and src/keeper the tests reach: all, or listed with a reason; 18 minutes on a busy machine
 	@cmake --preset coverage -DNS_VECTORS_DIR='$(NS_VECTORS_DIR)' >/dev/null
 	@cmake --build build/coverage
 	@tests/coverage/coverage.py $(if $(TESTS),--tests='$(TESTS)') $(ROOMS)
@@ -106,9 +133,10 @@ fuzz-coverage: setup ## how much of each reader the fuzzers' inputs reach, those
 	@cmake --build build/fuzz-coverage --target fuzz
 	@tests/fuzz/run build/fuzz-coverage --coverage $(if $(TARGETS),--targets=$(TARGETS))
 
-interop: build ## only the comparison with other people's programs, AWS's image crates among them
+# NS_SLOT_SECONDS=6 makes the chain of the whole validator client slower, for machines that have much else to do.
+interop: build ## only the comparison with other people's programs, AWS's image crates and a whole validator client among them
 	@scripts/setup --interop
-	@$(python) -m pytest -q -n 3 --dist loadfile tests/interop
+	@NS_INTEROP_FULL=1 $(python) -m pytest -q -n 3 --dist loadfile tests/interop
 
 .PHONY: test-arm
 test-arm: build ## cross-build for 64-bit ARM and test that under emulation, seccomp filters in a virtual machine; boot the image; long

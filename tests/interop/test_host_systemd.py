@@ -9,14 +9,14 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
-import time
 
 import pytest
 
 import oci_rig
+import systemd_machine
 from host_rig import HOST
+from systemd_machine import until, write
 from test_watchdog import POLICY
 
 HERE = pathlib.Path(__file__).parent
@@ -24,15 +24,8 @@ SETTINGS = {"REGION": "us-east-1", "STACK_UUID": "7f6a0bd0", "VALIDATOR_TABLE": 
             "ENCLAVE_MEMORY": "512", "MORE_OPTIONS": ""}
 SOCKETS = {"vsock:16:443": "unix:/run/nitro_enclaves/https", "vsock:any:8000": "unix:/run/sockets/kms",
            "vsock:any:8001": "unix:/run/sockets/dynamodb", "vsock:any:8002": "unix:/run/sockets/log"}
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not pathlib.Path("/lib/systemd/systemd").exists(),
-                                reason="not root, or no systemd: a PID 1 cannot be started")
-
-
-def until(condition, what, seconds=40):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what() if callable(what) else what
-        time.sleep(0.1)
+PAGE = "/run/nitro-signer-watchdog/page"  # as docs/status-page.md has it
+pytestmark = systemd_machine.needs_root
 
 
 def unpack(bin_dir, folder, place):
@@ -49,13 +42,16 @@ def unpack(bin_dir, folder, place):
     (place / "libraries").symlink_to(f"usr/lib/{machine}-linux-gnu")
 
 
-def write(path, text, mode=0o644):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(mode)
+PREPARE = """
+systemd-sysusers /etc/sysusers.d/nitro-signer.conf
+mkdir -m 775 /run/nitro_enclaves
+cp /etc/nitro-signer/pcr0 /run/nitro_enclaves/ # for the stand-in of nitro-cli
+mkdir -p -m 775 /var/log/nitro_enclaves
+chgrp ne /run/nitro_enclaves /var/log/nitro_enclaves
+"""
 
 
-class Host:
+class Host(systemd_machine.Machine):
     def __init__(self, bin_dir, folder):
         overlay = folder / "overlay"
         unpack(bin_dir, folder, overlay / "opt/nitro-signer/current")
@@ -65,7 +61,8 @@ class Host:
         for path in HOST.iterdir():
             shutil.copy(path, units if path.suffix in (".service", ".target") else overlay / "opt/nitro-signer/host")
         write(overlay / "etc/sysusers.d/nitro-signer.conf", (HOST / "nitro-signer.sysusers").read_text())
-        write(overlay / "etc/nitro-signer/units.env", "".join(f"NITRO_SIGNER_{name}={value}\n" for name, value in SETTINGS.items()))
+        settings = {**SETTINGS, "MORE_OPTIONS": f"--status-page=unix:{PAGE}"}
+        write(overlay / "etc/nitro-signer/units.env", "".join(f"NITRO_SIGNER_{name}={value}\n" for name, value in settings.items()))
         write(overlay / "etc/nitro-signer/policy.txt", POLICY)
         write(overlay / "etc/nitro-signer/pcr0", oci_rig.measurements(folder)["PCR0"])
         write(overlay / "usr/bin/nitro-cli", (HERE.parent / "integration/fake_nitro_cli.py").read_text(), 0o755)
@@ -77,51 +74,17 @@ class Host:
         write(units / "nitro-signer-proxy.service.d/test.conf", f"[Service]\nExecStart=\n{line}\nRuntimeDirectory=sockets\n")
         write(units / "nitro-signer-watchdog.service.d/test.conf",
               "[Service]\nEnvironment=FAKE_NITRO_CLI=/run/nitro_enclaves AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1\n")
-        write(units / "host-test.target", "[Unit]\nDefaultDependencies=no\nWants=systemd-journald.service nitro-signer-logs.service nitro-signer.target\n")
-        self.log = open(folder / "systemd.log", "wb")
-        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount", "--cgroup", "--uts",
-                                         "--ipc", "--net", HERE / "systemd_root", overlay], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.folder, self.pid = folder, None
-        until(self.find, lambda: (folder / "systemd.log").read_text())
-        until(lambda: self.run("systemctl", "is-active", "host-test.target", check=False) == "active", "no host-test.target")
-
-    def find(self):
-        """PID 1 of the namespaces, once it is systemd."""
-        assert self.process.poll() is None, (self.folder / "systemd.log").read_text()
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        if children and "systemd" in os.path.basename(os.path.realpath(f"/proc/{children[0]}/exe")):
-            self.pid = int(children[0])
-        return self.pid and os.path.exists(f"/proc/{self.pid}/root/run/systemd/private")
-
-    def run(self, *words, check=True):
-        done = subprocess.run(["nsenter", "--target", str(self.pid), "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--root", "--wd", *words],
-                              capture_output=True, text=True, timeout=60, check=False)
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
-
-    def show(self, unit, name):
-        return self.run("systemctl", "show", "--value", f"--property={name}", unit)
-
-    def journal(self, unit):
-        return self.run("journalctl", "--no-pager", "--output=short", f"--unit={unit}")
+        write(overlay / "prepare", PREPARE)
+        super().__init__(overlay, folder, "nitro-signer-logs.service nitro-signer.target")
 
     def calls(self):
         path = pathlib.Path(f"/proc/{self.pid}/root/run/nitro_enclaves/calls")
         return [json.loads(line)["words"][0] for line in path.read_text().splitlines()] if path.exists() else []
 
-    def close(self):
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.wait(20)
-        self.log.close()
-
 
 @pytest.fixture(scope="module")
 def host(bin_dir, tmp_path_factory):
-    if subprocess.run(["unshare", "--mount", "--cgroup", "sh", "-c", "mount --make-rprivate / && mount -t cgroup2 none /sys/fs/cgroup"],
-                      capture_output=True, check=False, timeout=20).returncode:
-        pytest.skip("root may not mount here: in a container without that privilege")
+    systemd_machine.skip_without_mounts()
     one = None
     try:
         one = Host(bin_dir, tmp_path_factory.mktemp("host"))
@@ -150,6 +113,14 @@ def test_the_watchdog_starts_nitro_cli_in_its_sandbox(host):
     assert host.show("nitro-signer-watchdog", "ActiveState") == "activating"  # no signer serves here
     assert host.run("systemctl", "is-active", "nitro-signer.target") == "active"  # which does not wait for it
     assert "has CID 16" in host.journal("nitro-signer-watchdog")
+
+
+def test_the_status_page_on_a_socket_in_its_sandbox(host):
+    path = host.root(PAGE)
+    until(path.exists, lambda: host.journal("nitro-signer-watchdog"))
+    assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
+    status = json.loads(host.run("curl", "--silent", "--fail", "--unix-socket", PAGE, "http://localhost/status.json"))
+    assert status["condition"] in ("starting", "adopting", "restarting") and status["network"] == "mainnet"
 
 
 def test_a_watchdog_that_is_killed_is_started_again_and_its_enclave_stays(host):
