@@ -1,4 +1,4 @@
-/* The Lambda function: makes the signers' TLS key and asks them how they are (README, "The Lambda function"). In production it can make and
+/* The Lambda function: makes the signers' TLS key and asks them how they are (docs/lambda.md). In production it can make and
  * encrypt, never decrypt: the key policy sees to that, not this role. */
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";

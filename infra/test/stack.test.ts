@@ -176,6 +176,19 @@ for (const [name, template] of templates) {
       assert.equal(JSON.stringify(policy?.Properties.PolicyDocument).includes("kms:Decrypt"), name === "dev");
     });
 
+    it("lets the Lambda function reach the table of TLS keys only", () => {
+      const outputs = template.toJSON().Outputs as Record<string, { Value: { Ref: string } }>;
+      const role = outputs.LambdaExecutionArn?.Value as unknown as { "Fn::GetAtt": [string, string] };
+      const policies = ofType(template, "AWS::IAM::Policy")
+        .filter((each) => (each.Properties.Roles as { Ref: string }[]).some(({ Ref }) => Ref === role["Fn::GetAtt"][0]));
+      const statements = policies.flatMap((each) =>
+        (each.Properties.PolicyDocument as { Statement: { Action: string | string[]; Resource: unknown }[] }).Statement);
+      const ofTables = statements.filter(({ Action }) => [Action].flat().some((action) => action === "*" || action.startsWith("dynamodb:")));
+      assert.ok(ofTables.length > 0);
+      for (const { Resource } of ofTables)
+        assert.deepEqual([Resource].flat(), [{ "Fn::GetAtt": [outputs.TLSKeysTableName?.Value.Ref, "Arn"] }]);
+    });
+
     it("starts with the init flag down", () => {
       template.hasResourceProperties("AWS::SSM::Parameter", { Value: "false", Type: "String" });
     });

@@ -90,7 +90,7 @@ def ask_moto(target, body):
                "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00",
                **({"X-Amz-Target": target} if target else {})}
     try:
-        with urllib.request.urlopen(urllib.request.Request(MOTO, body, headers), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(MOTO, body, headers), timeout=120) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()

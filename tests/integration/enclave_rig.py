@@ -181,7 +181,7 @@ class Cloud:
         reader, writer = os.pipe()
         options = [f"--{option}={writer}" for option in (fd or "").split()]
         done = subprocess.run([self.bin_dir / "nitro-signer-ctl", *map(str, arguments), *options], cwd=self.folder, text=True, capture_output=True,
-                              timeout=60 * PATIENCE, check=False, pass_fds=[writer] if fd else [])
+                              timeout=600 * PATIENCE, check=False, pass_fds=[writer] if fd else [])
         os.close(writer)
         with os.fdopen(reader) as pipe:
             self.told = pipe.read()  # what went to fd

@@ -25,7 +25,7 @@ from harness import PATIENCE
 BINARIES = pathlib.Path("/usr/lib/postgresql/15/bin")
 SCHEMA = pathlib.Path(__file__).with_name("web3signer_schema.sql")
 USER, PASSWORD = "signer", "Seven small signs"
-START_SECONDS = 120 * PATIENCE  # recovery waits for a disk that others keep busy
+DISK_SECONDS = 120 * PATIENCE  # recovery, and the checkpoint of an orderly end, wait for a disk that others keep busy
 
 
 def free_port():
@@ -128,7 +128,7 @@ class PostgresServer:
             self._process = subprocess.Popen(self._command("postgres", "-D", self.folder / "data", *arguments,
                                                            ends_with_us=True),
                                              cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + DISK_SECONDS
         while not self._ready():
             assert self._process.poll() is None and time.monotonic() < deadline, self.log_path.read_text()
             time.sleep(0.02)
@@ -177,7 +177,7 @@ class PostgresServer:
         """An orderly end: transactions are rolled back, connections closed."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-            self._process.wait(30)
+            self._process.wait(DISK_SECONDS)
 
     def close(self):
         try:

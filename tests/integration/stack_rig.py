@@ -56,7 +56,7 @@ class Ctl:
 
     def __call__(self, *words, status=0, stack=STACK, **environment):
         variables = {name: value for name, value in {**self.environment, **environment}.items() if value is not None}
-        done = subprocess.run(self.command(*words, stack=stack), env=variables, cwd=self.folder, capture_output=True, text=True, timeout=60,
+        done = subprocess.run(self.command(*words, stack=stack), env=variables, cwd=self.folder, capture_output=True, text=True, timeout=300,
                               check=False, stdin=subprocess.DEVNULL)
         assert done.returncode == status, done.stdout + done.stderr
         assert SECRET_KEY not in done.stdout + done.stderr and TOKEN not in done.stdout + done.stderr

@@ -125,7 +125,7 @@ def test_on_a_terminal_it_asks(ctl, judge, documents):
         with subprocess.Popen(ctl.command("policy", "apply", f"--policy={policy}", f"--pcrs={pcrs}"), env=ctl.environment, stdin=terminal,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             os.write(main, answer.encode())
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=300)
         os.close(main)
         os.close(terminal)
         assert process.returncode == status and "Put this key policy in force?" in errors

@@ -31,7 +31,7 @@ def run(bin_dir, folder):
     def runner(verb, *words, eth2=(), store="protection.sqlite"):
         command = [bin_dir / "nitro-signer", "eth2", f"--slashing-protection-db-path={store}", *eth2, verb, *words]
         done = subprocess.run([sys.executable, "-c", STARTER, *map(str, command)], cwd=folder, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=120, check=True)
+                              capture_output=True, text=True, timeout=600, check=True)
         status, memory = map(int, done.stdout.split())
         return status, done.stderr, memory
     return runner

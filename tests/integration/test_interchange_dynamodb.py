@@ -51,7 +51,7 @@ def run(bin_dir, folder, table):  # noqa: F811
     """As in test_interchange.py, on a table of this test's own."""
     def runner(verb, *words, options=None):
         done = subprocess.run([bin_dir / "nitro-signer", "eth2", *(options or table.options()), verb, *words], cwd=folder, text=True,
-                              capture_output=True, timeout=120, check=False, env=table.env)
+                              capture_output=True, timeout=600, check=False, env=table.env)
         return done.returncode, done.stderr, 0
     return runner
 

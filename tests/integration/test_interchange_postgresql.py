@@ -22,7 +22,7 @@ def run(bin_dir, folder, postgres_database):
         options = [f"--slashing-protection-db-url={url}", f"--slashing-protection-db-username={user}",
                    f"--slashing-protection-db-password={password}"]
         done = subprocess.run([bin_dir / "nitro-signer", "eth2", *options, verb, *words], cwd=folder, text=True,
-                              capture_output=True, timeout=120, check=False)
+                              capture_output=True, timeout=600, check=False)
         return done.returncode, done.stderr, 0
     return runner
 

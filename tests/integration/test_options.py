@@ -13,7 +13,10 @@ import yaml
 
 from test_signer_standalone import one_key, sign_vectors, write_raw_keys  # noqa: F401 (fixtures)
 
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+TREE = pathlib.Path(__file__).resolve().parents[2]
+DOCS = TREE / "docs"
+PAGES = "\n".join((DOCS / f"{name}.md").read_text()
+                  for name in ("options", "key-sources", "who-may-connect", "http-api", "slashing-history"))
 
 # Web3Signer's own names: all of its base command and of eth2, with aliases. {} stands for a folder with the files.
 GLOBAL = {
@@ -191,7 +194,7 @@ def test_help_has_every_option_and_so_have_these_tests(signer):
 
 def test_help_and_version_in_all_their_forms(signer):
     version = signer("--version").stdout
-    assert re.fullmatch(r"nitro-signer \d+\.\d+\.\d+\S*\n", version)
+    assert re.fullmatch(r"nitro-signer \d+\.\d+\.\d+ \(build [0-9a-f]{40}\)\n", version)
     assert signer("-V").stdout == signer("eth2", "-V").stdout == version
     assert signer("-h").stdout == signer("help").stdout == signer("--help").stdout != signer("eth2", "-h").stdout
     assert signer("help", "eth2").stdout == signer("eth2", "--help").stdout
@@ -201,13 +204,25 @@ def test_help_and_version_in_all_their_forms(signer):
         assert max(len(line) for line in run.stdout.split("\n\n", 1)[1].splitlines()) <= 100
 
 
-def test_the_readme_has_the_options_there_are(signer):
+def test_every_program_says_its_version_and_the_build_that_it_is(bin_dir):
+    """Of the file that runs, by binutils; the version is in one place."""
+    version = re.search(r"^project\(nitro-signer VERSION (\S+) ", (TREE / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+    programs = sorted(path for path in pathlib.Path(bin_dir).glob("nitro-signer*") if path.is_file())
+    assert len(programs) >= 13
+    for program in programs:
+        notes = subprocess.run(["readelf", "--wide", "--notes", program], capture_output=True, text=True, timeout=60, check=True).stdout
+        build = re.search(r"Build ID: ([0-9a-f]{40})$", notes, re.MULTILINE)[1]
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False)
+        assert (said.returncode, said.stdout, said.stderr) == (0, f"{program.name} {version} (build {build})\n", "")
+
+
+def test_the_pages_have_the_options_there_are(signer):
     """In its tables; options of other programs are written with the program's name."""
-    rows = "\n".join(line.split("|")[1] for line in README.read_text().splitlines() if line.startswith("| `--"))
+    rows = "\n".join(line.split("|")[1] for line in PAGES.splitlines() if line.startswith("| `--"))
     there_are = option_names(signer("--help").stdout) | option_names(signer("eth2", "--help").stdout)
     assert option_names(rows) <= there_are
     assert {*GLOBAL, *ETH2, *OURS_GLOBAL, *OURS_ETH2, "config-file", "check-config"} <= option_names(rows)
-    prose = option_names(README.read_text())
+    prose = option_names(PAGES)
     assert {*IGNORED_GLOBAL, *IGNORED_ETH2, *REFUSED_GLOBAL, *REFUSED_ETH2} <= prose
 
 

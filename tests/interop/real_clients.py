@@ -58,6 +58,21 @@ def command(client):
     return [at] if at.exists() else None
 
 
+def certify(at):
+    """A certificate of localhost, for the signer, by an authority of the test's own, whose file is the answer."""
+    (at / "password").write_text("changeit\n")
+    (at / "server.extensions").write_text("subjectAltName = DNS:localhost\nextendedKeyUsage = serverAuth\n")
+    key = ["-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    for words in (["req", "-x509", *key, "-days", "2", "-subj", "/CN=authority", "-keyout", at / "authority.key", "-out", at / "authority.pem"],
+                  ["req", "-new", *key, "-subj", "/CN=localhost", "-keyout", at / "server.key", "-out", at / "server.csr"],
+                  ["x509", "-req", "-days", "2", "-in", at / "server.csr", "-CA", at / "authority.pem", "-CAkey", at / "authority.key",
+                   "-CAcreateserial", "-extfile", at / "server.extensions", "-out", at / "server.pem"],
+                  ["pkcs12", "-export", "-in", at / "server.pem", "-inkey", at / "server.key", "-certfile", at / "authority.pem",
+                   "-out", at / "server.p12", "-passout", "pass:changeit"]):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=30)
+    return at / "authority.pem"
+
+
 class Signer:
     """A stand-alone signer of a network that meets every fork, with keys of its own."""
 
@@ -71,7 +86,7 @@ class Signer:
         (folder / "keys.json").write_text(json.dumps(self.keys))
         options = list(options)
         if tls:
-            self.certify()
+            self.authority = certify(folder)
             options += [f"--tls-keystore-file={folder}/server.p12", f"--tls-keystore-password-file={folder}/password"]
         store = f"--slashing-protection-db-path={folder}/protection.sqlite" if protection else "--slashing-protection-enabled=false"
         self.process = start("nitro-signer", "--http-listen-port=0", f"--data-path={folder}", f"--key-config-path={folder}/keys", "--metrics-enabled",
@@ -81,21 +96,6 @@ class Signer:
         self.port, self.metrics_port = int(ports["http"]), int(ports["metrics"])
         self.address = f"localhost:{self.port}"
         self.url = f"http{'s' if tls else ''}://{self.address}"
-
-    def certify(self):
-        """A certificate of localhost by an authority of the test's own."""
-        at = self.folder
-        (at / "password").write_text("changeit\n")
-        (at / "server.extensions").write_text("subjectAltName = DNS:localhost\nextendedKeyUsage = serverAuth\n")
-        key = ["-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        for words in (["req", "-x509", *key, "-days", "2", "-subj", "/CN=authority", "-keyout", at / "authority.key", "-out", at / "authority.pem"],
-                      ["req", "-new", *key, "-subj", "/CN=localhost", "-keyout", at / "server.key", "-out", at / "server.csr"],
-                      ["x509", "-req", "-days", "2", "-in", at / "server.csr", "-CA", at / "authority.pem", "-CAkey", at / "authority.key",
-                       "-CAcreateserial", "-extfile", at / "server.extensions", "-out", at / "server.pem"],
-                      ["pkcs12", "-export", "-in", at / "server.pem", "-inkey", at / "server.key", "-certfile", at / "authority.pem",
-                       "-out", at / "server.p12", "-passout", "pass:changeit"]):
-            subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=30)
-        self.authority = at / "authority.pem"
 
     def duties(self, client, *options):
         made = subprocess.run(["node", CLIENTS / "duties.mjs", f"--client={client}", f"--keys={self.folder}/keys.json",

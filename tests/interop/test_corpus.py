@@ -136,9 +136,9 @@ def test_inclusion_lists_without_fork_info(start, folder):
         assert wire.ask(one["request"]) == one["answer"]
 
 
-def test_the_readmes_table_names_every_type():
-    readme = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
-    table = readme.partition("## Types of message")[2].partition("\n## ")[0]
+def test_the_pages_table_names_every_type():
+    page = (pathlib.Path(__file__).resolve().parents[2] / "docs/http-api.md").read_text()
+    table = page.partition("## Types of message")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `") and "`type`" not in line]
     listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     script = "import('./oracle_requests.mjs').then(({TYPES}) => process.stdout.write(Object.keys(TYPES).join(' ')))"

@@ -156,6 +156,7 @@ STARTS = {
 # Row: tests elsewhere that show it.
 HELD = {
     "K8": ["tests/unit/base/test_process_landlock.c::a_folder_to_read_is_read_and_no_other", "tests/unit/loader/test_loader_sandbox.c::files_are_those_of_the_options"],
+    "K9": ["tests/unit/keystore/test_key_sources.c::bulk_folder_with_one_password_for_all"],
     "H4": ["tests/integration/test_front_clients.py::test_keep_alive_is_announced_and_idle_connections_end"],
     "H5": ["tests/integration/test_front_http2.py::test_alpn", "tests/integration/test_front_http2.py::test_curl_speaks_either_version"],
     "H6": ["tests/integration/test_front_clients.py::test_a_body_of_ten_mebibytes_is_read_and_one_more_byte_is_not", "tests/interop/test_envelope.py::test_a_large_envelope"],
@@ -194,7 +195,7 @@ HELD = {
     "L7": ["tests/integration/test_key_sources.py::test_credentials_from_the_environment_and_from_a_file"],
     "L8": ["tests/unit/keeper/test_keeper_reload.c::a_first_loader_that_hangs_ends_the_start", "tests/integration/test_supervisor.py::test_a_loader_may_fail_crash_and_hang"],
     "M5": ["tests/integration/test_metrics.py::test_counters_move_by_exactly_what_was_asked"],
-    "M1": ["tests/integration/test_metrics.py::test_the_readme_lists_exactly_what_is_served"],
+    "M1": ["tests/integration/test_metrics.py::test_the_page_lists_exactly_what_is_served"],
     "M2": ["tests/integration/test_metrics.py::test_durations_are_durations"],
     "M3": ["tests/integration/test_front_many.py::test_health_is_answered_while_signing_is_saturated"],
     "M4": ["tests/integration/test_logs.py::test_each_line_of_every_process_is_of_the_format", "tests/integration/test_logs.py::test_a_refusal_by_slashing_protection_is_a_line_with_its_request"],

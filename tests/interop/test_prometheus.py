@@ -49,8 +49,7 @@ def names_in(expressions):
 
 
 def documented():
-    readme = (ROOT / "README.md").read_text().split("\n## Metrics\n", 1)[1].split("\n## ", 1)[0]
-    theirs, ours = readme.split("And these are ours", 1)
+    theirs, ours = (ROOT / "docs/metrics.md").read_text().split("And these are ours", 1)
     host = (ROOT / "docs/watchdog.md").read_text().split("\n## Metrics\n", 1)[1].split("\n## ", 1)[0]
     return {prefix + name for prefix, text in (("", theirs), ("nitro_signer_", ours), ("nitro_signer_watchdog_", host))
             for row in re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)(?:\{\w+\})?`", row)}
