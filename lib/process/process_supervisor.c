@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_PATIENCE_MS = 3000, EXPLAIN_PATIENCE_MS = 1000 };
+enum { STOP_PATIENCE_MS = 3000, EXPLAIN_PATIENCE_MS = 1000, TOLD_PATIENCE_MS = 100 };
 
 result process_command_add(struct process_command *command, const char *format, ...)
 {
@@ -155,26 +155,40 @@ static must_check result receive_message(struct process_supervisor *s, process_s
     return handle_message(s, &message, &descriptor, on_state, context);
 }
 
-/* *ret_stop when it is time to end. */
+/* Whether we are told to end a moment after a child has ended: whoever ends a whole control group, as systemd
+ * does unless a unit says otherwise, tells each process, and a child may be the quicker one. */
+static bool is_told_to_end(const struct process_supervisor *s)
+{
+    struct pollfd wait = {.fd = s->signals, .events = POLLIN};
+    int number = SIGCHLD;
+    while (number == SIGCHLD && poll(&wait, 1, TOLD_PATIENCE_MS) == 1) {
+        if (process_signals_next(s->signals, &number).code)
+            return false;
+    }
+    return number != SIGCHLD;
+}
+
+/* *ret_stop when it is time to end; how the children end is then no news. */
 static must_check result receive_signal(struct process_supervisor *s, bool *ret_stop)
 {
     int number;
     TRY(process_signals_next(s->signals, &number));
     *ret_stop = number != SIGCHLD;
-    return process_group_reap(&s->children);
+    if (*ret_stop)
+        return RESULT_OK;
+    result r = process_group_reap(&s->children);
+    *ret_stop = r.code == E_PEER && is_told_to_end(s);
+    return *ret_stop ? RESULT_OK : r;
 }
 
 /* A channel closes a moment before its process counts as ended; who ended, and how, is the better sentence. A
  * signal that was pending for another reason (a loader that is done) does not explain it. */
-static must_check result explain(struct process_supervisor *s, result failed)
+static must_check result explain(struct process_supervisor *s, result failed, bool *ret_stop)
 {
-    if (!failed.code)
-        return RESULT_OK;
     struct pollfd wait = {.fd = s->signals, .events = POLLIN};
-    bool stop = false;
-    while (failed.code == E_PEER && !stop && poll(&wait, 1, EXPLAIN_PATIENCE_MS) == 1)
-        TRY(receive_signal(s, &stop));
-    return error_prefix(failed, "the keeper's channel");
+    while (failed.code == E_PEER && !*ret_stop && poll(&wait, 1, EXPLAIN_PATIENCE_MS) == 1)
+        TRY(receive_signal(s, ret_stop));
+    return failed.code && !*ret_stop ? error_prefix(failed, "the keeper's channel") : RESULT_OK;
 }
 
 result process_supervisor_run(struct process_supervisor *s, process_supervisor_on_state on_state,
@@ -192,7 +206,7 @@ result process_supervisor_run(struct process_supervisor *s, process_supervisor_o
         if (watched[0].revents)
             TRY(receive_signal(s, &stop));
         else if (watched[1].revents)
-            TRY(explain(s, receive_message(s, on_state, context)));
+            TRY(explain(s, receive_message(s, on_state, context), &stop));
         else if (watched[2].revents)
             TRY(s->on_watched(s->watched_context));
     }

@@ -1,6 +1,7 @@
 /* main.c - nitro-signer-interchange: slashing-protection history in and out, and raised, while no
  * signer runs. Its own executable, so that nitro-signer, which starts it, has no code for a store. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/options.h"
@@ -108,6 +109,7 @@ static must_check result parse(struct order *ret_order, int argc, char *const ar
 static must_check result carry_out(const struct order *order)
 {
     TRY(process_harden());
+    (void)umask(077); /* a record that an import begins is the user's alone, as the keeper's are */
     switch (order->verb) {
     case VERB_IMPORT:
         return interchange_import(&order->place, order->from);

@@ -93,7 +93,7 @@ NOT_RUN = {
     ("docs/migration-from-web3signer.md", "web3signer eth2 --slashing-protection-db-url=URL --slashing-protection-db-username=NAME --slashing-protection-db-password=TEXT \\"):
         "Web3Signer itself, which is not here",
     ("docs/checking-a-signer.md", "nitro-signer-ctl attest verify --url=https://signer.example --pcr0=$pcr0 --pcr16=$pcr16"):
-        "AWS's root certificate: tests/integration/test_enclave_access.py runs it with the stand-in's",
+        "AWS's root certificate: tests/integration/test_attestation.py runs it with the stand-in's",
     ("docs/status-page.md", "NS_STATUS_PICTURE=docs/status-page.png NS_STATUS_SECONDS=1800 python3 -m pytest tests/interop/test_status_page_browser.py"):
         "half an hour, and it is a test: make test runs it for less, without the picture",
     ("docs/status-page.md", "ssh -N -L 9002:127.0.0.1:9002 signer-1"): "a host of one's own",

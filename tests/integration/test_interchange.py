@@ -64,7 +64,7 @@ def test_a_complete_history_becomes_watermarks(run, folder):
                            validator(KEYS[2])]))
     status, said, _ = run("import", "--from=in.json")
     assert status == 0 and "3 validators" in said
-    assert (folder / "protection.sqlite").exists()
+    assert (folder / "protection.sqlite").stat().st_mode & 0o777 == 0o600  # as the signer makes it
     assert exported(run, folder) == history([validator(KEYS[0], [], [(7, 8, root)]), validator(KEYS[1], [(12, root)], [(3, 4)])]
                                             + [validator(KEYS[2])])
     assert (folder / "out.json").stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,5 @@
 """nitro-signer, the stand-alone program, as a user of web3signer would run it: files in, HTTP out."""
+import contextlib
 import json
 import os
 import pathlib
@@ -269,6 +270,22 @@ def test_the_end_of_a_child_ends_everything(start, folder, one_key, name):
     # Or the supervisor heard first of the other, which ended because its peer was gone.
     assert re.search(rf"nitro-signer-{name} was ended by signal 9|ended with status 1; ending", signer.process.log())
     assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in children.values())
+
+
+@pytest.mark.parametrize("first", ["all at once", "keeper", "front"])
+def test_an_end_that_each_process_is_told_is_a_clean_one(start, folder, one_key, first):
+    """Ctrl-C on a terminal, and systemctl stop of a unit that does not say KillMode=mixed."""
+    signer = Signer(start, folder, ["--slashing-protection-enabled=false"])
+    children = children_of(signer.process.pid)
+    if first == "all at once":
+        os.killpg(signer.process.pid, signal.SIGINT)
+    else:
+        os.kill(children.pop(f"nitro-signer-{first}"), signal.SIGTERM)
+        for pid in (*children.values(), signer.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+    assert signer.process.wait() == 0
+    assert "; ending" not in signer.process.log()
 
 
 def make_pkcs12(folder, password):
