@@ -38,6 +38,14 @@ static must_check result take_one_of_three(unsigned *ret_value, struct cursor *c
     return RESULT_OK;
 }
 
+static must_check result take_seven_zeros(struct cursor *c)
+{
+    const uint8_t *reserved = NULL;
+    TRY(cursor_view(c, &reserved, 7));
+    ENSURE(memcmp(reserved, zero, 7) == 0, E_INPUT, "reserved bytes are not zero");
+    return RESULT_OK;
+}
+
 void ipc_pack_store_head(struct packer *p, const struct ipc_store_head *head)
 {
     ipc_begin(p, IPC_STORE_HEAD, head->text.length);
@@ -149,6 +157,8 @@ result ipc_take_store_entries(struct ipc_store_entries *ret_entries, struct ipc_
 void ipc_pack_store_advance(struct packer *p, const struct ipc_store_advance *advance)
 {
     pack_u64(p, advance->id);
+    pack_u8(p, advance->is_history);
+    pack_bytes(p, zero, 7);
     pack_bytes(p, advance->pubkey, PUBKEY_LEN);
     pack_bytes(p, advance->old, IPC_STORE_ENTRY_LEN);
     pack_bytes(p, advance->next, IPC_STORE_ENTRY_LEN);
@@ -158,6 +168,8 @@ result ipc_take_store_advance(struct ipc_store_advance *ret_advance, struct curs
 {
     struct ipc_store_advance advance = {0};
     TRY(cursor_u64(c, &advance.id));
+    TRY(ipc_take_bool(&advance.is_history, c));
+    TRY(take_seven_zeros(c));
     TRY(cursor_view(c, &advance.pubkey, PUBKEY_LEN));
     TRY(cursor_view(c, &advance.old, IPC_STORE_ENTRY_LEN));
     TRY(cursor_view(c, &advance.next, IPC_STORE_ENTRY_LEN));
@@ -176,13 +188,11 @@ void ipc_pack_store_advanced(struct packer *p, const struct ipc_store_advanced *
 result ipc_take_store_advanced(struct ipc_store_advanced *ret_advanced, struct cursor *c)
 {
     struct ipc_store_advanced advanced = {0};
-    const uint8_t *reserved = NULL;
     unsigned outcome = 0;
     TRY(cursor_u64(c, &advanced.id));
     TRY(take_one_of_three(&outcome, c));
     advanced.outcome = (enum ipc_store_outcome)outcome;
-    TRY(cursor_view(c, &reserved, 7));
-    ENSURE(memcmp(reserved, zero, 7) == 0, E_INPUT, "reserved bytes are not zero");
+    TRY(take_seven_zeros(c));
     TRY(cursor_view(c, &advanced.found, IPC_STORE_ENTRY_LEN));
     if (advanced.outcome != IPC_STORE_CONFLICT) {
         ENSURE(memcmp(advanced.found, zero, IPC_STORE_ENTRY_LEN) == 0, E_INPUT,

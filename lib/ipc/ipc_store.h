@@ -69,6 +69,7 @@ must_check result ipc_take_store_entries(struct ipc_store_entries *ret_entries, 
 struct ipc_store_advance {
     uint64_t id;
     const uint8_t *pubkey, *old, *next;
+    bool is_history; /* slashing_store.h says what of */
 };
 void ipc_pack_store_advance(struct packer *p, const struct ipc_store_advance *advance);
 must_check result ipc_take_store_advance(struct ipc_store_advance *ret_advance, struct cursor *c);

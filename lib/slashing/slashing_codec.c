@@ -44,6 +44,14 @@ void slashing_record_encode(uint8_t out[static SLASHING_RECORD_BYTES], const str
     pack_bytes_if(&p, vote_root, r->attestation_root, 32);
 }
 
+bool slashing_record_equal(const struct slashing_record *a, const struct slashing_record *b)
+{
+    uint8_t left[SLASHING_RECORD_BYTES], right[SLASHING_RECORD_BYTES];
+    slashing_record_encode(left, a);
+    slashing_record_encode(right, b);
+    return memcmp(left, right, sizeof left) == 0;
+}
+
 void slashing_entry_encode(uint8_t out[static SLASHING_ENTRY_BYTES], const struct slashing_entry *entry)
 {
     struct packer p = {.data = out + SLASHING_RECORD_BYTES,

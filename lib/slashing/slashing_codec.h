@@ -17,6 +17,8 @@ enum {
 
 /* What a flag declares absent is written as zero, whatever the struct holds there. */
 void slashing_record_encode(uint8_t out[static SLASHING_RECORD_BYTES], const struct slashing_record *record);
+/* Whether they are encoded alike. */
+bool slashing_record_equal(const struct slashing_record *a, const struct slashing_record *b);
 void slashing_entry_encode(uint8_t out[static SLASHING_ENTRY_BYTES], const struct slashing_entry *entry);
 /* The MAC stands in the last SLASHING_MAC_LEN bytes. */
 void slashing_head_encode(uint8_t out[static SLASHING_HEAD_BYTES], const struct slashing_head *head);

@@ -102,14 +102,6 @@ static result keep_entry(void *context, const uint8_t pubkey[static 48], const s
     return add(context, pubkey, &entry->record);
 }
 
-static bool is_raised(const struct slashing_record *old, const struct slashing_record *next)
-{
-    uint8_t left[SLASHING_RECORD_BYTES], right[SLASHING_RECORD_BYTES];
-    slashing_record_encode(left, old);
-    slashing_record_encode(right, next);
-    return memcmp(left, right, sizeof left) != 0;
-}
-
 static must_check result compare(struct merge *m, struct slashing_store *store,
                                  const struct slashing_history *h)
 {
@@ -130,7 +122,7 @@ static must_check result compare(struct merge *m, struct slashing_store *store,
         struct slashing_advance advance = {.old = held.validators[at].entry.record};
         memcpy(advance.pubkey, one->pubkey, sizeof advance.pubkey);
         slashing_merge(&advance.next, &advance.old, &one->entry.record);
-        if (is_raised(&advance.old, &advance.next))
+        if (!slashing_record_equal(&advance.old, &advance.next))
             m->advances[m->num_advances++] = advance;
     }
     return RESULT_OK;
@@ -181,7 +173,7 @@ static size_t keep_conflicts(struct slashing_advance *advances, size_t num_advan
             continue;
         slashing_merge(&again.next, &again.next, &again.found.record);
         again.old = again.found.record;
-        if (is_raised(&again.old, &again.next))
+        if (!slashing_record_equal(&again.old, &again.next))
             advances[kept++] = again;
     }
     return kept;

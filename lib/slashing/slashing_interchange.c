@@ -56,6 +56,7 @@ static must_check result merge_waiting(struct import *import)
         const struct slashing_record imported = advance->next;
         advance->old = entries[i].record;
         advance->old_stamp = advance->next_stamp = entries[i].stamp;
+        advance->is_history = imported.has_block || imported.has_attestation;
         slashing_merge(&advance->next, &advance->old, &imported);
     }
     TRY(slashing_store_advance(import->store, import->waiting, import->num_waiting));

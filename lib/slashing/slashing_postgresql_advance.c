@@ -48,7 +48,8 @@ static const char take_locks[] =
     " FROM unnest($1::text[], $2::int[]) AS k (key, kind)"
     " JOIN validators v ON v.public_key = decode(k.key, 'hex') ORDER BY k.kind, v.id OFFSET 0) w";
 
-enum judgement { JUDGED_WRITE, JUDGED_THERE, JUDGED_CONFLICT, JUDGED_TOO_HIGH };
+/* RAISE: it is there, but for the low watermark of its history. TOUCH: it was there from the beginning. */
+enum judgement { JUDGED_WRITE, JUDGED_RAISE, JUDGED_TOUCH, JUDGED_THERE, JUDGED_CONFLICT, JUDGED_TOO_HIGH };
 
 struct batch {
     struct slashing_advance *advances;
@@ -118,30 +119,44 @@ static bool is_held_but_for_source(const struct slashing_record *found, const st
            found->source_epoch < old->source_epoch && !old->attestation_has_root;
 }
 
+static bool touches_block(const struct slashing_advance *a)
+{
+    return slashing_pg_block_changes(a) || (a->is_history && a->next.has_block);
+}
+
+static bool touches_vote(const struct slashing_advance *a)
+{
+    return slashing_pg_vote_changes(a) || (a->is_history && a->next.has_attestation);
+}
+
 /* As Web3Signer: a signature must stay below the high watermark; a mark may reach it. */
-static bool is_too_high(const struct pg_ceiling *ceiling, const struct slashing_advance *advance,
-                        bool is_import)
+static bool is_too_high(const struct pg_ceiling *ceiling, const struct slashing_advance *advance)
 {
     const struct slashing_record *next = &advance->next;
     uint64_t epoch = next->target_epoch > next->source_epoch ? next->target_epoch : next->source_epoch;
-    bool block_may_reach = is_import || !next->block_has_root;
-    bool vote_may_reach = is_import || !next->attestation_has_root;
-    if (ceiling->has_slot && slashing_pg_block_changes(advance) &&
+    bool block_may_reach = advance->is_history || !next->block_has_root;
+    bool vote_may_reach = advance->is_history || !next->attestation_has_root;
+    if (ceiling->has_slot && touches_block(advance) &&
         (next->block_slot > ceiling->slot || (next->block_slot == ceiling->slot && !block_may_reach)))
         return true;
-    return ceiling->has_epoch && slashing_pg_vote_changes(advance) &&
+    return ceiling->has_epoch && touches_vote(advance) &&
            (epoch > ceiling->epoch || (epoch == ceiling->epoch && !vote_may_reach));
 }
 
-static enum judgement judge(const struct batch *batch, size_t i, bool is_import)
+/* What is there already is written anew all the same when it was so from the beginning: whoever asks for that
+ * wants to know whether anything can be written. */
+static enum judgement judge(const struct batch *batch, size_t i)
 {
     const struct slashing_advance *a = &batch->advances[i];
     const struct slashing_record *found = &batch->found[i].record;
-    if (is_held(found, &a->next))
-        return JUDGED_THERE;
-    if (!is_held(found, &a->old) && !is_held_but_for_source(found, &a->old))
+    bool is_there = is_held(found, &a->next);
+    if (is_there && !a->is_history)
+        return is_held(&a->old, &a->next) ? JUDGED_TOUCH : JUDGED_THERE;
+    if (!is_there && !is_held(found, &a->old) && !is_held_but_for_source(found, &a->old))
         return JUDGED_CONFLICT;
-    return is_too_high(&batch->ceiling, a, is_import) ? JUDGED_TOO_HIGH : JUDGED_WRITE;
+    if (is_too_high(&batch->ceiling, a))
+        return JUDGED_TOO_HIGH;
+    return is_there ? JUDGED_RAISE : JUDGED_WRITE;
 }
 
 /* Rows are only added: a mark cannot be taken back. */
@@ -186,9 +201,9 @@ static must_check result prepare(struct batch *batch)
         const struct slashing_advance *a = &batch->advances[i];
         bool both = a->old.disabled != a->next.disabled;
         TRY(slashing_pg_array_put_hex(&batch->keys, true, a->pubkey, 48));
-        if (both || slashing_pg_block_changes(a))
+        if (both || touches_block(a))
             TRY(want_lock(batch, a, "0"));
-        if (both || slashing_pg_vote_changes(a))
+        if (both || touches_vote(a))
             TRY(want_lock(batch, a, "1"));
     }
     TRY(slashing_pg_array_close(&batch->keys));
@@ -230,7 +245,7 @@ static must_check result lock_and_read(struct slashing_postgresql *store, struct
         TRY(slashing_pg_read_found(&batch->found[i], rows, (int)i));
         ENSURE(batch->found[i].id[0] != '\0', E_STORE,
                "PostgreSQL: a validator that was registered is not there");
-        batch->judgements[i] = judge(batch, i, store->in_transaction);
+        batch->judgements[i] = judge(batch, i);
     }
     return RESULT_OK;
 }
@@ -253,7 +268,11 @@ static must_check result write_and_commit(struct slashing_postgresql *store, str
     for (size_t i = 0; i < batch->num_advances; i++) {
         size_t at = batch->order[i];
         if (batch->judgements[at] == JUDGED_WRITE)
-            TRY(slashing_pg_rows_add(&rows, &batch->advances[at], &batch->found[at], !store->in_transaction));
+            TRY(slashing_pg_rows_add(&rows, &batch->advances[at], &batch->found[at]));
+        else if (batch->judgements[at] == JUDGED_RAISE)
+            TRY(slashing_pg_rows_raise(&rows, &batch->advances[at], &batch->found[at]));
+        else if (batch->judgements[at] == JUDGED_TOUCH)
+            TRY(slashing_pg_array_put_text(&rows.touched_id, batch->found[at].id));
     }
     TRY(slashing_pg_rows_write(&ask, &rows));
     if (!store->in_transaction)
@@ -314,6 +333,8 @@ static must_check result report(struct slashing_postgresql *store, struct batch 
     for (size_t i = 0; i < batch->num_advances; i++) {
         switch (batch->judgements[i]) {
         case JUDGED_WRITE:
+        case JUDGED_RAISE:
+        case JUDGED_TOUCH:
         case JUDGED_THERE:
             batch->advances[i].done = true;
             break;

@@ -121,6 +121,9 @@ struct pg_rows {
     struct buffer floor_id, floor_slot, floor_source, floor_target; /* low watermarks */
     struct buffer block_mark_id, block_mark_slot;                   /* marks of no single block */
     struct buffer vote_mark_id, vote_mark_source, vote_mark_target; /* marks of no single vote */
+    struct buffer kept_block_id, kept_block_slot; /* marks that are there, of which a row may be missing */
+    struct buffer kept_vote_id, kept_vote_source, kept_vote_target;
+    struct buffer touched_id;
     struct buffer enabled_id, enabled;
 };
 void slashing_pg_rows_cleanup(struct pg_rows *rows);
@@ -128,9 +131,12 @@ static inline void pg_rows_cleanup(struct pg_rows *rows)
 {
     slashing_pg_rows_cleanup(rows);
 }
-/* is_signature: a mark with a root is one message signed just now; without, it stands for a whole history. */
+/* A mark with a root is one message signed just now, unless the advance is a history. */
 must_check result slashing_pg_rows_add(struct pg_rows *rows, const struct slashing_advance *advance,
-                                       const struct pg_found *found, bool is_signature);
+                                       const struct pg_found *found);
+/* Of a history whose marks are there already. */
+must_check result slashing_pg_rows_raise(struct pg_rows *rows, const struct slashing_advance *advance,
+                                         const struct pg_found *found);
 /* Adds the statements that have rows. */
 must_check result slashing_pg_rows_write(struct pg_exchange *exchange, struct pg_rows *rows);
 

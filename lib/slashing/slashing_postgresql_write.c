@@ -7,7 +7,8 @@
  * Web3Signer signs whatever has no row. For Web3Signer both are safe: a low watermark that is too high, and a
  * row that was never signed, only make it refuse more. Such a row is the vote (source mark, target mark)
  * without a root, which nothing equals. Every vote at or above the low watermarks neither surrounds it nor is
- * surrounded by it.
+ * surrounded by it. The same goes for an import that is older than what is here: the marks stay, but between
+ * the low watermark and them are messages of which this database has no rows.
  *
  * A mark above the high watermark cannot be one of these: a trigger of the schema lets no low watermark pass
  * it, and one that stopped there would leave a gap as soon as the high one is removed. The caller has refused
@@ -38,6 +39,15 @@ static const char insert_vote_marks[] =
     "r.target "
     "FROM unnest($1::int[], $2::numeric[], $3::numeric[]) AS r (id, source, target) ORDER BY r.id "
     "ON CONFLICT (validator_id, target_epoch) DO UPDATE SET signing_root = NULL";
+/* Of a mark that is here: its row is, too, unless the low watermark alone says it. */
+static const char keep_block_marks[] = "INSERT INTO signed_blocks (validator_id, slot) SELECT r.id, r.slot "
+                                       "FROM unnest($1::int[], $2::numeric[]) AS r (id, slot) ORDER BY r.id "
+                                       "ON CONFLICT (validator_id, slot) DO NOTHING";
+static const char keep_vote_marks[] =
+    "INSERT INTO signed_attestations (validator_id, source_epoch, target_epoch) SELECT r.id, r.source, "
+    "r.target "
+    "FROM unnest($1::int[], $2::numeric[], $3::numeric[]) AS r (id, source, target) ORDER BY r.id "
+    "ON CONFLICT (validator_id, target_epoch) DO NOTHING";
 static const char raise_floors[] =
     "INSERT INTO low_watermarks AS l (validator_id, slot, source_epoch, target_epoch) "
     "SELECT r.id, r.slot, r.source, r.target "
@@ -48,15 +58,19 @@ static const char raise_floors[] =
 static const char set_enabled[] =
     "UPDATE validators SET enabled = r.enabled FROM unnest($1::int[], $2::boolean[]) AS r (id, enabled) "
     "WHERE validators.id = r.id";
+/* Changes nothing, and is written all the same. */
+static const char touch[] = "UPDATE validators SET enabled = enabled FROM unnest($1::int[]) AS r (id) "
+                            "WHERE validators.id = r.id";
 
 void slashing_pg_rows_cleanup(struct pg_rows *rows)
 {
-    struct buffer *const all[] = {&rows->block_id,         &rows->block_slot,   &rows->block_root,
-                                  &rows->vote_id,          &rows->vote_source,  &rows->vote_target,
-                                  &rows->vote_root,        &rows->floor_id,     &rows->floor_slot,
-                                  &rows->floor_source,     &rows->floor_target, &rows->block_mark_id,
-                                  &rows->block_mark_slot,  &rows->vote_mark_id, &rows->vote_mark_source,
-                                  &rows->vote_mark_target, &rows->enabled_id,   &rows->enabled};
+    struct buffer *const all[] = {
+        &rows->block_id,         &rows->block_slot,      &rows->block_root,       &rows->vote_id,
+        &rows->vote_source,      &rows->vote_target,     &rows->vote_root,        &rows->floor_id,
+        &rows->floor_slot,       &rows->floor_source,    &rows->floor_target,     &rows->block_mark_id,
+        &rows->block_mark_slot,  &rows->vote_mark_id,    &rows->vote_mark_source, &rows->vote_mark_target,
+        &rows->kept_block_id,    &rows->kept_block_slot, &rows->kept_vote_id,     &rows->kept_vote_source,
+        &rows->kept_vote_target, &rows->touched_id,      &rows->enabled_id,       &rows->enabled};
     for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
         buffer_cleanup(all[i]);
 }
@@ -96,8 +110,38 @@ static must_check result add_floor(struct pg_rows *rows, const char *id, const s
     return slashing_pg_array_put_number(&rows->floor_target, with_epochs, r->target_epoch);
 }
 
+static must_check result keep_block(struct pg_rows *rows, const char *id, const struct slashing_record *r)
+{
+    TRY(slashing_pg_array_put_text(&rows->kept_block_id, id));
+    return slashing_pg_array_put_number(&rows->kept_block_slot, true, r->block_slot);
+}
+
+static must_check result keep_vote(struct pg_rows *rows, const char *id, const struct slashing_record *r)
+{
+    TRY(slashing_pg_array_put_text(&rows->kept_vote_id, id));
+    TRY(slashing_pg_array_put_number(&rows->kept_vote_source, true, r->source_epoch));
+    return slashing_pg_array_put_number(&rows->kept_vote_target, true, r->target_epoch);
+}
+
+/* Of a history; but for the marks that were written. */
+static must_check result raise(struct pg_rows *rows, const char *id, const struct slashing_record *next,
+                               bool wrote_block, bool wrote_vote)
+{
+    if (next->has_block && !wrote_block)
+        TRY(keep_block(rows, id, next));
+    if (next->has_attestation && !wrote_vote)
+        TRY(keep_vote(rows, id, next));
+    return add_floor(rows, id, next, next->has_block, next->has_attestation);
+}
+
+result slashing_pg_rows_raise(struct pg_rows *rows, const struct slashing_advance *advance,
+                              const struct pg_found *found)
+{
+    return raise(rows, found->id, &advance->next, false, false);
+}
+
 result slashing_pg_rows_add(struct pg_rows *rows, const struct slashing_advance *advance,
-                            const struct pg_found *found, bool is_signature)
+                            const struct pg_found *found)
 {
     const struct slashing_record *next = &advance->next;
     bool block = slashing_pg_block_changes(advance), vote = slashing_pg_vote_changes(advance);
@@ -105,9 +149,10 @@ result slashing_pg_rows_add(struct pg_rows *rows, const struct slashing_advance 
         TRY(add_block(rows, found->id, next));
     if (vote)
         TRY(add_vote(rows, found->id, next));
-    bool raise_slot = block && !(is_signature && next->block_has_root && found->has_low_slot);
-    bool raise_epochs = vote && !(is_signature && next->attestation_has_root && found->has_low_epochs);
-    TRY(add_floor(rows, found->id, next, raise_slot, raise_epochs));
+    bool raise_slot = block && !(next->block_has_root && found->has_low_slot);
+    bool raise_epochs = vote && !(next->attestation_has_root && found->has_low_epochs);
+    TRY(advance->is_history ? raise(rows, found->id, next, block, vote)
+                            : add_floor(rows, found->id, next, raise_slot, raise_epochs));
     if (next->disabled == advance->old.disabled)
         return RESULT_OK;
     TRY(slashing_pg_array_put_text(&rows->enabled_id, found->id));
@@ -135,6 +180,10 @@ result slashing_pg_rows_write(struct pg_exchange *exchange, struct pg_rows *rows
     struct buffer *const block_marks[] = {&rows->block_mark_id, &rows->block_mark_slot};
     struct buffer *const vote_marks[] = {&rows->vote_mark_id, &rows->vote_mark_source,
                                          &rows->vote_mark_target};
+    struct buffer *const kept_blocks[] = {&rows->kept_block_id, &rows->kept_block_slot};
+    struct buffer *const kept_votes[] = {&rows->kept_vote_id, &rows->kept_vote_source,
+                                         &rows->kept_vote_target};
+    struct buffer *const touched[] = {&rows->touched_id};
     struct buffer *const floors[] = {&rows->floor_id, &rows->floor_slot, &rows->floor_source,
                                      &rows->floor_target};
     struct buffer *const enabled[] = {&rows->enabled_id, &rows->enabled};
@@ -142,6 +191,9 @@ result slashing_pg_rows_write(struct pg_exchange *exchange, struct pg_rows *rows
     TRY(write_rows(exchange, insert_votes, votes, 4));
     TRY(write_rows(exchange, insert_block_marks, block_marks, 2));
     TRY(write_rows(exchange, insert_vote_marks, vote_marks, 3));
+    TRY(write_rows(exchange, keep_block_marks, kept_blocks, 2));
+    TRY(write_rows(exchange, keep_vote_marks, kept_votes, 3));
     TRY(write_rows(exchange, raise_floors, floors, 4));
+    TRY(write_rows(exchange, touch, touched, 1));
     return write_rows(exchange, set_enabled, enabled, 2);
 }

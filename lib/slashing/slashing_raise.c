@@ -38,7 +38,7 @@ static result collect(void *context, const uint8_t pubkey[static 48], const stru
     struct raise *raise = context;
     TRY(make_room(raise));
     struct slashing_advance *advance = &raise->advances[raise->num_advances++];
-    *advance = (struct slashing_advance){.old = entry->record, .old_stamp = entry->stamp};
+    *advance = (struct slashing_advance){.old = entry->record, .old_stamp = entry->stamp, .is_history = true};
     memcpy(advance->pubkey, pubkey, sizeof advance->pubkey);
     slashing_merge(&advance->next, &entry->record, raise->floor);
     return RESULT_OK;

@@ -79,14 +79,6 @@ static void advancing_cleanup(struct advancing *a)
     free(a->at);
 }
 
-static bool record_equal(const struct slashing_record *a, const struct slashing_record *b)
-{
-    uint8_t left[SLASHING_RECORD_BYTES], right[SLASHING_RECORD_BYTES];
-    slashing_record_encode(left, a);
-    slashing_record_encode(right, b);
-    return memcmp(left, right, sizeof left) == 0;
-}
-
 static must_check result make_room(struct advancing *a, size_t num)
 {
     a->pubkeys = calloc(num, sizeof *a->pubkeys);
@@ -118,8 +110,8 @@ static must_check result sort_out(struct sealed *store, struct advancing *a,
 {
     for (size_t i = 0; i < num_advances; i++) {
         struct slashing_advance *advance = &advances[i];
-        if (!record_equal(&a->held[i].record, &advance->old)) {
-            advance->done = record_equal(&a->held[i].record, &advance->next);
+        if (!slashing_record_equal(&a->held[i].record, &advance->old)) {
+            advance->done = slashing_record_equal(&a->held[i].record, &advance->next);
             advance->conflict = !advance->done;
             advance->found = a->held[i];
             continue;

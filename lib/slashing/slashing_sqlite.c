@@ -6,6 +6,7 @@
  * signer would otherwise take records that nobody will ever read. */
 #include <string.h>
 
+#include "slashing/slashing_codec.h"
 #include "slashing/slashing_sqlite_private.h"
 
 static void put_big_endian(uint8_t out[static 8], uint64_t value)
@@ -158,17 +159,39 @@ static bool record_is_empty(const struct slashing_record *r)
     return !r->disabled && !r->has_block && !r->has_attestation;
 }
 
+static must_check result update_one(struct slashing_sqlite *store, bool *ret_held,
+                                    const uint8_t pubkey[static 48], const struct slashing_record *old,
+                                    const struct slashing_record *next)
+{
+    sqlite3_stmt *update = store->statements[STORE_UPDATE];
+    if (bind_blob(update, 1, true, pubkey, 48) != SQLITE_OK)
+        return slashing_sqlite_failure(store->database, "binding");
+    TRY(bind_record(store, update, 2, next));
+    TRY(bind_record(store, update, 8, old));
+    TRY(step_done(store, STORE_UPDATE, "changing a record"));
+    *ret_held = sqlite3_changes(store->database) == 1;
+    return RESULT_OK;
+}
+
+/* A record that is to stay as it is. SQLite writes no page whose bytes stay, and would say that it is durable
+ * when nothing can be written: it is changed on the way. */
+static must_check result rewrite_one(struct slashing_sqlite *store, bool *ret_held,
+                                     const struct slashing_advance *a)
+{
+    struct slashing_record other = a->next;
+    other.disabled = !other.disabled;
+    TRY(update_one(store, ret_held, a->pubkey, &a->old, &other));
+    return *ret_held ? update_one(store, ret_held, a->pubkey, &other, &a->next) : RESULT_OK;
+}
+
 /* One compare-and-set inside the open transaction; *ret_held says whether the old record was there. */
 static must_check result advance_one(struct slashing_sqlite *store, bool *ret_held,
                                      const struct slashing_advance *a)
 {
-    sqlite3_stmt *update = store->statements[STORE_UPDATE], *insert = store->statements[STORE_INSERT];
-    if (bind_blob(update, 1, true, a->pubkey, 48) != SQLITE_OK)
-        return slashing_sqlite_failure(store->database, "binding");
-    TRY(bind_record(store, update, 2, &a->next));
-    TRY(bind_record(store, update, 8, &a->old));
-    TRY(step_done(store, STORE_UPDATE, "changing a record"));
-    *ret_held = sqlite3_changes(store->database) == 1;
+    sqlite3_stmt *insert = store->statements[STORE_INSERT];
+    bool is_rewrite = !store->in_transaction && slashing_record_equal(&a->old, &a->next);
+    TRY(is_rewrite ? rewrite_one(store, ret_held, a)
+                   : update_one(store, ret_held, a->pubkey, &a->old, &a->next));
     if (*ret_held || !record_is_empty(&a->old))
         return RESULT_OK;
 

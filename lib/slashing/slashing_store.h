@@ -31,6 +31,9 @@ struct slashing_advance {
     struct slashing_record old; /* as loaded; the store refuses if it holds another (compare-and-set) */
     struct slashing_record next;
     struct slashing_stamp old_stamp, next_stamp;
+    /* next holds what an import or a repair says, and so stands for messages that the store may not have:
+     * where Web3Signer reads it (PostgreSQL), they are forbidden there too, even if next is what it held. */
+    bool is_history;
     bool done;     /* out: this one is durable */
     bool conflict; /* out: the store held something else, and nothing was changed: found */
     struct slashing_entry found;

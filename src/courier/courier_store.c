@@ -289,8 +289,11 @@ static must_check result decode_advance(struct slashing_advance *ret_advance,
     struct slashing_entry old, next;
     TRY(slashing_entry_decode(&old, message->old));
     TRY(slashing_entry_decode(&next, message->next));
-    *ret_advance = (struct slashing_advance){
-        .old = old.record, .next = next.record, .old_stamp = old.stamp, .next_stamp = next.stamp};
+    *ret_advance = (struct slashing_advance){.old = old.record,
+                                             .next = next.record,
+                                             .old_stamp = old.stamp,
+                                             .next_stamp = next.stamp,
+                                             .is_history = message->is_history};
     memcpy(ret_advance->pubkey, message->pubkey, sizeof ret_advance->pubkey);
     return RESULT_OK;
 }

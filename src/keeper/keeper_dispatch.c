@@ -16,6 +16,7 @@ enum {
     SERVE = 1 << IPC_SERVE_STATE,
     FAILED = 1 << IPC_FAILED_STATE,
     RELOAD = 1 << 6,                        /* LOAD, and the old keys serve */
+    GIVEN_UP = 1 << 7,                      /* FAILED during a load, whose end the courier has not said yet */
     ASKED = ATTEST | LOAD | SERVE | FAILED, /* answers: the handlers know what was asked */
     ANY = WAIT | ATTEST | LOAD | SERVE | FAILED
 };
@@ -134,6 +135,8 @@ static must_check result on_load_begin(struct keeper *k, struct ipc_message *m)
     TRY(ipc_take_load_begin(&add, m));
     ENSURE(!k->policy.has_access || k->access_len > 0, E_STATE, "a load before it is known who may connect");
     keeper_load_begin(k, add);
+    if (k->state == IPC_FAILED_STATE)
+        keeper_load_fail(k, "nothing is signed any more");
     return RESULT_OK;
 }
 
@@ -366,13 +369,14 @@ static const struct rule {
     {IPC_EXTENSION_SIGN, FRONT, SERVE | RELOAD | FAILED, on_extension_sign},
     {IPC_SIGN_MANY, FRONT, SERVE | RELOAD | FAILED, on_sign_many},
     {IPC_IDENTITY_WANTED, FRONT, SERVE | RELOAD | FAILED, on_identity_wanted},
-    {IPC_ATTEST, COURIER, ATTEST | LOAD | SERVE, on_attest},
-    {IPC_LOAD_BEGIN, COURIER, ATTEST | SERVE, on_load_begin},
-    {IPC_RECORD, COURIER, LOAD, on_record},
-    {IPC_SEALED_KEYS, COURIER, LOAD, on_sealed_keys},
-    {IPC_RECORD_FAILED, COURIER, LOAD, on_record_refused},
-    {IPC_LOAD_END, COURIER, LOAD, on_load_end},
-    {IPC_LOAD_ABORT, COURIER, LOAD, on_load_abort},
+    /* The courier hears of a failure by and by. */
+    {IPC_ATTEST, COURIER, ATTEST | LOAD | SERVE | FAILED, on_attest},
+    {IPC_LOAD_BEGIN, COURIER, ATTEST | SERVE | FAILED, on_load_begin},
+    {IPC_RECORD, COURIER, LOAD | GIVEN_UP, on_record},
+    {IPC_SEALED_KEYS, COURIER, LOAD | GIVEN_UP, on_sealed_keys},
+    {IPC_RECORD_FAILED, COURIER, LOAD | GIVEN_UP, on_record_refused},
+    {IPC_LOAD_END, COURIER, LOAD | GIVEN_UP, on_load_end},
+    {IPC_LOAD_ABORT, COURIER, LOAD | GIVEN_UP, on_load_abort},
     {IPC_STATUS_WANTED, COURIER, ANY, on_status_wanted},
     {IPC_KEY, LOADER, LOAD, on_key},
     {IPC_TLS, LOADER, LOAD, on_tls},
@@ -394,7 +398,8 @@ static const struct rule {
 static unsigned states_now(const struct keeper *k)
 {
     bool reload = k->state == IPC_LOAD_STATE && k->keys && !k->load.listening_awaited;
-    return 1u << k->state | (reload ? RELOAD : 0u);
+    bool given_up = k->state == IPC_FAILED_STATE && k->load.failed;
+    return 1u << k->state | (reload ? RELOAD : 0u) | (given_up ? GIVEN_UP : 0u);
 }
 
 static enum peer peer_of(const struct keeper *k, const struct keeper_channel *channel)

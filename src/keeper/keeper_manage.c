@@ -260,14 +260,6 @@ static bool has_data(const struct slashing_record *r)
     return r->has_block || r->has_attestation || r->disabled;
 }
 
-static bool are_equal(const struct slashing_record *a, const struct slashing_record *b)
-{
-    uint8_t of_a[SLASHING_RECORD_BYTES], of_b[SLASHING_RECORD_BYTES];
-    slashing_record_encode(of_a, a);
-    slashing_record_encode(of_b, b);
-    return memcmp(of_a, of_b, sizeof of_a) == 0;
-}
-
 bool keeper_manage_amend(const struct keeper *k, struct slashing_record *ret_next,
                          const struct keeper_key *key)
 {
@@ -283,7 +275,13 @@ bool keeper_manage_amend(const struct keeper *k, struct slashing_record *ret_nex
         next.disabled = item->is_served || has_data(&next);
     }
     *ret_next = next;
-    return !are_equal(&next, &key->record);
+    return !slashing_record_equal(&next, &key->record);
+}
+
+bool keeper_manage_brings_history(const struct keeper *k, const struct keeper_key *key)
+{
+    const struct keeper_manage_item *item = k->load.managed ? find_item(&k->manage, key->pubkey) : NULL;
+    return item && k->manage.action == IPC_MANAGE_IMPORT && has_data(&item->history);
 }
 
 static must_check result lock_local(struct keeper *k)

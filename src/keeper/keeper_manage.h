@@ -50,6 +50,9 @@ bool keeper_manage_deletes(const struct keeper *k);
 /* What the request wants the key's record to be; false when it is that already, or there is no request. */
 bool keeper_manage_amend(const struct keeper *k, struct slashing_record *ret_next,
                          const struct keeper_key *key);
+/* Whether an import says what the key has signed: even if its record stays as it is, Web3Signer, where it
+ * reads the store too, may not know of it. */
+bool keeper_manage_brings_history(const struct keeper *k, const struct keeper_key *key);
 /* SQLite: makes all of them durable. */
 must_check result keeper_manage_amend_local(struct keeper *k);
 /* All records of k->load.keys are known and as they are wanted. */

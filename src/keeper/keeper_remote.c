@@ -34,7 +34,9 @@ static void pack_advance(struct packer *p, const struct keeper_request *request)
     slashing_entry_encode(old, &(struct slashing_entry){a->old, a->old_stamp});
     slashing_entry_encode(next, &(struct slashing_entry){a->next, a->next_stamp});
     ipc_pack_store_advance(
-        p, &(struct ipc_store_advance){.id = request->id, .pubkey = a->pubkey, .old = old, .next = next});
+        p,
+        &(struct ipc_store_advance){
+            .id = request->id, .is_history = a->is_history, .pubkey = a->pubkey, .old = old, .next = next});
 }
 
 static void send_advances(struct keeper *k)

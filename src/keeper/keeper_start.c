@@ -440,6 +440,7 @@ static bool claim_one(struct keeper *k, const struct keeper_key *key)
     request->start = k->start.number;
     request->advance.old = key->record;
     (void)keeper_manage_amend(k, &request->advance.next, key);
+    request->advance.is_history = keeper_manage_brings_history(k, key);
     request->advance.old_stamp = key->stamp;
     k->start.num_open++;
     return true;
@@ -451,6 +452,7 @@ static bool is_to_be_claimed(const struct keeper *k, const struct keeper_key *ke
     if (key->refused || (keeper_manage_deletes(k) && !key->record_known))
         return false;
     return keeper_manage_amend(k, &ignored, key) ||
+           (k->store.kind == POLICY_STORE_POSTGRESQL && keeper_manage_brings_history(k, key)) ||
            (k->policy.single_mode && key->stamp.generation != k->store.generation);
 }
 

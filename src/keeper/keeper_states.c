@@ -75,7 +75,8 @@ void keeper_report_store(struct keeper *k)
 {
     if (k->store.broken && k->state != IPC_FAILED_STATE)
         keeper_set_state(k, IPC_FAILED_STATE);
-    if (k->store.broken && (k->start.phase != KEEPER_START_IDLE || k->load.is_reload))
+    bool of_courier = !k->standalone && k->load.keys;
+    if (k->store.broken && (k->start.phase != KEEPER_START_IDLE || k->load.is_reload || of_courier))
         keeper_load_fail(k, "slashing protection store: nothing is signed any more");
     if (k->store.broken)
         keeper_answer_high_watermarks(k);

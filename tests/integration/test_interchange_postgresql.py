@@ -68,6 +68,30 @@ def test_an_import_never_lowers_a_mark(run, folder, postgres_database):
     assert exported(run, folder) == history([validator(KEYS[0], [(12,)], [(5, 9)])])
 
 
+@pytest.mark.parametrize("what", ["import", "repair"])
+def test_what_is_older_than_the_marks_is_forbidden_to_web3signer_too(run, folder, postgres_database, what):
+    """Our marks stand above it already. But Web3Signer signs anything between the low watermark and the highest row that no row forbids."""
+    write(folder, history([validator(KEYS[0])]))
+    assert run("import", "--from=in.json")[0] == 0
+    root, other = bytes.fromhex("ab" * 32), bytes.fromhex("cd" * 32)
+    with contextlib.closing(Peer(postgres_database, [0])) as peer:
+        peer.ids = {0: 1}
+        assert all(peer.vote(0, epoch, epoch + 1, root) and peer.block(0, epoch, root) for epoch in (10, 60))
+
+        def signed():
+            return [row for table in ("signed_blocks", "signed_attestations") for row in rows(postgres_database, table) if row[0] == 1]
+        before = signed()
+        if what == "import":
+            write(folder, history([validator(KEYS[0], [(slot, ROOT) for slot in range(20, 30)], [(e, e + 1, ROOT) for e in range(20, 30)])]))
+            assert run("import", "--from=in.json")[0] == 0
+        else:
+            assert run("watermark-repair", "--epoch=40", "--slot=40")[0] == 0
+        assert not peer.vote(0, 25, 26, other) and not peer.block(0, 25, other)
+        assert signed() == before
+        assert peer.vote(0, 60, 61, root) and peer.block(0, 60, root), "the same again"
+        assert peer.vote(0, 61, 62, other) and peer.block(0, 61, other)
+
+
 def test_all_of_a_file_or_nothing(run, folder, postgres_database):
     text = json.dumps(history([validator(key, [(i,)], [(i, i)]) for i, key in enumerate(KEYS)]))
     write(folder, text[:-20])

@@ -13,6 +13,7 @@ import time
 import pytest
 import requests
 
+from slashing_peer import Peer
 from test_signer_standalone import GENESIS, Signer, attestation
 from test_signer_stores import database_options, descendants, eventually, runs, table  # noqa: F401 (a fixture)
 
@@ -168,6 +169,25 @@ def test_a_history_never_lowers_what_the_store_knows(start, folder, store):
     m.delete(ONE)
     m.imported(ONE, slashing_protection=history(ONE))
     assert m.vote(ONE, 49) == 412 and m.vote(ONE, 51) == 200
+
+
+@pytest.mark.parametrize("signed", [2, 30])
+def test_a_history_is_forbidden_to_web3signer_on_the_same_database(start, folder, postgres_database, signed):
+    """Whether our marks rise by it or stood above it already: Web3Signer knows the low watermark and the rows, and no marks."""
+    m = Manager(start, folder, database_options(postgres_database))
+    m.imported(ONE)
+    assert m.vote(ONE, 2) == 200 and m.vote(ONE, signed) == 200
+    m.delete(ONE)
+    document = json.loads(history(ONE))
+    document["data"][0]["signed_attestations"] = [{"source_epoch": str(epoch), "target_epoch": str(epoch + 1), "signing_root": "0x" + "ab" * 32}
+                                                  for epoch in (6, 7, 8)]
+    document["data"][0]["signed_blocks"] = [{"slot": str(slot), "signing_root": "0x" + "ab" * 32} for slot in (200, 201)]
+    m.imported(ONE, slashing_protection=json.dumps(document))
+    with contextlib.closing(Peer(postgres_database, [])) as peer:
+        peer.ids = {0: 1}
+        assert not any(peer.vote(0, epoch, epoch + 1, b"\xcd" * 32) for epoch in (6, 7, 8))
+        assert not any(peer.block(0, slot, b"\xcd" * 32) for slot in (199, 200, 201))
+        assert peer.vote(0, 30, 31, b"\xcd" * 32) and peer.block(0, 202, b"\xcd" * 32)
 
 
 def test_only_the_histories_of_the_imported_keys_are_taken(manager):

@@ -40,8 +40,9 @@ void rig_hold(struct rig *rig, bool held);
 /* Waits until so many threads are in the middle of an advance. */
 void rig_wait_at_work(struct rig *rig, unsigned num);
 
-/* Advances of keys first, first + 1, ... from nothing to slot; a key is its number in its first bytes. The
- * store in the script answers a key divisible by 7 with a conflict, one divisible by 5 with nothing. */
+/* Advances of keys first, first + 1, ... from nothing to slot, histories those of keys divisible by 3; a key
+ * is its number in its first bytes. The store in the script answers a key divisible by 7 with a conflict, one
+ * divisible by 5 with nothing. */
 void rig_ask(struct rig *rig, uint64_t first, uint32_t num, uint64_t slot);
 void rig_send(struct rig *rig, struct packer *p);
 /* Moves packets as the courier's loop does until one has come for the keeper. */

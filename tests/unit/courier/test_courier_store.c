@@ -344,7 +344,7 @@ static void malformed_entries_end_the_courier(void **state)
     bad[8] = 1; /* a slot without the flag that says there is one */
     rig_open(&rig, 1, 640, false);
     ipc_begin(&p, IPC_STORE_ADVANCE, 1);
-    ipc_pack_store_advance(&p, &(struct ipc_store_advance){1, pubkey, entry, bad});
+    ipc_pack_store_advance(&p, &(struct ipc_store_advance){1, pubkey, entry, bad, false});
     assert_ok(ipc_open(&m, p.data, p.length));
     assert_fails(E_INPUT, courier_store_take(rig.store, &m));
     rig_close(&rig);

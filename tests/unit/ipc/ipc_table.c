@@ -376,7 +376,8 @@ static result take_loaded_keys(struct packer *again, struct ipc_message *m)
 
 static struct ipc_order order_of(enum eth2_order_kind kind)
 {
-    struct ipc_order order = {.id = 0x1122334455667788, .patience_ms = 0x9988, .order = {.kind = kind, .has_client_root = true}};
+    struct ipc_order order = {
+        .id = 0x1122334455667788, .patience_ms = 0x9988, .order = {.kind = kind, .has_client_root = true}};
     struct eth2_order *o = &order.order;
     memcpy(o->pubkey, pattern, 48);
     memcpy(o->client_root, pattern + 48, 32);
@@ -534,7 +535,7 @@ const struct table_row messages[] = {
     {"STORE_LOAD of all", IPC_STORE_LOAD, pack_store_load_all, take_store_load, 8 + 8},
     {"STORE_ENTRIES", IPC_STORE_ENTRIES, pack_store_entries, take_store_entries, 8 + 9 + 2 * 184},
     {"STORE_ENTRIES, failed", IPC_STORE_ENTRIES, pack_store_entries_failed, take_store_entries, 8 + 9},
-    {"STORE_ADVANCE", IPC_STORE_ADVANCE, pack_store_advance, take_store_advance, 8 + 3 * 328},
+    {"STORE_ADVANCE", IPC_STORE_ADVANCE, pack_store_advance, take_store_advance, 8 + 3 * 336},
     {"STORE_ACCESS", IPC_STORE_ACCESS, pack_store_access, take_store_access, 8 + 12 + 20 + 40},
     {"STORE_ADVANCED", IPC_STORE_ADVANCED, pack_store_advanced, take_store_advanced, 8 + 3 * 152},
     {"MANAGER_START", IPC_MANAGER_START, pack_manager_start, take_empty, 8},

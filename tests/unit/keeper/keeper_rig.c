@@ -177,7 +177,7 @@ void rig_send(int socket, const struct packer *packed)
     assert_ok(ipc_send(socket, packed->data, packed->length, -1));
 }
 
-static bool readable(int socket, int patience_ms)
+bool rig_is_readable(int socket, int patience_ms)
 {
     struct pollfd wait = {.fd = socket, .events = POLLIN};
     return poll(&wait, 1, patience_ms) == 1;
@@ -187,7 +187,7 @@ void rig_receive(struct rig *rig, int socket)
 {
     size_t length = 0;
     fd_auto_close(&rig->descriptor);
-    if (!readable(socket, PATIENCE_MS))
+    if (!rig_is_readable(socket, PATIENCE_MS))
         fail_msg("waited in vain for a message");
     assert_ok(ipc_receive(socket, rig->packet, &length, &rig->descriptor));
     assert_ok(ipc_open(&rig->message, rig->packet, length));
@@ -195,7 +195,7 @@ void rig_receive(struct rig *rig, int socket)
 
 void rig_expect(struct rig *rig, int socket, enum ipc_type type)
 {
-    if (!readable(socket, PATIENCE_MS))
+    if (!rig_is_readable(socket, PATIENCE_MS))
         fail_msg("waited in vain for message 0x%04x", type);
     rig_receive(rig, socket);
     if (rig->message.type != type)
@@ -214,7 +214,7 @@ void rig_expect_state(struct rig *rig, enum ipc_keeper_state state, uint32_t key
 
 void rig_expect_silence(int socket)
 {
-    assert_false(readable(socket, 50));
+    assert_false(rig_is_readable(socket, 50));
 }
 
 static int wait_for_end(struct rig *rig)

@@ -49,6 +49,8 @@ void rig_expect_logged(const struct rig *rig, const char *part);
 void rig_expect_not_logged(const struct rig *rig, const char *part);
 /* Sends what was packed. */
 void rig_send(int socket, const struct packer *packed);
+/* Whether something comes in so many milliseconds. */
+bool rig_is_readable(int socket, int patience_ms);
 /* Receives one packet. */
 void rig_receive(struct rig *rig, int socket);
 /* The same, which must be of that type. */

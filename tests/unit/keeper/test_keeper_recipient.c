@@ -8,7 +8,7 @@
 
 static struct {
     long processors;
-    bool both_find;         /* each waits for the other before it has its key */
+    bool both_find; /* each waits for the other before it has its key */
     unsigned fails; /* so many find none */
     _Atomic unsigned asked, found, freed;
     pthread_barrier_t barrier;

@@ -223,6 +223,74 @@ static void a_later_load_brings_the_same_key_of_the_store(void **state)
     rig_stop(rig);
 }
 
+/* ---- a signer that fails for good while the courier sends a load ---- */
+
+static void send_records(struct rig *rig, uint32_t first, uint32_t num, bool and_end)
+{
+    static uint8_t packet[256];
+    static const uint8_t envelope[100];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    for (uint32_t i = first; i < first + num; i++) {
+        p.length = 0;
+        ipc_pack_record(&p, &(struct ipc_record){IPC_RECORD_VALIDATOR, i, {envelope, sizeof envelope}, NULL});
+        rig_send(rig->courier, &p);
+    }
+    p.length = 0;
+    ipc_pack_load_end(&p, first + num);
+    if (and_end)
+        rig_send(rig->courier, &p);
+}
+
+static void expect_given_up(struct rig *rig)
+{
+    struct ipc_load_result answer = cloud_load_result(rig);
+    assert_true(!answer.ok && answer.keys == 2);
+    assert_non_null(memmem(answer.text.data, answer.text.length, "nothing is signed any more", 26));
+    assert_int_equal(cloud_status(rig).state, IPC_FAILED_STATE);
+}
+
+static void overtake(struct rig *rig)
+{
+    struct slashing_record same = {0};
+    courier_write(&courier, 0, &same, 99);
+    assert_int_equal(courier_sign_one(&courier, rig, rig_vote(0, 1, 2, 1)).status, IPC_ANSWER_STORE);
+    rig_expect_state(rig, IPC_FAILED_STATE, 2, 0);
+    courier_expect_health(rig, false);
+}
+
+/* The courier hears of it by asking, and its watchdog, which restarts what ends, leaves this one alone. */
+static void a_signer_that_is_overtaken_during_a_load_stays(void **state)
+{
+    struct rig *rig = *state;
+    struct attestation document;
+    starts_boot(rig, 2);
+    cloud_load_begin(rig, true);
+    send_records(rig, 0, 1, false);
+    rig_expect(rig, rig->loader, IPC_RECORD);
+    overtake(rig);
+    send_records(rig, 1, 2, true);
+    expect_given_up(rig);
+    cloud_attest(rig, &document, IPC_ATTEST_IDENTITY, "still there");
+    send_records(rig, 0, 1, false); /* of no load */
+    rig_expect_end(rig, 1);
+}
+
+static void a_load_that_a_failed_signer_is_to_begin_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t packet[16];
+    struct packer p = {.data = packet, .capacity = sizeof packet};
+    starts_boot(rig, 2);
+    overtake(rig);
+    ipc_pack_load_begin(&p, true);
+    rig_send(rig->courier, &p);
+    rig_take_loader(rig);
+    send_records(rig, 0, 3, true);
+    expect_given_up(rig);
+    cloud_send_empty(rig->courier, IPC_LOAD_ABORT); /* of no load */
+    rig_expect_end(rig, 1);
+}
+
 int main(void)
 {
 #define SINGLE(function) cmocka_unit_test_setup_teardown(function, starts_setup_single, starts_teardown)
@@ -237,6 +305,8 @@ int main(void)
         SINGLE(a_record_too_many_is_refused),
         FLEET(a_count_that_settles_is_accepted),
         SINGLE(a_later_load_brings_the_same_key_of_the_store),
+        SINGLE(a_signer_that_is_overtaken_during_a_load_stays),
+        SINGLE(a_load_that_a_failed_signer_is_to_begin_is_refused),
     };
     if (secret_heap_open(1 << 20).code)
         return 1;

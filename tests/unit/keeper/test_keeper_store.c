@@ -112,6 +112,23 @@ static void a_write_that_fails_gives_no_signature(void **state)
     rig_stop(rig);
 }
 
+/* Nobody asks for a signature, and the keeper asks the disk by itself: every two seconds, and by a write. */
+static void a_disk_that_stays_full_is_not_said_to_work_again(void **state)
+{
+    struct rig *rig = *state;
+    rig_boot(rig, 2);
+    struct eth2_order vote = rig_vote(0, 0, 1, 1);
+    struct ipc_answer answer = rig_sign_one(rig, vote);
+    rig_assert_signed(rig, &answer, &vote);
+    limit_file_size(rig, 1);
+    sign_without_store(rig);
+    expect_health(rig, false);
+    assert_false(rig_is_readable(rig->front, 3000));
+    limit_file_size(rig, RLIM_INFINITY);
+    expect_health(rig, true);
+    rig_stop(rig);
+}
+
 static void the_genesis_lock_needs_the_store_too(void **state)
 {
     struct rig *rig = *state;
@@ -232,6 +249,7 @@ int main(void)
         RIG_TEST(a_record_outlives_a_kill),
         RIG_TEST(whatever_was_answered_is_recorded),
         RIG_TEST(a_write_that_fails_gives_no_signature),
+        RIG_TEST(a_disk_that_stays_full_is_not_said_to_work_again),
         RIG_TEST(the_genesis_lock_needs_the_store_too),
         RIG_TEST(a_file_that_was_replaced_gives_no_signature),
         RIG_TEST(one_store_has_one_keeper),

@@ -119,6 +119,23 @@ static void add_rows(const struct sent *s)
     }
 }
 
+static void keep_rows(const struct sent *s)
+{
+    bool is_blocks = strstr(s->text, "INTO signed_blocks") != NULL;
+    for (int i = 0; i < element(NULL, 0, s->values[0], 0); i++) {
+        struct pg_validator *v = validator_at(s->values[0], i);
+        (void)element(is_blocks ? v->kept_slot : v->kept_source, sizeof v->kept_slot, s->values[1], i);
+        if (!is_blocks)
+            (void)element(v->kept_target, sizeof v->kept_target, s->values[2], i);
+    }
+}
+
+static void touch(const struct sent *s)
+{
+    for (int i = 0; i < element(NULL, 0, s->values[0], 0); i++)
+        validator_at(s->values[0], i)->touched++;
+}
+
 static void raise(char held[static 24], const char *array, int index)
 {
     char number[24];
@@ -231,8 +248,11 @@ static void change(const struct sent *s)
         const char *word;
         void (*change)(const struct sent *s);
         bool is_locked;
-    } changes[] = {{"INTO signed_", add_rows, true},
+    } changes[] = {{"target_epoch) DO NOTHING", keep_rows, true},
+                   {"slot) DO NOTHING", keep_rows, true},
+                   {"INTO signed_", add_rows, true},
                    {"INTO low_watermarks", raise_low, true},
+                   {"enabled = enabled", touch, true},
                    {"UPDATE validators", enable, true},
                    {" metadata ", set_metadata, false},
                    {"current_setting('fsync')", set_timeout, false}};

@@ -27,6 +27,8 @@ struct pg_validator {
     bool disabled;
     char slot[24], block_root[65], source[24], target[24], vote_root[65], highest_source[24];
     char low_slot[24], low_source[24], low_target[24];
+    char kept_slot[24], kept_source[24], kept_target[24]; /* a row that is to be there, whatever it has */
+    unsigned touched;
 };
 
 struct pg_server {

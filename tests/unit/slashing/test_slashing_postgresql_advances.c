@@ -143,6 +143,72 @@ static void what_changes_nothing_takes_no_locks_and_what_is_gone_goes_not_on(voi
     assert_int_equal(server.num_connections, 1);
 }
 
+struct floor_case {
+    uint64_t slot, source, target; /* that are merged */
+    bool is_history;
+    const char *low_slot, *low_source, *low_target, *kept_slot, *kept_target;
+    unsigned touched;
+};
+
+static void advance_twice(const struct floor_case *c)
+{
+    const struct pg_validator *now = &server.of[1];
+    const struct slashing_record six = block(60, true), another = block(c->slot, true);
+    struct slashing_record old = vote(6, 7, true), next = vote(c->source, c->target, true);
+    slashing_merge(&old, &old, &six);
+    slashing_merge(&next, &next, &another);
+    server.of[1] = (struct pg_validator){.slot = "60",
+                                         .block_root = ROOT,
+                                         .source = "6",
+                                         .target = "7",
+                                         .vote_root = ROOT,
+                                         .low_slot = "10",
+                                         .low_source = "1",
+                                         .low_target = "2"};
+    struct slashing_advance advance = advance_of(1, &old, &next);
+    advance.is_history = c->is_history;
+    for (int again = 0; again < 2; again++) { /* the second time it is there */
+        assert_ok(slashing_store_advance(store, &advance, 1));
+        assert_true(advance.done);
+        assert_string_equal(now->low_slot, c->low_slot);
+        assert_string_equal(now->low_source, c->low_source);
+        assert_string_equal(now->low_target, c->low_target);
+        assert_true(again || strcmp(now->kept_slot, c->kept_slot) == 0);
+        assert_true(again || strcmp(now->kept_target, c->kept_target) == 0);
+        assert_string_equal(now->block_root, ROOT);
+    }
+    assert_int_equal(now->touched, 2 * c->touched);
+}
+
+/* What an import says was signed somewhere below its marks, and there Web3Signer would sign again. */
+static void a_history_raises_the_low_watermarks(void **state)
+{
+    (void)state;
+    static const struct floor_case cases[] = {
+        {60, 6, 7, true, "60", "6", "7", "60", "7", 0}, {61, 6, 7, true, "61", "6", "7", "", "7", 0},
+        {60, 8, 9, true, "60", "8", "9", "60", "", 0},  {61, 8, 9, true, "61", "8", "9", "", "", 0},
+        {61, 8, 9, false, "10", "1", "2", "", "", 0},   {60, 6, 7, false, "10", "1", "2", "", "", 1},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        advance_twice(&cases[i]);
+}
+
+/* Where a floor cannot be, nothing is imported: a gap would be left below the mark. */
+static void a_history_above_the_high_watermark_is_refused_though_it_is_there(void **state)
+{
+    (void)state;
+    const struct slashing_record six = block(60, true);
+    struct slashing_advance above = advance_of(2, &six, &six), empty = advance_of(3, &none, &none);
+    (void)snprintf(server.high_slot, sizeof server.high_slot, "59");
+    server.of[2] = (struct pg_validator){.slot = "60", .block_root = ROOT};
+    assert_ok(slashing_store_advance(store, &above, 1));
+    above.is_history = empty.is_history = true;
+    assert_fails(E_STORE, slashing_store_advance(store, &above, 1));
+    assert_error_names("the high watermark");
+    assert_ok(slashing_store_advance(store, &empty, 1));
+    assert_true(empty.done);
+}
+
 static result advance_in_transaction(void *context)
 {
     struct slashing_advance *advance = context;
@@ -179,6 +245,7 @@ static void nothing_is_above_the_high_watermark(void **state)
         (void)snprintf(server.high_slot, sizeof server.high_slot, "%s", rows[at].slot);
         (void)snprintf(server.high_epoch, sizeof server.high_epoch, "%s", rows[at].epoch);
         struct slashing_advance advance = advance_of(1, &none, &next);
+        advance.is_history = imports;
         result r = imports ? slashing_store_transaction(store, advance_in_transaction, &advance)
                            : slashing_store_advance(store, &advance, 1);
         if (r.code != (expected ? E_NONE : E_STORE) || advance.done != expected)
@@ -492,6 +559,8 @@ int main(void)
         SERVED(only_a_source_may_be_missing),
         SERVED(another_record_is_a_conflict),
         SERVED(what_changes_nothing_takes_no_locks_and_what_is_gone_goes_not_on),
+        SERVED(a_history_raises_the_low_watermarks),
+        SERVED(a_history_above_the_high_watermark_is_refused_though_it_is_there),
         SERVED(nothing_is_above_the_high_watermark),
         SERVED(what_cannot_be_asked_for),
         SERVED(reading_that_was_not_whole_is_none),
