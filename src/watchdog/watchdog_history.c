@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define EARLY_NS UINT64_C(500000000)
+#define MINUTE_NS (WATCHDOG_HISTORY_MINUTE * UINT64_C(1000000000))
 
 void watchdog_history_open(struct watchdog_history *h)
 {
@@ -142,7 +143,9 @@ void watchdog_history_sum(struct watchdog_sample *ret_sum, const struct watchdog
     add_sample(ret_sum, &minute);
 }
 
-/* A sample that comes a little early must not make a minute of seventy seconds of this one. */
+/* A sample that comes a little early must not make a minute of seventy seconds of this one; nor one that
+ * comes late, as most do of an interval that a minute is no multiple of, as many minutes of an hour as are
+ * fewer. */
 static void end_minute(struct watchdog_history *h, uint64_t now_s, uint64_t now_ns)
 {
     if (!h->minute_began) {
@@ -150,14 +153,16 @@ static void end_minute(struct watchdog_history *h, uint64_t now_s, uint64_t now_
         h->minute_ns = now_ns;
         return;
     }
-    if (now_ns - h->minute_ns + EARLY_NS < WATCHDOG_HISTORY_MINUTE * UINT64_C(1000000000))
+    if (now_ns - h->minute_ns + EARLY_NS < MINUTE_NS)
         return;
     struct watchdog_sample sample = sample_of(&h->minute, now_s, h->minute_seconds, h->minute_is_known);
     push(&h->coarse, &sample);
     h->minute = (struct watchdog_tally){0};
     h->minute_is_known = false;
     h->minute_seconds = 0;
-    h->minute_ns = now_ns;
+    h->minute_ns += MINUTE_NS;
+    if (now_ns > h->minute_ns && now_ns - h->minute_ns >= MINUTE_NS) /* nobody looked for minutes */
+        h->minute_ns = now_ns;
 }
 
 void watchdog_history_take(struct watchdog_history *h, const struct watchdog_figures *figures, uint64_t now_s,

@@ -70,6 +70,7 @@ static struct watchdog_view look(const void *context)
                                   .figures_ms = o->figures_ms,
                                   .may_ask = o->scrape != NULL,
                                   .interval = o->options->sample_interval,
+                                  .status_interval = o->options->status_interval,
                                   .now_ms = clock_realtime_ms()};
 }
 

@@ -30,6 +30,13 @@ static bool credentials_end(const struct watchdog_view *view)
     return expires_ms && expires_ms < view->now_ms + 4 * (uint64_t)MINUTE_MS;
 }
 
+/* For a minute, or twice as long as it is not asked. */
+static bool status_is_old(const struct watchdog_view *view)
+{
+    uint64_t patience_ms = 2000 * (uint64_t)view->status_interval;
+    return view->now_ms > view->facts->status_ms + (patience_ms > MINUTE_MS ? patience_ms : MINUTE_MS);
+}
+
 /* Figures may be late by two looks. */
 static bool figures_missing(const struct watchdog_view *view)
 {
@@ -65,7 +72,7 @@ bool watchdog_view_has(const struct watchdog_view *view, enum watchdog_problem p
     case WATCHDOG_PROBLEM_CREDENTIALS:
         return credentials_end(view);
     case WATCHDOG_PROBLEM_STATUS_OLD:
-        return told && view->now_ms > facts->status_ms + MINUTE_MS;
+        return told && status_is_old(view);
     case WATCHDOG_PROBLEM_NO_FIGURES:
         return serves && figures_missing(view);
     case WATCHDOG_PROBLEM_COUNT:

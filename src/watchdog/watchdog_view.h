@@ -14,6 +14,7 @@ struct watchdog_view {
     uint64_t figures_ms;                    /* when they came, since 1970 */
     bool may_ask;                           /* somebody is asked for figures */
     uint32_t interval;                      /* seconds between two samples */
+    uint32_t status_interval;               /* seconds between two questions for its status */
     uint64_t now_ms;
 };
 

@@ -64,7 +64,7 @@ static const char *sentence(enum watchdog_problem problem)
         "The record of slashing protection does not answer: no block or attestation is signed.",
         "A second message was asked for at a height already signed: two clients have the same keys.",
         "The credentials end soon, or have ended, and were not renewed.",
-        "The enclave has not said for a minute how it does.",
+        "The enclave has not said for a while how it does.",
         "The enclave's figures do not come. What is shown of them is old.",
     };
     return sentences[problem];

@@ -5,7 +5,7 @@
 const STATUS_MS = 2000, HISTORY_MS = 5000, PATIENCE_MS = 8000;
 const shown = { span: "fine", history: null, heard: Date.now() };
 
-const TYPES = { SSZ: "SSZ" };
+const TYPES = new Map([["SSZ", "SSZ"]]); // no object: what an enclave may call a type, it would have as a member of its own
 const KINDS = {
   enclave_started: "Enclave started", serving: "Serving", enclave_ended: "Enclave ended", init_refused: "The enclave did not take its keys",
   credentials_refused: "Credentials were refused", signer_failed: "The signer failed for good", keys_failed: "Keys could not be loaded",
@@ -31,7 +31,7 @@ function draw(name, attributes = {}, ...children) {
 
 const two = (number) => String(number).padStart(2, "0");
 const clock = (date, seconds) => `${two(date.getHours())}:${two(date.getMinutes())}${seconds ? `:${two(date.getSeconds())}` : ""}`;
-const words = (text) => { const plain = text.replaceAll("_", " ").toLowerCase(); return TYPES[text] ?? plain[0].toUpperCase() + plain.slice(1); };
+const words = (text) => { const plain = text.replaceAll("_", " ").toLowerCase(); return TYPES.get(text) ?? plain[0].toUpperCase() + plain.slice(1); };
 
 function table(heads, rows) {
   const numeric = (cell) => (typeof cell === "number" ? { class: "number" } : {});

@@ -22,6 +22,7 @@ static struct watchdog_view view_at(uint64_t now_ms)
                                   .figures_ms = now_ms,
                                   .may_ask = true,
                                   .interval = 10,
+                                  .status_interval = 5,
                                   .now_ms = now_ms};
 }
 
@@ -92,6 +93,11 @@ static void test_problems(void **state)
     assert_level("ok", 3000);
     assert_true(has(WATCHDOG_PROBLEM_STATUS_OLD, 70000));
     assert_level("warn", 70000);
+    struct watchdog_view seldom = view_at(NOW_MS + 500000);
+    seldom.status_interval = 300;
+    assert_false(watchdog_view_has(&seldom, WATCHDOG_PROBLEM_STATUS_OLD));
+    seldom.now_ms = NOW_MS + 603000;
+    assert_true(watchdog_view_has(&seldom, WATCHDOG_PROBLEM_STATUS_OLD));
     facts.expires_ms = NOW_MS + 240000;
     assert_false(has(WATCHDOG_PROBLEM_CREDENTIALS, 0));
     assert_true(has(WATCHDOG_PROBLEM_CREDENTIALS, 1));
