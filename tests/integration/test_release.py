@@ -10,9 +10,16 @@ import pytest
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 CHANGES = "# Changelog\n\n## [1.2.3] - 2026-11-23\n\n### Added\n- Something.\n\n## [1.2.2] - 2026-01-01\n"
+NPM = """#!/bin/bash
+set -eu
+[ "$1 $2" = "ci --ignore-scripts" ]
+mkdir -p node_modules
+touch node_modules/brought
+"""
 MAKE = """#!/bin/bash
 set -eu
 [ "$*" = "--no-print-directory deb image sbom" ]
+[ -e node_modules/brought ] # before anything is built of it
 cp -r "$NS_BUILT" build
 """
 ENVIRONMENT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org",
@@ -26,11 +33,12 @@ class Repository:
         shutil.copy(TREE / "scripts/release", self.tree / "scripts")
         self.write("CMakeLists.txt", (TREE / "CMakeLists.txt").read_text().replace(self.version_of_tree(), "VERSION 1.2.3 "))
         self.write("CHANGELOG.md", CHANGES)
-        self.write(".gitignore", "/build\n")
+        self.write(".gitignore", "/build\n/node_modules\n")
         tools = folder / "tools"
         tools.mkdir()
-        (tools / "make").write_text(MAKE)
-        (tools / "make").chmod(0o755)
+        for name, text in (("make", MAKE), ("npm", NPM)):
+            (tools / name).write_text(text)
+            (tools / name).chmod(0o755)
         self.environment = {**os.environ, **ENVIRONMENT, "PATH": f"{tools}:{os.environ['PATH']}", "NS_BUILT": str(folder / "built")}
         self.run("git", "init", "--quiet")
         self.commit()
