@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -285,6 +286,24 @@ def test_servers_are_reached_from_its_sandbox(machine):
         key.unlink()
 
 
+def left_behind(machine):
+    """The watchdog is gone for good, and what nitro-cli started in its unit's group is there: the package stays, too."""
+    group = machine.show("nitro-signer-watchdog", "ControlGroup")
+    holder = "import os,sys,time;open(sys.argv[1],'w').write(str(os.getpid()));time.sleep(600)"
+    with subprocess.Popen(["nsenter", "--target", str(machine.pid), "--mount", "--pid", "--cgroup", "--root", "/usr/bin/python3", "-c", holder,
+                           f"/sys/fs/cgroup{group}/cgroup.procs"]) as enclave:
+        try:
+            until(lambda: len(machine.root(f"/sys/fs/cgroup{group}/cgroup.procs").read_text().split()) == 2, "not in the unit's group")
+            machine.run("systemctl", "stop", "nitro-signer-watchdog")
+            until(lambda: machine.show("nitro-signer-watchdog", "ActiveState") in ("inactive", "failed"), lambda: machine.journal("nitro-signer-watchdog"))
+            said = machine.run("dpkg", "--force-unsafe-io", "--remove", "nitro-signer-host", check=False, both=True)
+            assert "nitro-cli terminate-enclave" in said and machine.root("/usr/sbin/nitro-signer-watchdog").exists(), said
+            assert enclave.poll() is None
+        finally:
+            for pid in machine.root(f"/sys/fs/cgroup{group}/cgroup.procs").read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
+
+
 def test_the_enclaves_host_works_in_its_sandbox(machine, bin_dir, folder):
     """nitro-cli is a stand-in, and vsock's ports are sockets in the file system, as in test_host_systemd.py."""
     oci_rig.parts(pathlib.Path(bin_dir), folder)
@@ -321,6 +340,7 @@ def test_the_enclaves_host_works_in_its_sandbox(machine, bin_dir, folder):
     before = machine.show("nitro-signer-proxy", "MainPID")
     said = machine.run("sh", "-c", "dpkg --force-unsafe-io --install /newer/nitro-signer-host_*.deb", both=True)
     assert "the former version runs on" in said and machine.show("nitro-signer-proxy", "MainPID") == before
+    left_behind(machine)
     machine.run("dpkg", "--force-unsafe-io", "--remove", "nitro-signer-host")
     assert "terminate-enclave" in calls.read_text() and not programs_of(machine)
     assert not links_of(machine)
