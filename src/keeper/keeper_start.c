@@ -451,8 +451,7 @@ static bool is_to_be_claimed(const struct keeper *k, const struct keeper_key *ke
     struct slashing_record ignored;
     if (key->refused || (keeper_manage_deletes(k) && !key->record_known))
         return false;
-    return keeper_manage_amend(k, &ignored, key) ||
-           (k->store.kind == POLICY_STORE_POSTGRESQL && keeper_manage_brings_history(k, key)) ||
+    return keeper_manage_amend(k, &ignored, key) || keeper_manage_brings_history(k, key) ||
            (k->policy.single_mode && key->stamp.generation != k->store.generation);
 }
 

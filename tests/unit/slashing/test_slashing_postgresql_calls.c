@@ -29,7 +29,7 @@ static struct slashing_head head_of(bool has_genesis, bool has_high, uint64_t ep
 }
 
 struct done {
-    struct slashing_advance advances[5];
+    struct slashing_advance advances[5], again[2];
     bool locked, applied;
 };
 
@@ -87,6 +87,10 @@ static result work(struct done *done)
     done->advances[3] = advance_of(4, &both, &higher); /* conflicts */
     done->advances[4] = advance_of(7, &marks, &higher);
     TRY(slashing_store_advance(store, done->advances, 5));
+    done->again[0] = advance_of(1, &both, &both);
+    done->again[0].is_history = true;
+    done->again[1] = advance_of(3, &disabled, &disabled);
+    TRY(slashing_store_advance(store, done->again, 2));
     TRY(slashing_store_transaction(store, raise_and_disable, NULL));
     done->applied = true;
     TRY(slashing_store_scan(store, count, &num));
@@ -102,6 +106,9 @@ static void check_durable(const struct done *done)
     assert_true(!done->advances[1].done ||
                 (strcmp(server.of[2].low_slot, "5") == 0 && server.of[2].vote_root[0] == 0));
     assert_true(!done->advances[2].done || server.of[3].disabled);
+    assert_true(!done->again[0].done ||
+                (strcmp(server.of[1].kept_slot, "5") == 0 && strcmp(server.of[1].kept_target, "2") == 0));
+    assert_true(!done->again[1].done || server.of[3].touched > 0);
     assert_false(done->advances[3].done || done->advances[4].done || server.of[4].slot[0] ||
                  server.of[7].slot[0]);
     assert_true(!done->applied || (server.of[5].disabled && strcmp(server.of[6].slot, "9") == 0));
