@@ -1,14 +1,13 @@
 /* net_http.c - connections and the server: see net_http.h.
  *
  * What is said on a connection is its transport's: net_http_1.c, net_http_2.c, or at the end net_http_closing
- * below. Here are their number, their place in the lists of those that may be closed to make room, the
- * handshake, and time. A connection that has not sent a whole request yet is fresh: whoever opens thousands
- * and says nothing pushes out others of that kind, not the kept connections of clients that work.
+ * below. Here are accepting, the handshake, and time; who is closed to make room is net_http_room.c's.
  *
  * Who owns what is the whole point. A connection owns its stream and, until a request is complete, the
- * request. From then on it belongs to the handler, and the request and its exchange only point at each other;
- * whichever goes first clears the other's pointer, so a reply to a client that left finds no connection, and
- * a connection that closes leaves the request alone. No function of a stream calls back before it returns.
+ * request, but for what the program refuses by its head. From then on it belongs to the handler, and the
+ * request and its exchange only point at each other; whichever goes first clears the other's pointer, so a
+ * reply to a client that left finds no connection, and a connection that closes leaves the request alone. No
+ * function of a stream calls back before it returns.
  *
  * Closing is done in two steps (end of output, then read and drop until the client closes or two seconds
  * pass): closing at once with unread input would reset the connection and could destroy the reply on its way.
@@ -77,9 +76,7 @@ void net_http_update_listening(struct net_http_server *server)
 {
     if (!server->listener || server->closing)
         return;
-    bool room = server->num_connections < server->config.max_connections || !TAILQ_EMPTY(&server->fresh) ||
-                !TAILQ_EMPTY(&server->idle);
-    bool listening = room && !server->accept_paused;
+    bool listening = net_http_has_room(server) && !server->accept_paused;
     if (listening == server->listening)
         return;
     server->listening = listening;
@@ -111,21 +108,7 @@ static void tidy_later(struct net_http_server *server)
         (void)evtimer_add(&server->tidy, &later);
 }
 
-/* ---- lists ---- */
-
-static struct net_http_connections *idle_list(struct net_http_connection *c)
-{
-    return c->fresh ? &c->server->fresh : &c->server->idle;
-}
-
-void net_http_connection_set_idle(struct net_http_connection *c, bool idle)
-{
-    if (c->idle)
-        TAILQ_REMOVE(idle_list(c), c, idle_link);
-    c->idle = idle;
-    if (idle)
-        TAILQ_INSERT_TAIL(idle_list(c), c, idle_link);
-}
+/* ---- the end of a connection ---- */
 
 static void say_goodbye(struct net_http_connection *c)
 {
@@ -138,9 +121,7 @@ void net_http_connection_free(struct net_http_connection *c)
 {
     struct net_http_server *server = c->server;
     c->transport->part(c);
-    net_http_connection_set_idle(c, false);
-    TAILQ_REMOVE(&server->all, c, link);
-    server->num_connections--;
+    net_http_connection_leave(c);
     tidy_later(server);
     server->num_http2 -= c->counted_http2;
     (void)event_del(&c->deadline);
@@ -322,7 +303,6 @@ static bool connection_new(struct net_http_server *server, int fd, const struct 
     (void)evtimer_assign(&c->deadline, server->base, on_deadline, c);
     c->server = server;
     c->transport = &net_http_1;
-    c->fresh = true;
     c->handshaking = server->config.tls != NULL;
     c->maybe_http2 = !server->config.tls;
     c->http2.reserve = reserve_http2;
@@ -330,9 +310,7 @@ static bool connection_new(struct net_http_server *server, int fd, const struct 
         net_tls_offer_http2(net_stream_tls(c->stream), &c->http2);
     if (address_len <= sizeof c->peer)
         memcpy(&c->peer, address, address_len);
-    TAILQ_INSERT_TAIL(&server->all, c, link);
-    net_http_connection_set_idle(c, true);
-    server->num_connections++;
+    net_http_connection_enter(c);
     tidy_later(server);
     if (c->handshaking)
         net_http_connection_deadline(c, net_http_patience(server, HANDSHAKE_SECONDS));
@@ -341,15 +319,14 @@ static bool connection_new(struct net_http_server *server, int fd, const struct 
     return true;
 }
 
-/* Whoever has shown that it asks for signatures goes last. */
+/* A last word is for those that wait for nothing: it would come in the midst of a reply. */
 static bool make_room(struct net_http_server *server)
 {
-    struct net_http_connection *c = TAILQ_FIRST(&server->fresh);
-    if (!c)
-        c = TAILQ_FIRST(&server->idle);
+    struct net_http_connection *c = net_http_first_to_go(server);
     if (!c)
         return false;
-    say_goodbye(c);
+    if (c->idle)
+        say_goodbye(c);
     net_http_connection_free(c);
     return true;
 }
@@ -437,6 +414,8 @@ result net_http_server_new(struct net_http_server **ret_server, struct event_bas
     TAILQ_INIT(&server->fresh);
     TAILQ_INIT(&server->idle);
     TAILQ_INIT(&server->writing);
+    TAILQ_INIT(&server->arriving);
+    TAILQ_INIT(&server->whole);
     server->accept_again = evtimer_new(base, on_accept_again, server);
     if (!server->accept_again) {
         free(server);
@@ -486,6 +465,7 @@ void net_http_server_free(struct net_http_server *server)
             say_goodbye(TAILQ_FIRST(&server->all));
         net_http_connection_free(TAILQ_FIRST(&server->all));
     }
+    net_http_bodies_leave(server);
     event_free(server->accept_again);
     (void)evtimer_del(&server->tidy);
     net_stream_common_close(&server->common);

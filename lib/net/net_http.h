@@ -1,8 +1,9 @@
 /* net_http.h - an HTTP server on an event loop, plain or with TLS, behind any listening socket
  * (tcp, unix, vsock). Target net_http.
  *
- * A handler is called once per complete request. It replies now, or keeps the pointer and replies
- * later: the request stays valid until it is replied to, whatever becomes of the client or of the
+ * A program may look at each request when its head is complete, and refuse it before its body has come. A
+ * handler is called once per complete request that was not refused. It replies now, or keeps the pointer and
+ * replies later: the request stays valid until it is replied to, whatever becomes of the client or of the
  * server in the meantime. Exactly one net_http_reply ends it.
  *
  * HTTP/2 is spoken where TLS's ALPN chose it, and without TLS with a client that begins with its preface.
@@ -18,10 +19,13 @@
  * Limits: time for the TLS handshake and for the first byte of the first request, request line 4 KiB (414),
  * head 8 KiB and 100 fields (431), body (413), time to receive a
  * request (shorter when most places are taken) and time to take a reply (closed), idle time, connections (one
- * is closed to let a new one in: the oldest that has not asked for anything yet, else the longest idle; with
- * neither, clients wait in the listen queue), bytes of all bodies above 16 KiB together (503). Refused:
- * control bytes, bare LF, folded headers, Content-Length beside Transfer-Encoding, repeated Host or
- * Content-Length, any transfer coding but chunked. A request it refuses by itself is answered with
+ * is closed to let a new one in: the oldest of those that had no request admitted yet, whatever they are
+ * doing, else the longest idle; with neither, clients wait in the listen queue), bytes of all bodies above 16
+ * KiB together, until their requests are answered (503: of those that still arrive, the one that has waited
+ * longest for more of it), bytes of all streams of HTTP/2 together, the last three quarters of them for
+ * connections that had a request admitted. Refused: control bytes, bare LF, folded headers, Content-Length
+ * beside Transfer-Encoding, repeated Host or Content-Length, any transfer coding but chunked. A request it
+ * refuses by itself is answered with
  * {"error":"..."} and the connection is closed.
  */
 #ifndef NET_HTTP_H
@@ -49,6 +53,11 @@ enum net_http_method {
 
 typedef void net_http_handler(void *context, struct net_http_request *request);
 
+/* Whether a request is admitted, by its head: called once for each before more is kept of it than that.
+ * False: it has been replied to. Its body is dropped as it comes or, over HTTP/1.1 when it is long or its
+ * length is not known, the connection is closed. */
+typedef bool net_http_admits(void *context, struct net_http_request *request);
+
 /* Told of a TLS handshake that failed: OpenSSL's words for the reason, and the client's address and port, ""
  * where its socket has none. Clients that just leave, or are too slow, are not worth a word. */
 typedef void net_http_refused(void *context, const struct ssl_st *tls, const char *reason,
@@ -73,6 +82,7 @@ void net_http_client(char ret_text[static NET_HTTP_CLIENT_MAX], const struct net
 struct net_http_config {
     struct ssl_ctx_st *tls; /* SSL_CTX, referenced; NULL for plain HTTP */
     net_http_handler *handler;
+    net_http_admits *admits;     /* NULL: everybody */
     net_http_refused *refused;   /* may be NULL */
     net_http_answered *answered; /* may be NULL */
     void *context;
@@ -102,6 +112,9 @@ enum net_http_method net_http_method(const struct net_http_request *request);
 /* Percent-decoded, without the query, doubled slashes collapsed, without a trailing slash (but "/" itself);
  * no NUL or control bytes. */
 const char *net_http_path(const struct net_http_request *request);
+/* What is left of it for the handler: all, or what was set; left is of that path or outlives the request. */
+const char *net_http_path_left(const struct net_http_request *request);
+void net_http_set_path_left(struct net_http_request *request, const char *left);
 /* The query as sent, without '?'; "" if none. */
 const char *net_http_query(const struct net_http_request *request);
 /* The value of a header, name in any case; repeated fields joined by ", " (valid until the next call);
@@ -115,6 +128,8 @@ const char *net_http_body(const struct net_http_request *request, size_t *ret_le
 /* Overwrites the body, which had secrets. What of it libevent has copied meanwhile is its allocator's to
  * wipe (event_set_mem_functions). */
 void net_http_body_wipe(struct net_http_request *request);
+/* Lets go of the body, which is read: it may be long, and the reply far away. It is empty from then on. */
+void net_http_body_free(struct net_http_request *request);
 
 /* Nobody will get the reply, as far as is known: with HTTP/1.1 that may show only when it is sent. */
 bool net_http_is_gone(const struct net_http_request *request);

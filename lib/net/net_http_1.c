@@ -2,6 +2,9 @@
  *
  *     IDLE -> HEAD -> BODY -> PENDING -> WRITING -> IDLE ...        or -> closing
  *
+ * A request that the program refuses by its head goes from BODY to WRITING; a short body that is to come is
+ * passed over before the next request, ahead of a long one the connection ends.
+ *
  * The TLS handshake happens below, while the connection is IDLE.
  *
  * While a request is PENDING or its reply is being written nothing is read: a client cannot
@@ -26,8 +29,6 @@ static void set_state(struct net_http_connection *c, enum net_http_1_at state)
 /* The request leaves the connection: to be freed, or for ever with the handler. */
 static struct net_http_request *release_request(struct net_http_connection *c)
 {
-    c->server->body_bytes -= c->one.body_bytes;
-    c->one.body_bytes = 0;
     return net_http_exchange_release(&c->one.exchange);
 }
 
@@ -98,9 +99,24 @@ static struct net_http_connection *connection_of(struct net_http_exchange *excha
                                           offsetof(struct net_http_connection, one.exchange));
 }
 
+/* Its request is refused before any of its body was looked at. A client that waits to be told to go on need
+ * not send one. */
+static void pass_over_body(struct net_http_connection *c)
+{
+    const struct net_http_head *head = &c->one.exchange.request->head;
+    bool waits = head->expect_continue && head->content_length > 0;
+    if (head->chunked || waits || head->content_length > NET_HTTP_SMALL_BODY)
+        c->one.keep_alive = false;
+    else
+        c->one.skip = (size_t)head->content_length;
+    net_stream_set_reading(c->stream, false);
+}
+
 static void reply(struct net_http_exchange *exchange, const struct net_http_reply_form *form)
 {
     struct net_http_connection *c = connection_of(exchange);
+    if (c->one.at == BODY)
+        pass_over_body(c);
     net_http_tell_answered(c, release_request(c), form);
     send_reply(c, form);
 }
@@ -120,10 +136,23 @@ static void refuse(struct net_http_connection *c, int status)
     send_reply(c, &form);
 }
 
+static void crowd_out(struct net_http_exchange *exchange)
+{
+    refuse(connection_of(exchange), 503);
+}
+
 /* ---- requests ---- */
+
+static void skip(struct net_http_connection *c, struct evbuffer *input)
+{
+    size_t ready = evbuffer_get_length(input), step = c->one.skip < ready ? c->one.skip : ready;
+    (void)evbuffer_drain(input, step);
+    c->one.skip -= step;
+}
 
 static bool step_idle(struct net_http_connection *c, struct evbuffer *input)
 {
+    skip(c, input);
     /* An empty line before a request is an old client's way to end the body before (RFC 9112 2.2). */
     char start[2];
     while (evbuffer_copyout(input, start, sizeof start) == sizeof start && memcmp(start, "\r\n", 2) == 0) {
@@ -143,7 +172,8 @@ static must_check result new_request(struct net_http_connection *c, struct net_h
 {
     struct net_http_request *request;
     TRY(net_http_request_new(&request, head));
-    c->one.exchange = (struct net_http_exchange){.request = request, .reply = reply};
+    c->one.exchange = (struct net_http_exchange){.request = request, .reply = reply, .crowd_out = crowd_out};
+    request->exchange = &c->one.exchange;
     request->body.chunked = request->head.chunked;
     request->body.left = request->head.content_length;
     return RESULT_OK;
@@ -180,6 +210,23 @@ static void say_continue(struct net_http_connection *c)
         (void)net_stream_send(c->stream);
 }
 
+/* Whether the program lets the body in; begun: some of it has come. */
+static bool begin_body(struct net_http_connection *c, bool begun)
+{
+    struct net_http_request *request = c->one.exchange.request;
+    const struct net_http_head *head = &request->head;
+    c->one.keep_alive = head->keep_alive;
+    set_state(c, BODY);
+    if (head->content_length > c->server->config.max_body)
+        return true; /* the next step says so */
+    if (!net_http_connection_admits(c, request))
+        return false;
+    bool body_to_come = head->chunked || head->content_length > 0;
+    if (head->expect_continue && body_to_come && !begun)
+        say_continue(c);
+    return true;
+}
+
 static bool step_head(struct net_http_connection *c, struct evbuffer *input)
 {
     size_t ready = evbuffer_get_length(input), head_len = 0;
@@ -208,14 +255,7 @@ static bool step_head(struct net_http_connection *c, struct evbuffer *input)
         return false;
     }
     (void)evbuffer_drain(input, head_len);
-    const struct net_http_head *taken = &c->one.exchange.request->head;
-    c->one.keep_alive = taken->keep_alive;
-    set_state(c, BODY);
-    bool body_to_come = taken->chunked || taken->content_length > 0;
-    bool too_long = taken->content_length > c->server->config.max_body; /* the next step says so */
-    if (taken->expect_continue && body_to_come && !too_long && evbuffer_get_length(input) == 0)
-        say_continue(c);
-    return true;
+    return begin_body(c, evbuffer_get_length(input) > 0);
 }
 
 /* The handler may reply before it returns, and that may be the end of this connection. */
@@ -224,10 +264,9 @@ static void dispatch(struct net_http_connection *c)
     struct net_http_config *config = &c->server->config;
     struct net_http_request *request = c->one.exchange.request;
     set_state(c, PENDING);
-    c->fresh = false;
     net_http_connection_alarm(c, 0);
     net_stream_set_reading(c->stream, false);
-    request->exchange = &c->one.exchange;
+    net_http_body_is_whole(request);
     config->handler(config->context, request);
 }
 
@@ -239,11 +278,8 @@ static void step_body(struct net_http_connection *c, struct evbuffer *input)
     bool done = false;
     int status = 500;
     result r = net_http_body_take(&request->body, &done, &status, bytes, input, server->config.max_body);
-    size_t length = evbuffer_get_length(bytes), counted = length > NET_HTTP_SMALL_BODY ? length : 0;
-    server->body_bytes += counted - c->one.body_bytes;
-    c->one.body_bytes = counted;
-    if (!r.code && counted > 0 && server->body_bytes > server->config.max_bodies) {
-        r = error_set(E_TOO_LARGE, "too many request bodies at once");
+    if (!r.code) {
+        r = net_http_body_count(server, request);
         status = 503;
     }
     if (!r.code && done && evbuffer_add(bytes, "", 1) != 0) {

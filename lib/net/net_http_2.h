@@ -40,7 +40,7 @@ struct net_http_2_stream {
     size_t sent;                       /* of body */
     uint64_t deadline_ns;              /* but WAITING */
     size_t held;                       /* bytes, counted in the session */
-    size_t large;                      /* bytes of a body that is not small, counted in session and server */
+    size_t large;                      /* bytes of a body that is not small, counted in the session */
 };
 
 TAILQ_HEAD(net_http_2_streams, net_http_2_stream);

@@ -1,15 +1,16 @@
 /* net_http_2_stream.c - one stream of HTTP/2: a request, its handler's answer, and what both may cost.
  *
- *     RECEIVING_HEAD -> RECEIVING_BODY -> WAITING -> SENDING        or, refused by us, -> SENDING at once
+ *     RECEIVING_HEAD -> RECEIVING_BODY -> WAITING -> SENDING        or, refused, -> SENDING at once
  *
  * A stream that the client cancels while a handler works on it stays, and counts, until the handler has
  * answered: a client that opens and cancels as fast as it can gets no more work done for it than one that
  * waits (the attack called rapid reset).
  *
  * What streams hold is counted: a fixed cost, the head, a small body, the reply. Each connection may hold as
- * much as one of HTTP/1.1 without asking; more has a limit a connection and one that all of them share. One
- * reply of a connection that has nothing else passes it, up to a second limit.
- * Bodies that are not small are counted with those of HTTP/1.1. */
+ * much as one of HTTP/1.1 without asking; more has a limit a connection and one that all of them share. With
+ * a quarter of that taken there is none for connections of which no request was ever admitted: these cannot
+ * take the rest. One reply of a connection that has nothing else passes it, up to a second limit. Bodies that
+ * are not small are counted with those of HTTP/1.1. */
 #include "net/net_http_2.h"
 
 #include <event2/buffer.h>
@@ -22,6 +23,7 @@
 
 enum { STREAM_COST = 4096, FREE_HELD = NET_HTTP_SMALL_BODY };
 enum { SESSION_HELD_MAX = 8 * 1024 * 1024, SERVER_HELD_MAX = 64 * 1024 * 1024, SESSION_LARGE_BODIES = 2 };
+enum { FRESH_HELD_MAX = SERVER_HELD_MAX / 4 };
 
 /* ---- what it costs ---- */
 
@@ -42,13 +44,13 @@ static void hold(struct net_http_2_stream *stream, size_t bytes)
 
 static bool holds_too_much(const struct net_http_2 *session)
 {
+    size_t most = session->c->fresh ? FRESH_HELD_MAX : SERVER_HELD_MAX;
     return beyond_free(session->held) > 0 &&
-           (session->held > SESSION_HELD_MAX || session->c->server->held > SERVER_HELD_MAX);
+           (session->held > SESSION_HELD_MAX || session->c->server->held > most);
 }
 
 static void hold_large(struct net_http_2_stream *stream, size_t bytes)
 {
-    stream->session->c->server->body_bytes += bytes - stream->large;
     stream->session->body_bytes += bytes - stream->large;
     stream->large = bytes;
 }
@@ -57,16 +59,16 @@ static void hold_large(struct net_http_2_stream *stream, size_t bytes)
 static must_check result hold_request(struct net_http_2_stream *stream, int *ret_status)
 {
     const struct net_http_2 *session = stream->session;
-    const struct net_http_server *server = session->c->server;
+    struct net_http_server *server = session->c->server;
     size_t length = evbuffer_get_length(stream->exchange.request->bytes);
     bool small = length <= NET_HTTP_SMALL_BODY;
     hold(stream, STREAM_COST + stream->fields.bytes + (small ? length : 0));
     hold_large(stream, small ? 0 : length);
     bool too_much = small ? length > 0 && holds_too_much(session)
-                          : server->body_bytes > server->config.max_bodies ||
-                                session->body_bytes / SESSION_LARGE_BODIES > server->config.max_body;
+                          : session->body_bytes / SESSION_LARGE_BODIES > server->config.max_body;
     ACCEPT_IF(!too_much, 503, "too many request bodies at once");
-    return RESULT_OK;
+    *ret_status = 503;
+    return net_http_body_count(server, stream->exchange.request);
 }
 
 /* ---- its life ---- */
@@ -222,9 +224,14 @@ static void refuse(struct net_http_2_stream *stream, int status)
     send_reply(stream, &form);
 }
 
+static void crowd_out(struct net_http_exchange *exchange)
+{
+    refuse(stream_of(exchange), 503);
+}
+
 /* ---- requests ---- */
 
-static must_check result begin(struct net_http_2_stream *stream, int *ret_status, bool more)
+static must_check result begin(struct net_http_2_stream *stream, int *ret_status)
 {
     const struct net_http_config *config = &stream->session->c->server->config;
     AUTO(net_http_head) head = {0};
@@ -232,15 +239,19 @@ static must_check result begin(struct net_http_2_stream *stream, int *ret_status
     ACCEPT_IF(head.content_length <= config->max_body, 413, "request body: longer than %u bytes",
               config->max_body);
     *ret_status = 503;
-    bool waits = head.expect_continue && more && head.content_length > 0;
-    TRY(net_http_request_new(&stream->exchange.request, &head));
-    stream->exchange.reply = reply;
+    struct net_http_request *request;
+    TRY(net_http_request_new(&request, &head));
+    stream->exchange = (struct net_http_exchange){.request = request, .reply = reply, .crowd_out = crowd_out};
+    request->exchange = &stream->exchange;
     TRY(hold_request(stream, ret_status));
-    nghttp2_nv go_on = pair(":status", "100");
-    if (waits)
-        (void)nghttp2_submit_headers(stream->session->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &go_on, 1,
-                                     NULL);
     return RESULT_OK;
+}
+
+static void say_continue(const struct net_http_2_stream *stream)
+{
+    nghttp2_nv go_on = pair(":status", "100");
+    (void)nghttp2_submit_headers(stream->session->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &go_on, 1,
+                                 NULL);
 }
 
 void net_http_2_stream_begin(struct net_http_2_stream *stream, bool more)
@@ -248,14 +259,21 @@ void net_http_2_stream_begin(struct net_http_2_stream *stream, bool more)
     int status = 500;
     stream->at = RECEIVING_BODY;
     stream->received = !more;
-    result r = begin(stream, &status, more);
+    result r = begin(stream, &status);
     size_t bytes = stream->fields.bytes;
     net_http_2_fields_cleanup(&stream->fields);
     stream->fields.bytes = bytes; /* the head that was made of them is as long */
-    if (r.code)
+    if (r.code) {
         refuse(stream, status);
-    else if (!more)
+        return;
+    }
+    if (!net_http_connection_admits(stream->session->c, stream->exchange.request))
+        return;
+    const struct net_http_head *head = &stream->exchange.request->head;
+    if (!more)
         net_http_2_stream_dispatch(stream);
+    else if (head->expect_continue && head->content_length > 0)
+        say_continue(stream);
 }
 
 static must_check result take(struct net_http_2_stream *stream, int *ret_status, const uint8_t *data,
@@ -277,7 +295,7 @@ void net_http_2_stream_take(struct net_http_2_stream *stream, const uint8_t *dat
 
 void net_http_2_stream_dispatch(struct net_http_2_stream *stream)
 {
-    struct net_http_connection *c = stream->session->c;
+    const struct net_http_config *config = &stream->session->c->server->config;
     struct net_http_request *request = stream->exchange.request;
     stream->received = true;
     if (stream->at != RECEIVING_BODY)
@@ -289,7 +307,6 @@ void net_http_2_stream_dispatch(struct net_http_2_stream *stream)
     }
     stream->at = WAITING;
     stream->deadline_ns = 0;
-    c->fresh = false; /* not idle: in no list */
-    request->exchange = &stream->exchange;
-    c->server->config.handler(c->server->config.context, request);
+    net_http_body_is_whole(request);
+    config->handler(config->context, request);
 }

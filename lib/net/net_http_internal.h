@@ -24,8 +24,8 @@ enum { NET_HTTP_REPLY_HEADERS_MAX = 8 };
 /* Streams of one HTTP/2 connection at a time: a slot's signatures for some hundred keys in one go. */
 enum { NET_HTTP_2_STREAMS = 512 };
 
-/* A body up to this size is not counted among all bodies: seven clients that begin ten mebibytes each and
- * stop must not turn away the requests of a kibibyte that matter. The number of connections bounds these. */
+/* A body up to this size is not counted among all bodies: a few clients that begin as long a body as may be
+ * must not turn away the requests of a kibibyte that matter. The number of connections bounds these. */
 enum { NET_HTTP_SMALL_BODY = 16384 };
 
 /* Replies that are larger, and that clients do not take, may hold as much together. */
@@ -61,19 +61,28 @@ struct net_http_reply_form {
 struct net_http_exchange {
     struct net_http_request *request;
     void (*reply)(struct net_http_exchange *exchange, const struct net_http_reply_form *form);
+    /* While its body arrives: there is no room for it any more. Answered with 503 and the error's text. */
+    void (*crowd_out)(struct net_http_exchange *exchange);
     bool is_cancelled; /* by the client; the handler's reply still ends it */
 };
 
 struct net_http_request {
     struct net_http_exchange *exchange; /* NULL once the client or the server is gone */
     struct net_http_head head;
-    struct net_http_body body; /* HTTP/1.1 only */
-    struct evbuffer *bytes;    /* the body's */
-    struct buffer joined;      /* the last value net_http_header had to join */
-    struct buffer headers;     /* added to the reply: see net_http_reply_form */
+    const char *path_left;              /* NULL: the whole path */
+    struct net_http_body body;          /* HTTP/1.1 only */
+    struct evbuffer *bytes;             /* the body's */
+    struct net_http_server *counted_in; /* while the body is long: the server that counts it; else NULL */
+    size_t counted;                     /* bytes */
+    TAILQ_ENTRY(net_http_request) body_link; /* in counted_in->arriving or, if is_whole, counted_in->whole */
+    bool is_whole;
+    struct buffer joined;  /* the last value net_http_header had to join */
+    struct buffer headers; /* added to the reply: see net_http_reply_form */
     size_t num_reply_headers;
     uint64_t began_ns, note;
 };
+
+TAILQ_HEAD(net_http_requests, net_http_request);
 
 must_check result net_http_request_new(struct net_http_request **ret_request, struct net_http_head *head);
 void net_http_request_free(struct net_http_request *request);
@@ -112,8 +121,8 @@ void net_http_2_start(struct net_http_connection *c);
 struct net_http_1_state {
     enum net_http_1_at { IDLE, HEAD, BODY, PENDING, WRITING } at;
     struct net_http_exchange exchange; /* its request: BODY: owned; PENDING: the handler's */
-    size_t body_bytes;                 /* of request, counted in server->body_bytes; 0 while it is small */
     size_t reply_bytes;                /* WRITING: counted in server->reply_bytes; 0 while it is small */
+    size_t skip; /* bytes to come of the body of a request that was refused before them */
     bool keep_alive;
 };
 
@@ -121,8 +130,8 @@ TAILQ_HEAD(net_http_connections, net_http_connection);
 
 struct net_http_connection {
     TAILQ_ENTRY(net_http_connection) link;
-    TAILQ_ENTRY(net_http_connection) idle_link; /* while idle: in server->fresh or server->idle */
-    TAILQ_ENTRY(net_http_connection) late_link; /* while one.reply_bytes: in server->writing */
+    TAILQ_ENTRY(net_http_connection) place_link; /* while fresh: in server->fresh; else while idle: in idle */
+    TAILQ_ENTRY(net_http_connection) late_link;  /* while one.reply_bytes: in server->writing */
     struct net_http_server *server;
     struct net_stream *stream;
     struct event deadline;
@@ -137,7 +146,7 @@ struct net_http_connection {
     bool idle;          /* nothing is asked and nothing is answered */
     bool input_ended;
     bool handshaking;
-    bool fresh;               /* no request of it was ever complete */
+    bool fresh;               /* no request of it was ever admitted */
     struct sockaddr_in6 peer; /* or a sockaddr_in */
 };
 
@@ -154,6 +163,8 @@ struct net_http_server {
     struct net_stream_common common;
     struct net_http_connections all, fresh, idle;
     struct net_http_connections writing; /* large replies, the oldest first */
+    struct net_http_requests arriving;   /* with long bodies, who has waited longest for more first */
+    struct net_http_requests whole;      /* with long bodies that their handlers have */
     size_t num_connections;
     size_t num_http2; /* connections that speak HTTP/2, or will after their handshake */
     size_t body_bytes, reply_bytes;
@@ -164,7 +175,6 @@ struct net_http_server {
 void net_http_connection_free(struct net_http_connection *c);
 /* Ends the output, then reads and drops until the client closes or its time is up. */
 void net_http_connection_close(struct net_http_connection *c);
-void net_http_connection_set_idle(struct net_http_connection *c, bool idle);
 void net_http_connection_deadline(struct net_http_connection *c, uint32_t seconds);
 /* The same by the monotonic clock; 0: it is never late. */
 void net_http_connection_alarm(struct net_http_connection *c, uint64_t at_ns);
@@ -173,7 +183,29 @@ uint32_t net_http_patience(const struct net_http_server *server, uint32_t second
 /* Tells the program; form NULL: the connection ends. Each transport calls it before the request is gone. */
 void net_http_tell_answered(const struct net_http_connection *c, struct net_http_request *request,
                             const struct net_http_reply_form *form);
-/* Accepts while there is room, or an idle connection that could make room. */
+/* Accepts while there is room, or a connection that could make room. */
 void net_http_update_listening(struct net_http_server *server);
+
+/* ---- what all share (net_http_room.c) ---- */
+
+/* A new connection is fresh and idle. */
+void net_http_connection_enter(struct net_http_connection *c);
+void net_http_connection_leave(struct net_http_connection *c);
+void net_http_connection_set_idle(struct net_http_connection *c, bool idle);
+/* Asks the program about a request whose head is complete. False: it is answered, and that may have been the
+ * end of a connection of HTTP/1.1. */
+bool net_http_connection_admits(struct net_http_connection *c, struct net_http_request *request);
+/* A place, or a connection that could make room. */
+bool net_http_has_room(const struct net_http_server *server);
+/* Who makes room; NULL: nobody. */
+struct net_http_connection *net_http_first_to_go(struct net_http_server *server);
+
+/* Counts the body as far as it has come, if it is long, and ends requests of others to make room for it.
+ * E_TOO_LARGE: even so there is none. */
+must_check result net_http_body_count(struct net_http_server *server, struct net_http_request *request);
+/* Nothing of it is to come: it stays until the request is freed, or its body is. */
+void net_http_body_is_whole(struct net_http_request *request);
+/* The server goes; requests that handlers have are not counted any more. */
+void net_http_bodies_leave(struct net_http_server *server);
 
 #endif

@@ -28,6 +28,7 @@ void net_http_request_free(struct net_http_request *request)
 {
     if (!request)
         return;
+    net_http_body_free(request);
     net_http_head_cleanup(&request->head);
     evbuffer_free(request->bytes);
     buffer_cleanup(&request->joined);
@@ -72,6 +73,16 @@ enum net_http_method net_http_method(const struct net_http_request *request)
 const char *net_http_path(const struct net_http_request *request)
 {
     return request->head.path;
+}
+
+const char *net_http_path_left(const struct net_http_request *request)
+{
+    return request->path_left ? request->path_left : request->head.path;
+}
+
+void net_http_set_path_left(struct net_http_request *request, const char *left)
+{
+    request->path_left = left;
 }
 
 const char *net_http_query(const struct net_http_request *request)

@@ -52,7 +52,9 @@ static inline void handle(void *context, struct net_http_request *request)
     if (strcmp(path, "/later") == 0) {
         struct timeval delay = {.tv_usec = LATER_MS * 1000};
         (void)event_base_once(f.base, -1, EV_TIMEOUT, reply_later, request, &delay);
-    } else if (strcmp(path, "/held") == 0 && f.num_held < HELD_MAX) {
+    } else if (strncmp(path, "/held", 5) == 0 && f.num_held < HELD_MAX) {
+        if (strcmp(path, "/held/read") == 0)
+            net_http_body_free(request);
         f.held[f.num_held++] = request;
     } else if (strcmp(path, "/echo") == 0) {
         const char *accept = net_http_header(request, "accept");
@@ -61,6 +63,16 @@ static inline void handle(void *context, struct net_http_request *request)
     } else {
         net_http_reply(request, 404, NULL, "", 0);
     }
+}
+
+/* For .admits: who may ask, by the path alone. */
+static inline bool admit(void *context, struct net_http_request *request)
+{
+    (void)context;
+    if (strncmp(net_http_path(request), "/stranger", 9) != 0)
+        return true;
+    net_http_reply(request, 403, "text/plain", "no", 2);
+    return false;
 }
 
 static inline void on_stop(evutil_socket_t fd, short what, void *context)
@@ -127,6 +139,22 @@ static inline void stop(void)
     if (f.address.family == NET_UNIX)
         (void)unlink(f.address.host);
     (void)rmdir(f.folder);
+}
+
+static inline void wait_for_connections(size_t count)
+{
+    uint64_t deadline = clock_monotonic_ns() + 60000000000;
+    while (net_http_server_connections(f.server) != count && clock_monotonic_ns() < deadline)
+        (void)usleep(2000);
+    assert_int_equal(net_http_server_connections(f.server), count);
+}
+
+static inline void wait_for_handled(int count)
+{
+    uint64_t deadline = clock_monotonic_ns() + 60000000000;
+    while (f.handled < count && clock_monotonic_ns() < deadline)
+        (void)usleep(1000);
+    assert_true(f.handled >= count);
 }
 
 static inline int client(void)

@@ -101,22 +101,6 @@ static void leave(int fd, bool reset)
     (void)close(fd);
 }
 
-static void wait_for_connections(size_t count)
-{
-    uint64_t deadline = clock_monotonic_ns() + 60000000000;
-    while (net_http_server_connections(f.server) != count && clock_monotonic_ns() < deadline)
-        (void)usleep(2000);
-    assert_int_equal(net_http_server_connections(f.server), count);
-}
-
-static void wait_for_handled(int count)
-{
-    uint64_t deadline = clock_monotonic_ns() + 60000000000;
-    while (f.handled < count && clock_monotonic_ns() < deadline)
-        (void)usleep(1000);
-    assert_true(f.handled >= count);
-}
-
 static void leave_at_every_byte(bool local)
 {
     static const char first[] = "POST /later HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -229,6 +213,74 @@ static void test_the_longest_idle_connection_makes_room(void **state)
     stop();
 }
 
+#define STRANGER(fields) "POST /stranger HTTP/1.1\r\nHost: h\r\n" fields "\r\n"
+
+static void test_who_is_refused_by_the_head_is_told_before_the_body(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.admits = admit, .max_body = 100000});
+    int fd = client();
+    /* A short body is passed over, wherever it comes; what stands in it is no request. */
+    send_text(fd, STRANGER("Content-Length: 27\r\n"));
+    const char *got = receive_until(fd, "\r\n\r\nno", 20000);
+    assert_starts(got, "HTTP/1.1 403 Forbidden\r\n");
+    assert_non_null(strstr(got, "connection: keep-alive\r\n"));
+    assert_int_equal(strlen("GET /echo HTTP/1.1\r\nHost: h"), 27);
+    send_text(fd, "GET /echo HTTP/1.1\r\n");
+    (void)usleep(20000);
+    send_text(fd, "Host: h" STRANGER("Content-Length: 3\r\n") "abc" GET("/echo"));
+    got = receive_until(fd, "x-accept", 20000);
+    assert_starts(got, "HTTP/1.1 403 Forbidden\r\n");
+    assert_non_null(strstr(got, "\r\n\r\nnoHTTP/1.1 200 OK\r\n"));
+    (void)close(fd);
+    static const char *const last[] = {
+        STRANGER("Content-Length: 16385\r\n"),
+        STRANGER("Transfer-Encoding: chunked\r\n"),
+        STRANGER("Expect: 100-continue\r\nContent-Length: 1\r\n"),
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(last); i++) {
+        fd = client();
+        send_text(fd, last[i]);
+        got = receive_until(fd, NULL, 20000);
+        assert_starts(got, "HTTP/1.1 403 Forbidden\r\n");
+        assert_non_null(strstr(got, "connection: close\r\n\r\nno"));
+        (void)close(fd);
+    }
+    assert_int_equal(f.handled, 1);
+    stop();
+}
+
+static void test_those_of_whom_nothing_was_admitted_make_room_first(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_connections = 4, .admits = admit});
+    int kept = client(), begun = client(), told = client(), closing = client();
+    send_text(kept, GET("/echo"));
+    assert_starts(receive_until(kept, "\r\n\r\n", 20000), "HTTP/1.1 200");
+    send_text(begun, "G");
+    send_text(told, GET("/stranger"));
+    assert_starts(receive_until(told, "no", 20000), "HTTP/1.1 403");
+    send_text(closing, "nonsense\r\n\r\n");
+    assert_starts(receive_until(closing, "}", 20000), "HTTP/1.1 400");
+    int newcomers[3];
+    for (size_t i = 0; i < ARRAY_LENGTH(newcomers); i++) {
+        newcomers[i] = client();
+        send_text(newcomers[i], GET("/echo"));
+        assert_starts(receive_until(newcomers[i], "\r\n\r\n", 20000), "HTTP/1.1 200");
+    }
+    send_text(kept, GET("/echo"));
+    assert_starts(receive_until(kept, "\r\n\r\n", 20000), "HTTP/1.1 200");
+    assert_string_equal(receive_until(begun, NULL, 20000), "");
+    assert_string_equal(receive_until(told, NULL, 20000), "");
+    for (size_t i = 0; i < ARRAY_LENGTH(newcomers); i++)
+        (void)close(newcomers[i]);
+    (void)close(kept);
+    (void)close(begun);
+    (void)close(told);
+    (void)close(closing);
+    stop();
+}
+
 static void test_with_nobody_idle_clients_wait_their_turn(void **state)
 {
     (void)state;
@@ -258,9 +310,10 @@ static void test_clients_that_dribble_do_not_keep_others_out(void **state)
     }
     int newcomer = client();
     send_text(newcomer, GET("/echo"));
-    assert_starts(receive_until(newcomer, "\r\n\r\n", 20000), "HTTP/1.1 200");
-    send_text(slow[0], "o HTTP/1.1\r\nHost: h\r\n\r\n"); /* who came first has all of its time */
-    assert_starts(receive_until(slow[0], "\r\n\r\n", 20000), "HTTP/1.1 200");
+    assert_starts(receive_until(newcomer, "\r\n\r\n", 2000), "HTTP/1.1 200"); /* long before they are late */
+    assert_string_equal(receive_until(slow[0], NULL, 20000), "");
+    send_text(slow[1], "o HTTP/1.1\r\nHost: h\r\n\r\n"); /* one for one */
+    assert_starts(receive_until(slow[1], "\r\n\r\n", 20000), "HTTP/1.1 200");
     for (size_t i = 0; i < ARRAY_LENGTH(slow); i++)
         (void)close(slow[i]);
     (void)close(newcomer);
@@ -279,21 +332,70 @@ static void test_bodies_together_have_a_limit(void **state)
     send_bytes(first, body, 59000);
     (void)usleep(50000);
     send_text(second, head);
-    send_bytes(second, body, 60000);
-    assert_starts(receive_until(second, NULL, 20000), "HTTP/1.1 503 ");
-    int third = client(), fourth = client();
+    send_bytes(second, body, 60000); /* one that goes on is not kept out by one that stopped */
+    assert_starts(receive_until(second, "xxx", 20000), "HTTP/1.1 200 ");
+    assert_starts(receive_until(first, NULL, 20000), "HTTP/1.1 503 ");
+    int third = client(), fourth = client(), fifth = client();
     send_text(third, head);
-    send_bytes(third, body, 40000); /* with the first, all but a thousand bytes */
+    send_bytes(third, body, 20000);
     (void)usleep(50000);
-    send_text(fourth, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n");
-    send_bytes(fourth, body, 2000); /* a small one is not for the large ones to keep out */
-    assert_starts(receive_until(fourth, "xxx", 20000), "HTTP/1.1 200 ");
-    (void)close(third);
-    (void)close(fourth);
-    send_bytes(first, body, 1000);
-    assert_starts(receive_until(first, "xxx", 20000), "HTTP/1.1 200 ");
+    send_text(fourth, head);
+    send_bytes(fourth, body, 40000);
+    (void)usleep(50000);
+    send_bytes(third, body, 1000); /* now the fourth has waited longest */
+    (void)usleep(50000);
+    send_text(fifth, head);
+    send_bytes(fifth, body, 60000);
+    assert_starts(receive_until(fifth, "xxx", 20000), "HTTP/1.1 200 ");
+    assert_starts(receive_until(fourth, NULL, 20000), "HTTP/1.1 503 ");
+    send_bytes(third, body, 39000);
+    assert_starts(receive_until(third, "xxx", 20000), "HTTP/1.1 200 ");
     (void)close(first);
     (void)close(second);
+    (void)close(third);
+    (void)close(fourth);
+    (void)close(fifth);
+    stop();
+}
+
+static void post_and_leave(const char *path, const char *body, size_t body_len)
+{
+    char head[100];
+    int fd = client();
+    (void)snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", path,
+                   body_len);
+    send_text(fd, head);
+    send_bytes(fd, body, body_len);
+    wait_for_handled(f.handled + 1);
+    leave(fd, true);
+}
+
+/* What handlers have is not ended for the sake of others; and a small one is not for the large ones to keep
+ * out. */
+static void test_bodies_that_are_read_can_be_let_go_of(void **state)
+{
+    (void)state;
+    static char body[60000];
+    memset(body, 'x', sizeof body);
+    static const char head[] = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n";
+    start((struct net_http_config){.max_body = 60000, .max_bodies = 100000});
+    post_and_leave("/held/read", body, sizeof body);
+    int fd = client();
+    send_text(fd, head);
+    send_bytes(fd, body, sizeof body);
+    assert_starts(receive_until(fd, "xxx", 20000), "HTTP/1.1 200 ");
+    (void)close(fd);
+    post_and_leave("/held", body, sizeof body);
+    fd = client();
+    send_text(fd, head);
+    send_bytes(fd, body, sizeof body);
+    assert_starts(receive_until(fd, NULL, 20000), "HTTP/1.1 503 ");
+    (void)close(fd);
+    fd = client();
+    send_text(fd, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n");
+    send_bytes(fd, body, 2000);
+    assert_starts(receive_until(fd, "xxx", 20000), "HTTP/1.1 200 ");
+    (void)close(fd);
     stop();
 }
 
@@ -345,9 +447,12 @@ int main(void)
         cmocka_unit_test(test_requests_outlive_clients_and_server),
         cmocka_unit_test(test_slow_and_idle_clients_are_closed),
         cmocka_unit_test(test_the_longest_idle_connection_makes_room),
+        cmocka_unit_test(test_who_is_refused_by_the_head_is_told_before_the_body),
+        cmocka_unit_test(test_those_of_whom_nothing_was_admitted_make_room_first),
         cmocka_unit_test(test_with_nobody_idle_clients_wait_their_turn),
         cmocka_unit_test(test_clients_that_dribble_do_not_keep_others_out),
         cmocka_unit_test(test_bodies_together_have_a_limit),
+        cmocka_unit_test(test_bodies_that_are_read_can_be_let_go_of),
         cmocka_unit_test(test_running_out_of_descriptors_does_not_spin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

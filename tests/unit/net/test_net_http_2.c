@@ -197,8 +197,7 @@ static void test_requests_outlive_streams_clients_and_the_server(void **state)
     }
     send_request(stays, 21, 2, "/later", true);
     assert_answer(stays, 21, "later");
-    while (atomic_load(&f.handled) < 21)
-        (void)usleep(1000);
+    wait_for_handled(21);
     (void)close(gone);
     send_request(stays, 23, 2, "/later", true);
     assert_answer(stays, 23, "later");
@@ -207,6 +206,109 @@ static void test_requests_outlive_streams_clients_and_the_server(void **state)
     assert_true(receive(&frame, stays, GOAWAY, 2000));
     assert_int_equal(frame.payload[7], 0);
     (void)close(stays);
+}
+
+static void send_body(int fd, uint32_t stream, size_t length, bool end)
+{
+    char piece[10000] = {0};
+    for (size_t at = 0; at < length; at += sizeof piece)
+        send_frame(fd, DATA, end && at + sizeof piece >= length ? END_STREAM : 0, stream, piece,
+                   sizeof piece);
+}
+
+static void assert_status(int fd, uint32_t stream, int hpack_byte)
+{
+    struct frame frame;
+    assert_true(receive(&frame, fd, HEADERS, 3000));
+    assert_int_equal(frame.stream, stream);
+    assert_int_equal(frame.payload[0], hpack_byte);
+}
+
+enum { OK_200 = 0x88, OTHER_STATUS = 0x48 /* with its digits behind it */ };
+
+static void test_a_body_counts_until_its_request_is_answered(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_http2 = 8, .max_body = 60000, .max_bodies = 100000});
+    int gone = begin(NULL);
+    send_request(gone, 1, 3, "/held", false);
+    send_body(gone, 1, 60000, true);
+    wait_for_handled(1);
+    (void)close(gone);
+    wait_for_connections(0);
+    int fd = begin(NULL);
+    send_request(fd, 1, 3, "/echo", false);
+    send_body(fd, 1, 60000, false);
+    assert_status(fd, 1, OTHER_STATUS);
+    (void)close(fd);
+    stop();
+}
+
+static void test_a_body_that_stopped_makes_room(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_http2 = 8, .max_body = 60000, .max_bodies = 100000});
+    int first = begin(NULL), second = begin(NULL);
+    send_request(first, 1, 3, "/echo", false);
+    send_body(first, 1, 50000, false);
+    send_frame(first, PING, 0, 0, "12345678", 8);
+    struct frame frame;
+    assert_true(receive(&frame, first, PING, 3000));
+    send_request(second, 1, 3, "/echo", false);
+    send_body(second, 1, 60000, true);
+    assert_status(first, 1, OTHER_STATUS);
+    assert_status(second, 1, OK_200);
+    (void)close(first);
+    (void)close(second);
+    stop();
+}
+
+static void test_who_is_refused_by_the_head_costs_no_more(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_http2 = 8, .admits = admit, .max_connections = 2});
+    int kept = begin(NULL), stranger = begin(NULL);
+    send_request(kept, 1, 2, "/later", true);
+    assert_answer(kept, 1, "later");
+    send_request(stranger, 1, 3, "/stranger", false);
+    assert_answer(stranger, 1, "no");
+    struct frame frame;
+    assert_true(receive(&frame, stranger, RESET, 3000));
+    assert_int_equal(frame.payload[3], 0);
+    send_frame(stranger, HEADERS, 0, 3, "\x82\x86", 2); /* it is not idle */
+    (void)usleep(50000);
+    int newcomer = begin(NULL);
+    send_request(newcomer, 1, 2, "/later", true);
+    assert_answer(newcomer, 1, "later");
+    send_request(kept, 3, 2, "/later", true);
+    assert_answer(kept, 3, "later");
+    assert_int_equal(f.handled, 3);
+    (void)close(stranger);
+    (void)close(newcomer);
+    (void)close(kept);
+    stop();
+}
+
+/* Whose answers are not taken: 511 of them a connection. */
+static void test_streams_of_strangers_leave_those_of_others_their_room(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_http2 = 64, .admits = admit});
+    int strangers[40];
+    for (size_t i = 0; i < ARRAY_LENGTH(strangers); i++) {
+        strangers[i] = begin("\0\4\0\0\0"); /* windows of nothing */
+        for (uint32_t stream = 1; stream < 1022; stream += 2)
+            send_request(strangers[i], stream, 2, "/stranger", true);
+    }
+    int fd = begin(NULL);
+    for (uint32_t stream = 1; stream < 80; stream += 2)
+        send_request(fd, stream, 2, "/later", true);
+    for (uint32_t stream = 1; stream < 80; stream += 2)
+        assert_answer(fd, stream, "later");
+    (void)close(fd);
+    for (size_t i = 0; i < ARRAY_LENGTH(strangers); i++)
+        (void)close(strangers[i]);
+    stop();
 }
 
 static void test_only_so_many_may_speak_it(void **state)
@@ -269,6 +371,10 @@ int main(void)
         cmocka_unit_test(test_a_reply_has_to_be_taken),
         cmocka_unit_test(test_an_output_that_is_not_taken_costs_the_connection),
         cmocka_unit_test(test_requests_outlive_streams_clients_and_the_server),
+        cmocka_unit_test(test_a_body_counts_until_its_request_is_answered),
+        cmocka_unit_test(test_a_body_that_stopped_makes_room),
+        cmocka_unit_test(test_who_is_refused_by_the_head_costs_no_more),
+        cmocka_unit_test(test_streams_of_strangers_leave_those_of_others_their_room),
         cmocka_unit_test(test_only_so_many_may_speak_it),
         cmocka_unit_test(test_without_leave_it_is_not_spoken),
         cmocka_unit_test(test_the_preface_comes_first),
