@@ -118,7 +118,9 @@ struct front {
     result failure;
 };
 
-/* front_routes.c: what the server calls for every request. */
+/* front_routes.c: what the server calls for every request: when its head is there, and when it is complete.
+ */
+net_http_admits front_begin;
 net_http_handler front_handle;
 /* {"error": sentence}; characters that JSON would have to escape become '?'. */
 void front_reply_error(struct net_http_request *request, int status, const char *format, ...)

@@ -285,6 +285,7 @@ void front_sign_batch(struct front *front, struct net_http_request *request, con
         front_metrics_answered(front, is_too_large ? FRONT_TOO_LARGE : FRONT_MALFORMED, 0, now);
         return;
     }
+    net_http_body_free(request);
     batch->num_keys = (uint32_t)(batch->pubkeys.length / PUBKEY_LEN);
     batch->request = request;
     batch->began_ns = now;

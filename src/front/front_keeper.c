@@ -135,6 +135,7 @@ static must_check result begin_to_serve(struct front *front, struct ipc_message 
     ENSURE(front->tls || !front->clients, E_PEER, "keeper: SERVE without TLS, but clients are to be checked");
     struct net_http_config config = {.tls = front->tls,
                                      .handler = front_handle,
+                                     .admits = front_begin,
                                      .refused = front_refused,
                                      .answered = front_answered,
                                      .context = front,

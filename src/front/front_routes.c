@@ -1,4 +1,5 @@
-/* front_routes.c - the API at a glance. What holds for every route is in front_access.c.
+/* front_routes.c - the API at a glance. What holds for every route is in front_access.c, and is asked before
+ * a request's body is let in: who has no credentials is to cost no more than a head.
  *
  * Statuses are those of Web3Signer; errors carry {"error": "..."} where it sends a bare phrase, because
  * clients show or log exactly that. Paths arrive decoded, with doubled slashes collapsed and without a
@@ -118,14 +119,22 @@ bool front_routes_find(struct front_place *ret_place, const char *path)
     return false;
 }
 
-void front_handle(void *context, struct net_http_request *request)
+bool front_begin(void *context, struct net_http_request *request)
 {
     struct front *front = context;
     const char *path = net_http_path(request);
-    bool path_is_known = false;
     front_log_begin(front, request);
     if (!front_admits(front, request, &path))
-        return;
+        return false;
+    net_http_set_path_left(request, path);
+    return true;
+}
+
+void front_handle(void *context, struct net_http_request *request)
+{
+    struct front *front = context;
+    const char *path = net_http_path_left(request);
+    bool path_is_known = false;
     for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
         const struct route *route = &routes[i];
         const char *rest = is_served(front, route) ? match(route, path) : NULL;

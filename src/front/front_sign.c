@@ -338,6 +338,7 @@ void front_sign(struct front *front, struct net_http_request *request, const cha
         turn_away(front, request, parsed.code == E_TOO_LARGE ? FRONT_TOO_LARGE : FRONT_MALFORMED, 0, now);
         return;
     }
+    net_http_body_free(request);
     front_note_shape(front, request, order.kind, shape);
     if (hex_decode(order.pubkey, sizeof order.pubkey, identifier, strlen(identifier)).code) {
         turn_away(front, request, FRONT_UNKNOWN_KEY, order.kind, now);

@@ -1,13 +1,16 @@
 """Who may ask the front: origins of pages, HTTP Basic and tokens in the path. Asked by curl and requests."""
+import json
 import os
 import re
+import select
 import subprocess
 import time
 
 import pytest
 import requests
 
-from front_process import IDENTIFIER, front, randao  # noqa: F401 (front is a fixture)
+from front_process import IDENTIFIER, front, post, randao  # noqa: F401 (front is a fixture)
+from http2_client import Http2
 from scripted_keeper import Certificate
 
 USER, PASSWORD = "teku", "correct horse battery"
@@ -171,6 +174,86 @@ def test_a_browser_asks_first_without_credentials(front, written):
     reply = f.request("OPTIONS", "/upcheck", headers={**origin, "Access-Control-Request-Method": "GET"})
     assert reply.status_code == 204
     assert f.request("GET", "/upcheck", headers=origin).status_code == 401
+
+
+# ---- what those without a token cost the others ----
+
+BATCH = {"identifiers": ["0x%096x" % i for i in range(1, 201)], "signing_request": randao()}
+LONGEST = 32 * 1024 * 1024
+
+
+def all_but_a_byte(f):
+    """A request with as long a body as may be, which stops before its end; the front may have enough of it earlier."""
+    stream = f.connect()
+    try:
+        stream.sendall(b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % LONGEST)
+        for _ in range(LONGEST // 2 ** 20 - 1):
+            stream.sendall(b" " * 2 ** 20)
+        stream.sendall(b" " * (2 ** 20 - 1))
+    except OSError:
+        pass
+    return stream
+
+
+def test_strangers_with_long_bodies_keep_nobody_out(front, written):
+    f = front(written("http-path-tokens-file", TOKEN))
+    strangers = [all_but_a_byte(f) for _ in range(3)]
+    reply = f.request("POST", f"/{TOKEN}/api/v1/eth2/sign", BATCH)
+    assert len(str(BATCH)) > 20000 and reply.status_code == 200 and len(reply.json()) == 200
+    for stream in strangers:
+        stream.close()
+    with f.connect() as stream:
+        stream.sendall(b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % LONGEST)
+        stream.settimeout(20)
+        got = b""
+        while part := stream.recv(4096):
+            got += part
+        assert got.startswith(b"HTTP/1.1 403 ") and b"connection: close\r\n" in got
+        assert got.endswith(b'{"error":"this path does not begin with an access token"}')
+    assert f.keeper.batches == [200]
+
+
+def test_where_no_token_is_asked_for_a_body_that_stops_makes_room(front):
+    f = front()
+    stopped, until = [all_but_a_byte(f) for _ in range(2)], time.monotonic() + 20
+    while not select.select(stopped, [], [], 0)[0]:  # until the front has read the last of it
+        reply = f.request("POST", "/api/v1/eth2/sign", BATCH)
+        assert reply.status_code == 200 and len(reply.json()) == 200
+        assert time.monotonic() < until
+    assert stopped[0].recv(4096).startswith(b"HTTP/1.1 503 ")
+    for stream in stopped:
+        stream.close()
+
+
+def test_a_client_that_waits_for_the_question_keeps_its_connection(front, written):
+    """As Java's: the same request again, with the credentials, once the first was refused; over one connection."""
+    f = front(written("http-basic-credentials-file", f"{USER}:{PASSWORD}"))
+    with requests.Session() as session:
+        for headers, status in (({}, 401), ({"Authorization": requests.auth._basic_auth_str(USER, PASSWORD)}, 200)) * 3:
+            reply = session.post(f"http://localhost:{f.port}/api/v1/eth2/sign/{IDENTIFIER}", json=randao(), headers=headers, timeout=20)
+            assert reply.status_code == status and reply.headers["connection"] == "keep-alive"
+    refused, admitted = post(), post(headers=f"Authorization: {requests.auth._basic_auth_str(USER, PASSWORD)}\r\n".encode())
+    got = f.raw((refused + admitted) * 2 + refused.replace(b"Host", b"Connection: close\r\nHost"))
+    assert re.findall(rb"HTTP/1.1 (\d+) ", got) == [b"401", b"200", b"401", b"200", b"401"]
+
+
+def test_strangers_over_http2_leave_others_their_streams(front, written):
+    """Bodies that do not end, of 70 connections with 80 streams each: beside them a client with a token has all of its own."""
+    f = front(written("http-path-tokens-file", TOKEN))
+    head = b"\x83\x86\x04\x02/x\x01\x09localhost"
+    begun = b"".join(len(head).to_bytes(3, "big") + b"\1\4" + number.to_bytes(4, "big") + head +
+                     (12000).to_bytes(3, "big") + b"\0\0" + number.to_bytes(4, "big") + b" " * 12000 for number in range(1, 160, 2))
+    strangers = []
+    for _ in range(70):
+        strangers.append(Http2(f))
+        strangers[-1].receive()
+        strangers[-1].send(begun)
+    path = f"/{TOKEN}/api/v1/eth2/sign/{IDENTIFIER}"
+    with Http2(f) as client:
+        answers = client.wait(*[client.request("POST", path, json.dumps(randao(epoch)).encode()) for epoch in range(100)])
+        assert [(one.reset, one.headers.get(":status")) for one in answers] == [(None, "200")] * 100
+    for one in strangers:
+        one.stream.close()
 
 
 def test_a_storm_of_guesses_costs_little(front, written):

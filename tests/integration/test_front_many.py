@@ -16,9 +16,10 @@ import requests
 from client_certificate import ClientCertificate
 from front_process import HARD, IDENTIFIER, Front, front, post, randao  # noqa: F401 (front is a fixture)
 from harness import PATIENCE, sanitized
-from http2_client import Http2
+from http2_client import PREFACE as CLIENT_PREFACE, Http2, frames
 from scripted_keeper import Certificate
 
+PREFACE = CLIENT_PREFACE + frames.SettingsFrame(0).serialize()
 UPCHECK = b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -169,6 +170,37 @@ def test_those_who_never_asked_make_room_first(start, pair, bin_dir):
     crowd[0].settimeout(5)
     assert crowd[0].recv(1) == b""
     for stream in [kept, late, *crowd]:
+        stream.close()
+    f.keeper.close()
+
+
+TOKEN = "kUr6Z2vJ0mQ-x_T9aYw3"
+# What strangers send who have no token: nothing, one byte, a whole request, one whose body stops, and these over HTTP/2.
+CROWDS = {"silent": b"", "one byte": b"G", "refused": UPCHECK, "half a body": post(headers=b"Connection: keep-alive\r\n")[:-9],
+          "no HTTP": b"nonsense\r\n\r\n", "HTTP/2": PREFACE, "a head of HTTP/2": PREFACE + b"\0\0\2\1\0\0\0\0\1\x82\x86"}
+
+
+@pytest.mark.parametrize("name", CROWDS)
+def test_those_who_were_never_admitted_make_room_first(start, pair, bin_dir, folder, name):
+    """Kept connections of clients with a token stay, and a new one is let in, whatever strangers do."""
+    (folder / "tokens").write_text(TOKEN)
+    limited = lambda program, *words, **more: start(shutil.which("prlimit"), "--nofile=200:200", bin_dir / program, *words, **more)
+    f = Front(limited, pair, f"--http-path-tokens-file={folder}/tokens")
+    admitted = UPCHECK.replace(b"/upcheck", b"/" + TOKEN.encode() + b"/upcheck")
+    kept = [f.connect() for _ in range(10)]
+    assert all(served(stream, admitted).startswith(b"HTTP/1.1 200 ") for stream in kept)
+    crowd = []
+    for _ in range(400):
+        crowd.append(f.connect())
+        try:
+            crowd[-1].sendall(CROWDS[name])
+        except OSError:
+            pass
+    began, late = time.monotonic(), f.connect()
+    assert served(late, admitted).startswith(b"HTTP/1.1 200 ")
+    assert time.monotonic() - began < 2 * PATIENCE  # nobody was waited for
+    assert all(served(stream, admitted).startswith(b"HTTP/1.1 200 ") for stream in kept)
+    for stream in [late, *kept, *crowd]:
         stream.close()
     f.keeper.close()
 
