@@ -228,8 +228,9 @@ class Storm:
 
     def was_too_slow(self, client):
         """The front gives a handshake ten seconds, and a busy machine may not have them for all of us: another try, with
-        fewer at a time. False: it is to blame."""
-        if client[1] == self.receive or time.monotonic() - client[3] < HANDSHAKE_SECONDS - 1:
+        fewer at a time. TLS 1.3 lets a client send its request before the front has seen the end of that. False: it is to blame."""
+        may_shake_hands = client[1] != self.receive or (self.context and not client[2])
+        if not may_shake_hands or time.monotonic() - client[3] < HANDSHAKE_SECONDS - 1:
             return False
         self.poll.unregister(client[0])
         del self.waiting[client[0].fileno()]

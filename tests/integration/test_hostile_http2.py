@@ -10,6 +10,7 @@ import h2.connection
 import pytest
 
 from front_process import front, leave, randao  # noqa: F401 (front is a fixture)
+from harness import PATIENCE
 from hostile import seeded
 from http2_client import PREFACE, SIGN, Http2, frames
 from scripted_keeper import Certificate
@@ -81,7 +82,7 @@ def test_cancelled_streams_count_until_they_are_answered(front):
         with Http2(f) as other:
             assert other.ask().status == 200
         f.keeper.go.set()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 10 * PATIENCE
         while client.ask().reset == REFUSED_STREAM:
             assert time.monotonic() < deadline
         assert client.wait(client.sign())[0].status == 200
