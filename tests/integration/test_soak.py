@@ -175,9 +175,14 @@ def test_a_leak_of_a_hundred_bytes_an_answer_is_growth(seconds, per_second, byte
 
 def test_what_stays_open_is_told():
     before = {"front": (9, 1), "keeper": (7, 3)}
-    assert soak_judges.left_over([before, {"front": (9, 1), "keeper": (6, 3)}, before]) == []
+    nothing = [{}] * 3
+    assert soak_judges.left_over([before, {"front": (9, 1), "keeper": (6, 3)}, before], nothing) == []
     for after in ({"front": (10, 1), "keeper": (7, 3)}, {"front": (9, 1), "keeper": (7, 4)}, {"front": (9, 1)}):
-        assert len(soak_judges.left_over([before, after, before])) == 1
+        assert len(soak_judges.left_over([before, after, before], nothing)) == 1
+    more, kept = {"front": (11, 1), "keeper": (7, 3)}, [{"front": 4}, {"front": 6}, {"front": 2}]
+    assert soak_judges.left_over([before, more, before], kept) == []
+    assert len(soak_judges.left_over([before, before, more], kept)) == 1
+    assert len(soak_judges.left_over([before, {"front": (12, 1), "keeper": (7, 3)}, before], kept)) == 1
 
 
 def test_every_deed_has_its_turn_in_an_order_of_the_seed():

@@ -15,6 +15,7 @@ from soak_standalone import CHAIN
 from test_signer_stores import descendants
 
 KEYS = 128
+STORE_CONNECTIONS = 4 * 16  # courier_backend.c: of each thread
 CLOCKED = ("nitro-signer-proxy", "nitro-signer-watchdog")
 SLOW_SECONDS, LONG_SECONDS = 0.3, 1
 
@@ -92,6 +93,11 @@ class WholeEnclave:
     def hang_up(self):
         """Our own connections."""
         self.enclave.session.close()
+
+    def kept(self):
+        """The courier keeps as many connections to DynamoDB as it once needed at the same time, up to a limit; each goes through the proxy."""
+        number = min(self._relay.open_connections, STORE_CONNECTIONS)
+        return {"nitro-signer-courier": number, "nitro-signer-proxy": 2 * number}
 
     def observed(self):
         """What happened to it without our doing."""

@@ -97,16 +97,18 @@ def growing(lives):
     return wrong
 
 
-def left_over(moments):
+def left_over(moments, kept):
     """Descriptors and threads that a quiet signer has, and had not in the first quiet moment. There is one before each deed that ends
-    processes: what leaked in one shows before it is gone."""
+    processes: what leaked in one shows before it is gone. kept: descriptors of connections that each may keep, at the same moments; a
+    pool that was not full yet at the first one may have filled."""
     wrong = []
-    for after in moments[1:]:
+    for after, held in zip(moments[1:], kept[1:]):
         for name, before in moments[0].items():
             if name not in after:
                 wrong.append(f"{name} is not there any more")
                 continue
-            for what, was, now in zip(("descriptors", "threads"), before, after[name]):
-                if now > was:
+            more = max(0, held.get(name, 0) - kept[0].get(name, 0))
+            for what, was, now, may in zip(("descriptors", "threads"), before, after[name], (more, 0)):
+                if now > was + may:
                     wrong.append(f"{name} has {now} {what}, {was} before")
     return wrong

@@ -28,7 +28,7 @@ class Run:
 
     def __init__(self, seed, only=None, connections=64, least=3, quiet_seconds=QUIET_SECONDS):
         self.setup, self.seed, self._only, self._connections, self._least, self._quiet_seconds = None, seed, only, connections, least, quiet_seconds
-        self.wrong, self._quiet = [], []
+        self.wrong, self._quiet, self._kept = [], [], []
         self.result = {"title": "not begun", "seed": seed, "connections": connections}
 
     def go(self, setup, seconds):
@@ -71,6 +71,7 @@ class Run:
             self.setup.hang_up()
             time.sleep(self._quiet_seconds)
             self._quiet.append(quiet(self.setup.processes()))
+            self._kept.append(self.setup.kept())
             generator.resume()
 
     def _judge(self, generator, acts, rude, sampler):
@@ -87,7 +88,7 @@ class Run:
             "signatures are right": [f"wrong: {one}" for one in wrong_signatures(sample, self.setup.chain)],
             "what was signed is on record": soak_judges.uncovered(marks, self.setup.record()),
             "memory does not grow": [] if sanitized(BIN / "nitro-signer-keeper") else soak_judges.growing(sampler.lives),
-            "no descriptor or thread stays": soak_judges.left_over(self._quiet),
+            "no descriptor or thread stays": soak_judges.left_over(self._quiet, self._kept),
         }
         self.wrong = [f"{judge}: {complaint}" for judge, complaints in verdicts.items() for complaint in complaints]
         growths = [{"name": name, "bytes": found[0], "answers": found[1], "seconds": samples[-1].at - samples[0].at}

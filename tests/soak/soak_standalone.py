@@ -141,6 +141,10 @@ class Standalone:
         """Our own connections."""
         self._session.close()
 
+    def kept(self):
+        """Connections to the store there are from the beginning."""
+        return {}
+
     def observed(self):
         """What happened to it without our doing."""
         return []
