@@ -92,12 +92,12 @@ class Enclave:
         fresh.write_text(text)
         fresh.rename(self.credentials)
 
-    def kill(self):
+    def kill(self, seconds=60):
         """The enclave dies without warning; its watchdog starts it again. Returns when it serves."""
         (enclave,) = children_of(self.watchdog.pid)
         served = self.log().count("state: serve")
         os.kill(enclave, signal.SIGKILL)
-        eventually(lambda: self.log().count("state: serve") > served)
+        eventually(lambda: self.log().count("state: serve") > served, seconds)
 
     def attest(self, key=0, target=EPOCH, block=0x44, source=EPOCH - 4):
         checkpoint = lambda epoch: {"epoch": str(epoch), "root": "0x" + "55" * 32}

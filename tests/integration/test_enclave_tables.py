@@ -145,7 +145,7 @@ def test_ten_thousand_sealed_keys_in_several_items(fed):
     cloud.keys = ["0x" + blob[:48].hex() for blob in (blobs[0], blobs[-1])]
     assert [enclave.attest(key).status_code for key in range(2)] == [200, 200]
     cloud.relay.delay_ms = 500  # so all records cannot be rewritten in the time that one has
-    enclave.kill()
+    enclave.kill(seconds=240)
     cloud.relay.delay_ms = 0
     assert "load failed" not in enclave.log()
     assert enclave.attest(0, block=0x45).status_code == 412

@@ -12,6 +12,7 @@ import subprocess
 import pytest
 import requests
 
+from enclave_rig import eventually
 from harness import free_port
 
 GENESIS = "0x04700007fabc8282644aed6d1c7c9e21d38a03a0c4ba193f3afe428824b3a673"
@@ -334,7 +335,7 @@ def test_lighthouses_own_certificates_and_list_of_clients(start, folder, one_key
     assert run().stdout == b"" != run().stderr
     password = (tls / "web3signer/password.txt").read_text().strip()
     assert run("--cert-type", "P12", "--cert", f"{tls}/web3signer/key.p12:{password}").stdout == b""
-    assert 'certificate of "web3signer", SHA-256 bbd88a5d' in signer.process.log()
+    eventually(lambda: 'certificate of "web3signer", SHA-256 bbd88a5d' in signer.process.log())  # logged after curl was told
 
 
 def test_credentials_and_origins_by_the_options_of_the_program(start, folder, one_key):

@@ -21,8 +21,8 @@ CLIENTS = ["prysm", "ssv", "lodestar"]
 # Duties of each: ten types in each of its forks, blinded blocks from Bellatrix on; Lodestar's two more kinds.
 COUNTS = {"prysm": 7 + 5 * 10 + 4, "ssv": 4 * 10 + 4, "lodestar": 4 * 7 + 3 * 3 + 2 + 4 + 1}
 # How each speaks of a refusal. Prysm 5.3.2 wants to log the request whose body it has already sent, fails at that, and so
-# has the same words for all of them.
-REFUSED = {"prysm": r"http: ContentLength=\d+ with Body length 0", "ssv": "unexpected status: {0}", "lodestar": r'^{{"error":"'}
+# has the same words for all of them; when the refusal came before it had sent the body, it takes that for a signature.
+REFUSED = {"prysm": r"http: ContentLength=\d+ with Body length 0|signature must be 96 bytes", "ssv": "unexpected status: {0}", "lodestar": r'^{{"error":"'}
 TOKEN = "0123456789abcdef" * 2
 
 
@@ -120,7 +120,7 @@ def is_shut_out(signer, client, duties):
     """Prysm takes what is no list of keys for an empty one, without a word; Lodestar says what it was told."""
     if client == "prysm":
         result = signer.asked_by(client, duties)
-        assert result["keys"] == [] and all(re.search(REFUSED[client], answer["error"]) for answer in result["answers"])
+        assert result["keys"] == [] and not [answer["error"] for answer in result["answers"] if not re.search(REFUSED[client], answer["error"])]
     else:
         with pytest.raises(AssertionError, match="does not begin with an access token"):
             signer.asked_by(client, duties)
