@@ -156,5 +156,5 @@ def test_stopping_the_target_ends_both_and_the_enclave(host):
     until(lambda: host.show("nitro-signer-proxy", "ActiveState") == "active", "the proxy is not active")
     host.run("systemctl", "stop", "nitro-signer.target")
     until(lambda: host.show("nitro-signer-watchdog", "ActiveState") == "inactive", lambda: host.journal("nitro-signer-watchdog"))
-    assert host.show("nitro-signer-proxy", "ActiveState") == "inactive"
+    until(lambda: host.show("nitro-signer-proxy", "ActiveState") == "inactive", lambda: host.journal("nitro-signer-proxy"))
     assert "terminate-enclave" in host.calls()

@@ -204,6 +204,7 @@ static void answer_advances(struct courier *c, struct rig *rig, struct ipc_messa
         enum ipc_store_outcome outcome = IPC_STORE_OPEN_OUTCOME;
         assert_ok(ipc_take_store_advance(&a, &m->body));
         c->num_advances++;
+        c->num_histories += a.is_history;
         if (habit == COURIER_HONEST || habit == COURIER_FORGETS)
             outcome = advance(c, &a, &found);
         if (habit == COURIER_FORGETS)

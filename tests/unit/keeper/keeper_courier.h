@@ -27,7 +27,7 @@ struct courier {
     struct slashing_enrolment rows[COURIER_ROWS_MAX];
     size_t num_rows;
     enum courier_habit advances, loads, head_sets, heads;
-    unsigned num_advances, num_packets, num_loads, num_head_sets, num_heads;
+    unsigned num_advances, num_histories, num_packets, num_loads, num_head_sets, num_heads;
     bool has_load_result, load_ok;
     char load_text[IPC_TEXT_MAX + 1];
     struct buffer kept[COURIER_KEPT_MAX]; /* packets */

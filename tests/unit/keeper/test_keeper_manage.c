@@ -67,6 +67,29 @@ static void a_history_is_durable_before_the_files_are_valid(void **state)
     rig_stop(rig);
 }
 
+/* The record stands above it, and stays: but Web3Signer may read the store too, and knows no records. */
+static void a_history_that_is_older_than_the_record_is_told_to_the_store(void **state)
+{
+    struct rig *rig = *state;
+    struct slashing_record history = courier_vote_record(6, 7), ours = courier_vote_record(8, 9);
+    boot(rig, 1);
+    unsigned before = courier.num_advances;
+    courier_write(&courier, 1, &ours, 0);
+    manager_begin_import(rig, 1, 1, 1, &history);
+    send_key(rig, 1);
+    courier_serve_until(&courier, rig, rig->loader);
+    manager_expect_files(rig, IPC_MANAGE_IMPORT, 1);
+    assert_int_equal(courier.num_advances, before + 1);
+    assert_int_equal(courier.num_histories, 1);
+    assert_int_equal(courier_row(&courier, 1)->entry.record.target_epoch, 9);
+    manager_send_file_done(rig, 0, E_NONE);
+    manager_expect_keys(rig, 2);
+    (void)expect_managed(rig, IPC_MANAGED_IMPORTED, 2);
+    assert_int_equal(courier_sign_one(&courier, rig, rig_vote(1, 9, 10, 1)).status, IPC_ANSWER_SIGNED);
+    assert_int_equal(courier.num_histories, 1);
+    rig_stop(rig);
+}
+
 static void a_history_that_cannot_be_recorded_is_no_import(void **state)
 {
     struct rig *rig = *state;
@@ -215,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SEALED(a_history_is_durable_before_the_files_are_valid),
         PLAIN(a_history_is_durable_before_the_files_are_valid),
+        PLAIN(a_history_that_is_older_than_the_record_is_told_to_the_store),
         SEALED(a_history_that_cannot_be_recorded_is_no_import),
         SEALED(files_that_cannot_be_written_are_no_import),
         SEALED(a_loader_that_dies_fails_the_import),
