@@ -3,6 +3,7 @@
 """
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -42,9 +43,9 @@ class Machine:
         write(overlay / "etc/systemd/system/machine.target", f"[Unit]\nDefaultDependencies=no\nWants=systemd-journald.service {wants}\n")
         (folder / "place").mkdir()
         self.log = open(folder / "systemd.log", "wb")
-        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount", "--cgroup", "--uts",
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount", "--uts",
                                          "--ipc", "--net", HERE / "systemd_root", overlay, folder / "place"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.folder, self.pid = folder, None
+        self.folder, self.pid, self.group = folder, None, None
         until(self.find, lambda: (folder / "systemd.log").read_text())
         until(lambda: self.run("systemctl", "is-active", "machine.target", check=False) == "active", "no machine.target")
 
@@ -54,6 +55,7 @@ class Machine:
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         if children and "systemd" in os.path.basename(os.path.realpath(f"/proc/{children[0]}/exe")):
             self.pid = int(children[0])
+            self.group = re.search(r"^0::(.*?/machine\.\w+)", pathlib.Path(f"/proc/{self.pid}/cgroup").read_text(), re.MULTILINE)[1]
         return self.pid and os.path.exists(f"/proc/{self.pid}/root/run/systemd/private")
 
     def run(self, *words, check=True, both=False):
@@ -75,6 +77,10 @@ class Machine:
     def close(self):
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.wait(20)
+            self.process.wait(60)  # the kernel reaps PID 1 when all others are gone
+            subprocess.run(["unshare", "--mount", "sh", "-c", 'mount -t cgroup2 none "$0" && find "$0$1" -depth -type d -delete',
+                            self.folder / "place", self.group], check=True, timeout=60)
+        else:
+            self.process.kill()
+            self.process.wait(20)
         self.log.close()
