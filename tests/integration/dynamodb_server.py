@@ -18,14 +18,13 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 import xml.etree.ElementTree
 
-from harness import PATIENCE
+from harness import PATIENCE, free_port
 
 POM = pathlib.Path(__file__).with_name("dynamodb-local") / "pom.xml"
 MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
@@ -40,11 +39,6 @@ def library_folder():
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     version = xml.etree.ElementTree.parse(POM).getroot().findtext("version")
     return pathlib.Path(cache) / "nitro-signer" / f"dynamodb-local-{version}"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class DynamodbServer:

@@ -3,9 +3,12 @@ readiness by NOTIFY_SOCKET instead of sleeps, and packets on SOCK_SEQPACKET sock
 
 Tests get these through the fixtures of conftest.py, which also end whatever is left running.
 """
+import contextlib
 import fcntl
+import itertools
 import json
 import os
+import random
 import re
 import select
 import signal
@@ -206,8 +209,15 @@ log_level {log_level}
 """
 
 
+# Below those that the kernel gives to whoever asks for any, and for each worker of one run others.
+_FIRST_PORT, _PORTS = 10000 + 7000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 3), 7000
+_given = itertools.count(random.randrange(_PORTS))
+
+
 def free_port():
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody has, for a server that is started now. It is not handed out again for long."""
+    while True:
+        port = _FIRST_PORT + next(_given) % _PORTS
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

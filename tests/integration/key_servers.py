@@ -13,16 +13,12 @@ import time
 import urllib.error
 import urllib.request
 
+from harness import free_port
 from python_tools import python_tool
 from scripted_server import ScriptedServer
 
 START_SECONDS = 60
 ACCESS_KEY, SECRET_KEY, REGION = "AKIDLOCALTESTS", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-2"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Certificate:

@@ -12,26 +12,19 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 import psycopg2
 
-from harness import PATIENCE
+from harness import PATIENCE, free_port
 
 # Debian's, whatever else is in PATH.
 BINARIES = pathlib.Path("/usr/lib/postgresql/15/bin")
 SCHEMA = pathlib.Path(__file__).with_name("web3signer_schema.sql")
 USER, PASSWORD = "signer", "Seven small signs"
 DISK_SECONDS = 120 * PATIENCE  # recovery, and the checkpoint of an orderly end, wait for a disk that others keep busy
-
-
-def free_port():
-    """A loopback port nobody has now; who starts a server on it tries again should another be faster."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Database:
