@@ -68,7 +68,7 @@ def test_a_lone_request_is_not_delayed(front):
             response.begin()
             response.read()
             times.append(time.monotonic() - begin)
-        assert sorted(times)[25] < 0.02  # 40 ms would be Nagle's
+        assert sorted(times)[25] < 0.035  # 40 ms would be Nagle's
 
 
 # ---- clients that behave badly ----
@@ -80,7 +80,7 @@ def test_keep_alive_is_announced_and_idle_connections_end(front):
         assert b"keep-alive: timeout=1\r\n" in stream.recv(4096)
         begin = time.monotonic()
         assert stream.recv(1) == b""
-        assert 0.5 < time.monotonic() - begin < 3
+        assert 0.5 < time.monotonic() - begin < 10
 
 
 def test_pipelined_requests_are_answered_in_order(front):

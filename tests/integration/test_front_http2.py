@@ -180,16 +180,16 @@ def test_long_replies_flow(front):
 
 
 def test_an_idle_connection_ends_with_goaway(either):
-    f = either("--idle-connection-timeout-seconds=2")
+    f = either("--idle-connection-timeout-seconds=5")
     with Http2(f) as client:
         assert client.ask().status == 200
-        time.sleep(1.2)
+        time.sleep(3)
         client.send_frame(frames.PingFrame, opaque_data=b"12345678")  # which is no request
         began = time.monotonic()
-        assert client.wait_for_end() == 0 and time.monotonic() - began < 2
+        assert client.wait_for_end() == 0 and time.monotonic() - began < 5
     with Http2(f) as client:  # nothing is ever asked
         began = time.monotonic()
-        assert client.wait_for_end() == 0 and 1.5 < time.monotonic() - began < 4
+        assert client.wait_for_end() == 0 and 4.5 < time.monotonic() - began < 15
 
 
 def test_a_kept_connection_serves_the_next_slot(front, folder):
