@@ -52,7 +52,9 @@ static must_check result check_environment(void)
 
 struct pg_statement *slashing_pg_add(struct pg_exchange *exchange, const char *text)
 {
-    struct pg_statement *statement = &exchange->statements[exchange->num_statements++];
+    if (exchange->num_statements <= PG_STATEMENTS_MAX)
+        exchange->num_statements++;
+    struct pg_statement *statement = &exchange->statements[exchange->num_statements - 1];
     *statement = (struct pg_statement){.text = text};
     return statement;
 }
@@ -179,6 +181,8 @@ static must_check result receive_all(struct slashing_postgresql *store, struct p
 static must_check result exchange_all(struct slashing_postgresql *store, struct pg_exchange *exchange)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + (uint64_t)(statement_ms(store) + GRACE_MS) * 1000000;
+    ENSURE(exchange->num_statements <= PG_STATEMENTS_MAX, E_INTERNAL,
+           "PostgreSQL: too many statements at once");
     store->round_trips++;
     TRY(send_all(store, exchange));
     TRY(flush(store, deadline_ns));

@@ -28,7 +28,8 @@ extern const struct slashing_store_operations slashing_postgresql_operations;
 
 /* slashing_postgresql_link.c: the connection. */
 
-enum { PG_STATEMENTS_MAX = 8, PG_VALUES_MAX = 4 };
+/* The most: nine kinds of rows and COMMIT. */
+enum { PG_STATEMENTS_MAX = 10, PG_VALUES_MAX = 4 };
 
 struct pg_statement {
     const char *text;
@@ -36,11 +37,12 @@ struct pg_statement {
     int num_values;
 };
 
-/* What one round trip sends: statements one behind the other, and what they answered. */
+/* What one round trip sends: statements one behind the other, and what they answered. The last place is for
+ * one too many, with which nothing is sent. */
 struct pg_exchange {
-    struct pg_statement statements[PG_STATEMENTS_MAX];
+    struct pg_statement statements[PG_STATEMENTS_MAX + 1];
     size_t num_statements;
-    PGresult *results[PG_STATEMENTS_MAX]; /* of the statements, in their order */
+    PGresult *results[PG_STATEMENTS_MAX + 1]; /* of the statements, in their order */
 };
 static inline void pg_exchange_cleanup(struct pg_exchange *exchange)
 {
@@ -54,7 +56,8 @@ static inline const char *slashing_pg_value(const PGresult *rows, int row, int c
     const char *value = PQgetvalue(rows, row, column);
     return value ? value : "";
 }
-/* Adds a statement; its values must live until the exchange was run. */
+/* Adds a statement; its values must live until the exchange was run. Running fails with E_INTERNAL when there
+ * were more than PG_STATEMENTS_MAX. */
 struct pg_statement *slashing_pg_add(struct pg_exchange *exchange, const char *text);
 
 /* Connects when there is no connection. E_STORE in a transaction: it ended with the connection. */

@@ -283,6 +283,36 @@ static void a_deadlock_is_survived(void **state)
     assert_true(batch[0].done && batch[1].done);
 }
 
+static struct slashing_record with_block(struct slashing_record r, uint64_t slot)
+{
+    r.has_block = r.block_has_root = true;
+    r.block_slot = slot;
+    memset(r.block_root, 1, 32);
+    return r;
+}
+
+/* As an import of several keys beside signatures: every kind of row that there is, and the end. */
+static void all_kinds_of_rows_in_one_batch(void **state)
+{
+    (void)state;
+    enum { SIGNED = 1, MARKED, RAISED, TOUCHED, ENABLED, NUM = ENABLED };
+    struct slashing_record all = with_block(vote_record(8, 9, 1), 40), off = all, marks = without_root(all);
+    off.disabled = true;
+    know(NUM);
+    for (uint8_t n = RAISED; n <= ENABLED; n++)
+        assert_true(advanced(n, nothing, n == ENABLED ? off : all).done);
+    struct slashing_advance batch[] = {advance_of(SIGNED, &nothing, &all),
+                                       advance_of(MARKED, &nothing, &marks), advance_of(RAISED, &all, &all),
+                                       advance_of(TOUCHED, &all, &all), advance_of(ENABLED, &off, &all)};
+    batch[1].is_history = batch[2].is_history = batch[4].is_history = true;
+    assert_ok(slashing_store_advance(store, batch, NUM));
+    for (uint8_t n = 1; n <= NUM; n++) {
+        struct slashing_record r = stored(store, n);
+        assert_true(batch[n - 1].done);
+        assert_record_equal(&r, n == MARKED ? &marks : &all);
+    }
+}
+
 /* A figure: the same advance before and behind a long history that nobody pruned. */
 static void a_long_history_costs_nothing(void **state)
 {
@@ -314,6 +344,7 @@ int postgresql_checks_run(struct conformance_target *under_test)
         cmocka_unit_test_setup_teardown(rows_of_others_count, setup, teardown),
         cmocka_unit_test_setup_teardown(the_round_trips_do_not_grow_with_the_batch, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deadlock_is_survived, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_kinds_of_rows_in_one_batch, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_history_costs_nothing, setup, teardown),
     };
     target = under_test;

@@ -412,6 +412,21 @@ static void arrays_have_nulls_and_limits(void **state)
     assert_string_equal(slashing_pg_text(&array), "{ab,NULL,NULL}");
 }
 
+static void a_round_trip_of_too_many_statements_is_not_begun(void **state)
+{
+    (void)state;
+    struct slashing_store *store = server_open();
+    struct slashing_postgresql *own = (struct slashing_postgresql *)store;
+    uint64_t before = own->round_trips;
+    AUTO(pg_exchange) ask = {0};
+    for (int i = 0; i < PG_STATEMENTS_MAX + 3; i++)
+        (void)slashing_pg_add(&ask, "SELECT 1");
+    assert_fails(E_INTERNAL, slashing_pg_run(own, &ask));
+    assert_error_names("too many statements");
+    assert_int_equal(own->round_trips, before);
+    slashing_store_close(store);
+}
+
 #define SERVED(test) cmocka_unit_test_setup(test, set_up)
 
 int main(void)
@@ -434,6 +449,7 @@ int main(void)
         SERVED(records_that_are_none),
         SERVED(rows_and_low_watermarks_are_folded),
         SERVED(arrays_have_nulls_and_limits),
+        SERVED(a_round_trip_of_too_many_statements_is_not_begun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
