@@ -15,9 +15,10 @@ enum {
     LOAD = 1 << IPC_LOAD_STATE,
     SERVE = 1 << IPC_SERVE_STATE,
     FAILED = 1 << IPC_FAILED_STATE,
-    RELOAD = 1 << 6,                        /* LOAD, and the old keys serve */
-    GIVEN_UP = 1 << 7,                      /* FAILED during a load, whose end the courier has not said yet */
-    ASKED = ATTEST | LOAD | SERVE | FAILED, /* answers: the handlers know what was asked */
+    RELOAD = 1 << 6,   /* LOAD, and the old keys serve */
+    GIVEN_UP = 1 << 7, /* FAILED during a load, whose end the courier has not said yet */
+    ANSWER = 1 << 8,   /* no state: all that a courier says stand-alone */
+    ASKED = ANSWER | ATTEST | LOAD | SERVE | FAILED, /* the handlers know what was asked */
     ANY = WAIT | ATTEST | LOAD | SERVE | FAILED
 };
 
@@ -420,7 +421,7 @@ static must_check result act(struct keeper *k, const struct keeper_channel *chan
     for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
         if (rules[i].type != m.type || rules[i].from != peer_of(k, channel))
             continue;
-        ENSURE(!k->standalone || rules[i].from != COURIER || rules[i].states == ASKED, E_STATE,
+        ENSURE(!k->standalone || rules[i].from != COURIER || rules[i].states & ANSWER, E_STATE,
                "message 0x%04x is for enclaves", m.type);
         ENSURE(rules[i].states & states_now(k), E_STATE, "message 0x%04x is not permitted in state %d",
                m.type, (int)k->state);

@@ -41,6 +41,9 @@ static void stand_alone_a_courier_may_only_answer(void **state)
     struct packer p = {.data = packet, .capacity = sizeof packet};
     ipc_pack_load_begin(&p, false);
     expect_breach(*state, &p);
+    p = (struct packer){.data = packet, .capacity = sizeof packet};
+    ipc_pack_attest(&p, &(struct ipc_attest){.purpose = IPC_ATTEST_RECIPIENT});
+    expect_breach(*state, &p);
 }
 
 /* Stand-alone, a policy that pins no identity needs no key: the seals then find mistakes. */
