@@ -7,10 +7,10 @@
  *
  * Against what has been done to other servers: streams that are opened and cancelled in a hurry (nghttp2
  * counts the cancellations; work in a handler counts until it is done), endless CONTINUATION and SETTINGS
- * (nghttp2), frames without a use (each takes from a purse that fills slowly), heads that grow when unpacked
- * (kept up to the limit of HTTP/1.1, borne up to eight times that), windows of one byte (a time to take a
- * reply), bodies that dribble (a time for each request), PRIORITY (not kept at all: RFC 9218's setting is
- * sent).
+ * (nghttp2), frames without a use (each takes from a purse that fills slowly), heads and trailers that grow
+ * when unpacked (kept up to the limit of HTTP/1.1, borne up to eight times that), windows of one byte (a time
+ * to take a reply), bodies that dribble (a time for each request), PRIORITY (not kept at all: RFC 9218's
+ * setting is sent).
  *
  * Rejected: Upgrade: h2c, which needs both parsers on one connection; server push. */
 #include <event2/buffer.h>
@@ -115,6 +115,7 @@ static bool is_request(const nghttp2_frame *frame)
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct net_http_2 *s = context;
+    s->dropped = 0;
     if (!is_request(frame))
         return 0;
     struct net_http_2_stream *stream = net_http_2_stream_new(s, frame->hd.stream_id);
@@ -125,16 +126,22 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
+/* Not for nothing: nghttp2 looks at each byte of a field that came as one. */
+static int drop_field(struct net_http_2 *s, const nghttp2_vec *name, const nghttp2_vec *value)
+{
+    s->dropped += name->len + value->len + NET_HTTP_2_AROUND_FIELD;
+    return s->dropped <= NET_HTTP_2_LIST_MAX ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 /* Trailers are read and dropped, as over HTTP/1.1. */
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *context)
 {
     (void)flags;
-    (void)context;
     struct net_http_2_stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-    if (!stream || stream->at != RECEIVING_HEAD)
-        return 0;
     nghttp2_vec name_bytes = nghttp2_rcbuf_get_buf(name), value_bytes = nghttp2_rcbuf_get_buf(value);
+    if (!stream || stream->at != RECEIVING_HEAD)
+        return drop_field(context, &name_bytes, &value_bytes);
     result r = net_http_2_fields_add(&stream->fields, &name_bytes, &value_bytes);
     if (r.code == E_TOO_LARGE)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -271,7 +278,6 @@ static void update_idle(struct net_http_2 *s)
     if (idle)
         net_http_2_alarm(s, s->idle_ns);
     net_http_connection_set_idle(c, idle);
-    net_http_update_listening(c->server);
 }
 
 /* May be the end of the connection. */

@@ -58,8 +58,12 @@ struct net_http_2 {
     uint64_t counted_ns;     /* when frames was last brought up to date */
     uint32_t frames;         /* that carry nothing and are still borne */
     int64_t unreported;      /* bytes that came, less those of frames that nghttp2 told us of */
+    size_t dropped;          /* bytes of trailers, of those that arrive now */
     bool reading, ending;
 };
+
+/* A client's whole list of fields, of which no more than a head is kept: HPACK makes much from few bytes. */
+enum { NET_HTTP_2_LIST_MAX = 65536, NET_HTTP_2_AROUND_FIELD = 4 };
 
 /* NULL when the client has to be told to come later: too many streams, or too much held. */
 struct net_http_2_stream *net_http_2_stream_new(struct net_http_2 *session, int32_t id);

@@ -12,9 +12,6 @@
 
 #include "net/net_http_2.h"
 
-/* The client's whole list, of which no more than a head is kept: HPACK makes much from few bytes. */
-enum { LIST_MAX = 65536, AROUND_FIELD = 4 };
-
 void net_http_2_fields_cleanup(struct net_http_2_fields *fields)
 {
     free(fields->method);
@@ -60,8 +57,8 @@ static bool ends_a_line(const nghttp2_vec *text)
 result net_http_2_fields_add(struct net_http_2_fields *fields, const nghttp2_vec *name,
                              const nghttp2_vec *value)
 {
-    fields->bytes += name->len + value->len + AROUND_FIELD;
-    ENSURE(fields->bytes <= LIST_MAX, E_TOO_LARGE, "headers: far too many");
+    fields->bytes += name->len + value->len + NET_HTTP_2_AROUND_FIELD;
+    ENSURE(fields->bytes <= NET_HTTP_2_LIST_MAX, E_TOO_LARGE, "headers: far too many");
     ENSURE(!ends_a_line(name) && !ends_a_line(value), E_INPUT, "header: control character");
     char **place = place_of(fields, name);
     if (fields->bytes > NET_HTTP_HEAD_MAX) {

@@ -42,6 +42,7 @@ def varint(value):
 
 
 HEAD = literal(b":method", b"GET") + literal(b":scheme", b"http") + literal(b":path", b"/upcheck") + literal(b":authority", b"localhost")
+IN_TABLE = b"\x40\x01x\x7f" + varint(4000 - 127) + b"y" * 4000  # and then 0xbe for each time that it comes again
 
 
 def raw_head(client, block, stream=1, flags=("END_HEADERS", "END_STREAM")):
@@ -216,13 +217,38 @@ def test_heads_that_grow_when_unpacked(front):
     before = resident(f)
     with Http2(f) as client:
         client.receive()
-        entry = b"\x40\x01x\x7f" + varint(4000 - 127) + b"y" * 4000
         client.pretend(1)
-        raw_head(client, HEAD + entry)
+        raw_head(client, HEAD + IN_TABLE)
         client.pretend(3)
         raw_head(client, HEAD + b"\xbe" * 12000, 3)
         assert client.wait_for_end() == ENHANCE_YOUR_CALM
     assert small(f, resident(f) - before, MIB)
+    assert serves(f)
+
+
+def test_trailers_that_grow_when_unpacked(front):
+    """As heads: what is read and dropped costs time, too."""
+    f = front()
+    with Http2(f) as client:
+        client.receive()
+        client.pretend(1)
+        raw_head(client, HEAD + IN_TABLE)
+        client.pretend(3)
+        raw_head(client, HEAD, 3, ("END_HEADERS",))
+        raw_head(client, b"\xbe" * 12000, 3)
+        assert client.wait_for_end() == ENHANCE_YOUR_CALM
+    assert serves(f)
+
+
+def test_trailers_are_dropped(front):
+    f = front()
+    with Http2(f) as client:
+        client.receive()
+        for number in (1, 3, 5):
+            client.pretend(number)
+            raw_head(client, HEAD, number, ("END_HEADERS",))
+            raw_head(client, IN_TABLE + b"\xbe" * 14, number)
+        assert [one.status for one in client.wait(1, 3, 5)] == [200] * 3
     assert serves(f)
 
 
