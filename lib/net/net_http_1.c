@@ -62,7 +62,6 @@ static void begin_again(struct net_http_connection *c)
     hold_reply(c, 0);
     set_state(c, IDLE);
     net_http_connection_deadline(c, c->server->config.idle_timeout_seconds);
-    net_http_update_listening(c->server);
     net_stream_set_reading(c->stream, true);
 }
 
@@ -164,7 +163,6 @@ static bool step_idle(struct net_http_connection *c, struct evbuffer *input)
         return false;
     set_state(c, HEAD);
     net_http_connection_deadline(c, net_http_patience(c->server, c->server->config.request_timeout_seconds));
-    net_http_update_listening(c->server);
     return true;
 }
 

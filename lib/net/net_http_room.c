@@ -53,6 +53,7 @@ void net_http_connection_leave(struct net_http_connection *c)
 void net_http_connection_set_idle(struct net_http_connection *c, bool idle)
 {
     move(c, c->fresh, idle);
+    net_http_update_listening(c->server);
 }
 
 bool net_http_connection_admits(struct net_http_connection *c, struct net_http_request *request)

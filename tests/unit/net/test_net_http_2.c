@@ -289,6 +289,34 @@ static void test_who_is_refused_by_the_head_costs_no_more(void **state)
     stop();
 }
 
+/* And is not taken, to be turned away at once. */
+static void test_when_nobody_can_make_room_the_next_waits(void **state)
+{
+    (void)state;
+    start((struct net_http_config){.max_http2 = 8, .max_connections = 2});
+    int fds[2];
+    for (size_t i = 0; i < 2; i++) {
+        fds[i] = begin(NULL);
+        send_request(fds[i], 1, 2, "/later", true);
+        assert_answer(fds[i], 1, "later");
+    }
+    for (size_t i = 0; i < 2; i++)
+        send_request(fds[i], 3, 3, "/later", false);
+    (void)usleep(50000);
+    int newcomer = begin(NULL);
+    send_request(newcomer, 1, 2, "/later", true);
+    (void)usleep(50000);
+    for (size_t i = 0; i < 2; i++) {
+        send_body(fds[i], 3, 10000, true);
+        assert_answer(fds[i], 3, "later");
+    }
+    assert_answer(newcomer, 1, "later");
+    (void)close(newcomer);
+    for (size_t i = 0; i < 2; i++)
+        (void)close(fds[i]);
+    stop();
+}
+
 /* Whose answers are not taken: 511 of them a connection. */
 static void test_streams_of_strangers_leave_those_of_others_their_room(void **state)
 {
@@ -374,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_a_body_counts_until_its_request_is_answered),
         cmocka_unit_test(test_a_body_that_stopped_makes_room),
         cmocka_unit_test(test_who_is_refused_by_the_head_costs_no_more),
+        cmocka_unit_test(test_when_nobody_can_make_room_the_next_waits),
         cmocka_unit_test(test_streams_of_strangers_leave_those_of_others_their_room),
         cmocka_unit_test(test_only_so_many_may_speak_it),
         cmocka_unit_test(test_without_leave_it_is_not_spoken),
