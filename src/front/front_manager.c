@@ -209,6 +209,7 @@ static must_check result parse(struct front_manager *m)
             ? front_manager_parse_import(&m->request, body, length, m->front->policy.slashing_protection)
             : front_manager_parse_delete(&m->request, body, length);
     net_http_body_wipe(m->http);
+    net_http_body_free(m->http);
     return r;
 }
 
