@@ -148,7 +148,8 @@ static void refuse(struct net_http_request *request, int status)
     net_http_reply(request, status, NULL, NULL, 0);
 }
 
-/* A page in somebody's browser sends an origin; scrapers do not. */
+/* A page in somebody's browser that asks another origin sends its own; scrapers do not. Whoever points a name
+ * of theirs here can still read it: there are figures only. */
 static void handle(void *context, struct net_http_request *request)
 {
     struct watchdog_metrics *m = context;
