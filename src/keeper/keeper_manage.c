@@ -99,6 +99,18 @@ static bool is_of_other_genesis(const struct keeper *k)
            memcmp(k->manage.genesis, k->store.genesis, sizeof k->store.genesis) != 0;
 }
 
+result keeper_manage_check_genesis(struct keeper *k)
+{
+    static const char why[] = "the slashing protection data is of another genesis validators root";
+    if (!k->load.managed || !is_of_other_genesis(k))
+        return RESULT_OK;
+    for (uint32_t i = 0; i < k->manage.num_items; i++) {
+        k->manage.items[i].is_settled = false;
+        settle(&k->manage.items[i], IPC_MANAGED_OTHER_GENESIS, why);
+    }
+    FAIL(E_MISMATCH, "%s", why);
+}
+
 static void send_files(struct keeper *k, bool (*wanted)(const struct keeper_manage_item *))
 {
     uint8_t items[IPC_MANAGE_MAX * IPC_FILE_LEN];
@@ -130,14 +142,7 @@ static bool is_going(const struct keeper_manage_item *item)
 static must_check result start(struct keeper *k)
 {
     ENSURE(!k->store.broken, E_STORE, "slashing protection store: nothing can be changed any more");
-    if (is_of_other_genesis(k)) {
-        for (uint32_t i = 0; i < k->manage.num_items; i++) {
-            k->manage.items[i].is_settled = false;
-            settle(&k->manage.items[i], IPC_MANAGED_OTHER_GENESIS,
-                   "the slashing protection data is of another genesis validators root");
-        }
-        FAIL(E_MISMATCH, "the slashing protection data is of another genesis validators root");
-    }
+    TRY(keeper_manage_check_genesis(k));
     TRY(keeper_load_start_loader(k, IPC_MANAGER_START));
     if (k->manage.action == IPC_MANAGE_DELETE) {
         send_files(k, any_item);

@@ -46,6 +46,9 @@ must_check result keeper_manage_take_file_done(struct keeper *k, const struct ip
 
 /* For the walk through the store (keeper_start.c). The genesis root to lock it to, or NULL. */
 const uint8_t *keeper_manage_genesis(const struct keeper *k);
+/* E_MISMATCH, which is every item's answer then, when the histories are of another genesis root than the
+ * store by what its head last said. */
+must_check result keeper_manage_check_genesis(struct keeper *k);
 bool keeper_manage_deletes(const struct keeper *k);
 /* What the request wants the key's record to be; false when it is that already, or there is no request. */
 bool keeper_manage_amend(const struct keeper *k, struct slashing_record *ret_next,

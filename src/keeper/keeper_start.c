@@ -224,6 +224,8 @@ void keeper_start_take_head(struct keeper *k)
 {
     if (check_head(k).code)
         fail(k, error_text());
+    else if (keeper_manage_check_genesis(k).code)
+        keeper_load_fail(k, error_text());
     else
         change_head(k);
 }

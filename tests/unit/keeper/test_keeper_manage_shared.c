@@ -140,6 +140,25 @@ static void what_the_store_does_not_know_is_not_found(void **state)
     rig_stop(rig);
 }
 
+/* Since the head was last looked at. */
+static void a_store_that_was_locked_to_another_network_takes_no_history(void **state)
+{
+    struct rig *rig = *state;
+    struct slashing_record history = courier_vote_record(6, 7);
+    courier.head.has_genesis = false;
+    courier_boot(&courier, rig, 1);
+    courier.head.has_genesis = true;
+    memset(courier.head.genesis_validators_root, 0x55, 32);
+    import(rig, 1, 1, 2, &history);
+    courier_serve_until(&courier, rig, rig->front);
+    for (uint32_t i = 0; i < 2; i++)
+        (void)manager_expect(rig, i, IPC_MANAGED_OTHER_GENESIS, "another genesis validators root");
+    rig_expect_state(rig, IPC_SERVE_STATE, 1, 0);
+    expect_unknown(rig, 1);
+    assert_int_equal(courier.num_advances, 0);
+    rig_stop(rig);
+}
+
 /* ---- no place, no courier ---- */
 
 static void serve_up_to_the_claims(struct rig *rig)
@@ -240,6 +259,7 @@ int main(void)
         PLAIN(what_has_a_record_of_yesterday_is_not_imported),
         SEALED(a_key_that_is_refused_does_not_keep_others_out),
         SEALED(what_the_store_does_not_know_is_not_found),
+        PLAIN(a_store_that_was_locked_to_another_network_takes_no_history),
         SEALED(without_a_place_a_history_is_not_recorded),
         PLAIN(without_a_place_for_a_second_attempt_there_is_no_import),
         PLAIN(a_courier_is_lost_once),
