@@ -1,5 +1,5 @@
 /* aws_dynamodb_item.c - see aws_dynamodb_item.h. An item of a key and a few texts needs no reserved words, no
- * expressions and no conditions. */
+ * expressions, and at most the condition that it is new. */
 #include "aws/aws_dynamodb_item.h"
 
 #include <string.h>
@@ -32,13 +32,18 @@ static must_check result append_item(struct buffer *out, const struct aws_dynamo
 
 result aws_dynamodb_item_put(struct aws_client *client, const struct aws_credentials *credentials,
                              const char *table, const struct aws_dynamodb_attribute *attributes,
-                             size_t num_attributes)
+                             size_t num_attributes, bool may_replace)
 {
     AUTO(buffer) body = {0};
     AUTO(buffer) answer = {0};
     TRY(aws_dynamodb_table_check(table));
     TRY(buffer_printf(&body, "{\"TableName\":\"%s\",\"Item\":", table));
     TRY(append_item(&body, attributes, num_attributes));
+    if (!may_replace)
+        TRY(buffer_printf(&body,
+                          ",\"ConditionExpression\":\"attribute_not_exists(#k)\","
+                          "\"ExpressionAttributeNames\":{\"#k\":\"%s\"}",
+                          attributes[0].name));
     TRY(buffer_append_text(&body, "}"));
     return aws_client_call(client, &answer, SERVICE "PutItem", credentials, body.data, body.length);
 }

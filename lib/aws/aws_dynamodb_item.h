@@ -18,10 +18,11 @@ struct aws_dynamodb_attribute {
 /* A table's name, or its ARN. E_INPUT. */
 must_check result aws_dynamodb_table_check(const char *table);
 
-/* PutItem, in the place of an item with the same key. As aws_client_call. */
+/* PutItem; the first attribute is the key. Unless it may replace an item of that key, E_MISMATCH when there
+ * is one: perhaps this very one, when the answer to a first attempt was lost. Else as aws_client_call. */
 must_check result aws_dynamodb_item_put(struct aws_client *client, const struct aws_credentials *credentials,
                                         const char *table, const struct aws_dynamodb_attribute *attributes,
-                                        size_t num_attributes);
+                                        size_t num_attributes, bool may_replace);
 
 /* GetItem, a consistent read; the caller owns *ret_item, a JSON object. E_NOT_FOUND when there is none;
  * E_PEER for an answer that is not of the expected form; else as aws_client_call. */

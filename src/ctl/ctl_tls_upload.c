@@ -2,6 +2,7 @@
  * it is encrypted by KMS already: nothing here is a secret. */
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "aws/aws_dynamodb_item.h"
 #include "aws/aws_kms.h"
@@ -72,6 +73,22 @@ static must_check result read_row(struct row *row, const char *path)
     return check_certificate(&item, row->certificate, certificate_len);
 }
 
+/* Somebody else's, or ours of an attempt whose answer was lost. */
+static must_check result check_is_ours(struct aws_client *client, const struct ctl_aws *aws,
+                                       const char *table, const struct aws_dynamodb_attribute *key,
+                                       const struct row *row)
+{
+    AUTO_POINTER(json_t) there = NULL;
+    struct json_view item;
+    const char *ciphertext = NULL;
+    TRY(aws_dynamodb_item_get(client, &there, &aws->credentials, table, key));
+    TRY(json_view_root(&item, there));
+    TRY(aws_dynamodb_item_text(&ciphertext, NULL, &item, "encrypted_tls_key_b64"));
+    ENSURE(strcmp(ciphertext, row->ciphertext) == 0, E_STATE,
+           "somebody else has put a TLS key there meanwhile: it was left as it is");
+    return RESULT_OK;
+}
+
 /* A key that is there is what clients trust, and what running signers have. */
 static must_check result put(const struct ctl_aws *aws, const char *table, const struct row *row,
                              bool replace)
@@ -87,7 +104,10 @@ static must_check result put(const struct ctl_aws *aws, const char *table, const
         return error_prefix(r, "table %s", table);
     ENSURE(r.code == E_NOT_FOUND || replace, E_STATE,
            "table %s has a TLS key: --replace puts this one in its place", table);
-    r = aws_dynamodb_item_put(client, &aws->credentials, table, attributes, ARRAY_LENGTH(attributes));
+    r = aws_dynamodb_item_put(client, &aws->credentials, table, attributes, ARRAY_LENGTH(attributes),
+                              replace);
+    if (r.code == E_MISMATCH && !replace)
+        r = check_is_ours(client, aws, table, attributes, row);
     return r.code ? error_prefix(r, "table %s", table) : r;
 }
 

@@ -137,7 +137,7 @@ static must_check result put_row(const struct lambda_call *call, const struct bu
         {"cert_pem", "S", (const char *)pem_b64.data},
     };
     TRY(lambda_dynamodb_open(&client, call));
-    return aws_dynamodb_item_put(client, &e->credentials, e->table, row, ARRAY_LENGTH(row));
+    return aws_dynamodb_item_put(client, &e->credentials, e->table, row, ARRAY_LENGTH(row), true);
 }
 
 result lambda_tls_key_set(struct buffer *answer, const struct lambda_call *call)

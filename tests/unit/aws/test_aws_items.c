@@ -124,12 +124,19 @@ static void an_item_is_put_whole(void **state)
     struct scripted_answer script;
     const struct aws_dynamodb_attribute item[] = {{"key_id", "N", "1"}, {"cert_pem", "S", "a\"b"}};
     begin(&script, OK_HEAD "{}");
-    assert_ok(aws_dynamodb_item_put(client, &credentials, "tls-keys", item, ARRAY_LENGTH(item)));
+    assert_ok(aws_dynamodb_item_put(client, &credentials, "tls-keys", item, ARRAY_LENGTH(item), true));
     scripted_server_end(&server);
-    assert_string_equal(sent_body(), "{\"TableName\":\"tls-keys\",\"Item\":{\"key_id\":{\"N\":\"1\"},"
-                                     "\"cert_pem\":{\"S\":\"a\\\"b\"}}}");
-    assert_fails(E_INPUT, aws_dynamodb_item_put(client, &credentials, "a\"b", item, 1));
-    assert_fails(E_INPUT, aws_dynamodb_item_put(client, &credentials, "ab", item, 1));
+#define PUT "{\"TableName\":\"tls-keys\",\"Item\":{\"key_id\":{\"N\":\"1\"},\"cert_pem\":{\"S\":\"a\\\"b\"}}"
+    assert_string_equal(sent_body(), PUT "}");
+    begin(&script, "HTTP/1.1 400 Bad\r\nConnection: close\r\n\r\n"
+                   "{\"__type\":\"x#ConditionalCheckFailedException\",\"message\":\"no\"}");
+    assert_fails(E_MISMATCH,
+                 aws_dynamodb_item_put(client, &credentials, "tls-keys", item, ARRAY_LENGTH(item), false));
+    scripted_server_end(&server);
+    assert_string_equal(sent_body(), PUT ",\"ConditionExpression\":\"attribute_not_exists(#k)\","
+                                         "\"ExpressionAttributeNames\":{\"#k\":\"key_id\"}}");
+    assert_fails(E_INPUT, aws_dynamodb_item_put(client, &credentials, "a\"b", item, 1, true));
+    assert_fails(E_INPUT, aws_dynamodb_item_put(client, &credentials, "ab", item, 1, true));
 }
 
 static result get(json_t **ret_item, const char *answer)
