@@ -67,7 +67,7 @@ result file_read(struct buffer *out, const char *path, size_t max_length)
     }
 }
 
-static must_check result sync_folder_of(const char *path)
+result file_sync_folder_of(const char *path)
 {
     char copy[PATH_MAX];
     (void)snprintf(copy, sizeof copy, "%s", path);
@@ -114,7 +114,7 @@ result file_replace_commit(struct file_replacement *replacement)
     ENSURE(rename(replacement->temporary, path) == 0, E_IO, "%s: rename: %s", path, strerror(errno));
     (void)close(replacement->fd);
     replacement->open = false;
-    return sync_folder_of(path);
+    return file_sync_folder_of(path);
 }
 
 result file_write(const char *path, const void *bytes, size_t bytes_len, unsigned mode)

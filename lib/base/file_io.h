@@ -19,6 +19,9 @@ must_check result file_read(struct buffer *out, const char *path, size_t max_len
  * see the old contents or the new; fsyncs file and folder. */
 must_check result file_write(const char *path, const void *bytes, size_t bytes_len, unsigned mode);
 
+/* fsync of the folder that a file is in: so that a new one is found after a power failure. */
+must_check result file_sync_folder_of(const char *path);
+
 /* The same in pieces. AUTO(file_replacement) removes what was not committed. */
 struct file_replacement {
     char *path, *temporary;

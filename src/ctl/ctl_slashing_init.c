@@ -79,7 +79,7 @@ static must_check result write_key(const char *path, const struct secret *key)
     ENSURE(fd >= 0, E_IO, "--key-file: %s: %s", path, strerror(errno));
     TRY(file_write_full(fd, key->data, key->length));
     ENSURE(fsync(fd) == 0, E_IO, "--key-file: %s: %s", path, strerror(errno));
-    return RESULT_OK;
+    return file_sync_folder_of(path);
 }
 
 static must_check result seal_by_kms(struct slashing_head *head, struct ctl_call *call,
