@@ -58,17 +58,34 @@ static must_check result keep_proof(struct aws_dynamodb_write *write,
     FAIL(E_INTERNAL, "an item without its proof");
 }
 
-/* "TableName":...,"Item":{...}, and the condition that there is none of its key. */
+static must_check result append_seen(struct buffer *out, const struct aws_dynamodb_seen *seen,
+                                     const char *key_name)
+{
+    if (!seen)
+        return buffer_printf(out, "," IS_NEW "\"%s\"}", key_name);
+    if (seen->has_truth)
+        return buffer_printf(
+            out,
+            ",\"ConditionExpression\":\"#a = :a\",\"ExpressionAttributeNames\":{\"#a\":\"%s\"},"
+            "\"ExpressionAttributeValues\":{\":a\":{\"BOOL\":%s}}",
+            seen->truth_name, seen->truth ? "true" : "false");
+    return buffer_printf(out,
+                         ",\"ConditionExpression\":\"attribute_exists(#k) AND NOT attribute_type(#a, :t)\","
+                         "\"ExpressionAttributeNames\":{\"#k\":\"%s\",\"#a\":\"%s\"},"
+                         "\"ExpressionAttributeValues\":{\":t\":{\"S\":\"BOOL\"}}",
+                         key_name, seen->truth_name);
+}
+
+/* "TableName":...,"Item":{...}, and what must be in its place. */
 static must_check result append_put(struct buffer *out, const char *table,
                                     const struct aws_dynamodb_attribute *attributes, size_t num_attributes,
-                                    bool may_replace)
+                                    const struct aws_dynamodb_seen *seen)
 {
     TRY(buffer_append_text(out, "{\"TableName\":"));
     TRY(json_append_quoted(out, table));
     TRY(buffer_append_text(out, ",\"Item\":"));
     TRY(aws_dynamodb_append_item(out, attributes, num_attributes));
-    if (!may_replace)
-        TRY(buffer_printf(out, "," IS_NEW "\"%s\"}", attributes[0].name));
+    TRY(append_seen(out, seen, attributes[0].name));
     return buffer_append_text(out, "}");
 }
 
@@ -80,12 +97,12 @@ static void hand_over(struct aws_dynamodb_write *ret_write, struct aws_dynamodb_
 
 result aws_dynamodb_write_put(struct aws_dynamodb_write *ret_write, const char *table,
                               const struct aws_dynamodb_attribute *attributes, size_t num_attributes,
-                              const char *proof_name, bool may_replace)
+                              const char *proof_name, const struct aws_dynamodb_seen *seen)
 {
     AUTO(aws_dynamodb_write) write = {0};
     TRY(keep_proof(&write, attributes, num_attributes, proof_name));
     TRY(begin(&write, SERVICE "PutItem", attributes));
-    TRY(append_put(&write.body, table, attributes, num_attributes, may_replace));
+    TRY(append_put(&write.body, table, attributes, num_attributes, seen));
     hand_over(ret_write, &write);
     return RESULT_OK;
 }
@@ -132,7 +149,7 @@ result aws_dynamodb_write_move(struct aws_dynamodb_write *ret_write, const char 
     TRY(buffer_append_text(&write.body, ",\"TransactItems\":[{\"Delete\":"));
     TRY(append_delete(&write.body, table, old));
     TRY(buffer_append_text(&write.body, "},{\"Put\":"));
-    TRY(append_put(&write.body, table, attributes, num_attributes, false));
+    TRY(append_put(&write.body, table, attributes, num_attributes, NULL));
     TRY(buffer_append_text(&write.body, "}]}"));
     hand_over(ret_write, &write);
     return RESULT_OK;
@@ -164,9 +181,10 @@ result aws_dynamodb_write_delete(struct aws_dynamodb_write *ret_write, const cha
     TRY(json_append_quoted(&write.body, table));
     TRY(buffer_printf(&write.body, ",\"Key\":%s", (const char *)write.key.data));
     TRY(buffer_printf(&write.body,
-                      ",\"ConditionExpression\":\"#a = :a\",\"ExpressionAttributeNames\":{\"#a\":\"%s\"},"
+                      ",\"ConditionExpression\":\"attribute_not_exists(#k) OR #a = :a\","
+                      "\"ExpressionAttributeNames\":{\"#k\":\"%s\",\"#a\":\"%s\"},"
                       "\"ExpressionAttributeValues\":{\":a\":{\"BOOL\":%s}}}",
-                      name, truth ? "true" : "false"));
+                      key[0].name, name, truth ? "true" : "false"));
     hand_over(ret_write, &write);
     return RESULT_OK;
 }

@@ -31,11 +31,18 @@ must_check result aws_dynamodb_append_item(struct buffer *out,
                                            const struct aws_dynamodb_attribute *attributes,
                                            size_t num_attributes);
 
-/* An item; the first two attributes are its key, the proof is one of the others. Unless it may replace, only
- * where there is none of that key. */
+/* What an item was seen to have: an attribute of type BOOL with that value, or none of that type. */
+struct aws_dynamodb_seen {
+    const char *truth_name;
+    bool has_truth, truth;
+};
+
+/* An item; the first two attributes are its key, the proof is one of the others. In the place of one that
+ * still has what was seen of it; seen NULL: only where there is none of that key. */
 must_check result aws_dynamodb_write_put(struct aws_dynamodb_write *ret_write, const char *table,
                                          const struct aws_dynamodb_attribute *attributes,
-                                         size_t num_attributes, const char *proof_name, bool may_replace);
+                                         size_t num_attributes, const char *proof_name,
+                                         const struct aws_dynamodb_seen *seen);
 
 /* The same, and in the same transaction another item of that table goes: its attribute proof_name must still
  * be proof, and that of type BOOL, if one is named, still have that value. */
@@ -55,7 +62,7 @@ must_check result aws_dynamodb_write_truth(struct aws_dynamodb_write *ret_write,
                                            const struct aws_dynamodb_attribute *key, const char *name,
                                            bool truth);
 
-/* Takes away an item whose attribute of type BOOL has that value. */
+/* Takes away an item whose attribute of type BOOL has that value; one that is gone already counts as well. */
 must_check result aws_dynamodb_write_delete(struct aws_dynamodb_write *ret_write, const char *table,
                                             const struct aws_dynamodb_attribute *key, const char *name,
                                             bool truth);

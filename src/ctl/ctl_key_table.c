@@ -250,11 +250,17 @@ static const char *proof_of(const struct ctl_new_item *item)
 }
 
 result ctl_table_put(struct aws_dynamodb_write *ret_write, const struct ctl_table_client *client,
-                     const struct ctl_new_item *item, bool may_replace)
+                     const struct ctl_new_item *item, const struct ctl_table_item *seen)
 {
     struct attributes a;
+    struct aws_dynamodb_seen old = {.truth_name = "active"};
+    if (seen) {
+        old.has_truth = !seen->is_damaged;
+        old.truth = seen->active;
+    }
     list_attributes(&a, item);
-    return aws_dynamodb_write_put(ret_write, client->table, a.list, a.num, proof_of(item), may_replace);
+    return aws_dynamodb_write_put(ret_write, client->table, a.list, a.num, proof_of(item),
+                                  seen ? &old : NULL);
 }
 
 result ctl_table_move(struct aws_dynamodb_write *ret_write, const struct ctl_table_client *client,

@@ -34,10 +34,11 @@ enum ctl_upload_fate {
 struct ctl_upload_key {
     uint8_t pubkey[BLS_PUBKEY_LEN];
     enum ctl_upload_fate fate;
-    bool stays_inactive;              /* as the item is whose place it takes */
-    size_t number;                    /* of the key file, the item file, or the index of a new key */
-    size_t blob;                      /* of a batch's file: which of its sealed keys */
-    const struct ctl_table_item *old; /* the item of another web3signer_uuid that it takes the place of */
+    bool stays_inactive;                /* as the item is whose place it takes */
+    size_t number;                      /* of the key file, the item file, or the index of a new key */
+    size_t blob;                        /* of a batch's file: which of its sealed keys */
+    const struct ctl_table_item *old;   /* the item of another web3signer_uuid that it takes the place of */
+    const struct ctl_table_item *taken; /* the stack's own that it takes the place of */
 };
 
 /* A file of --items. */

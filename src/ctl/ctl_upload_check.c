@@ -106,7 +106,7 @@ static void settle(struct ctl_upload *u, struct ctl_upload_key *key, const struc
     if (p->elsewhere) {
         key->old = item;
     } else if (may_take(u, key, item, u->options->may_replace)) {
-        return;
+        key->taken = item;
     } else if (item->is_damaged) {
         refuse_damaged(u, key, item);
     } else {
@@ -136,11 +136,17 @@ result ctl_upload_check(struct ctl_upload *u)
     return RESULT_OK;
 }
 
+/* A transaction of which no answer came may have been carried out. */
+static bool was_moved_all_the_same(const struct ctl_upload_key *key, const struct places *p)
+{
+    return key->fate == CTL_UPLOAD_FAILED && key->old && p->here == 1 && p->elsewhere == 0;
+}
+
 result ctl_upload_check_again(struct ctl_upload *u)
 {
     size_t num_twice = 0;
     AUTO(ctl_table) now = {0};
-    if (u->num_written == 0)
+    if (u->num_written == 0 && u->num_failed == 0)
         return RESULT_OK;
     TRY(ctl_table_read(&now, &u->table, NULL));
     for (size_t i = 0; i < u->num_keys; i++) {
@@ -149,6 +155,11 @@ result ctl_upload_check_again(struct ctl_upload *u)
         struct places p = find_places(&now, key, u->table.uuid);
         bool is_right = key->fate != CTL_UPLOAD_WRITTEN || (p.here == 1 && !p.elsewhere);
         hex_encode(text, key->pubkey, BLS_PUBKEY_LEN);
+        if (was_moved_all_the_same(key, &p))
+            log_warn(
+                "0x%s: was moved, although no answer came: signers that had it sign with it until they are "
+                "restarted",
+                text);
         if (is_right || ++num_twice > SAID_MAX)
             continue;
         log_error("0x%s: %zu items under web3signer_uuid %.64s and %zu under others have it", text, p.here,

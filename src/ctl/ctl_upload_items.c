@@ -169,7 +169,7 @@ static must_check result make_key_write(struct aws_dynamodb_write *ret_write, co
     TRY(json_get_text_optional(&item.deposit, NULL, &file->view, "deposit_json_b64"));
     if (key->old)
         return ctl_table_move(ret_write, &u->table, &item, key->old);
-    return ctl_table_put(ret_write, &u->table, &item, u->options->may_replace);
+    return ctl_table_put(ret_write, &u->table, &item, key->taken);
 }
 
 /* Those of a batch's keys that are wanted, from *at on, in one item. */
@@ -197,7 +197,7 @@ static must_check result make_batch_write(struct aws_dynamodb_write *ret_write, 
     TRY(base64_append(&text, blobs.data, blobs.length));
     item.sealed_keys = (const char *)text.data;
     TRY(json_get_text(&item.data_key, NULL, &file->view, "encrypted_data_key_b64"));
-    return ctl_table_put(ret_write, &u->table, &item, false);
+    return ctl_table_put(ret_write, &u->table, &item, NULL);
 }
 
 /* Writes under way, and the keys of each. */

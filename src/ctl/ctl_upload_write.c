@@ -113,7 +113,7 @@ static must_check result make_write(struct chunk *c, size_t number, const char *
                                       .deposit = (const char *)deposit.data};
     if (work->key->old)
         return ctl_table_move(&c->writes[number], &u->table, &item, work->key->old);
-    return ctl_table_put(&c->writes[number], &u->table, &item, u->options->may_replace);
+    return ctl_table_put(&c->writes[number], &u->table, &item, work->key->taken);
 }
 
 static must_check result write_chunk(struct chunk *c)
@@ -154,7 +154,7 @@ static must_check result make_batch_write(struct aws_dynamodb_write *ret_write, 
                                       .active = true,
                                       .data_key = (const char *)data_key.data,
                                       .sealed_keys = (const char *)text.data};
-    return ctl_table_put(ret_write, &u->table, &item, false);
+    return ctl_table_put(ret_write, &u->table, &item, NULL);
 }
 
 static must_check result end_batch(struct ctl_upload *u)

@@ -123,7 +123,7 @@ static void try_dynamodb(const struct aws_credentials *c)
     (void)fuzz_accepted(aws_dynamodb_query(NULL, c, &query, 1, see_item, &num));
     bool got = fuzz_accepted(aws_dynamodb_item_get(NULL, &item, c, "table", attributes));
     PROMISE(got == json_is_object(item));
-    PROMISE(aws_dynamodb_write_put(&writes[0], "table", attributes, 3, "proof", false).code == 0);
+    PROMISE(aws_dynamodb_write_put(&writes[0], "table", attributes, 3, "proof", NULL).code == 0);
     bool written = fuzz_accepted(aws_dynamodb_write_all(NULL, writes, 1, "table", c, 1));
     PROMISE(written == (writes[0].outcome.code == 0));
     aws_dynamodb_write_cleanup(&writes[0]);

@@ -1,5 +1,6 @@
 """nitro-signer-ctl keys: one key is in one place of the table. What upload, activate, deactivate and assign do with a key whose item is
 inactive, damaged, or not the only one. The rig is test_ctl_keys.py's."""
+import base64
 import json
 import os
 import pty
@@ -8,7 +9,7 @@ import subprocess
 
 import pytest
 
-from dynamodb_relay import answer_bytes
+from dynamodb_relay import answer_bytes, drop_answer
 from test_ctl_keys import CHEAP, OTHER, STACK, blobs_of, generated, judge_server, keystore, rig  # noqa: F401 (fixtures)
 
 
@@ -129,6 +130,80 @@ def test_keys_are_removed_once_they_are_inactive(rig):
     assert json.loads(rig.ctl("remove", "--yes", first, "--output=json")) == {"keys": [{"key": first, "state": "removed"}]}
     assert {item["pubkey"] for item in rig.items()} == {second, third} and "no such key" in rig.ctl("remove", "--yes", first, status=1)
     assert json.loads(rig.ctl("assign", second, "--output=json")) == {"keys": [{"key": second, "state": "there already"}]}
+
+
+@pytest.mark.parametrize("what", ["deactivated", "gone"])
+def test_what_changes_while_keys_are_opened_stays_so(rig, what):
+    """--replace takes the place of what it has seen: of a key that somebody switched off or took away meanwhile it makes no active one."""
+    options = rig.some_keystores("keys", 2)
+    rig.ctl("upload", *options)
+    changed = rig.items()[0]["pubkey"]
+
+    async def meanwhile(exchange):
+        if what == "deactivated":
+            rig.put(STACK, changed, active={"BOOL": False})
+        else:
+            rig.dynamodb.ask("DeleteItem", {"TableName": rig.table, "Key": {"web3signer_uuid": {"S": STACK}, "pubkey": {"S": changed}}})
+        await exchange.reply(await exchange.forward())
+
+    rig.relay.inject(meanwhile, operation="PutItem")
+    said = rig.ctl("upload", "--replace", *options, status=1)
+    assert f"0x{changed}: somebody else has written or moved its item meanwhile" in said and "1 keys written, 0 there already, 1 failed" in said
+    assert {item["pubkey"]: item["active"] for item in rig.items()}.get(changed) is (False if what == "deactivated" else None)
+
+
+def test_a_deletion_whose_answer_is_lost_is_one(rig):
+    rig.ctl("upload", "--count=2", *CHEAP)
+    names = [item["pubkey"] for item in rig.items()]
+    rig.ctl("deactivate", *names)
+    rig.relay.inject(drop_answer, operation="DeleteItem")
+    assert all(f"{name}" in rig.ctl("remove", "--yes", name) for name in names) and not rig.items()
+
+
+def test_a_move_that_nobody_answered_is_told(rig):
+    """The signers that had the key go on with it."""
+    async def meanwhile(exchange):
+        await exchange.forward()
+        await exchange.reply(answer_bytes(400, {"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "not you"}))
+
+    options = rig.some_keystores("keys", 1)
+    rig.ctl("upload", *options)
+    (key,) = (item["pubkey"] for item in rig.items())
+    rig.relay.inject(meanwhile, operation="TransactWriteItems")
+    said = rig.ctl("upload", "--move", *options, uuid=OTHER, status=1)
+    assert f"0x{key}: was moved, although no answer came: signers that had it sign with it" in said and "0 keys were written" in said
+    assert not rig.items() and rig.items(OTHER)
+
+
+def test_a_tls_key_that_somebody_put_meanwhile_stays(rig, bin_dir):
+    table = rig.dynamodb.fresh_name()
+    rig.dynamodb.ask("CreateTable", {"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "key_id", "KeyType": "HASH"}],
+                                     "AttributeDefinitions": [{"AttributeName": "key_id", "AttributeType": "N"}]})
+    certificate = rig.folder / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", os.devnull, "-out", certificate,
+                    "-subj", "/CN=signer"], check=True, capture_output=True, timeout=60)
+    (rig.folder / "items/tls").mkdir(parents=True)
+    ours = {"key_id": 1, "encrypted_tls_key_b64": base64.b64encode(b"ours").decode(), "cert_pem": base64.b64encode(certificate.read_bytes()).decode()}
+    (rig.folder / "items/tls/1.json").write_text(json.dumps(ours))
+    theirs = {"key_id": {"N": "1"}, "encrypted_tls_key_b64": {"S": "dGhlaXJz"}, "cert_pem": {"S": ours["cert_pem"]}}
+    there = lambda: rig.dynamodb.ask("GetItem", {"TableName": table, "Key": {"key_id": {"N": "1"}}, "ConsistentRead": True})["Item"]["encrypted_tls_key_b64"]["S"]
+
+    def upload():
+        done = subprocess.run([bin_dir / "nitro-signer-ctl", "tls", "upload", "--items=items", f"--table={table}"], cwd=rig.folder, env=rig.environment, text=True,
+                              capture_output=True, timeout=60, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    async def meanwhile(exchange):
+        rig.dynamodb.ask("PutItem", {"TableName": table, "Item": theirs})
+        await exchange.reply(await exchange.forward())
+
+    rig.relay.inject(meanwhile, operation="PutItem")
+    status, said = upload()
+    assert status == 1 and "somebody else has put a TLS key there meanwhile" in said and there() == "dGhlaXJz"
+    rig.dynamodb.ask("DeleteItem", {"TableName": table, "Key": {"key_id": {"N": "1"}}})
+    rig.relay.inject(drop_answer, operation="PutItem")
+    status, said = upload()
+    assert status == 0 and there() == ours["encrypted_tls_key_b64"], said
 
 
 def test_a_batch_is_removed_and_somebody_is_asked(rig):

@@ -46,7 +46,7 @@ static result write_all(struct aws_dynamodb_write *write, const char *const *ans
 
 static void put(struct aws_dynamodb_write *write)
 {
-    assert_ok(aws_dynamodb_write_put(write, "keys", item, ARRAY_LENGTH(item), "secret", false));
+    assert_ok(aws_dynamodb_write_put(write, "keys", item, ARRAY_LENGTH(item), "secret", NULL));
 }
 
 static void an_item_is_put_where_there_is_none(void **state)
@@ -62,15 +62,31 @@ static void an_item_is_put_where_there_is_none(void **state)
         "{\"TableName\":\"keys\",\"Item\":{\"stack\":{\"S\":\"a\\\"b\"},\"pubkey\":{\"S\":\"01\"},"
         "\"active\":{\"BOOL\":true},\"secret\":{\"S\":\"mine\"}},\"ConditionExpression\":"
         "\"attribute_not_exists(#k)\",\"ExpressionAttributeNames\":{\"#k\":\"stack\"}}");
-    assert_fails(E_INTERNAL, aws_dynamodb_write_put(&write, "keys", item, 3, "secret", false));
+    assert_fails(E_INTERNAL, aws_dynamodb_write_put(&write, "keys", item, 3, "secret", NULL));
 }
 
-static void an_item_that_may_replace_has_no_condition(void **state)
+static void an_item_takes_the_place_of_what_was_seen(void **state)
 {
     (void)state;
-    AUTO(aws_dynamodb_write) write = {0};
-    assert_ok(aws_dynamodb_write_put(&write, "keys", item, ARRAY_LENGTH(item), "secret", true));
-    assert_null(strstr((const char *)write.body.data, "Condition"));
+    static const struct {
+        struct aws_dynamodb_seen seen;
+        const char *condition;
+    } cases[] = {
+        {{"active", true, false},
+         ",\"ConditionExpression\":\"#a = :a\",\"ExpressionAttributeNames\":{\"#a\":\"active\"},"
+         "\"ExpressionAttributeValues\":{\":a\":{\"BOOL\":false}}}"},
+        {{"active", false, false},
+         ",\"ConditionExpression\":\"attribute_exists(#k) AND NOT attribute_type(#a, :t)\","
+         "\"ExpressionAttributeNames\":{\"#k\":\"stack\",\"#a\":\"active\"},"
+         "\"ExpressionAttributeValues\":{\":t\":{\"S\":\"BOOL\"}}}"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        AUTO(aws_dynamodb_write) write = {0};
+        assert_ok(aws_dynamodb_write_put(&write, "keys", item, ARRAY_LENGTH(item), "secret", &cases[i].seen));
+        const char *body = (const char *)write.body.data;
+        size_t condition_len = strlen(cases[i].condition);
+        assert_string_equal(body + strlen(body) - condition_len, cases[i].condition);
+    }
 }
 
 /* The proof decides; an item without it is somebody else's, and so is none. */
@@ -216,7 +232,7 @@ int main(void)
     json_set_alloc_funcs(malloc, secret_wiping_free);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_item_is_put_where_there_is_none),
-        cmocka_unit_test(an_item_that_may_replace_has_no_condition),
+        cmocka_unit_test(an_item_takes_the_place_of_what_was_seen),
         cmocka_unit_test(a_condition_that_fails_is_looked_into),
         cmocka_unit_test(a_move_may_ask_for_a_truth),
         cmocka_unit_test(a_move_is_one_transaction),
