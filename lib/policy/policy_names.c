@@ -29,7 +29,7 @@ static char *strip(char *name)
     size_t length = strlen(name);
     while (length > 0 && strchr(" \t", name[length - 1]))
         length--;
-    if (length > 2 && name[0] == '[' && name[length - 1] == ']') {
+    if (length > 2 && name[0] == '[' && name[length - 1] == ']' && memchr(name, ':', length)) {
         name++;
         length -= 2;
     }

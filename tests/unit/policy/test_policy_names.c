@@ -7,8 +7,8 @@ static void names_are_split_and_stripped(void **state)
 {
     (void)state;
     AUTO(policy_names) names = {0};
-    assert_ok(policy_names_parse(&names, "hosts", "A.example, [::1]\t,127.0.0.1 ,[]"));
-    static const char *const wanted[] = {"a.example", "::1", "127.0.0.1", "[]"};
+    assert_ok(policy_names_parse(&names, "hosts", "A.example, [::1]\t,127.0.0.1 ,[],[all]"));
+    static const char *const wanted[] = {"a.example", "::1", "127.0.0.1", "[]", "[all]"};
     assert_int_equal(names.num_names, ARRAY_LENGTH(wanted));
     assert_false(names.any);
     for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++)
@@ -26,6 +26,12 @@ static void all_and_none_stand_alone(void **state)
         AUTO(policy_names) names = {0};
         assert_ok(policy_names_parse(&names, "hosts", rows[i].text));
         assert_true(names.any == rows[i].any && names.num_names == 0);
+    }
+    static const char *const bracketed[] = {"[*]", "[all]", "[none]"}; /* names, if of nobody */
+    for (size_t i = 0; i < ARRAY_LENGTH(bracketed); i++) {
+        AUTO(policy_names) names = {0};
+        assert_ok(policy_names_parse(&names, "hosts", bracketed[i]));
+        assert_true(!names.any && names.num_names == 1);
     }
     AUTO(policy_names) names = {0};
     static const char *const wrong[] = {"", ",", "a,", "a, ,b", "*,a", "a,none", "a b", "[: :1]"};
