@@ -58,22 +58,17 @@ static must_check result keep_proof(struct aws_dynamodb_write *write,
     FAIL(E_INTERNAL, "an item without its proof");
 }
 
+/* That there is an item, as it was seen. */
 static must_check result append_seen(struct buffer *out, const struct aws_dynamodb_seen *seen,
                                      const char *key_name)
 {
-    if (!seen)
-        return buffer_printf(out, "," IS_NEW "\"%s\"}", key_name);
-    if (seen->has_truth)
-        return buffer_printf(
-            out,
-            ",\"ConditionExpression\":\"#a = :a\",\"ExpressionAttributeNames\":{\"#a\":\"%s\"},"
-            "\"ExpressionAttributeValues\":{\":a\":{\"BOOL\":%s}}",
-            seen->truth_name, seen->truth ? "true" : "false");
+    const char *truth = seen->truth ? "{\"BOOL\":true}" : "{\"BOOL\":false}";
     return buffer_printf(out,
-                         ",\"ConditionExpression\":\"attribute_exists(#k) AND NOT attribute_type(#a, :t)\","
+                         ",\"ConditionExpression\":\"attribute_exists(#k) AND %s\","
                          "\"ExpressionAttributeNames\":{\"#k\":\"%s\",\"#a\":\"%s\"},"
-                         "\"ExpressionAttributeValues\":{\":t\":{\"S\":\"BOOL\"}}",
-                         key_name, seen->truth_name);
+                         "\"ExpressionAttributeValues\":{\":a\":%s}",
+                         seen->has_truth ? "#a = :a" : "NOT attribute_type(#a, :a)", key_name,
+                         seen->truth_name, seen->has_truth ? truth : "{\"S\":\"BOOL\"}");
 }
 
 /* "TableName":...,"Item":{...}, and what must be in its place. */
@@ -85,7 +80,8 @@ static must_check result append_put(struct buffer *out, const char *table,
     TRY(json_append_quoted(out, table));
     TRY(buffer_append_text(out, ",\"Item\":"));
     TRY(aws_dynamodb_append_item(out, attributes, num_attributes));
-    TRY(append_seen(out, seen, attributes[0].name));
+    TRY(seen ? append_seen(out, seen, attributes[0].name)
+             : buffer_printf(out, "," IS_NEW "\"%s\"}", attributes[0].name));
     return buffer_append_text(out, "}");
 }
 
@@ -108,22 +104,15 @@ result aws_dynamodb_write_put(struct aws_dynamodb_write *ret_write, const char *
 }
 
 static must_check result append_delete(struct buffer *out, const char *table,
-                                       const struct aws_dynamodb_old *old)
+                                       const struct aws_dynamodb_attribute *key,
+                                       const struct aws_dynamodb_seen *seen)
 {
     TRY(buffer_append_text(out, "{\"TableName\":"));
     TRY(json_append_quoted(out, table));
     TRY(buffer_append_text(out, ",\"Key\":"));
-    TRY(aws_dynamodb_append_item(out, old->key, KEY_ATTRIBUTES));
-    TRY(buffer_printf(out,
-                      ",\"ConditionExpression\":\"#p = :p%s\",\"ExpressionAttributeNames\":{\"#p\":\"%s\"",
-                      old->truth_name ? " AND #a = :a" : "", old->proof_name));
-    if (old->truth_name)
-        TRY(buffer_printf(out, ",\"#a\":\"%s\"", old->truth_name));
-    TRY(buffer_append_text(out, "},\"ExpressionAttributeValues\":{\":p\":"));
-    TRY(append_value(out, "S", old->proof));
-    if (old->truth_name)
-        TRY(buffer_printf(out, ",\":a\":{\"BOOL\":%s}", old->truth ? "true" : "false"));
-    return buffer_append_text(out, "}}");
+    TRY(aws_dynamodb_append_item(out, key, KEY_ATTRIBUTES));
+    TRY(append_seen(out, seen, key[0].name));
+    return buffer_append_text(out, "}");
 }
 
 /* Within ten minutes the same request under the same token is carried out once. */
@@ -139,7 +128,8 @@ static must_check result append_token(struct buffer *out)
 
 result aws_dynamodb_write_move(struct aws_dynamodb_write *ret_write, const char *table,
                                const struct aws_dynamodb_attribute *attributes, size_t num_attributes,
-                               const char *proof_name, const struct aws_dynamodb_old *old)
+                               const char *proof_name, const struct aws_dynamodb_attribute *old_key,
+                               const struct aws_dynamodb_seen *seen)
 {
     AUTO(aws_dynamodb_write) write = {0};
     TRY(keep_proof(&write, attributes, num_attributes, proof_name));
@@ -147,7 +137,7 @@ result aws_dynamodb_write_move(struct aws_dynamodb_write *ret_write, const char 
     TRY(buffer_append_text(&write.body, "{"));
     TRY(append_token(&write.body));
     TRY(buffer_append_text(&write.body, ",\"TransactItems\":[{\"Delete\":"));
-    TRY(append_delete(&write.body, table, old));
+    TRY(append_delete(&write.body, table, old_key, seen));
     TRY(buffer_append_text(&write.body, "},{\"Put\":"));
     TRY(append_put(&write.body, table, attributes, num_attributes, NULL));
     TRY(buffer_append_text(&write.body, "}]}"));

@@ -44,18 +44,13 @@ must_check result aws_dynamodb_write_put(struct aws_dynamodb_write *ret_write, c
                                          size_t num_attributes, const char *proof_name,
                                          const struct aws_dynamodb_seen *seen);
 
-/* The same, and in the same transaction another item of that table goes: its attribute proof_name must still
- * be proof, and that of type BOOL, if one is named, still have that value. */
-struct aws_dynamodb_old {
-    const struct aws_dynamodb_attribute *key; /* two */
-    const char *proof_name, *proof;
-    const char *truth_name; /* NULL: none */
-    bool truth;
-};
+/* A new item, and in the same transaction another one of that table goes, which still has what was seen of
+ * it: its key has two attributes. */
 must_check result aws_dynamodb_write_move(struct aws_dynamodb_write *ret_write, const char *table,
                                           const struct aws_dynamodb_attribute *attributes,
                                           size_t num_attributes, const char *proof_name,
-                                          const struct aws_dynamodb_old *old);
+                                          const struct aws_dynamodb_attribute *old_key,
+                                          const struct aws_dynamodb_seen *seen);
 
 /* Sets an attribute of type BOOL of an item that is there. */
 must_check result aws_dynamodb_write_truth(struct aws_dynamodb_write *ret_write, const char *table,

@@ -191,6 +191,7 @@ void net_http_update_listening(struct net_http_server *server);
 /* A new connection is fresh and idle. */
 void net_http_connection_enter(struct net_http_connection *c);
 void net_http_connection_leave(struct net_http_connection *c);
+/* And listens, or no longer, as there is room now. */
 void net_http_connection_set_idle(struct net_http_connection *c, bool idle);
 /* Asks the program about a request whose head is complete. False: it is answered, and that may have been the
  * end of a connection of HTTP/1.1. */

@@ -249,18 +249,22 @@ static const char *proof_of(const struct ctl_new_item *item)
     return item->ciphertext ? CIPHERTEXT : SEALED_KEYS;
 }
 
+/* One that was inactive when it was looked at, and is being switched on now, is about to sign. */
+static struct aws_dynamodb_seen seen_of(const struct ctl_table_item *item)
+{
+    return (struct aws_dynamodb_seen){"active", !item->is_damaged, item->active};
+}
+
 result ctl_table_put(struct aws_dynamodb_write *ret_write, const struct ctl_table_client *client,
-                     const struct ctl_new_item *item, const struct ctl_table_item *seen)
+                     const struct ctl_new_item *item, const struct ctl_table_item *old)
 {
     struct attributes a;
-    struct aws_dynamodb_seen old = {.truth_name = "active"};
-    if (seen) {
-        old.has_truth = !seen->is_damaged;
-        old.truth = seen->active;
-    }
+    struct aws_dynamodb_seen seen = {0};
+    if (old)
+        seen = seen_of(old);
     list_attributes(&a, item);
     return aws_dynamodb_write_put(ret_write, client->table, a.list, a.num, proof_of(item),
-                                  seen ? &old : NULL);
+                                  old ? &seen : NULL);
 }
 
 result ctl_table_move(struct aws_dynamodb_write *ret_write, const struct ctl_table_client *client,
@@ -268,14 +272,9 @@ result ctl_table_move(struct aws_dynamodb_write *ret_write, const struct ctl_tab
 {
     struct attributes a;
     const struct aws_dynamodb_attribute old_key[] = {{UUID, "S", old->uuid}, {"pubkey", "S", old->name}};
-    /* One that was inactive when it was looked at, and is being switched on now, is about to sign there. */
-    const struct aws_dynamodb_old gone = {.key = old_key,
-                                          .proof_name = "pubkey",
-                                          .proof = old->name,
-                                          .truth_name = old->is_damaged ? NULL : "active",
-                                          .truth = old->active};
+    struct aws_dynamodb_seen seen = seen_of(old);
     list_attributes(&a, item);
-    return aws_dynamodb_write_move(ret_write, client->table, a.list, a.num, proof_of(item), &gone);
+    return aws_dynamodb_write_move(ret_write, client->table, a.list, a.num, proof_of(item), old_key, &seen);
 }
 
 result ctl_table_write(const struct ctl_table_client *c, struct aws_dynamodb_write *writes, size_t num_writes)

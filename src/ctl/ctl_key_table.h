@@ -79,9 +79,9 @@ struct ctl_new_item {
     const char *ciphertext, *deposit;   /* of a key, base64 */
     const char *data_key, *sealed_keys; /* of a batch, base64 */
 };
-/* Where there is none, or in the place of seen, whose active must be as it was. */
+/* Where there is none, or in the place of old, whose active must be as it was. */
 must_check result ctl_table_put(struct aws_dynamodb_write *ret_write, const struct ctl_table_client *client,
-                                const struct ctl_new_item *item, const struct ctl_table_item *seen);
+                                const struct ctl_new_item *item, const struct ctl_table_item *old);
 /* In the place of a key's item under another web3signer_uuid, which goes in the same transaction. */
 must_check result ctl_table_move(struct aws_dynamodb_write *ret_write, const struct ctl_table_client *client,
                                  const struct ctl_new_item *item, const struct ctl_table_item *old);

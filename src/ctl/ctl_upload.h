@@ -34,12 +34,18 @@ enum ctl_upload_fate {
 struct ctl_upload_key {
     uint8_t pubkey[BLS_PUBKEY_LEN];
     enum ctl_upload_fate fate;
-    bool stays_inactive;                /* as the item is whose place it takes */
     size_t number;                      /* of the key file, the item file, or the index of a new key */
     size_t blob;                        /* of a batch's file: which of its sealed keys */
     const struct ctl_table_item *old;   /* the item of another web3signer_uuid that it takes the place of */
     const struct ctl_table_item *taken; /* the stack's own that it takes the place of */
 };
+
+/* As the item whose place it takes. */
+static inline bool ctl_upload_stays_inactive(const struct ctl_upload_key *key)
+{
+    const struct ctl_table_item *before = key->old ? key->old : key->taken;
+    return before && !before->active && !before->is_damaged;
+}
 
 /* A file of --items. */
 struct ctl_item_file {

@@ -102,7 +102,6 @@ static void settle(struct ctl_upload *u, struct ctl_upload_key *key, const struc
     const struct ctl_table_item *item = p->elsewhere ? p->other_item : p->here_item;
     if (!item)
         return;
-    key->stays_inactive = !item->active && !item->is_damaged;
     if (p->elsewhere) {
         key->old = item;
     } else if (may_take(u, key, item, u->options->may_replace)) {

@@ -162,7 +162,7 @@ static must_check result make_key_write(struct aws_dynamodb_write *ret_write, co
     char name[CTL_PUBKEY_TEXT];
     struct ctl_new_item item;
     TRY(begin_item(&item, u, file));
-    item.active = item.active && !key->stays_inactive;
+    item.active = item.active && !ctl_upload_stays_inactive(key);
     hex_encode(name, key->pubkey, BLS_PUBKEY_LEN);
     item.name = name;
     TRY(json_get_text(&item.ciphertext, NULL, &file->view, "encrypted_key_password_mnemonic_b64"));

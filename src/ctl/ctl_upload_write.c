@@ -108,7 +108,7 @@ static must_check result make_write(struct chunk *c, size_t number, const char *
                                       .name = name,
                                       .chain = u->maker.network.name,
                                       .datetime = now,
-                                      .active = !work->key->stays_inactive,
+                                      .active = !ctl_upload_stays_inactive(work->key),
                                       .ciphertext = (const char *)text.data,
                                       .deposit = (const char *)deposit.data};
     if (work->key->old)

@@ -141,7 +141,8 @@ static must_check result sweep(int folder)
     ENSURE(list, E_IO, "proxy keys: %s", strerror(errno));
     while ((entry = readdir(list))) {
         size_t length = strlen(entry->d_name);
-        if (length < 7 || strncmp(entry->d_name, ".0x", 3) != 0 || strcmp(entry->d_name + length - 4, ".new") != 0)
+        if (length < strlen(".0x.new") || strncmp(entry->d_name, ".0x", 3) != 0 ||
+            strcmp(entry->d_name + length - 4, ".new") != 0)
             continue;
         ENSURE(unlinkat(folder, entry->d_name, 0) == 0 || errno == ENOENT, E_IO, "proxy keys: %s",
                strerror(errno));

@@ -175,6 +175,22 @@ def test_a_move_that_nobody_answered_is_told(rig):
     assert not rig.items() and rig.items(OTHER)
 
 
+def test_a_damaged_item_that_is_mended_meanwhile_is_not_moved(rig):
+    """keys activate made a key of it that is about to sign where it is."""
+    options = rig.some_keystores("keys", 1)
+    rig.ctl("upload", *options)
+    (key,) = (item["pubkey"] for item in rig.items())
+    rig.put(STACK, key, active=None)
+
+    async def meanwhile(exchange):
+        rig.put(STACK, key)
+        await exchange.reply(await exchange.forward())
+
+    rig.relay.inject(meanwhile, operation="TransactWriteItems")
+    assert f"0x{key}: somebody else has written or moved its item meanwhile" in rig.ctl("upload", "--move", *options, uuid=OTHER, status=1)
+    assert [item["active"] for item in rig.items()] == [True] and not rig.items(OTHER)
+
+
 def test_a_tls_key_that_somebody_put_meanwhile_stays(rig, bin_dir):
     table = rig.dynamodb.fresh_name()
     rig.dynamodb.ask("CreateTable", {"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "key_id", "KeyType": "HASH"}],

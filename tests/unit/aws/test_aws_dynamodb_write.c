@@ -73,12 +73,13 @@ static void an_item_takes_the_place_of_what_was_seen(void **state)
         const char *condition;
     } cases[] = {
         {{"active", true, false},
-         ",\"ConditionExpression\":\"#a = :a\",\"ExpressionAttributeNames\":{\"#a\":\"active\"},"
+         ",\"ConditionExpression\":\"attribute_exists(#k) AND #a = :a\","
+         "\"ExpressionAttributeNames\":{\"#k\":\"stack\",\"#a\":\"active\"},"
          "\"ExpressionAttributeValues\":{\":a\":{\"BOOL\":false}}}"},
         {{"active", false, false},
-         ",\"ConditionExpression\":\"attribute_exists(#k) AND NOT attribute_type(#a, :t)\","
+         ",\"ConditionExpression\":\"attribute_exists(#k) AND NOT attribute_type(#a, :a)\","
          "\"ExpressionAttributeNames\":{\"#k\":\"stack\",\"#a\":\"active\"},"
-         "\"ExpressionAttributeValues\":{\":t\":{\"S\":\"BOOL\"}}}"},
+         "\"ExpressionAttributeValues\":{\":a\":{\"S\":\"BOOL\"}}}"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         AUTO(aws_dynamodb_write) write = {0};
@@ -121,8 +122,8 @@ static void a_condition_that_fails_is_looked_into(void **state)
 
 static void move(struct aws_dynamodb_write *write)
 {
-    const struct aws_dynamodb_old old = {.key = old_key, .proof_name = "secret", .proof = "was"};
-    assert_ok(aws_dynamodb_write_move(write, "keys", item, ARRAY_LENGTH(item), "secret", &old));
+    const struct aws_dynamodb_seen seen = {"active", false, false};
+    assert_ok(aws_dynamodb_write_move(write, "keys", item, ARRAY_LENGTH(item), "secret", old_key, &seen));
 }
 
 static void a_move_is_one_transaction(void **state)
@@ -138,7 +139,8 @@ static void a_move_is_one_transaction(void **state)
     assert_false(write.refused);
     assert_non_null(strstr(
         sent_body(), "\",\"TransactItems\":[{\"Delete\":{\"TableName\":\"keys\",\"Key\":{\"stack\":{\"S\":"
-                     "\"none\"},\"pubkey\":{\"S\":\"01\"}},\"ConditionExpression\":\"#p = :p\","));
+                     "\"none\"},\"pubkey\":{\"S\":\"01\"}},\"ConditionExpression\":"
+                     "\"attribute_exists(#k) AND NOT attribute_type(#a, :a)\","));
     assert_non_null(strstr((const char *)server.request.data, "DynamoDB_20120810.TransactWriteItems\r\n"));
 }
 
@@ -146,13 +148,12 @@ static void a_move_may_ask_for_a_truth(void **state)
 {
     (void)state;
     AUTO(aws_dynamodb_write) write = {0};
-    const struct aws_dynamodb_old old = {
-        .key = old_key, .proof_name = "secret", .proof = "was", .truth_name = "active", .truth = false};
-    assert_ok(aws_dynamodb_write_move(&write, "keys", item, ARRAY_LENGTH(item), "secret", &old));
+    const struct aws_dynamodb_seen seen = {"active", true, false};
+    assert_ok(aws_dynamodb_write_move(&write, "keys", item, ARRAY_LENGTH(item), "secret", old_key, &seen));
     assert_non_null(strstr((const char *)write.body.data,
-                           ",\"ConditionExpression\":\"#p = :p AND #a = :a\",\"ExpressionAttributeNames\":"
-                           "{\"#p\":\"secret\",\"#a\":\"active\"},\"ExpressionAttributeValues\":"
-                           "{\":p\":{\"S\":\"was\"},\":a\":{\"BOOL\":false}}}},{\"Put\":"));
+                           ",\"ConditionExpression\":\"attribute_exists(#k) AND #a = :a\","
+                           "\"ExpressionAttributeNames\":{\"#k\":\"stack\",\"#a\":\"active\"},"
+                           "\"ExpressionAttributeValues\":{\":a\":{\"BOOL\":false}}}},{\"Put\":"));
 }
 
 static void a_move_whose_condition_fails_is_looked_into(void **state)
